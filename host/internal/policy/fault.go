@@ -1,0 +1,30 @@
+package policy
+
+// Fault is why a policy did not answer. One enumeration serves metrics, logs,
+// the API and the command line.
+type Fault uint8
+
+// The faults.
+const (
+	FaultNone      Fault = iota
+	FaultNotLoaded       // no module is loaded (yet)
+	FaultRefused         // the module is not a policy: malformed, a missing export, a foreign import or ABI version
+	FaultCompile         // the module could not be compiled
+	FaultInit            // instantiation or _initialize failed
+	FaultConfigure       // the policy refused its parameters
+	FaultTrap            // the guest trapped or called proc_exit
+	FaultFuel            // the guest used up its budget of instructions or time
+	FaultMemory          // the guest wanted more memory than it may have
+	FaultOutput          // the answer makes no sense
+	FaultBusy            // the instance was busy for longer than an ask may wait
+	FaultRate            // the tenant used up its fuel rate
+	FaultBreaker         // the breaker is open after repeated faults
+)
+
+var faultNames = [...]string{
+	"none", "not_loaded", "refused", "compile", "init", "configure", "trap",
+	"out_of_fuel", "memory", "bad_output", "busy", "rate", "breaker",
+}
+
+// String returns the name used in logs and metrics.
+func (f Fault) String() string { return faultNames[f] }

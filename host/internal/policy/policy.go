@@ -1,0 +1,77 @@
+// Package policy holds the words that the idle layer, the engine, the tenants
+// and the proxy share: what is asked (Ask), what is answered (Verdict), the
+// limits that bind an answer, and the native fixed policy. Plain data; it
+// knows neither connections nor Wasm.
+package policy
+
+import (
+	"time"
+
+	"idlehost/sdk/abi"
+)
+
+// The ABI's vocabulary, used throughout the host.
+type (
+	Event    = abi.Event
+	Gaps     = abi.Gaps
+	Kind     = abi.Kind
+	Phase    = abi.Phase
+	Side     = abi.Side
+	Protocol = abi.Protocol
+	Action   = abi.Action
+)
+
+// Ask is one question: the event, and the tenant's histogram beside it.
+// The caller owns and reuses it; a Policy must not keep it.
+type Ask struct {
+	Event Event
+	// Gaps is the tenant's histogram for the event's route class; nil when
+	// the host keeps no books. It must not change while the question is asked.
+	Gaps *Gaps
+}
+
+// Verdict is one answer.
+type Verdict struct {
+	Action Action
+	// Deadline counts from now; meaningful with ActionExtend.
+	Deadline time.Duration
+	// Log asks for a decision line in the log.
+	Log bool
+	// Leases says that the policy edited Ask.Event.Leases.
+	Leases bool
+	// Reason is the policy's own code, 0 to 32767, shown in logs.
+	Reason uint16
+	// Source tells who answered.
+	Source Source
+	// Fault tells why the tenant's policy did not, where Source is
+	// SourceFallback.
+	Fault Fault
+}
+
+// Policy answers questions. Decide is called from several goroutines, must
+// not block for long and never fails: what stands in for a failed policy is
+// decided behind this interface.
+type Policy interface {
+	Decide(*Ask) Verdict
+}
+
+// Source tells who answered.
+type Source uint8
+
+// The sources of a verdict.
+const (
+	SourceNative   Source = iota // the operator's configuration: no policy is set
+	SourcePolicy                 // the tenant's policy
+	SourceFallback               // the operator's configuration, because the policy failed
+)
+
+var sourceNames = [...]string{"native", "policy", "fallback"}
+
+// String returns the name used in logs and metrics.
+func (s Source) String() string { return sourceNames[s] }
+
+// Millis converts to whole milliseconds as the ABI counts them: negative is
+// 0, more than 49 days is abi.Never-1.
+func Millis(d time.Duration) uint32 {
+	return uint32(min(max(d/time.Millisecond, 0), abi.Never-1))
+}
