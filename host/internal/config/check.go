@@ -1,0 +1,160 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Check returns every problem of a completed configuration as Problems, or
+// nil.
+func (c *Config) Check() error {
+	var ps Problems
+	c.check(&ps)
+	return ps.err()
+}
+
+// check also takes a configuration that is not complete: what Complete fills
+// in may be missing.
+func (c *Config) check(ps *Problems) {
+	k := checker{c: c, problems: ps}
+	k.listeners()
+	k.targets("upstream.targets", c.Upstream.Targets)
+	k.routes()
+	k.timeouts()
+	k.numbers()
+	k.admin()
+	k.log()
+	k.tenant()
+}
+
+type checker struct {
+	c        *Config
+	problems *Problems
+}
+
+func (k checker) bad(path, text, hint string) { k.problems.add(k.c.origin(path), path, text, hint) }
+
+func (k checker) listeners() {
+	names, addresses := map[string]bool{}, map[string]bool{}
+	for i, l := range k.c.Listeners {
+		path := index("listener", i)
+		k.address(path+".address", l.Address)
+		if l.Name != "" && names[l.Name] {
+			k.bad(path+".name", fmt.Sprintf("%q names another listener already", l.Name), "")
+		}
+		if l.Address != "" && addresses[l.Address] && !strings.HasSuffix(l.Address, ":0") {
+			k.bad(path+".address", fmt.Sprintf("%s is listened on already", l.Address), "")
+		}
+		names[l.Name], addresses[l.Address] = true, true
+		k.choice(path+".protocol", l.Protocol, "http", "tcp")
+		if l.Tenant != "" && l.Tenant != k.c.Tenant.Name {
+			k.bad(path+".tenant", fmt.Sprintf("no tenant is called %q", l.Tenant), nearest(l.Tenant, []string{k.c.Tenant.Name}))
+		}
+		k.targets(path+".upstream", l.Upstream)
+		k.fits(path, l)
+		k.networks(path+".trusted_proxies", l.TrustedProxies)
+		k.certificates(path+".tls", l.TLS)
+	}
+}
+
+// fits checks that what the listener takes in can go where it sends it.
+func (k checker) fits(path string, l Listener) {
+	targets, where := l.Upstream, path+".upstream"
+	if len(targets) == 0 {
+		targets, where = k.c.Upstream.Targets, path+".protocol"
+	}
+	if l.Protocol == "tcp" && len(targets) == 0 {
+		k.bad(where, "a tcp listener needs an upstream", `add upstream = ["tcp://host:port"]`)
+	}
+	for _, t := range targets {
+		if isTCP := strings.HasPrefix(t, "tcp://"); isTCP != (l.Protocol == "tcp") {
+			want := "an http, https or h2c target"
+			if l.Protocol == "tcp" {
+				want = "a tcp target"
+			}
+			k.bad(where, fmt.Sprintf("the listener needs %s, %s is not", want, t), `a listener's own targets go into its key "upstream"`)
+		}
+	}
+}
+
+func (k checker) address(path, address string) {
+	if address == "" {
+		k.bad(path, "is missing", `write host:port, such as "127.0.0.1:8080" or ":8080"`)
+		return
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		k.bad(path, fmt.Sprintf("%q is not host:port", address), `such as "127.0.0.1:8080" or ":8080"`)
+		return
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		k.bad(path, fmt.Sprintf("%q is not a port", port), "a port is a number up to 65535")
+	}
+}
+
+func (k checker) targets(path string, targets []string) {
+	for i, t := range targets {
+		if text, hint := checkTarget(t); text != "" {
+			k.bad(index(path, i), text, hint)
+		}
+	}
+}
+
+func checkTarget(target string) (text, hint string) {
+	u, err := url.Parse(target)
+	if err != nil || u.Host == "" && !strings.Contains(target, "://") {
+		return fmt.Sprintf("%q is not a URL", target), "write " + strconv.Quote("http://"+target)
+	}
+	schemes := []string{"http", "https", "h2c", "tcp"}
+	switch {
+	case !slices.Contains(schemes, u.Scheme):
+		return fmt.Sprintf("unknown scheme %q", u.Scheme), "known: " + strings.Join(schemes, ", ")
+	case u.Hostname() == "":
+		return fmt.Sprintf("%q names no host", target), ""
+	case u.Scheme == "tcp" && u.Port() == "":
+		return fmt.Sprintf("%q names no port", target), `write "tcp://host:port"`
+	case u.User != nil:
+		return "credentials in a target are not sent", "leave them out"
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Sprintf("%q has a query or a fragment", target), "leave it out"
+	}
+	return "", ""
+}
+
+func (k checker) networks(path string, networks []string) {
+	for i, n := range networks {
+		if _, err := netip.ParsePrefix(n); err == nil {
+			continue
+		}
+		if _, err := netip.ParseAddr(n); err != nil {
+			k.bad(index(path, i), fmt.Sprintf("%q is neither an address nor a network", n), `such as "10.0.0.0/8"`)
+		}
+	}
+}
+
+func (k checker) certificates(path string, pairs []Certificate) {
+	for i, p := range pairs {
+		if p.Cert == "" {
+			k.bad(index(path, i)+".cert", "is missing", "name the PEM file of the certificate chain")
+		}
+		if p.Key == "" {
+			k.bad(index(path, i)+".key", "is missing", "name the PEM file of the private key")
+		}
+	}
+}
+
+func (k checker) choice(path, value string, choices ...string) {
+	if value == "" || slices.Contains(choices, value) {
+		return
+	}
+	hint := nearest(value, choices)
+	if hint == "" {
+		hint = "choose from " + strings.Join(choices, ", ")
+	}
+	k.bad(path, fmt.Sprintf("unknown value %q", value), hint)
+}

@@ -1,0 +1,70 @@
+package config
+
+import "time"
+
+// DefaultAddress is listened on where neither file nor flags name an address.
+const DefaultAddress = "127.0.0.1:8080"
+
+// Default returns the configuration of a host that is told nothing, but for
+// the listener, which Complete adds.
+func Default() *Config {
+	return &Config{
+		Upstream: Upstream{DialTimeout: seconds(10)},
+		Tenant:   Tenant{Name: "default"},
+		Timeouts: defaultTimeouts(),
+		Limits:   Limits{Clients: 16384},
+		Admin:    Admin{Address: "127.0.0.1:9900"},
+		Log:      Log{Format: "text", Level: "info", Rate: 50, Burst: 200},
+		Drain:    Drain{Timeout: seconds(30)},
+		origins:  map[string]string{},
+	}
+}
+
+func defaultTimeouts() Timeouts {
+	return Timeouts{
+		Handshake:    seconds(10),
+		Header:       seconds(30),
+		HeaderIdle:   seconds(10),
+		Body:         seconds(60),
+		BodyMinRate:  240,
+		BodyGrace:    seconds(30),
+		Upstream:     seconds(60),
+		Response:     seconds(300),
+		Write:        seconds(60),
+		WriteMinRate: 240,
+		WriteGrace:   seconds(30),
+		Idle:         seconds(75),
+		StreamIdle:   seconds(180),
+		UpstreamIdle: seconds(75),
+		Tunnel:       Duration(time.Hour),
+		HalfClosed:   seconds(60),
+		Draining:     seconds(10),
+		Floor:        Duration(100 * time.Millisecond),
+		Ceiling:      Duration(24 * time.Hour),
+		Worth:        seconds(120),
+		LateWindow:   seconds(1),
+	}
+}
+
+func seconds(n int) Duration { return Duration(time.Duration(n) * time.Second) }
+
+// Complete fills in what follows from the rest: the default listener, names,
+// protocols and tenants of listeners.
+func (c *Config) Complete() {
+	if len(c.Listeners) == 0 {
+		c.Listeners = []Listener{{Address: DefaultAddress}}
+	}
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		l.Name = or(l.Name, l.Address)
+		l.Protocol = or(l.Protocol, "http")
+		l.Tenant = or(l.Tenant, c.Tenant.Name)
+	}
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
