@@ -78,7 +78,9 @@ func (s *lineScanner) assignment(table string, depth int) bool {
 	return s.value(table, depth)
 }
 
-// maxDepth bounds the nesting that is looked into.
+// maxDepth bounds the nesting that is looked into, and with it the length of
+// a path: the time for a hostile document grows with its length, not its
+// square.
 const maxDepth = 64
 
 func (s *lineScanner) value(path string, depth int) bool {
@@ -146,7 +148,7 @@ func (s *lineScanner) key() (parts []string, ok bool) {
 		}
 		parts = append(parts, part)
 		if !s.take('.') {
-			return parts, true
+			return parts, len(parts) <= maxDepth
 		}
 	}
 }

@@ -54,7 +54,13 @@ func (p Problem) line() int {
 	return n
 }
 
+// most is how many problems are worth reading at once.
+const most = 100
+
 func (ps *Problems) add(origin, key, text, hint string) {
+	if len(*ps) == most {
+		return
+	}
 	for _, p := range *ps {
 		if p.Key == key && key != "" {
 			return // the first cause explains those that follow from it
