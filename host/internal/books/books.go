@@ -7,45 +7,196 @@
 // virtual time keeps the same books as production.
 package books
 
-import "idlehost/host/internal/policy"
+import (
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
 
 // Config configures Books. The zero value works.
 type Config struct {
 	// Clients bounds the client table; the least recently used is forgotten.
-	// 0: 16384.
+	// 0: 16384. A table of 1024 or more is split into 16 parts of equal
+	// size, each with a lock and an order of use of its own.
 	Clients int
 	// Classes is the number of route classes; 0: 1. Classes past it count as 0.
 	Classes int
 	// HalfLife is the number of gaps after which one weighs half. 0: 4096.
+	// More than 1<<22 is 1<<22.
 	HalfLife int
-	// LateWithin is how soon after a close a return counts as Late. 0: 1000 ms.
+	// LateWithin is how soon after a close, in ms, a return counts as Late.
+	// 0: 1000 ms.
 	LateWithin uint32
 }
 
+func (c Config) clients() int       { return configDefault(c.Clients, 16384, 1<<26) }
+func (c Config) classes() int       { return configDefault(c.Classes, 1, 1<<16) }
+func (c Config) halfLife() int      { return configDefault(c.HalfLife, 4096, maxHalfLife) }
+func (c Config) lateWithin() uint32 { return configDefault(c.LateWithin, 1000, abi.Never) }
+
+func configDefault[T int | uint32](v, def, limit T) T {
+	if v <= 0 {
+		return def
+	}
+	return min(v, limit)
+}
+
 // Books of one tenant. Safe for concurrent use.
-type Books struct{}
+//
+// A shard's lock may be held while a histogram's is taken, not the opposite;
+// neither is ever held while another of its kind is.
+type Books struct {
+	shards     []shard // a power of two
+	classes    []histogram
+	lateWithin int64
+}
 
 // New returns empty books.
-func New(cfg Config) *Books { return &Books{} }
+func New(cfg Config) *Books {
+	clients, n := cfg.clients(), 1
+	if clients >= 1024 {
+		n = 16
+	}
+	b := &Books{
+		shards:     make([]shard, n),
+		classes:    make([]histogram, cfg.classes()),
+		lateWithin: int64(cfg.lateWithin()),
+	}
+	for i := range b.shards {
+		b.shards[i].table.limit = (clients + n - 1) / n
+	}
+	for i := range b.classes {
+		b.classes[i].reset(uint16(i), cfg.halfLife())
+	}
+	return b
+}
 
 // Opened notes a connection of client. When the host's last close of this
 // client is not answered yet, the client has returned: its cut gap becomes a
-// returned one. sinceClose is how long ago that close was, valid if returned.
-func (b *Books) Opened(client uint64, now int64) (sinceClose uint32, returned bool) { return 0, false }
+// returned one. sinceClose, in ms, is how long ago that close was, valid if
+// returned.
+func (b *Books) Opened(client uint64, now int64) (sinceClose uint32, returned bool) {
+	if client == 0 {
+		return 0, false
+	}
+	s := b.shard(client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.table.touch(client)
+	r.conns++
+	r.open++
+	if !r.pending {
+		return 0, false
+	}
+	since := max(now-r.closedAt, 0)
+	gap := millis(int64(r.cutMs) + since)
+	b.class(r.cutRoute).comeBack(r.cutAt, gap)
+	r.comeBack(gap)
+	if since <= b.lateWithin {
+		r.late++
+	}
+	return millis(since), true
+}
 
 // Closed notes that a connection of client is no longer open, however it ended.
-func (b *Books) Closed(client uint64) {}
+func (b *Books) Closed(client uint64) {
+	if client == 0 {
+		return
+	}
+	s := b.shard(client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.table.find(client); r != nil && r.open > 0 {
+		r.open--
+	}
+}
 
 // Returned notes a gap, in ms, that ended in another request.
-func (b *Books) Returned(client uint64, route uint16, gap uint32) {}
+func (b *Books) Returned(client uint64, route uint16, gap uint32) {
+	b.class(route).add(abi.GapKindReturned, gap)
+	b.note(client, abi.GapKindReturned, gap)
+}
 
 // Gone notes that the client closed after idling for gap ms.
-func (b *Books) Gone(client uint64, route uint16, gap uint32) {}
+func (b *Books) Gone(client uint64, route uint16, gap uint32) {
+	b.class(route).add(abi.GapKindGone, gap)
+	b.note(client, abi.GapKindGone, gap)
+}
+
+func (b *Books) note(client uint64, kind abi.GapKind, gap uint32) {
+	if client == 0 {
+		return
+	}
+	s := b.shard(client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table.touch(client).push(kind, gap)
+}
 
 // Cut notes that the host closed a connection that had idled for gap ms.
-func (b *Books) Cut(client uint64, route uint16, gap uint32, now int64) {}
+func (b *Books) Cut(client uint64, route uint16, gap uint32, now int64) {
+	at := b.class(route).add(abi.GapKindCut, gap)
+	if client == 0 {
+		return
+	}
+	s := b.shard(client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table.touch(client).cutOff(b.route(route), gap, at, now)
+}
 
 // Fill writes the client's fields of e (all that begin with Client but Client
 // itself) and, when the histogram of e.Route differs from what g holds
 // (Generation, Route), copies it into g. It allocates nothing.
-func (b *Books) Fill(e *policy.Event, g *policy.Gaps, now int64) {}
+//
+// g, if not nil, is either zero or was last filled by these Books: a
+// generation tells the states of one histogram apart, not tenants.
+func (b *Books) Fill(e *policy.Event, g *policy.Gaps, now int64) {
+	b.fillClient(e, now)
+	if g != nil {
+		b.class(e.Route).copyTo(g)
+	}
+}
+
+func (b *Books) fillClient(e *policy.Event, now int64) {
+	if e.Client == 0 {
+		new(record).fill(e, now)
+		return
+	}
+	s := b.shard(e.Client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.table.find(e.Client); r != nil {
+		r.fill(e, now)
+	} else {
+		new(record).fill(e, now)
+	}
+}
+
+// Clients returns how many clients are remembered.
+func (b *Books) Clients() int {
+	n := 0
+	for i := range b.shards {
+		s := &b.shards[i]
+		s.mu.Lock()
+		n += len(s.table.slab)
+		s.mu.Unlock()
+	}
+	return n
+}
+
+// shard uses the topmost bits of the mixed key, the table's index the lower.
+func (b *Books) shard(client uint64) *shard {
+	return &b.shards[mix(client)>>60&uint64(len(b.shards)-1)]
+}
+
+func (b *Books) route(route uint16) uint16 {
+	if int(route) >= len(b.classes) {
+		return 0
+	}
+	return route
+}
+
+func (b *Books) class(route uint16) *histogram { return &b.classes[b.route(route)] }
+
+// millis fits a duration into an ABI field; abi.Never stays free.
+func millis(ms int64) uint32 { return uint32(min(max(ms, 0), abi.Never-1)) }

@@ -1,0 +1,54 @@
+package books
+
+import (
+	"sync"
+	"testing"
+
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+// Many goroutines work on few clients; no gap and no close may be lost.
+func TestHammer(t *testing.T) {
+	const workers, loops, clients = 8, 2000, 5
+	b := New(Config{Clients: 2000, HalfLife: maxHalfLife, Classes: 2})
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			var e policy.Event
+			var g policy.Gaps
+			for i := range loops {
+				client, now := uint64(i%clients+1), int64(i)
+				e.Client, e.Route = client, uint16(i%2)
+				b.Opened(client, now)
+				b.Returned(client, e.Route, uint32(i*w))
+				b.Cut(client, e.Route, uint32(i), now)
+				b.Closed(client)
+				b.Fill(&e, &g, now)
+				if e.ClientConns < e.ClientOpen {
+					t.Errorf("client %d: %d open of %d", client, e.ClientOpen, e.ClientConns)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var weight uint64
+	for route := range uint16(2) {
+		e, g := policy.Event{Route: route}, policy.Gaps{}
+		b.Fill(&e, &g, 0)
+		weight += (sum(&g) + uint64(g.Unit)/2) / uint64(g.Unit)
+	}
+	if weight != 2*workers*loops {
+		t.Errorf("%d gaps in the histograms, want %d", weight, 2*workers*loops)
+	}
+	for client := uint64(1); client <= clients; client++ {
+		e, _ := ask(b, client, loops)
+		want := policy.Event{ClientConns: workers * loops / clients, ClientGapCount: 2 * workers * loops / clients}
+		if e.ClientConns != want.ClientConns || e.ClientGapCount != want.ClientGapCount || e.ClientOpen != 0 {
+			t.Errorf("client %d: conns %d gaps %d open %d", client, e.ClientConns, e.ClientGapCount, e.ClientOpen)
+		}
+		if kind, _ := entryOf(e.ClientGaps[0]); kind > abi.GapKindCut {
+			t.Errorf("client %d: torn ring entry", client)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package books
+
+import (
+	"math"
+	"sync"
+
+	"idlehost/sdk/abi"
+)
+
+const (
+	// maxHalfLife leaves a fresh gap a weight of 128, so that decay has bits to work on.
+	maxHalfLife = 1 << 22
+	maxUnit     = 1 << 20
+)
+
+// histogram is the gaps of one route class. Old gaps are not made lighter:
+// new ones are made heavier, and every half-life all weights are halved. So a
+// copy is a plain copy, and noting a gap touches one cell.
+type histogram struct {
+	mu sync.Mutex // guards the following fields
+
+	gaps   abi.Gaps
+	unit   float64 // weight of the next gap, base to 2*base; gaps.Unit is its whole part
+	growth float64 // factor from one gap to the next
+	base   float64
+	epoch  uint32 // halvings so far
+}
+
+// mark finds a cut gap again after its cell has been halved.
+type mark struct {
+	weight uint32
+	epoch  uint32
+	bin    uint8
+}
+
+func (h *histogram) reset(route uint16, halfLife int) {
+	// In the steady state the weights sum to less than 4 * halfLife * base,
+	// so a cell cannot overflow.
+	h.base = float64(min(maxUnit, (1<<32)/(8*halfLife)))
+	h.unit = h.base
+	h.growth = math.Exp2(1 / float64(halfLife))
+	h.gaps = abi.Gaps{Generation: 1, Route: uint32(route), Unit: uint32(h.base)}
+}
+
+// add notes a gap of ms milliseconds.
+func (h *histogram) add(kind abi.GapKind, ms uint32) mark {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := mark{weight: h.gaps.Unit, epoch: h.epoch, bin: uint8(abi.Bin(ms))}
+	h.cells(kind)[m.bin] += m.weight
+	h.growLocked()
+	h.changedLocked()
+	return m
+}
+
+// comeBack turns the cut gap at m, or what decay has left of it, into one
+// that ended in a return after ms milliseconds.
+func (h *histogram) comeBack(m mark, ms uint32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	// A cell halved keeps at least what its gaps keep when halved one by one.
+	left := m.weight >> min(h.epoch-m.epoch, 31)
+	h.gaps.Cut[m.bin] -= left
+	h.gaps.Returned[abi.Bin(ms)] += left
+	h.changedLocked()
+}
+
+// copyTo brings g up to date.
+func (h *histogram) copyTo(g *abi.Gaps) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if g.Generation != h.gaps.Generation || g.Route != h.gaps.Route {
+		*g = h.gaps
+	}
+}
+
+func (h *histogram) cells(kind abi.GapKind) *[abi.Bins]uint32 {
+	switch kind {
+	case abi.GapKindReturned:
+		return &h.gaps.Returned
+	case abi.GapKindGone:
+		return &h.gaps.Gone
+	default:
+		return &h.gaps.Cut
+	}
+}
+
+func (h *histogram) growLocked() {
+	h.unit *= h.growth
+	if h.unit >= 2*h.base {
+		h.unit /= 2
+		h.epoch++
+		for i := range abi.Bins {
+			h.gaps.Returned[i] >>= 1
+			h.gaps.Gone[i] >>= 1
+			h.gaps.Cut[i] >>= 1
+		}
+	}
+	h.gaps.Unit = uint32(h.unit)
+}
+
+// changedLocked skips generation 0, which means a Gaps that nobody has filled.
+func (h *histogram) changedLocked() {
+	h.gaps.Generation++
+	if h.gaps.Generation == 0 {
+		h.gaps.Generation = 1
+	}
+}

@@ -1,0 +1,82 @@
+package books
+
+import (
+	"math"
+	"testing"
+
+	"idlehost/sdk/abi"
+)
+
+func TestDecayHalvesAfterHalfLife(t *testing.T) {
+	for _, halfLife := range []int{1, 10, 4096, 100_000} {
+		var h histogram
+		h.reset(0, halfLife)
+		h.add(abi.GapKindReturned, 1)
+		for range halfLife {
+			h.add(abi.GapKindReturned, 1000)
+		}
+		got := float64(h.gaps.Returned[0]) / float64(h.gaps.Unit)
+		// The next gap would be one more gap away.
+		want := math.Exp2(-float64(halfLife+1) / float64(halfLife))
+		if math.Abs(got-want) > 0.01*want {
+			t.Errorf("half-life %d: weight %.4f of a fresh gap, want %.4f", halfLife, got, want)
+		}
+	}
+}
+
+func TestWeightsNeverOverflow(t *testing.T) {
+	for _, halfLife := range []int{1, 2, 3, 1000, 1 << 16} {
+		var h histogram
+		h.reset(0, halfLife)
+		var top uint32
+		for range 12 * halfLife {
+			before := h.gaps.Returned[0]
+			h.add(abi.GapKindReturned, 1)
+			if now := h.gaps.Returned[0]; now < before/2 {
+				t.Fatalf("half-life %d: a cell fell from %d to %d", halfLife, before, now)
+			}
+			top = max(top, h.gaps.Returned[0])
+		}
+		if top > math.MaxUint32/2 {
+			t.Errorf("half-life %d: a cell reached %d", halfLife, top)
+		}
+	}
+	var h histogram
+	h.reset(0, maxHalfLife)
+	if h.gaps.Unit < 128 {
+		t.Errorf("longest half-life: unit %d", h.gaps.Unit)
+	}
+}
+
+func TestComeBackConservesWeightAcrossHalvings(t *testing.T) {
+	var h histogram
+	h.reset(0, 5)
+	for n := range 40 {
+		m := h.add(abi.GapKindCut, 50)
+		for range n {
+			h.add(abi.GapKindCut, 50)
+		}
+		before := sum(&h.gaps)
+		h.comeBack(m, 9000)
+		if after := sum(&h.gaps); after != before {
+			t.Fatalf("%d gaps later: weight %d became %d", n, before, after)
+		}
+	}
+}
+
+func TestGenerationZeroIsSkipped(t *testing.T) {
+	var h histogram
+	h.reset(0, 10)
+	h.gaps.Generation = math.MaxUint32
+	h.add(abi.GapKindGone, 1)
+	if h.gaps.Generation != 1 {
+		t.Errorf("generation %d", h.gaps.Generation)
+	}
+}
+
+func sum(g *abi.Gaps) (n uint64) {
+	for i := range abi.Bins {
+		n += uint64(g.Returned[i]) + uint64(g.Gone[i]) + uint64(g.Cut[i])
+	}
+	return n
+}
