@@ -1,0 +1,201 @@
+package tenant
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+// fakeGuest answers with its own number, and complains when it is asked after
+// its Close.
+type fakeGuest struct {
+	reason uint16
+	fault  policy.Fault
+	digest string
+	inside chan struct{} // when set, Decide sends on it, then waits for leave
+	leave  chan struct{}
+
+	closed atomic.Int32
+	late   atomic.Int32
+}
+
+func (g *fakeGuest) Decide(*policy.Ask) (policy.Verdict, policy.Fault) {
+	if g.inside != nil {
+		g.inside <- struct{}{}
+		<-g.leave
+	}
+	if g.closed.Load() != 0 {
+		g.late.Add(1)
+	}
+	return policy.Verdict{Action: abi.ActionExtend, Reason: g.reason}, g.fault
+}
+func (g *fakeGuest) Digest() string { return g.digest }
+func (g *fakeGuest) Close() error   { g.closed.Add(1); return nil }
+
+func TestDecideSaysWhoAnswered(t *testing.T) {
+	tn := New(Config{Name: "a"})
+	if v := tn.Decide(&policy.Ask{}); v != (policy.Verdict{Source: policy.SourceNative}) {
+		t.Errorf("without a policy: %+v", v)
+	}
+	tn.Replace(&fakeGuest{reason: 7, digest: "d1"})
+	if v := tn.Decide(&policy.Ask{}); v.Source != policy.SourcePolicy || v.Reason != 7 || v.Action != abi.ActionExtend {
+		t.Errorf("with a policy: %+v", v)
+	}
+	tn.Replace(&fakeGuest{fault: policy.FaultTrap, digest: "d2"})
+	want := policy.Verdict{Source: policy.SourceFallback, Fault: policy.FaultTrap}
+	if v := tn.Decide(&policy.Ask{}); v != want {
+		t.Errorf("with a policy that traps: %+v, want %+v", v, want)
+	}
+	if tn.Digest() != "d2" || tn.Faults(policy.FaultTrap) != 1 {
+		t.Errorf("digest %q, traps %d", tn.Digest(), tn.Faults(policy.FaultTrap))
+	}
+	tn.Lose(policy.FaultCompile, "d3")
+	if v := tn.Decide(&policy.Ask{}); v.Source != policy.SourceFallback || v.Fault != policy.FaultCompile {
+		t.Errorf("with a policy that is lost: %+v", v)
+	}
+	tn.Guest(func(Guest) { t.Error("a lost policy was handed out") })
+	tn.Replace(nil)
+	if v := tn.Decide(&policy.Ask{}); v.Source != policy.SourceNative || tn.Digest() != "" {
+		t.Errorf("after removal: %+v", v)
+	}
+}
+
+func TestUnknownFaultIsBadOutput(t *testing.T) {
+	tn := New(Config{})
+	tn.Replace(&fakeGuest{fault: 200})
+	if v := tn.Decide(&policy.Ask{}); v.Fault != policy.FaultOutput {
+		t.Errorf("fault = %d", v.Fault)
+	}
+}
+
+func TestReplaceClosesAfterTheLastQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tn := New(Config{})
+		old := &fakeGuest{inside: make(chan struct{}), leave: make(chan struct{})}
+		tn.Replace(old)
+		go tn.Decide(&policy.Ask{})
+		<-old.inside
+		tn.Replace(&fakeGuest{})
+		synctest.Wait()
+		if old.closed.Load() != 0 {
+			t.Fatal("closed while it is being asked")
+		}
+		close(old.leave)
+		synctest.Wait()
+		if old.closed.Load() != 1 {
+			t.Fatalf("closed %d times after its last answer", old.closed.Load())
+		}
+	})
+}
+
+func TestFaultsAreLoggedOncePerBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		tn := New(Config{Name: "a", Logger: slog.New(slog.NewTextHandler(&out, nil))})
+		tn.Replace(&fakeGuest{fault: policy.FaultTrap, digest: strings.Repeat("ab", 32)})
+		ask := &policy.Ask{Event: policy.Event{Kind: uint8(abi.KindTimeout), Phase: uint8(abi.PhaseIdle)}}
+		lines := func(n int, when string) {
+			t.Helper()
+			if got := strings.Count(out.String(), "\n"); got != n {
+				t.Fatalf("%s: %d lines, want %d\n%s", when, got, n, out.String())
+			}
+		}
+		for range 5 {
+			tn.Decide(ask)
+		}
+		lines(1, "burst")
+		if s := out.String(); !strings.Contains(s, "cause=trap") || !strings.Contains(s, "policy=abababababab ") ||
+			!strings.Contains(s, "event=timeout phase=idle") || !strings.Contains(s, "suppressed=0") {
+			t.Errorf("line = %s", s)
+		}
+		time.Sleep(burstGap - 1)
+		tn.Decide(ask)
+		lines(1, "just before the gap ends")
+		time.Sleep(1)
+		tn.Decide(ask)
+		lines(2, "after the gap")
+		if !strings.Contains(out.String(), "suppressed=5") {
+			t.Errorf("out = %s", out.String())
+		}
+	})
+}
+
+func TestWantsCloseIsTheGuestsWord(t *testing.T) {
+	tn := New(Config{})
+	tn.Replace(&fakeGuest{})
+	if tn.WantsClose() {
+		t.Error("wanted by a guest that did not say so")
+	}
+	tn.Replace(closeWatcher{&fakeGuest{}})
+	if !tn.WantsClose() {
+		t.Error("not wanted by a guest that said so")
+	}
+}
+
+type closeWatcher struct{ *fakeGuest }
+
+func (closeWatcher) WantsClose() bool { return true }
+
+func TestDecideAllocatesNothing(t *testing.T) {
+	tn, ask := New(Config{}), &policy.Ask{}
+	for name, g := range map[string]Guest{
+		"native": nil, "policy": &fakeGuest{}, "fault": &fakeGuest{fault: policy.FaultTrap},
+	} {
+		tn.Replace(g)
+		tn.Decide(ask) // the first fault is logged
+		if n := testing.AllocsPerRun(100, func() { tn.Decide(ask) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+// TestHammerReplace asks while policies come and go: none is asked after its
+// Close, and each but the last is closed exactly once.
+func TestHammerReplace(t *testing.T) {
+	tn := New(Config{})
+	stop := make(chan struct{})
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			ask := &policy.Ask{}
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					tn.Decide(ask)
+					tn.Guest(func(g Guest) { g.Decide(ask) })
+					_ = tn.Digest()
+				}
+			}
+		})
+	}
+	guests := make([]*fakeGuest, 2000)
+	for i := range guests {
+		guests[i] = &fakeGuest{digest: "x"}
+		tn.Replace(guests[i])
+	}
+	close(stop)
+	asking.Wait()
+	if err := tn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var errs []error
+	for _, g := range guests {
+		if g.closed.Load() != 1 || g.late.Load() != 0 {
+			errs = append(errs, errors.New("closed or asked at the wrong time"))
+		}
+	}
+	if len(errs) > 0 {
+		t.Errorf("%d of %d policies: %v", len(errs), len(guests), errs[0])
+	}
+}
