@@ -22,6 +22,9 @@ type Event struct {
 // Now is the host's clock.
 func (e *Event) Now() time.Time { return time.UnixMilli(int64(e.NowMs)) }
 
+// In reports whether the connection is in phase p.
+func (e *Event) In(p Phase) bool { return e.Phase == uint8(p) }
+
 // Idle is the time since the connection was last used.
 func (e *Event) Idle() time.Duration { return duration(e.IdleMs) }
 

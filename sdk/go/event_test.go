@@ -37,8 +37,12 @@ func TestEventGap(t *testing.T) {
 	}
 }
 
-func TestEventTimes(t *testing.T) {
+func TestEventReads(t *testing.T) {
 	var e Event
+	e.Phase = uint8(PhaseTunnel)
+	if !e.In(PhaseTunnel) || e.In(PhaseIdle) {
+		t.Error("not in its own phase, or in another")
+	}
 	e.NowMs, e.IdleMs, e.WorthMs = 1000, 2000, 3000
 	if e.Now() != time.Unix(1, 0) || e.Idle() != 2*time.Second || e.Worth() != 3*time.Second {
 		t.Errorf("now %v, idle %v, worth %v", e.Now(), e.Idle(), e.Worth())

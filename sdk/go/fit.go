@@ -39,8 +39,7 @@ func (f Fit) Hold(e *Event) time.Duration {
 	if e.CeilingMs > 0 {
 		limit = min(limit, uint64(max(e.CeilingMs, e.IdleMs)))
 	}
-	var m evidence
-	m.add(e, f.prior(), worth)
+	m := weigh(e, f.prior(), worth)
 	return time.Duration(m.cheapest(e.IdleMs, limit, worth)) * time.Millisecond
 }
 
@@ -61,45 +60,44 @@ func (f Fit) prior() float64 {
 	return 5
 }
 
-// evidence is how many gaps of each length speak, by abi.Bin.
+// evidence is how many gaps of each length speak.
 type evidence struct {
-	returned, gone [abi.Bins]float64
-	cut            float64 // its length does not matter: it is longer than any hold
+	tenant *Gaps
+	scale  float64 // of one unit of the tenant's weights
+	// The client's own gaps, by abi.Bin.
+	returned, gone [abi.Bins]uint8
+	// Cut gaps, whoever's: their length does not matter, for they are longer
+	// than any hold.
+	cut float64
+	// What a gap about which nothing is known adds to returned in each bin
+	// before unknownEnd.
+	unknown    float64
+	unknownEnd int
 }
 
-// add collects what e says, and one gap about which nothing is known: with
-// even odds it never ends, or ends at any order of magnitude up to 4 worth.
-// The latter decides while there is nothing else, and fades with data.
-func (m *evidence) add(e *Event, prior float64, worth uint32) {
-	seen := 1.0
-	unit := float64(max(e.Gaps.Unit, 1))
+// weigh collects what e says, and one gap of the tenant about which nothing is
+// known: with even odds it never ends, or ends at any order of magnitude up
+// to 4 worth. It decides while there is nothing else, and fades with data.
+func weigh(e *Event, prior float64, worth uint32) evidence {
+	m := evidence{tenant: &e.Gaps}
+	var cut, all uint64
 	for i := range e.Gaps.Returned {
-		m.returned[i] = float64(e.Gaps.Returned[i]) / unit
-		m.gone[i] = float64(e.Gaps.Gone[i]) / unit
-		cut := float64(e.Gaps.Cut[i]) / unit
-		m.cut += cut
-		seen += m.returned[i] + m.gone[i] + cut
+		cut += uint64(e.Gaps.Cut[i])
+		all += uint64(e.Gaps.Returned[i]) + uint64(e.Gaps.Gone[i])
 	}
-	m.cut += 0.5
-	blank := abi.Bin(uint32(min(4*uint64(worth), abi.Never))) + 1
-	for i := range blank {
-		m.returned[i] += 0.5 / float64(blank)
-	}
-	m.scale(min(1, prior/seen))
+	unit := float64(max(e.Gaps.Unit, 1))
+	share := min(1, prior/(1+float64(all+cut)/unit))
+	m.scale = share / unit
+	m.cut = float64(cut)*m.scale + share/2
+	m.unknownEnd = abi.Bin(uint32(min(4*uint64(worth), abi.Never))) + 1
+	m.unknown = share / 2 / float64(m.unknownEnd)
 	for _, entry := range e.ClientGaps {
 		if entry == 0 {
 			break
 		}
 		m.own(gap(entry))
 	}
-}
-
-func (m *evidence) scale(by float64) {
-	m.cut *= by
-	for i := range m.returned {
-		m.returned[i] *= by
-		m.gone[i] *= by
-	}
+	return m
 }
 
 func (m *evidence) own(ms uint32, kind GapKind) {
@@ -113,38 +111,58 @@ func (m *evidence) own(ms uint32, kind GapKind) {
 	}
 }
 
-// cheapest returns the idle time, from idle to limit, at which closing costs
-// least in expectation. Beside idle itself only the ends of bins can be it:
-// within a bin, holding on is as good as at its start.
-func (m *evidence) cheapest(idle uint32, limit uint64, worth uint32) uint64 {
+// at returns the weight of the gaps in bin i.
+func (m *evidence) at(i int) (returned, gone float64) {
+	returned = float64(m.tenant.Returned[i])*m.scale + float64(m.returned[i])
+	if i < m.unknownEnd {
+		returned += m.unknown
+	}
+	return returned, float64(m.tenant.Gone[i])*m.scale + float64(m.gone[i])
+}
+
+// beyond returns the weight of the gaps longer than idle, and that of those
+// among them in idle's own bin, in which gaps are taken to lie evenly.
+func (m *evidence) beyond(idle uint32) (returned, gone, returnedHere, goneHere float64) {
 	first := abi.Bin(idle)
-	low, share := float64(idle), 1.0
+	returnedHere, goneHere = m.at(first)
 	if first < abi.Bins-1 {
 		from, to := float64(abi.BinLow(first)), float64(abi.BinLow(first+1))
-		share = (to - low) / (to - from)
+		share := (to - float64(idle)) / (to - from)
+		returnedHere *= share
+		goneHere *= share
 	}
-	m.returned[first] *= share
-	m.gone[first] *= share
-	var returned, gone float64 // those longer than the hold looked at
-	for i := first; i < abi.Bins; i++ {
-		returned += m.returned[i]
-		gone += m.gone[i]
+	returned, gone = returnedHere, goneHere
+	for i := first + 1; i < abi.Bins; i++ {
+		r, g := m.at(i)
+		returned += r
+		gone += g
 	}
+	return returned, gone, returnedHere, goneHere
+}
 
-	best, bestCost := uint64(idle), returned*float64(worth)
+// cheapest returns the idle time, from idle to limit, at which closing costs
+// least in expectation. Beside idle itself only the ends of bins are tried: a
+// hold that ends inside a bin pays for gaps that it may still lose.
+func (m *evidence) cheapest(idle uint32, limit uint64, worth uint32) uint64 {
+	returned, gone, r, g := m.beyond(idle) // longer than the hold looked at; in bin i
+	best, least := uint64(idle), returned*float64(worth)
 	ended := 0.0 // milliseconds held for gaps that end within the hold
-	for i := first; i < abi.Bins-1; i++ {
+	low := idle
+	for i := abi.Bin(idle); i < abi.Bins-1; i++ {
 		end := abi.BinLow(i + 1)
 		if uint64(end) > limit {
 			break
 		}
-		ended += (m.returned[i] + m.gone[i]) * ((low+float64(end))/2 - float64(idle))
-		returned -= m.returned[i]
-		gone -= m.gone[i]
-		low = float64(end)
+		if low > idle {
+			r, g = m.at(i)
+		}
+		ended += (r + g) * (float64(low-idle) + float64(end-low)/2)
+		returned -= r
+		gone -= g
+		low = end
 		cost := ended + (returned+gone+m.cut)*float64(end-idle) + returned*float64(worth)
-		if cost < bestCost {
-			best, bestCost = uint64(end), cost
+		if cost < least {
+			best, least = uint64(end), cost
 		}
 	}
 	return best

@@ -29,10 +29,9 @@ func (g *guest) register(p Policy) error {
 	}
 	if s, ok := p.(Stateful); ok {
 		g.state = s.State()
-		g.format = int64(len(g.state))
 	}
-	if len(g.state) > StateMax {
-		return errors.New("policy: State has " + strconv.Itoa(len(g.state)) + " bytes, more than " + strconv.Itoa(StateMax))
+	if err := checkState(g.state); err != nil {
+		return err
 	}
 	if f, ok := p.(Formatted); ok {
 		g.format = f.StateFormat()
@@ -64,6 +63,9 @@ func (g *guest) closed() {
 
 // configure hands the first n bytes of params to the policy.
 func (g *guest) configure(n int32) error {
+	if g.policy == nil {
+		return errors.New("no policy: call Register in an init function")
+	}
 	if n < 0 || int(n) > len(g.params) {
 		return errors.New("parameters are longer than " + strconv.Itoa(len(g.params)) + " bytes")
 	}

@@ -12,7 +12,7 @@ import (
 
 // full is a policy with every optional method.
 type full struct {
-	learned [100]byte
+	learned [100]uint64
 	params  map[string]string
 	closed  int
 }
@@ -24,8 +24,10 @@ func (f *full) Accept(e *Event) Verdict {
 func (f *full) Timeout(e *Event) Verdict {
 	return Extend(e.Idle()).WithReason(7).WithLog()
 }
-func (f *full) Close(*Event)       { f.closed++ }
-func (f *full) State() []byte      { return f.learned[:] }
+func (f *full) Close(*Event) { f.closed++ }
+func (f *full) State() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&f.learned)), 100)
+}
 func (f *full) StateFormat() int64 { return 3 }
 func (f *full) Configure(p map[string]string) error {
 	f.params = p
@@ -98,6 +100,9 @@ func TestGuestBare(t *testing.T) {
 
 func TestGuestConfigure(t *testing.T) {
 	g, f := new(guest), new(full)
+	if err := g.configure(0); err == nil {
+		t.Error("configured without a policy")
+	}
 	if err := g.register(f); err != nil {
 		t.Fatal(err)
 	}
@@ -119,28 +124,31 @@ func TestGuestConfigure(t *testing.T) {
 	}
 }
 
-// huge learns more than a host keeps.
-type huge struct{ bare }
+// learned is what a policy has learned, in a format without a number.
+type learned struct {
+	bare
+	state []byte
+}
 
-func (huge) State() []byte { return make([]byte, StateMax+1) }
-
-// sized learns, in a format without a number.
-type sized struct{ bare }
-
-func (sized) State() []byte { return make([]byte, 12) }
+func (l learned) State() []byte { return l.state }
 
 func TestRegister(t *testing.T) {
 	if err := new(guest).register(nil); err == nil {
 		t.Error("nil registered")
 	}
-	if err := new(guest).register(huge{}); err == nil {
-		t.Error("a state of more than 64 KiB registered")
+	for n, want := range map[int]bool{0: true, 1: true, 12: true, StateMax: true, StateMax + 1: false} {
+		if err := new(guest).register(learned{state: MakeState(n)}); (err == nil) != want {
+			t.Errorf("a state of %d bytes: %v", n, err)
+		}
+	}
+	if err := new(guest).register(learned{state: MakeState(9)[1:]}); err == nil || !strings.Contains(err.Error(), "MakeState") {
+		t.Errorf("a state at an odd address: %v", err)
 	}
 	g := new(guest)
-	if err := g.register(sized{}); err != nil || g.format != 12 {
-		t.Errorf("format %d, error %v; want the state's length", g.format, err)
+	if err := g.register(bare{}); err != nil {
+		t.Fatal(err)
 	}
-	if err := g.register(sized{}); err == nil {
+	if err := g.register(bare{}); err == nil {
 		t.Error("registered twice")
 	}
 	defer func() {

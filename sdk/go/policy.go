@@ -62,24 +62,6 @@ type Closer interface {
 	Close(*Event)
 }
 
-// Stateful is a Policy that learns. State returns the memory that holds all
-// it has learned, at most 64 KiB, always the same slice; it is asked for in
-// Register. The host copies it out from time to time, and into the next
-// instance of the policy, so it must hold no pointers.
-type Stateful interface {
-	State() []byte
-}
-
-// Formatted is a Stateful policy that numbers the layout of its state: the
-// host hands state over only between equal formats. Without it the number is
-// the length of the state.
-type Formatted interface {
-	StateFormat() int64
-}
-
-// StateMax is the most that Stateful.State may return, in bytes.
-const StateMax = 64 << 10
-
 // The ABI's vocabulary.
 type (
 	Kind     = abi.Kind
