@@ -1,0 +1,137 @@
+// Package engine runs policies that are WebAssembly modules: it admits a
+// module, keeps one instance of it, asks that instance, and replaces it when
+// it fails. sdk/ABI.md is the contract with the guest. The engine knows
+// questions and answers, not connections, and it writes no log of its own.
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+)
+
+// Config configures an Engine. The zero value works.
+type Config struct {
+	// MemoryPages is how many pages of 64 KiB a guest's memory may have,
+	// 1 to 65536. 0: 128 (8 MiB), which a guest built by Go needs.
+	MemoryPages uint32
+	// ModuleBytes is the largest module that is looked at. 0: 4 MiB.
+	ModuleBytes int
+	// CallTime bounds one question to a policy loaded with BoundDeadline.
+	// 0: 10 ms. While a guest runs, a pending garbage collection holds up the
+	// whole process, so a long CallTime is paid by everybody.
+	CallTime time.Duration
+	// InitTime bounds instantiation, up to and including _initialize. 0: 2 s.
+	InitTime time.Duration
+	// ConfigureTime bounds configure. 0: 1 s.
+	ConfigureTime time.Duration
+	// Log takes what guests say, and why an instance was thrown away. level
+	// is 0 debug, 1 info, 2 warning, 3 error; msg is at most 512 bytes of
+	// UTF-8 in which the guest may have put anything. It is called by the
+	// goroutine that asked, after the answer. nil: dropped.
+	Log func(module string, level int, msg string)
+}
+
+func (c Config) memoryPages() uint32 {
+	if c.MemoryPages == 0 {
+		return 128
+	}
+	return min(c.MemoryPages, 1<<16)
+}
+
+func (c Config) moduleBytes() int             { return or(c.ModuleBytes, 4<<20) }
+func (c Config) callTime() time.Duration      { return or(c.CallTime, 10*time.Millisecond) }
+func (c Config) initTime() time.Duration      { return or(c.InitTime, 2*time.Second) }
+func (c Config) configureTime() time.Duration { return or(c.ConfigureTime, time.Second) }
+
+func or[T ~int | ~int64](v, standard T) T {
+	if v <= 0 {
+		return standard
+	}
+	return v
+}
+
+// Engine loads policies. Each has a wazero runtime of its own, so that no
+// module can reach another's exports; compiled code is shared by digest.
+// Safe for concurrent use.
+type Engine struct {
+	cfg   Config
+	cache wazero.CompilationCache
+
+	mu sync.Mutex // guards the following fields
+	// policies holds every policy that is not closed; nil once the engine is.
+	policies map[*Policy]struct{}
+
+	// loading is held while a module is compiled, so that the same bytes
+	// loaded twice at once are compiled once. Taken before mu.
+	loading sync.Mutex
+}
+
+// ErrClosed is returned by Load after Close.
+var ErrClosed = errors.New("engine: closed")
+
+// New returns an engine. ctx bounds nothing but New itself.
+func New(ctx context.Context, cfg Config) (*Engine, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return &Engine{
+		cfg:      cfg,
+		cache:    wazero.NewCompilationCache(),
+		policies: make(map[*Policy]struct{}),
+	}, nil
+}
+
+// Close closes every policy and gives back all compiled code. Questions asked
+// afterwards are answered with FaultNotLoaded. Idempotent.
+func (e *Engine) Close() error {
+	e.loading.Lock()
+	defer e.loading.Unlock()
+	e.mu.Lock()
+	open := e.policies
+	e.policies = nil
+	e.mu.Unlock()
+	if open == nil {
+		return nil
+	}
+	var errs []error
+	for p := range open {
+		errs = append(errs, p.shut())
+	}
+	return errors.Join(append(errs, e.cache.Close(context.Background()))...)
+}
+
+func (e *Engine) adopt(p *Policy) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.policies == nil {
+		return ErrClosed
+	}
+	e.policies[p] = struct{}{}
+	return nil
+}
+
+func (e *Engine) disown(p *Policy) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.policies, p)
+}
+
+func (e *Engine) closed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.policies == nil
+}
+
+// emit hands lines to the configured log. No lock may be held.
+func (e *Engine) emit(module string, lines []line) {
+	if e.cfg.Log == nil {
+		return
+	}
+	for _, l := range lines {
+		e.cfg.Log(module, l.level, l.text)
+	}
+}

@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+const (
+	moduleHost = "idlehost"
+	moduleWASI = "wasi_snapshot_preview1"
+	moduleEnv  = "env" // AssemblyScript's
+)
+
+const (
+	i32 = api.ValueTypeI32
+	i64 = api.ValueTypeI64
+)
+
+// hostFunc is a function that a guest may import. call may panic with an
+// error: that is a trap.
+type hostFunc struct {
+	params, results []api.ValueType
+	call            func(w *world, mem api.Memory, stack []uint64)
+}
+
+// hostFuncs returns everything that a guest may import, by module and name.
+func hostFuncs() map[string]map[string]hostFunc {
+	return map[string]map[string]hostFunc{
+		moduleHost: {"log": {params: []api.ValueType{i32, i32, i32}, call: hostLog}},
+		moduleWASI: wasiFuncs(),
+		moduleEnv:  {"abort": {params: []api.ValueType{i32, i32, i32, i32}, call: scriptAbort}},
+	}
+}
+
+// checkImports refuses whatever is not on the list.
+func checkImports(a *admission) error {
+	var wrong []error
+	for _, f := range a.code.ImportedFunctions() {
+		module, name, _ := f.Import()
+		known, ok := a.funcs[module][name]
+		switch {
+		case !ok:
+			wrong = append(wrong, fmt.Errorf("imports %q from %q, which no policy may", name, module))
+		case !slices.Equal(f.ParamTypes(), known.params) || !slices.Equal(f.ResultTypes(), known.results):
+			wrong = append(wrong, fmt.Errorf("imports %s.%s as %s, should be %s", module, name,
+				signature(f.ParamTypes(), f.ResultTypes()), signature(known.params, known.results)))
+		default:
+			a.imports[module] = true
+		}
+	}
+	for _, m := range a.code.ImportedMemories() {
+		module, name, _ := m.Import()
+		wrong = append(wrong, fmt.Errorf("imports memory %q from %q, should have one of its own", name, module))
+	}
+	return join(wrong)
+}
+
+// provideImports instantiates those of the host's modules that are imported.
+func provideImports(a *admission) error {
+	for module := range a.imports {
+		b := a.runtime.NewHostModuleBuilder(module)
+		for name, f := range a.funcs[module] {
+			b = provide(b, a.world, name, f)
+		}
+		if _, err := b.Instantiate(a.ctx); err != nil {
+			return fmt.Errorf("module %s: %w", module, err)
+		}
+	}
+	return nil
+}
+
+func provide(b wazero.HostModuleBuilder, w *world, name string, f hostFunc) wazero.HostModuleBuilder {
+	call := func(_ context.Context, mod api.Module, stack []uint64) { f.call(w, mod.Memory(), stack) }
+	return b.NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(call), f.params, f.results).
+		Export(name)
+}
+
+// hostLog is idlehost.log(level, address, length).
+func hostLog(w *world, mem api.Memory, stack []uint64) {
+	level, addr, n := int32(stack[0]), uint32(stack[1]), uint32(stack[2])
+	text, ok := mem.Read(addr, min(n, lineBytes))
+	if !ok {
+		panic(fmt.Errorf("log: %d bytes at %d are outside the memory of %d", n, addr, mem.Size()))
+	}
+	w.log.add(w.nowMs, int(min(max(level, 0), 3)), text)
+}
+
+// scriptAbort is what AssemblyScript calls where others execute unreachable:
+// abort(message, file, line, column), strings being UTF-16 behind their
+// length in bytes.
+func scriptAbort(_ *world, mem api.Memory, stack []uint64) {
+	panic(fmt.Errorf("abort: %s at %s:%d:%d", scriptString(mem, uint32(stack[0])),
+		scriptString(mem, uint32(stack[1])), uint32(stack[2]), uint32(stack[3])))
+}
+
+func scriptString(mem api.Memory, addr uint32) string {
+	if addr < 4 {
+		return "?"
+	}
+	n, ok := mem.ReadUint32Le(addr - 4)
+	if !ok {
+		return "?"
+	}
+	raw, ok := mem.Read(addr, min(n, lineBytes)&^1)
+	if !ok {
+		return "?"
+	}
+	var b strings.Builder
+	for i := 0; i < len(raw); i += 2 {
+		b.WriteRune(rune(raw[i]) | rune(raw[i+1])<<8)
+	}
+	return b.String()
+}
+
+// signature returns "(i32, i32) -> i64".
+func signature(params, results []api.ValueType) string {
+	names := func(types []api.ValueType) string {
+		s := make([]string, len(types))
+		for i, t := range types {
+			s[i] = api.ValueTypeName(t)
+		}
+		return strings.Join(s, ", ")
+	}
+	return fmt.Sprintf("(%s) -> (%s)", names(params), names(results))
+}
+
+// maxWrong bounds how many complaints one error holds: a module can have
+// thousands of foreign imports.
+const maxWrong = 8
+
+func join(wrong []error) error {
+	if more := len(wrong) - maxWrong; more > 0 {
+		wrong = append(wrong[:maxWrong], fmt.Errorf("and %d more", more))
+	}
+	return errors.Join(wrong...)
+}

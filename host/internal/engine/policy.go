@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+
+	"idlehost/host/internal/policy"
+)
+
+// Policy is a loaded module with one living instance, or none for the moment.
+// Safe for concurrent use; questions wait for one another.
+type Policy struct {
+	engine      *Engine
+	cfg         Config
+	name        string
+	digest      string
+	params      []byte
+	bound       Bound
+	memoryBytes uint64
+	seed        uint64 // of initialisation, from the digest
+
+	mu      sync.Mutex // guards the following fields
+	runtime wazero.Runtime
+	code    wazero.CompiledModule
+	world   *world
+	inst    *instance // nil after a fault, until the next question that may make one
+	learned State     // the last copy of the learned state known to be good
+	breaker breaker
+	stats   Stats
+	err     error // the last fault's
+	closed  bool
+}
+
+// Stats counts what a policy did since it was loaded.
+type Stats struct {
+	Calls     uint64 // questions that an instance was asked
+	Instances uint64 // that were made, the first included
+	// Faults counts the questions that were not answered, by cause.
+	Faults [policy.FaultBreaker + 1]uint64
+	// MemoryBytes is the living instance's memory.
+	MemoryBytes uint64
+	// Restored says that the living instance took over learned state.
+	Restored bool
+}
+
+func newPolicy(a *admission) *Policy {
+	sum, _ := hex.DecodeString(a.digest[:16])
+	return &Policy{
+		engine: a.engine, cfg: a.engine.cfg,
+		name: a.source.Name, digest: a.digest, params: a.params, bound: a.source.Bound,
+		memoryBytes: uint64(a.engine.cfg.memoryPages()) * pageBytes,
+		seed:        binary.LittleEndian.Uint64(sum),
+		runtime:     a.runtime, code: a.code, world: a.world,
+		learned: State{Format: a.source.State.Format, Bytes: bytes.Clone(a.source.State.Bytes)},
+		stats:   Stats{Instances: 1},
+	}
+}
+
+// Name returns the source's name.
+func (p *Policy) Name() string { return p.name }
+
+// Digest returns the SHA-256 of the module, in hexadecimal.
+func (p *Policy) Digest() string { return p.digest }
+
+// Decide asks the guest. The verdict is the guest's own, unclamped; it is zero
+// beside a fault, and for KindClose. The host's Ask gets back the connection's
+// State, and its Leases where the verdict says so; its Size and Version are
+// set. A guest that fails is replaced at a later question, which finds the
+// connection's state in its event and the learned state in place; until then
+// the answer is FaultBreaker. Event times, not the wall clock, space this out.
+//
+// It is on the hot path: with BoundNone it allocates nothing
+// (TestDecideAllocatesNothing).
+func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
+	v, fault, lines := p.decide(ask)
+	if lines != nil {
+		p.engine.emit(p.name, lines)
+	}
+	return v, fault
+}
+
+func (p *Policy) decide(ask *policy.Ask) (policy.Verdict, policy.Fault, []line) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v, fault := p.answerLocked(ask)
+	if fault != policy.FaultNone {
+		p.stats.Faults[fault]++
+		v = policy.Verdict{}
+	}
+	return v, fault, p.world.log.take(ask.Event.NowMs)
+}
+
+func (p *Policy) answerLocked(ask *policy.Ask) (policy.Verdict, policy.Fault) {
+	if p.closed {
+		return policy.Verdict{}, policy.FaultNotLoaded
+	}
+	if fault := p.reviveLocked(ask.Event.NowMs); fault != policy.FaultNone {
+		return policy.Verdict{}, fault
+	}
+	if int(ask.Event.Kind) >= len(p.inst.hooks) {
+		return policy.Verdict{}, policy.FaultOutput // the caller's mistake; no instance pays for it
+	}
+	if p.inst.hooks[ask.Event.Kind] == nil {
+		return policy.Verdict{}, policy.FaultNone // on_close, which a guest may do without
+	}
+	p.world.begin(&ask.Event)
+	p.stats.Calls++
+	v, err := p.askLocked(ask)
+	if err != nil {
+		return policy.Verdict{}, p.failLocked(ask.Event.NowMs, &FaultError{
+			Policy: p.name, Step: hookName(ask.Event.Kind),
+			Fault: faultOf(err, p.inst.linear, policy.FaultTrap), Err: err,
+		})
+	}
+	return v, policy.FaultNone
+}
+
+// askLocked asks, and keeps a copy of what was learned when one is due.
+func (p *Policy) askLocked(ask *policy.Ask) (policy.Verdict, error) {
+	ctx, cancel := p.bounded(context.Background(), p.cfg.callTime())
+	defer cancel()
+	v, err := p.inst.ask(ctx, ask)
+	if err != nil || !p.inst.snap.due(ask.Event.NowMs, p.inst.state.size) {
+		return v, err
+	}
+	if err := p.inst.audit(ctx); err != nil {
+		return v, err
+	}
+	p.keepLocked()
+	return v, nil
+}
+
+// keepLocked copies the learned state of the living instance.
+func (p *Policy) keepLocked() {
+	if p.inst == nil || p.inst.state.size == 0 {
+		return
+	}
+	p.learned = State{Format: p.inst.format, Bytes: p.inst.copyState(p.learned.Bytes)}
+}
+
+// reviveLocked makes an instance where there is none, if the breaker lets it.
+func (p *Policy) reviveLocked(now uint64) policy.Fault {
+	if p.inst != nil {
+		return policy.FaultNone
+	}
+	if p.breaker.open(now) {
+		return policy.FaultBreaker
+	}
+	p.stats.Instances++
+	inst, err := p.start(context.Background())
+	if err != nil {
+		return p.failLocked(now, err)
+	}
+	p.inst = inst
+	return policy.FaultNone
+}
+
+// failLocked throws the instance away and says why.
+func (p *Policy) failLocked(now uint64, err error) policy.Fault {
+	p.err = err
+	p.breaker.fault(now)
+	if p.breaker.failures >= poisoned {
+		p.learned = State{}
+	}
+	if p.inst != nil {
+		err = errors.Join(err, p.inst.close())
+		p.inst = nil
+	}
+	p.world.log.complain(now, oneLine(err.Error(), maxReason))
+	var known *FaultError
+	if errors.As(err, &known) {
+		return known.Fault
+	}
+	return policy.FaultInit
+}
+
+// Err returns what the last fault was, a *FaultError in its chain; nil if
+// there was none.
+func (p *Policy) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// State returns a copy of what the guest has learned: as of now, or as of the
+// last good copy if no instance lives. A closed policy still tells it.
+func (p *Policy) State() State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keepLocked()
+	return State{Format: p.learned.Format, Bytes: bytes.Clone(p.learned.Bytes)}
+}
+
+// Stats returns the counts.
+func (p *Policy) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.stats
+	if p.inst != nil {
+		s.MemoryBytes, s.Restored = uint64(p.inst.mem.Size()), p.inst.restored
+	}
+	return s
+}
+
+// Close ends the instance and gives back the code. It waits for a question
+// that is being asked; later ones get FaultNotLoaded. Idempotent.
+func (p *Policy) Close() error {
+	p.engine.disown(p)
+	return p.shut()
+}
+
+func (p *Policy) shut() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	p.keepLocked()
+	var errs []error
+	if p.inst != nil {
+		errs = append(errs, p.inst.close())
+		p.inst = nil
+	}
+	ctx := context.Background()
+	return errors.Join(append(errs, p.code.Close(ctx), p.runtime.Close(ctx))...)
+}
+
+// flush hands over what was said while no question was asked.
+func (p *Policy) flush() {
+	p.mu.Lock()
+	lines := p.world.log.take(0)
+	p.mu.Unlock()
+	p.engine.emit(p.name, lines)
+}

@@ -1,0 +1,49 @@
+package engine
+
+import "idlehost/sdk/abi"
+
+// State is what a guest has learned, as it lies in its memory.
+type State struct {
+	// Format is the guest's own number for the layout; 0 where it names none.
+	Format uint64
+	// Bytes is the region; nil where the guest has none.
+	Bytes []byte
+}
+
+// maxState bounds the region in bytes.
+const maxState = 64 << 10
+
+// fits reports whether s may be put in the place of a region.
+func (s State) fits(format uint64, size uint32) bool {
+	return len(s.Bytes) > 0 && s.Format == format && len(s.Bytes) == int(size)
+}
+
+// snapshot says when the host copies the learned state out of an instance
+// that goes on working, so that a trap loses little: at most once a second of
+// event time, and at most about 1 KiB a question on average.
+type snapshot struct {
+	takenMs uint64
+	asks    uint32 // since then
+}
+
+const snapshotMs = 1000
+
+// due counts a question, and reports whether a copy of size bytes is due.
+func (s *snapshot) due(now uint64, size uint32) bool {
+	s.asks++
+	if now-s.takenMs < snapshotMs || s.asks <= size>>10 {
+		return false
+	}
+	*s = snapshot{takenMs: now}
+	return true
+}
+
+// gapsKey tells one histogram's contents from another's.
+type gapsKey struct {
+	set                     bool
+	generation, route, unit uint32
+}
+
+func keyOf(g *abi.Gaps) gapsKey {
+	return gapsKey{set: true, generation: g.Generation, route: g.Route, unit: g.Unit}
+}

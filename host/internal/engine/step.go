@@ -1,0 +1,31 @@
+package engine
+
+import (
+	"errors"
+
+	"idlehost/host/internal/policy"
+)
+
+// step is one stage that a module passes on its way to being a policy. What
+// it fails with counts as fault, unless its error is a *FaultError.
+type step[T any] struct {
+	name  string
+	fault policy.Fault
+	run   func(T) error
+}
+
+// walk takes the steps in order, up to the first that fails.
+func walk[T any](name string, steps []step[T], t T) error {
+	for _, s := range steps {
+		err := s.run(t)
+		if err == nil {
+			continue
+		}
+		var known *FaultError
+		if errors.As(err, &known) {
+			return known
+		}
+		return &FaultError{Policy: name, Step: s.name, Fault: s.fault, Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"math/rand/v2"
+
+	"idlehost/sdk/abi"
+)
+
+// world is all that a guest can see besides its event: a clock that stands
+// still during a call, seeded randomness, and a log. Given the same events it
+// is the same, so a replay answers as production did. It is used by the
+// goroutine that holds its Policy.
+type world struct {
+	nowMs  uint64 // the event's; 0 until the first
+	monoNs uint64 // never steps back; sleeping moves it
+	rng    *rand.PCG
+	log    guestLog
+}
+
+func newWorld() *world { return &world{rng: rand.NewPCG(0, 0)} }
+
+// begin sets clock and randomness for a call about e.
+func (w *world) begin(e *abi.Event) {
+	w.nowMs = e.NowMs
+	w.monoNs = max(w.monoNs, e.NowMs*1e6)
+	w.rng.Seed(e.Random, e.Conn)
+}
+
+// begin0 sets them for initialisation, which is the same every time.
+func (w *world) begin0(seed uint64) {
+	w.nowMs, w.monoNs = 0, 0
+	w.rng.Seed(seed, 0)
+}
+
+// fill writes random bytes.
+func (w *world) fill(dst []byte) {
+	for len(dst) > 0 {
+		v := w.rng.Uint64()
+		for i := 0; i < 8 && len(dst) > 0; i++ {
+			dst[0], dst = byte(v), dst[1:]
+			v >>= 8
+		}
+	}
+}
