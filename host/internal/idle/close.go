@@ -1,0 +1,108 @@
+package idle
+
+import (
+	"time"
+
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+// Close closes the connection. One that the host ended while idle is half
+// closed first and lingers in the wheel, without a goroutine, so that bytes
+// which crossed the FIN do not meet a reset.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		defer c.mu.Unlock()
+		return c.closeErr
+	}
+	c.closed = true
+	now := c.gov.clock.now()
+	end := c.endRecordLocked(now)
+	if c.account.wantsClose() && c.admitted {
+		q := c.gov.asks.Get().(*question)
+		c.fillLocked(q, abi.KindClose, now)
+		c.account.Decider.Decide(&q.ask)
+		c.gov.asks.Put(q)
+	}
+	c.bookEndLocked(end, now)
+	lingers := c.lingersLocked()
+	if lingers {
+		c.linger = true
+		c.shard.schedule(&c.entry, now+int64(c.gov.cfg.Linger))
+	} else {
+		c.shard.cancel(&c.entry)
+		end.Unread = unread(c.inner)
+		c.closeErr = c.inner.Close()
+	}
+	a, err := c.account, c.closeErr
+	c.mu.Unlock()
+	c.gov.count(c, a, -1)
+	c.gov.cfg.Observer.Ended(end)
+	return err
+}
+
+// lingersLocked half closes a connection that the host ended while idle and
+// reports whether that worked.
+func (c *Conn) lingersLocked() bool {
+	if c.ending.Load() == 0 || !restful(c.endPhase) || c.side != sideAccepted || c.peerGone || c.gov.cfg.Linger < 0 {
+		return false
+	}
+	return c.CloseWrite() == nil
+}
+
+// endLinger closes for good and counts bytes that came too late.
+func (c *Conn) endLinger() {
+	c.mu.Lock()
+	a := c.account
+	c.linger = false
+	c.mu.Unlock()
+	if unread(c.inner) > 0 {
+		c.gov.cfg.Observer.Late(a, c.gov.cfg.Linger, true)
+	}
+	c.inner.Close()
+}
+
+func (c *Conn) endRecordLocked(now int64) *End {
+	end := &End{
+		Account: c.account, ID: c.id, Side: c.side, Protocol: c.protocol,
+		Phase: c.Phase(), Reason: c.endReasonLocked(), Verdict: c.verdict, Log: c.log, Peer: c.peer,
+		Age: time.Duration(now - c.opened), Idle: time.Duration(max(now-c.baseLocked(), 0)),
+		Deadline: c.deadline, Asks: c.asks, Requests: c.requests,
+		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
+	}
+	if c.ending.Load() != 0 {
+		end.Phase, end.Idle = c.endPhase, c.endIdle
+	}
+	return end
+}
+
+func (c *Conn) endReasonLocked() policy.Reason {
+	if r, ok := c.Ending(); ok {
+		return r
+	}
+	switch {
+	case c.failed:
+		return policy.ReasonError
+	case c.peerGone:
+		return policy.ReasonPeer
+	}
+	return policy.ReasonLocal
+}
+
+// bookEndLocked books the gap that the end cuts short.
+func (c *Conn) bookEndLocked(end *End, now int64) {
+	b := c.account.Books
+	if b == nil || !c.admitted {
+		return
+	}
+	if c.gapStart >= 0 && restful(end.Phase) {
+		switch end.Reason {
+		case policy.ReasonPolicy, policy.ReasonClamp, policy.ReasonDefault, policy.ReasonPressure:
+			b.Cut(c.client, c.route, policy.Millis(end.Idle), c.gov.clock.millis(now))
+		default:
+			b.Gone(c.client, c.route, policy.Millis(end.Idle))
+		}
+	}
+	b.Closed(c.client)
+}

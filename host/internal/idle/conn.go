@@ -1,0 +1,259 @@
+package idle
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+const (
+	sideAccepted = abi.SideAccepted
+	sideDialled  = abi.SideDialled
+)
+
+// Conn is a governed connection. It wraps below TLS.
+type Conn struct {
+	// immutable
+	inner  net.Conn
+	gov    *Governor
+	shard  *shard
+	id     uint64
+	side   policy.Side
+	opened int64 // clock time, like every time here
+	peer   netip.AddrPort
+	client uint64
+
+	// hot: written by whoever reads and writes, read by the shard
+	phase       atomic.Uint32 // written under mu
+	lastRead    atomic.Int64  // coarse
+	lastWrite   atomic.Int64  // coarse; when a write began or made progress
+	lastControl atomic.Int64  // 0: never
+	bytesIn     atomic.Uint64
+	bytesOut    atomic.Uint64
+	writing     atomic.Int32  // writes under way
+	writeStart  atomic.Int64  // coarse; when the last write began
+	blocked     atomic.Int64  // nanoseconds spent in writes that did not return at once
+	spliced     atomic.Bool   // bytes may pass that only the kernel counts
+	ending      atomic.Uint32 // 0, or 1 + the reason; written under mu
+
+	mu       sync.Mutex // guards the following
+	account  *Account
+	entry    entry // in shard's wheel; its own fields are the shard's
+	protocol policy.Protocol
+	admitted bool
+	peerGone bool // a read returned EOF or a reset
+	failed   bool // an I/O error other than a timeout
+	closed   bool
+	draining bool // to be ended at the end of the last request
+	linger   bool // closed, waiting for what crossed the FIN
+	closeErr error
+
+	handshake    uint16
+	route        uint16
+	inflight     uint32
+	requests     uint32
+	phaseStart   int64
+	phaseBytes   uint64 // bytes both ways when the phase began
+	phaseBlocked int64  // blocked when the phase began
+	acked        uint64 // bytes the peer had acknowledged at the last look
+
+	leases   [abi.Phases]uint32 // milliseconds; 0: none
+	leased   bool               // the policy set them: they outlive a new law
+	hint     time.Duration      // the peer's own idle timeout; 0: not known
+	extBase  int64              // the idle period that extUntil belongs to
+	extUntil int64
+	asks     uint32
+	deadline time.Duration // the last that passed
+	verdict  policy.Verdict
+	log      bool
+	state    [abi.StateSize]uint8
+
+	gapStart int64 // when the last request ended; -1: none has
+	gapEnd   int64 // when the first byte after it came; -1: not yet
+	gapCount uint32
+	gapLast  uint32 // milliseconds, like the next two
+	gapMean  uint32
+	gapMax   uint32
+
+	raw      syscall.RawConn // of inner, once somebody wanted it
+	infoAt   int64           // when the kernel was asked last
+	recvAt   int64           // when it had received data last, as of then
+	rttUs    uint32
+	rttVarUs uint32
+
+	ender    func(policy.Reason)
+	endPhase policy.Phase
+	endIdle  time.Duration
+
+	userRead  time.Time // the deadlines that the owner set; zero: none
+	userWrite time.Time
+}
+
+// From returns the Conn below nc, unwrapping NetConn as crypto/tls has it;
+// nil if there is none.
+func From(nc net.Conn) *Conn {
+	for nc != nil {
+		if c, ok := nc.(*Conn); ok {
+			return c
+		}
+		u, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		nc = u.NetConn()
+	}
+	return nil
+}
+
+// addrPort returns what netip can say of an address; zero for a strange one.
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.AddrPort()
+	}
+	if a == nil {
+		return netip.AddrPort{}
+	}
+	p, _ := netip.ParseAddrPort(a.String())
+	return p
+}
+
+// ID is unique while the process runs.
+func (c *Conn) ID() uint64 { return c.id }
+
+// Account returns the tenant's account.
+func (c *Conn) Account() *Account {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.account
+}
+
+// Phase returns the current phase.
+func (c *Conn) Phase() policy.Phase { return policy.Phase(c.phase.Load()) }
+
+// Side tells who opened the connection.
+func (c *Conn) Side() policy.Side { return c.side }
+
+// Protocol tells what is spoken.
+func (c *Conn) Protocol() policy.Protocol {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.protocol
+}
+
+// SetProtocol says what is spoken.
+func (c *Conn) SetProtocol(p policy.Protocol) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.protocol = p
+}
+
+// SetHandshake says what TLS handshake was made: 0 none, 1 full, 2 resumed.
+func (c *Conn) SetHandshake(kind uint16) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handshake = kind
+}
+
+// Control says that a control frame was read: not use, but a sign of life.
+func (c *Conn) Control() { c.lastControl.Store(max(c.gov.clock.stamp(), 1)) }
+
+// SetHint caps the idle lease by what the peer announced (Keep-Alive:
+// timeout=N of an upstream, RFC 2068 section 19.7.1.1). 0: no hint.
+func (c *Conn) SetHint(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hint != d {
+		c.hint = d
+		c.rescheduleLocked(c.gov.clock.now())
+	}
+}
+
+// SetEnder says how the protocol wants an idle connection to be ended, when
+// closing is not enough (HTTP/2: GOAWAY). f is called once, must not block,
+// and leads to Close sooner or later. nil: closing is enough.
+func (c *Conn) SetEnder(f func(policy.Reason)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ender = f
+}
+
+// Ending returns the reason when the host has decided to end the connection.
+func (c *Conn) Ending() (policy.Reason, bool) {
+	e := c.ending.Load()
+	if e == 0 {
+		return 0, false
+	}
+	return policy.Reason(e - 1), true
+}
+
+// Admit assigns the connection to a (nil: the account it has) and asks its
+// policy for the accept event. It moves to phase Idle. ErrRefused: close it.
+func (c *Conn) Admit(a *Account) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a != nil && a != c.account {
+		c.gov.count(c, c.account, -1)
+		c.gov.count(c, a, 1)
+		c.account = a
+		c.setLeasesLocked(a.law.Load())
+	}
+	a = c.account
+	c.admitted = true
+	c.setPhaseLocked(abi.PhaseIdle, c.gov.clock.now())
+	if b := a.Books; b != nil {
+		since, returned := b.Opened(c.client, c.gov.clock.millis(c.gov.clock.now()))
+		if returned {
+			c.gov.cfg.Observer.Late(a, time.Duration(since)*time.Millisecond, false)
+		}
+	}
+	if c.side == sideAccepted && c.fullLocked() {
+		c.endLocked(policy.ReasonPressure)
+		return ErrRefused
+	}
+	q := c.gov.asks.Get().(*question)
+	defer c.gov.asks.Put(q)
+	v := c.askLocked(q, abi.KindAccept, c.gov.clock.now())
+	if v.Action == abi.ActionClose {
+		c.endLocked(policy.ReasonPolicy)
+		return ErrRefused
+	}
+	if v.Action == abi.ActionExtend { // a lease for the phase that begins
+		c.extBase = c.baseLocked()
+		c.extUntil = c.extBase + int64(c.clampLocked(v.Deadline, 0))
+	}
+	c.rescheduleLocked(c.gov.clock.now())
+	return nil
+}
+
+// fullLocked makes room under the limits by ending an idle connection, and
+// reports whether it could not. c.mu is held; evict takes the victim's.
+func (c *Conn) fullLocked() bool {
+	l := &c.account.law.Load().limits
+	full := l.Connections > 0 && c.account.open.Load() > int64(l.Connections) ||
+		c.gov.cfg.Limit > 0 && c.gov.accepted.Load() > int64(c.gov.cfg.Limit)
+	if !full {
+		return false
+	}
+	a := c.account
+	c.mu.Unlock() // two connections must never hold each other's mu
+	ok := c.gov.evict(a)
+	c.mu.Lock()
+	return !ok
+}
+
+// LocalAddr returns the local address.
+func (c *Conn) LocalAddr() net.Addr { return c.inner.LocalAddr() }
+
+// RemoteAddr returns the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.inner.RemoteAddr() }
+
+// NetConn returns the wrapped connection, the name that crypto/tls uses.
+func (c *Conn) NetConn() net.Conn { return c.inner }
+
+var _ net.Conn = (*Conn)(nil)

@@ -1,0 +1,230 @@
+package idle
+
+import (
+	"context"
+	"hash/maphash"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"idlehost/host/internal/policy"
+)
+
+// Pressure is how full the process is, each from 0 to 1000.
+type Pressure struct{ Conns, Fds, Memory uint16 }
+
+// Config configures a Governor. The zero value works.
+type Config struct {
+	// Shards is the number of timing wheels; 0: GOMAXPROCS.
+	Shards int
+	// Granularity is the step of the wheel and of the coarse clock: a
+	// deadline is kept never early and at most this late. 0: 10 ms.
+	Granularity time.Duration
+	// Pressure is asked at most once a second; nil: no pressure.
+	Pressure func() Pressure
+	// Limit is the number of accepted connections the host may have open;
+	// 0: any.
+	Limit int
+	// Observer may be nil.
+	Observer Observer
+	// Linger is how long a connection that the host ended while idle waits
+	// for bytes that crossed its FIN. 0: 500 ms. Negative: not at all.
+	Linger time.Duration
+}
+
+// endGrace is how long the owner of a connection has to close it after the
+// host decided to end it; then the host closes it itself.
+const endGrace = 10 * time.Second
+
+// Governor governs connections. Create it with New.
+type Governor struct {
+	cfg    Config
+	clock  *clock
+	shards []*shard
+	seed   maphash.Seed
+	asks   sync.Pool // of *question, for asks outside a shard's goroutine
+
+	nextID   atomic.Uint64
+	open     atomic.Int64 // both sides
+	accepted atomic.Int64
+	draining atomic.Bool
+
+	pressure   atomic.Uint64 // the three of Pressure, 16 bits each
+	pressureAt atomic.Int64
+}
+
+// New returns a running Governor.
+func New(cfg Config) *Governor {
+	if cfg.Shards <= 0 {
+		cfg.Shards = runtime.GOMAXPROCS(0)
+	}
+	if cfg.Granularity <= 0 {
+		cfg.Granularity = 10 * time.Millisecond
+	}
+	if cfg.Linger == 0 {
+		cfg.Linger = 500 * time.Millisecond
+	}
+	if cfg.Observer == nil {
+		cfg.Observer = nobody{}
+	}
+	g := &Governor{cfg: cfg, clock: newClock(cfg.Granularity), seed: maphash.MakeSeed()}
+	g.asks.New = func() any { return newQuestion() }
+	g.pressureAt.Store(-int64(time.Second))
+	for range cfg.Shards {
+		g.shards = append(g.shards, newShard(g.clock, int64(cfg.Granularity)))
+	}
+	return g
+}
+
+// Close stops the Governor's goroutines and waits for them. Connections stay
+// as they are, ungoverned.
+func (g *Governor) Close() error {
+	for _, s := range g.shards {
+		s.close()
+	}
+	g.clock.close()
+	return nil
+}
+
+// Open returns the number of open connections of both sides.
+func (g *Governor) Open() int { return int(g.open.Load()) }
+
+// Draining reports whether Drain was called.
+func (g *Governor) Draining() bool { return g.draining.Load() }
+
+// Each calls f for every open connection until it returns false. One that is
+// just being looked at may be missed.
+func (g *Governor) Each(f func(*Conn) bool) {
+	var conns []*Conn
+	for _, s := range g.shards {
+		conns = s.conns(conns[:0])
+		for _, c := range conns {
+			if !f(c) {
+				return
+			}
+		}
+	}
+}
+
+// Govern wraps nc, in phase Handshake, under a's law. Nothing is asked before
+// Admit.
+func (g *Governor) Govern(nc net.Conn, a *Account, side policy.Side) *Conn {
+	id := g.nextID.Add(1)
+	now := g.clock.now()
+	c := &Conn{
+		inner: nc, gov: g, shard: g.shards[id%uint64(len(g.shards))],
+		id: id, side: side, opened: now, account: a, phaseStart: now, gapStart: -1, gapEnd: -1,
+	}
+	c.entry.Owner = c
+	c.peer = addrPort(nc.RemoteAddr())
+	c.client = g.clientKey(c.peer.Addr())
+	c.setLeasesLocked(a.law.Load())
+	g.count(c, a, 1)
+	c.mu.Lock()
+	c.rescheduleLocked(now)
+	c.mu.Unlock()
+	return c
+}
+
+// count keeps the numbers of open connections.
+func (g *Governor) count(c *Conn, a *Account, n int64) {
+	g.open.Add(n)
+	if c.side == sideAccepted {
+		g.accepted.Add(n)
+	}
+	a.open.Add(n)
+}
+
+// clientKey hashes an address, an IPv6 one by its /64, under a key of this
+// process: a policy can tell clients apart, not who they are.
+func (g *Governor) clientKey(a netip.Addr) uint64 {
+	if !a.IsValid() {
+		return 0
+	}
+	a = a.Unmap()
+	if a.Is6() {
+		p, _ := a.WithZone("").Prefix(64)
+		a = p.Addr()
+	}
+	return max(maphash.Comparable(g.seed, a), 1)
+}
+
+// Drain ends all accepted connections: idle ones at once and politely, the
+// others when their request has ended. It returns when none is left or ctx is
+// done, with the number that remains.
+func (g *Governor) Drain(ctx context.Context) (left int) {
+	g.draining.Store(true)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		g.Each(func(c *Conn) bool {
+			c.drain()
+			return true
+		})
+		if g.accepted.Load() == 0 {
+			return 0
+		}
+		select {
+		case <-ctx.Done():
+			return int(g.accepted.Load())
+		case <-tick.C:
+		}
+	}
+}
+
+// pressureNow returns the process's pressure, at most a second old.
+func (g *Governor) pressureNow(now int64) Pressure {
+	at := g.pressureAt.Load()
+	if g.cfg.Pressure != nil && now-at >= int64(time.Second) && g.pressureAt.CompareAndSwap(at, now) {
+		p := g.cfg.Pressure()
+		g.pressure.Store(uint64(p.Conns) | uint64(p.Fds)<<16 | uint64(p.Memory)<<32)
+	}
+	v := g.pressure.Load()
+	p := Pressure{Conns: uint16(v), Fds: uint16(v >> 16), Memory: uint16(v >> 32)}
+	p.Conns = max(p.Conns, share(g.accepted.Load(), g.cfg.Limit))
+	return p
+}
+
+// share is n against limit, 0 to 1000; 0 without a limit.
+func share(n int64, limit int) uint16 {
+	if limit <= 0 {
+		return 0
+	}
+	return uint16(min(max(n, 0)*1000/int64(limit), 1000))
+}
+
+// evict ends the connection that has been idle longest among a sample of a's,
+// and reports whether there was one. nginx and ATS do so too; sampling keeps
+// no order while nobody is evicted (Redis does the same).
+func (g *Governor) evict(a *Account) bool {
+	const sample = 64
+	var victim *Conn
+	var longest int64
+	now, seen := g.clock.now(), 0
+	from := rand.IntN(len(g.shards))
+	for i := range g.shards {
+		for _, c := range g.shards[(from+i)%len(g.shards)].sample(sample) {
+			if idle, ok := c.evictable(a, now); ok {
+				if seen++; idle > longest {
+					victim, longest = c, idle
+				}
+			}
+		}
+		if seen >= sample {
+			break
+		}
+	}
+	return victim != nil && victim.shutIdle(policy.ReasonPressure)
+}
+
+// nobody observes nothing.
+type nobody struct{}
+
+func (nobody) Asked(*Account, *policy.Ask, policy.Verdict, time.Duration) {}
+func (nobody) Reused(*Account, time.Duration)                             {}
+func (nobody) Late(*Account, time.Duration, bool)                         {}
+func (nobody) Ended(*End)                                                 {}

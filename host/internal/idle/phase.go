@@ -1,0 +1,141 @@
+package idle
+
+import (
+	"time"
+
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+// restful reports whether nothing is under way in a phase, so that the
+// connection may be ended with nobody hurt.
+func restful(p policy.Phase) bool { return p == abi.PhaseIdle || p == abi.PhaseStreamIdle }
+
+// SetPhase moves to a phase. A Read in phase Idle moves an accepted
+// connection to Header by itself; the first bytes of an answer move one from
+// Upstream to Write.
+func (c *Conn) SetPhase(p policy.Phase) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.gov.clock.stamp()
+	if restful(p) {
+		now = c.gov.clock.now()
+	}
+	c.setPhaseLocked(p, now)
+}
+
+func (c *Conn) setPhaseLocked(p policy.Phase, now int64) {
+	c.phase.Store(uint32(p))
+	c.phaseStart = now
+	c.phaseBytes = c.bytesIn.Load() + c.bytesOut.Load()
+	c.phaseBlocked = c.blocked.Load()
+	if c.ending.Load() == 0 && !c.closed {
+		c.rescheduleLocked(now)
+	}
+}
+
+// advance moves from one phase to the next unless somebody was faster.
+func (c *Conn) advance(from, to policy.Phase) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if policy.Phase(c.phase.Load()) == from {
+		c.setPhaseLocked(to, c.gov.clock.stamp())
+	}
+}
+
+// stir is called with the first bytes after idling. Bytes that were read win
+// against an end that was decided meanwhile.
+func (c *Conn) stir() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.side != sideAccepted || c.Phase() != abi.PhaseIdle || c.protocol == abi.ProtocolHTTP2 || c.closed {
+		return
+	}
+	if c.ending.Load() != 0 {
+		c.reviveLocked()
+	}
+	now := c.gov.clock.now()
+	c.gapEnd = now
+	c.setPhaseLocked(abi.PhaseHeader, now)
+}
+
+// reviveLocked takes the decision to end an idle connection back.
+func (c *Conn) reviveLocked() {
+	c.ending.Store(0)
+	c.extUntil = 0
+	c.inner.SetReadDeadline(c.userRead)
+}
+
+// Begin says that a request, of a route class, begins: its header section is
+// complete. It ends the idle gap and counts the request; body says whether
+// content follows (phase Body, else Upstream; an HTTP/2 connection with other
+// streams stays as it is). It returns false when the host has already decided
+// to end the connection; a dialled one must then not be used.
+func (c *Conn) Begin(route uint16, body bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending.Load() != 0 && c.side == sideDialled {
+		return false
+	}
+	c.requests++
+	c.inflight++
+	c.endGapLocked()
+	c.route = route
+	if c.inflight == 1 {
+		p := abi.PhaseUpstream
+		if body && c.protocol != abi.ProtocolHTTP2 {
+			p = abi.PhaseBody
+		}
+		c.setPhaseLocked(p, c.gov.clock.stamp())
+	}
+	return c.ending.Load() == 0
+}
+
+// endGapLocked books the gap that the request which begins has ended, under
+// the route of the request before it: that is what was known while it lasted.
+func (c *Conn) endGapLocked() {
+	if c.gapStart < 0 {
+		return
+	}
+	end := c.gapEnd
+	if end < c.gapStart {
+		end = c.gov.clock.now()
+	}
+	gap := time.Duration(max(end-c.gapStart, 0))
+	c.gapStart, c.gapEnd = -1, -1
+	ms := policy.Millis(gap)
+	c.gapCount++
+	c.gapLast, c.gapMax = ms, max(c.gapMax, ms)
+	if c.gapCount == 1 {
+		c.gapMean = ms
+	} else {
+		c.gapMean = uint32((7*uint64(c.gapMean) + uint64(ms)) / 8)
+	}
+	if c.account.Books != nil {
+		c.account.Books.Returned(c.client, c.route, ms)
+	}
+	c.gov.cfg.Observer.Reused(c.account, gap)
+}
+
+// End says that a request ended. When it was the last in flight, the phase is
+// Idle, or StreamIdle for HTTP/2.
+func (c *Conn) End() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inflight > 0 {
+		c.inflight--
+	}
+	if c.inflight > 0 {
+		return
+	}
+	now := c.gov.clock.now()
+	c.gapStart, c.gapEnd = now, -1
+	p := abi.PhaseIdle
+	if c.protocol == abi.ProtocolHTTP2 {
+		p = abi.PhaseStreamIdle
+	}
+	c.setPhaseLocked(p, now)
+	if c.draining && c.ending.Load() == 0 {
+		c.endLocked(policy.ReasonDrain)
+	}
+}

@@ -1,0 +1,126 @@
+package idle
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+// question is the memory an ask is put together in. A shard owns one;
+// others take one from the Governor's pool.
+type question struct {
+	ask   policy.Ask
+	gaps  policy.Gaps
+	rand  *rand.PCG
+	probe *probe
+}
+
+func newQuestion() *question {
+	return &question{rand: rand.NewPCG(rand.Uint64(), rand.Uint64()), probe: newProbe()}
+}
+
+// askLocked asks the account's policy and takes over leases and state. The
+// caller applies the action.
+//
+// mu is held throughout: a decision takes well under a microsecond, and
+// nothing on the way of bytes waits for mu but a change of phase.
+func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) policy.Verdict {
+	c.fillLocked(q, kind, now)
+	start := c.gov.clock.now()
+	v := c.account.Decider.Decide(&q.ask)
+	took := time.Duration(c.gov.clock.now() - start)
+	c.asks++
+	c.verdict, c.log = v, c.log || v.Log
+	c.gov.cfg.Observer.Asked(c.account, &q.ask, v, took)
+	c.state = q.ask.Event.State
+	switch {
+	case v.Source == policy.SourceFallback:
+		c.setLeasesLocked(c.account.law.Load())
+	case v.Leases:
+		c.takeLeasesLocked(&q.ask.Event.Leases)
+	}
+	return v
+}
+
+// takeLeasesLocked takes over the leases a policy asks for, within the limits.
+// A lease of 0 leaves the phase without one; what the operator's law says of
+// rates, maximum times and the ceiling stays in force.
+func (c *Conn) takeLeasesLocked(leases *[abi.Phases]uint32) {
+	l := &c.account.law.Load().limits
+	floor, ceiling := policy.Millis(l.Floor), policy.Millis(l.Ceiling)
+	for i, ms := range leases {
+		if ms == 0 && policy.Phase(i) < abi.PhaseIdle {
+			c.leases[i] = 0
+			continue
+		}
+		ms = max(ms, floor)
+		if ceiling > 0 {
+			ms = min(ms, ceiling)
+		}
+		c.leases[i] = ms
+	}
+	c.leased = true
+}
+
+// setLeasesLocked takes the leases from the law.
+func (c *Conn) setLeasesLocked(l *law) {
+	c.leases, c.leased = l.leases, false
+}
+
+func millis(ns int64) uint32 { return policy.Millis(time.Duration(ns)) }
+
+// fillLocked writes the event.
+func (c *Conn) fillLocked(q *question, kind policy.Kind, now int64) {
+	k, l := c.gov.clock, &c.account.law.Load().limits
+	in, out := c.bytesIn.Load(), c.bytesOut.Load()
+	inPhase := max(now-c.phaseStart, 0)
+	e := &q.ask.Event
+	*e = policy.Event{
+		Size: abi.EventUsed, Version: abi.Version,
+		Kind: uint8(kind), Phase: uint8(c.phase.Load()), Side: uint8(c.side), Protocol: uint8(c.protocol),
+		NowMs: uint64(k.millis(now)), Conn: c.id, Client: c.client, Random: q.rand.Uint64(),
+		BytesIn: in, BytesOut: out,
+		AgeMs: millis(now - c.opened), PhaseMs: millis(inPhase), IdleMs: millis(now - c.baseLocked()),
+		ReadMs: millis(now - max(c.lastRead.Load(), c.opened)), WriteMs: millis(now - max(c.lastWrite.Load(), c.opened)),
+		ControlMs:  abi.Never,
+		DeadlineMs: policy.Millis(c.deadline), Asks: c.asks,
+		Requests: c.requests, Streams: c.inflight, Route: c.route, Handshake: c.handshake,
+		Rate:     rate(in+out-c.phaseBytes, inPhase),
+		GapCount: c.gapCount, GapLastMs: c.gapLast, GapMeanMs: c.gapMean, GapMaxMs: c.gapMax,
+		RecvMs:  abi.Never,
+		WorthMs: policy.Millis(l.Worth), FloorMs: policy.Millis(l.Floor), CeilingMs: policy.Millis(l.Ceiling),
+		TenantOpen: uint32(c.account.open.Load()), TenantLimit: uint32(l.Connections),
+		HostOpen: uint32(c.gov.accepted.Load()), HostLimit: uint32(c.gov.cfg.Limit),
+		State: c.state, Leases: c.leases,
+		ClientClosedMs: abi.Never,
+	}
+	if l.Ceiling == 0 {
+		e.CeilingMs = abi.Never
+	}
+	if t := c.lastControl.Load(); t > 0 {
+		e.ControlMs = millis(now - t)
+	}
+	if kind == abi.KindAccept {
+		e.DeadlineMs = 0
+	}
+	p := c.gov.pressureNow(now)
+	e.PressureConns, e.PressureFds, e.PressureMemory = p.Conns, p.Fds, p.Memory
+	e.Pressure = max(p.Conns, p.Fds, p.Memory, share(c.account.open.Load(), l.Connections))
+	c.fillKernelLocked(q, e, now)
+	price(e)
+	q.ask.Gaps = nil
+	if b := c.account.Books; b != nil {
+		b.Fill(e, &q.gaps, k.millis(now))
+		q.ask.Gaps = &q.gaps
+	}
+}
+
+// rate is bytes per second, saturating.
+func rate(bytes uint64, ns int64) uint32 {
+	if ns < 1e6 {
+		return 0
+	}
+	return uint32(min(float64(bytes)*1e9/float64(ns), 1<<32-1))
+}
