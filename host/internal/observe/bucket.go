@@ -1,0 +1,29 @@
+package observe
+
+import "time"
+
+// bucket is a token bucket: rate a second, burst at once, full at first. A
+// rate of 0 lets everything through. Not safe for concurrent use; now must
+// not go back by much.
+type bucket struct {
+	rate, burst float64
+	tokens      float64
+	at          time.Time // when tokens was true; zero: never used
+}
+
+func (b *bucket) take(now time.Time) bool {
+	if b.rate <= 0 {
+		return true
+	}
+	if b.at.IsZero() {
+		b.tokens = b.burst
+	} else if gone := now.Sub(b.at); gone > 0 {
+		b.tokens = min(b.tokens+b.rate*gone.Seconds(), b.burst)
+	}
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}

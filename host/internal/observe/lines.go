@@ -1,0 +1,176 @@
+package observe
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+// LinesConfig configures Lines.
+type LinesConfig struct {
+	// Logger must not block.
+	Logger *slog.Logger
+	// Digest names the policy in charge of a tenant, shortened for people;
+	// empty where the native one rules.
+	Digest func(tenant string) string
+	// Rate is how many lines a tenant may cause per second, 0: any number;
+	// Burst how many at once, 0: as many as Rate.
+	Rate, Burst int
+	// Metrics counts the lines left out; may be nil.
+	Metrics *Metrics
+}
+
+// Lines writes one explained line for every connection that the host ended,
+// and one for every decision that a policy wants logged. Safe for concurrent
+// use; create it with NewLines.
+type Lines struct {
+	cfg LinesConfig
+
+	mu      sync.Mutex // guards the following fields
+	rate    bucket     // the model of every tenant's
+	tenants map[string]*quota
+}
+
+// quota is one tenant's share of the log.
+type quota struct {
+	bucket     bucket
+	suppressed uint64 // since the last line
+}
+
+// NewLines returns a writer of lines.
+func NewLines(cfg LinesConfig) *Lines {
+	if cfg.Digest == nil {
+		cfg.Digest = func(string) string { return "" }
+	}
+	l := &Lines{cfg: cfg, tenants: map[string]*quota{}}
+	l.SetRate(cfg.Rate, cfg.Burst)
+	return l
+}
+
+// SetRate changes how many lines a tenant may cause.
+func (l *Lines) SetRate(rate, burst int) {
+	if burst < 1 {
+		burst = max(rate, 1)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rate = bucket{rate: float64(rate), burst: float64(burst)}
+	for _, q := range l.tenants {
+		q.bucket = l.rate
+	}
+}
+
+// Asked logs the decision if the policy wants that.
+func (l *Lines) Asked(a *idle.Account, ask *policy.Ask, v policy.Verdict, took time.Duration) {
+	if !v.Log || !l.pass(a.Name, slog.LevelInfo) {
+		return
+	}
+	e := &ask.Event
+	l.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "policy decision",
+		slog.String("tenant", a.Name), slog.String("policy", l.cfg.Digest(a.Name)),
+		slog.Uint64("conn", e.Conn), slog.String("event", abi.Kind(e.Kind).String()),
+		slog.String("side", abi.Side(e.Side).String()), slog.String("protocol", abi.Protocol(e.Protocol).String()),
+		slog.String("phase", abi.Phase(e.Phase).String()), slog.String("action", v.Action.String()),
+		span("deadline", v.Deadline), slog.Int("reason", int(v.Reason)),
+		span("idle", time.Duration(e.IdleMs)*time.Millisecond), slog.Uint64("asks", uint64(e.Asks)),
+		slog.Duration("took", took))
+}
+
+// Ended logs the end of a connection: at info if the host ended it or the
+// policy wanted the line, at debug otherwise.
+func (l *Lines) Ended(e *idle.End) {
+	level := slog.LevelDebug
+	if e.Reason.Host() || e.Log {
+		level = slog.LevelInfo
+	}
+	if !l.pass(e.Account.Name, level) {
+		return
+	}
+	l.cfg.Logger.LogAttrs(context.Background(), level, "connection closed",
+		slog.String("tenant", e.Account.Name), slog.String("policy", l.cfg.Digest(e.Account.Name)),
+		slog.Uint64("conn", e.ID), slog.String("side", e.Side.String()), slog.String("protocol", e.Protocol.String()),
+		slog.String("phase", e.Phase.String()), slog.String("reason", e.Reason.String()),
+		span("idle", e.Idle), span("age", e.Age), slog.Uint64("asks", uint64(e.Asks)), span("deadline", e.Deadline),
+		slog.Uint64("bytes_in", e.BytesIn), slog.Uint64("bytes_out", e.BytesOut),
+		slog.Uint64("requests", uint64(e.Requests)), slog.Int("unread", e.Unread),
+		slog.String("peer", e.Peer.String()), slog.String("explain", explain(e)))
+}
+
+// Reused is not logged: it is once per request.
+func (l *Lines) Reused(*idle.Account, time.Duration) {}
+
+// Late logs a request that the host's own close has lost.
+func (l *Lines) Late(a *idle.Account, after time.Duration, lost bool) {
+	if lost && l.pass(a.Name, slog.LevelWarn) {
+		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "request lost to an idle close",
+			slog.String("tenant", a.Name), slog.String("policy", l.cfg.Digest(a.Name)), span("after", after))
+	}
+}
+
+// pass reports whether a tenant's line may be written, and says first how
+// many were not.
+func (l *Lines) pass(tenant string, level slog.Level) bool {
+	if !l.cfg.Logger.Enabled(context.Background(), level) {
+		return false
+	}
+	l.mu.Lock()
+	q := l.tenants[tenant]
+	if q == nil {
+		if len(l.tenants) >= maxTenants {
+			tenant = otherTenant
+			q = l.tenants[tenant]
+		}
+		if q == nil {
+			q = &quota{bucket: l.rate}
+			l.tenants[tenant] = q
+		}
+	}
+	ok := q.bucket.take(time.Now())
+	left := q.suppressed
+	if ok {
+		q.suppressed = 0
+	} else {
+		q.suppressed++
+	}
+	l.mu.Unlock()
+	if !ok && l.cfg.Metrics != nil {
+		l.cfg.Metrics.of(tenant).suppressed.Inc()
+	}
+	if ok && left > 0 {
+		l.sayLeft(tenant, left)
+	}
+	return ok
+}
+
+// Flush says how many lines were left out since the last that was written.
+func (l *Lines) Flush() {
+	l.mu.Lock()
+	left := map[string]uint64{}
+	for tenant, q := range l.tenants {
+		if q.suppressed > 0 {
+			left[tenant] = q.suppressed
+			q.suppressed = 0
+		}
+	}
+	l.mu.Unlock()
+	for tenant, n := range left {
+		l.sayLeft(tenant, n)
+	}
+}
+
+func (l *Lines) sayLeft(tenant string, n uint64) {
+	l.cfg.Logger.Warn("connection lines left out", "tenant", tenant, "lines", n)
+}
+
+// span is a duration to the millisecond, as text in every log format: slog's
+// JSON would give nanoseconds without saying so.
+func span(key string, d time.Duration) slog.Attr {
+	return slog.String(key, d.Round(time.Millisecond).String())
+}
+
+var _ idle.Observer = (*Lines)(nil)

@@ -1,0 +1,157 @@
+// Package observe makes the host's doings visible: Prometheus metrics, the
+// logger, one explained line for every connection that the host ended, and
+// how full the process is.
+package observe
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+// Metrics counts. Create it with NewMetrics. Safe for concurrent use.
+//
+// Every metric is declared here and called host_<room>_<noun>_<unit>. Labels
+// take values from closed lists, but for the tenant, of which the first
+// maxTenants are told apart.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	asks       *prometheus.CounterVec
+	faults     *prometheus.CounterVec
+	askTime    *prometheus.HistogramVec
+	gaps       *prometheus.HistogramVec
+	late       *prometheus.CounterVec
+	closed     *prometheus.CounterVec
+	bytes      *prometheus.CounterVec
+	requests   *prometheus.CounterVec
+	suppressed *prometheus.CounterVec
+	loads      *prometheus.CounterVec
+	reloads    *prometheus.CounterVec
+
+	tenants sync.Map // of *series by tenant
+	mu      sync.Mutex
+	known   int // tenants told apart so far; guarded by mu
+}
+
+const (
+	maxTenants  = 1024
+	otherTenant = "_other"
+)
+
+// NewMetrics returns metrics on a registry of their own, which also carries
+// the Go runtime's and the process's.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		asks: counter("host_policy_asks_total",
+			"Questions asked, by what came of them: the policy's extend, close or default, the native policy, or the fallback to it.",
+			"tenant", "event", "outcome"),
+		faults: counter("host_policy_faults_total",
+			"Questions that the tenant's policy could not answer, by cause.", "tenant", "cause"),
+		askTime: histogram("host_policy_ask_duration_seconds",
+			"Time that answering a question took.", prometheus.ExponentialBuckets(100e-9, 2, 18), "tenant", "event"),
+		gaps: histogram("host_idle_reused_gap_seconds",
+			"Idle gaps of clients' connections that ended in another request.",
+			prometheus.ExponentialBuckets(0.016, 2, 24), "tenant"),
+		late: counter("host_idle_late_requests_total",
+			"Requests that arrived just after their connection was closed: lost with it, or made on a new connection.",
+			"tenant", "kind"),
+		closed: counter("host_idle_closed_connections_total",
+			"Connections that have ended, by phase and reason.", "tenant", "side", "phase", "reason"),
+		bytes: counter("host_idle_transferred_bytes_total",
+			"Bytes of connections that have ended.", "tenant", "side", "direction"),
+		requests: counter("host_idle_served_requests_total",
+			"Requests of connections that have ended.", "tenant", "side"),
+		suppressed: counter("host_log_suppressed_lines_total",
+			"Connection lines left out because the tenant was over its rate.", "tenant"),
+		loads: counter("host_policy_loads_total",
+			"Policies loaded, by outcome: ok, or the cause of the failure.", "tenant", "outcome"),
+		reloads: counter("host_app_reloads_total",
+			"Reloads of the configuration, by outcome.", "outcome"),
+	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "host_build_info", Help: "1, labelled with the version of the host.",
+	}, []string{"version"})
+	build.WithLabelValues(version).Set(1)
+	m.registry.MustRegister(m.asks, m.faults, m.askTime, m.gaps, m.late, m.closed, m.bytes, m.requests,
+		m.suppressed, m.loads, m.reloads, build,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, outcome := range []string{"ok", "error"} {
+		m.reloads.WithLabelValues(outcome)
+	}
+	return m
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+// Asked counts a question. It allocates nothing.
+func (m *Metrics) Asked(a *idle.Account, ask *policy.Ask, v policy.Verdict, took time.Duration) {
+	s, kind := m.of(a.Name), int(ask.Event.Kind)
+	if kind >= kinds {
+		return
+	}
+	s.asks[kind][outcomeOf(v)].Inc()
+	s.askTime[kind].Observe(took.Seconds())
+	if v.Source == policy.SourceFallback && int(v.Fault) < len(s.faults) {
+		s.faults[v.Fault].Inc()
+	}
+}
+
+// Reused counts an idle gap. It is called once per request, and allocates
+// nothing.
+func (m *Metrics) Reused(a *idle.Account, gap time.Duration) {
+	m.of(a.Name).gaps.Observe(gap.Seconds())
+}
+
+// Late counts a client that wanted its connection just after it was closed.
+func (m *Metrics) Late(a *idle.Account, _ time.Duration, lost bool) {
+	s := m.of(a.Name)
+	if lost {
+		s.lost.Inc()
+	} else {
+		s.reconnected.Inc()
+	}
+}
+
+// Ended counts the end of a connection.
+func (m *Metrics) Ended(e *idle.End) {
+	name, side := m.of(e.Account.Name).name, abi.Side(e.Side).String()
+	m.closed.WithLabelValues(name, side, e.Phase.String(), e.Reason.String()).Inc()
+	m.bytes.WithLabelValues(name, side, "in").Add(float64(e.BytesIn))
+	m.bytes.WithLabelValues(name, side, "out").Add(float64(e.BytesOut))
+	m.requests.WithLabelValues(name, side).Add(float64(e.Requests))
+}
+
+// Loaded counts an attempt to load a tenant's policy; FaultNone is success.
+func (m *Metrics) Loaded(tenant string, fault policy.Fault) {
+	outcome := "ok"
+	if fault != policy.FaultNone {
+		outcome = fault.String()
+	}
+	m.loads.WithLabelValues(m.of(tenant).name, outcome).Inc()
+}
+
+// Reloaded counts a reload of the configuration.
+func (m *Metrics) Reloaded(err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = "error"
+	}
+	m.reloads.WithLabelValues(outcome).Inc()
+}
+
+var _ idle.Observer = (*Metrics)(nil)

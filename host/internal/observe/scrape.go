@@ -1,0 +1,83 @@
+package observe
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/policy"
+)
+
+// Connections lists the open connections; idle.Governor does.
+type Connections interface {
+	Each(func(*idle.Conn) bool)
+}
+
+// Watch adds what is looked up at every scrape instead of being counted: the
+// open connections, how full the process is, and the lines that the logger
+// dropped. It is called once.
+func (m *Metrics) Watch(conns Connections, p *Process, w *Writer) {
+	m.registry.MustRegister(openCollector{m: m, conns: conns}, pressureCollector{p})
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "host_log_dropped_lines_total",
+		Help: "Log lines dropped because what reads them was too slow.",
+	}, func() float64 { return float64(w.Dropped()) }))
+}
+
+// Handler serves the metrics in the formats that Prometheus reads.
+func (m *Metrics) Handler(logger *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelError),
+		EnableOpenMetrics: true,
+		// A scrape walks all connections; a second one at once gains nothing.
+		MaxRequestsInFlight: 2,
+	})
+}
+
+var openDesc = prometheus.NewDesc("host_idle_open_connections",
+	"Open connections.", []string{"tenant", "side", "protocol", "phase"}, nil)
+
+// openCollector walks the connections at scrape time, so that the paths on
+// which they change their phase need not count.
+type openCollector struct {
+	m     *Metrics
+	conns Connections
+}
+
+type openKey struct {
+	tenant   string
+	side     policy.Side
+	protocol policy.Protocol
+	phase    policy.Phase
+}
+
+func (c openCollector) Describe(ch chan<- *prometheus.Desc) { ch <- openDesc }
+
+func (c openCollector) Collect(ch chan<- prometheus.Metric) {
+	open := map[openKey]int{}
+	c.conns.Each(func(conn *idle.Conn) bool {
+		open[openKey{c.m.of(conn.Account().Name).name, conn.Side(), conn.Protocol(), conn.Phase()}]++
+		return true
+	})
+	for k, n := range open {
+		ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(n),
+			k.tenant, k.side.String(), k.protocol.String(), k.phase.String())
+	}
+}
+
+var pressureDesc = prometheus.NewDesc("host_process_pressure_ratio",
+	"How full the process is, 0 to 1, by kind: file descriptors, memory.", []string{"kind"}, nil)
+
+type pressureCollector struct{ p *Process }
+
+func (c pressureCollector) Describe(ch chan<- *prometheus.Desc) { ch <- pressureDesc }
+
+func (c pressureCollector) Collect(ch chan<- prometheus.Metric) {
+	now := c.p.Pressure()
+	for kind, v := range map[string]uint16{"fds": now.Fds, "memory": now.Memory} {
+		ch <- prometheus.MustNewConstMetric(pressureDesc, prometheus.GaugeValue, float64(v)/1000, kind)
+	}
+}
