@@ -1,0 +1,160 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+const token = "0123456789abcdef"
+
+func get(h http.Handler, path string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("GET", path, nil)
+	r.Host = "127.0.0.1:9900"
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+		}
+		r.Header.Set(header[i], header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	return rec
+}
+
+func metrics() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "metrics here") })
+}
+
+func TestPages(t *testing.T) {
+	var notReady atomic.Bool
+	h := routes(Config{
+		Metrics: metrics(),
+		About:   func() []string { return []string{"host v1", "listening"} },
+		Ready: func() error {
+			if notReady.Load() {
+				return errors.New("draining")
+			}
+			return nil
+		},
+	})
+	for path, want := range map[string]string{
+		"/": "host v1\nlistening\n", "/metrics": "metrics here", "/healthz": "ok", "/readyz": "ready",
+	} {
+		if rec := get(h, path); rec.Code != 200 || !strings.HasPrefix(rec.Body.String(), want) {
+			t.Errorf("%s: %d %q", path, rec.Code, rec.Body)
+		}
+	}
+	notReady.Store(true)
+	if rec := get(h, "/readyz"); rec.Code != 503 || rec.Body.String() != "draining\n" {
+		t.Errorf("/readyz while draining: %d %q", rec.Code, rec.Body)
+	}
+	if rec := get(h, "/healthz"); rec.Code != 200 {
+		t.Errorf("/healthz while draining: %d", rec.Code)
+	}
+	for _, path := range []string{"/debug/pprof/", "/nothing", "/metrics/x"} {
+		if rec := get(h, path); rec.Code != 404 {
+			t.Errorf("%s: %d, want 404", path, rec.Code)
+		}
+	}
+	post := httptest.NewRecorder()
+	h.ServeHTTP(post, httptest.NewRequest("POST", "http://127.0.0.1/metrics", nil))
+	if post.Code != 405 {
+		t.Errorf("POST /metrics: %d, want 405", post.Code)
+	}
+}
+
+func TestPprofWhenAskedFor(t *testing.T) {
+	h := routes(Config{Pprof: true})
+	if rec := get(h, "/debug/pprof/goroutine?debug=1"); rec.Code != 200 || !strings.Contains(rec.Body.String(), "goroutine profile") {
+		t.Errorf("%d %.80q", rec.Code, rec.Body)
+	}
+}
+
+func TestTokenOpensWhatTells(t *testing.T) {
+	h := routes(Config{Tokens: []string{"another-token-of-it", token}, Metrics: metrics(), Pprof: true})
+	for _, tt := range []struct {
+		path, auth string
+		want       int
+	}{
+		{"/metrics", "", 401},
+		{"/metrics", "Bearer " + token, 200},
+		{"/metrics", "bearer  " + token, 200},
+		{"/metrics", "Bearer " + token + "x", 401},
+		{"/metrics", "Bearer", 401},
+		{"/metrics", "Basic " + token, 401},
+		{"/", "", 401},
+		{"/debug/pprof/", "", 401},
+		{"/healthz", "", 200},
+		{"/readyz", "", 200},
+	} {
+		if rec := get(h, tt.path, "Authorization", tt.auth); rec.Code != tt.want {
+			t.Errorf("%s with %q: %d, want %d", tt.path, tt.auth, rec.Code, tt.want)
+		}
+	}
+	if rec := get(h, "/metrics"); !strings.HasPrefix(rec.Header().Get("WWW-Authenticate"), "Bearer") {
+		t.Error("401 without WWW-Authenticate")
+	}
+}
+
+func TestRebindingIsRefused(t *testing.T) {
+	h := routes(Config{Metrics: metrics()})
+	for host, want := range map[string]int{
+		"127.0.0.1:9900": 200, "[::1]:9900": 200, "localhost:9900": 200, "localhost": 200, "::1": 200,
+		"evil.example:9900": 421, "evil.example": 421, "": 421,
+	} {
+		if rec := get(h, "/metrics", "Host", host); rec.Code != want {
+			t.Errorf("Host %q: %d, want %d", host, rec.Code, want)
+		}
+	}
+}
+
+func TestListenRefusesToBeOpen(t *testing.T) {
+	for _, address := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "host.example:0", "nonsense"} {
+		if s, err := Listen(t.Context(), Config{Address: address}); !errors.Is(err, ErrOpen) {
+			t.Errorf("%s: %v, %v", address, s, err)
+		}
+	}
+	s, err := Listen(t.Context(), Config{Address: ":0", Tokens: []string{token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := Listen(t.Context(), Config{Address: ":0", Tokens: []string{""}}); err == nil {
+		t.Error("an empty token is accepted")
+	}
+}
+
+func TestServeUntilShutdown(t *testing.T) {
+	s, err := Listen(t.Context(), Config{Address: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get("http://" + s.Addr().String() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := client.Get("http://" + s.Addr().String() + "/healthz"); err == nil {
+		t.Error("answers after Shutdown")
+	}
+}
