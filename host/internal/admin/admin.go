@@ -113,11 +113,11 @@ func routes(cfg Config) http.Handler {
 		locked.Handle("GET /metrics", cfg.Metrics)
 	}
 	if cfg.Pprof {
-		locked.HandleFunc("GET /debug/pprof/", pprof.Index)
-		locked.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-		locked.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		locked.HandleFunc("/debug/pprof/", pprof.Index)
+		locked.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		locked.HandleFunc("/debug/pprof/profile", pprof.Profile)
 		locked.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		locked.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		locked.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	return browserGuard(cfg.Tokens, open)
 }
