@@ -9,8 +9,8 @@ import (
 type Bound uint8
 
 const (
-	// BoundDeadline stops a guest at Config.CallTime. It costs 0.6 us and
-	// three allocations a call, slows loops down many times, and stops only
+	// BoundDeadline stops a guest at Config.CallTime. It costs about 1 us and
+	// eight allocations a call, slows loops down many times, and stops only
 	// what loops: a guest made of calls alone, or of bulk memory operations,
 	// runs on. It is no defence against malice.
 	BoundDeadline Bound = iota

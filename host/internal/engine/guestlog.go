@@ -75,10 +75,11 @@ func (g *guestLog) endLine(now uint64, stream int) {
 
 // take hands over what was said, unfinished lines included.
 func (g *guestLog) take(now uint64) []line {
+	if len(g.lines)|len(g.partial[0])|len(g.partial[1]) == 0 {
+		return nil
+	}
 	for stream := range g.partial {
-		if len(g.partial[stream]) > 0 {
-			g.endLine(now, stream)
-		}
+		g.endLine(now, stream)
 	}
 	lines := g.lines
 	g.lines = nil

@@ -62,26 +62,29 @@ func (i *instance) copyState(dst []byte) []byte {
 // ask writes the event, calls the hook, and reads the answer: no allocation,
 // and no callback into the guest (TestDecideAllocatesNothing). The event's
 // Size and Version are the engine's to set.
-func (i *instance) ask(ctx context.Context, q *policy.Ask) (policy.Verdict, error) {
+func (i *instance) ask(ctx context.Context, q *policy.Ask) (reply, error) {
 	q.Event.Size = uint16(min(abi.EventUsed, i.buffer.size))
 	q.Event.Version = abi.Version
 	buf, ok := i.mem.Read(i.buffer.addr, i.buffer.size)
 	if !ok {
-		return policy.Verdict{}, errors.New("event buffer is outside the memory")
+		return 0, errOutside
 	}
 	putEvent(buf, &q.Event)
 	i.putGaps(buf, q.Gaps)
 	i.linear.refused = false
 	raw, err := i.call(ctx, i.hooks[q.Event.Kind], 0)
 	if err != nil || q.Event.Kind == uint8(abi.KindClose) {
-		return policy.Verdict{}, err
+		return 0, err
 	}
-	v, err := unpack(raw)
-	if err != nil {
-		return policy.Verdict{}, err
+	r := reply(raw)
+	if err := r.check(); err != nil {
+		return 0, err
 	}
-	return v, i.takeBack(q, v)
+	return r, i.takeBack(q, r)
 }
+
+// errOutside cannot happen: memory does not shrink.
+var errOutside = errors.New("event buffer is outside the memory")
 
 // putGaps writes the histogram, if there is room and it has changed since the
 // last time. A Policy serves one tenant, so generation and route tell.
@@ -101,12 +104,12 @@ func (i *instance) putGaps(buf []byte, g *policy.Gaps) {
 
 // takeBack copies what the guest may change in the event. The memory may have
 // moved while it ran, so the buffer is looked up again.
-func (i *instance) takeBack(q *policy.Ask, v policy.Verdict) error {
+func (i *instance) takeBack(q *policy.Ask, r reply) error {
 	buf, ok := i.mem.Read(i.buffer.addr, i.buffer.size)
 	if !ok {
-		return errors.New("event buffer is outside the memory")
+		return errOutside
 	}
-	if v.Leases {
+	if r.flags()&abi.FlagLeases != 0 {
 		if !i.buffer.covers(abi.EventLeasesOffset, leaseBytes) {
 			return fmt.Errorf("%w: leases are set, but the event buffer of %d bytes has none", errOutput, i.buffer.size)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
 )
 
 // Policy is a loaded module with one living instance, or none for the moment.
@@ -78,62 +79,75 @@ func (p *Policy) Digest() string { return p.digest }
 // It is on the hot path: with BoundNone it allocates nothing
 // (TestDecideAllocatesNothing).
 func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
-	v, fault, lines := p.decide(ask)
+	r, fault, lines := p.decide(ask)
 	if lines != nil {
 		p.engine.emit(p.name, lines)
 	}
-	return v, fault
-}
-
-func (p *Policy) decide(ask *policy.Ask) (policy.Verdict, policy.Fault, []line) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	v, fault := p.answerLocked(ask)
-	if fault != policy.FaultNone {
-		p.stats.Faults[fault]++
-		v = policy.Verdict{}
-	}
-	return v, fault, p.world.log.take(ask.Event.NowMs)
-}
-
-func (p *Policy) answerLocked(ask *policy.Ask) (policy.Verdict, policy.Fault) {
-	if p.closed {
-		return policy.Verdict{}, policy.FaultNotLoaded
-	}
-	if fault := p.reviveLocked(ask.Event.NowMs); fault != policy.FaultNone {
+	if fault != policy.FaultNone || ask.Event.Kind == uint8(abi.KindClose) {
 		return policy.Verdict{}, fault
 	}
+	return r.verdict(), policy.FaultNone
+}
+
+func (p *Policy) decide(ask *policy.Ask) (reply, policy.Fault, []line) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, fault := p.answerLocked(ask)
+	if fault != policy.FaultNone {
+		p.stats.Faults[fault]++
+	}
+	return r, fault, p.world.log.take(ask.Event.NowMs)
+}
+
+func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {
+	if p.closed {
+		return 0, policy.FaultNotLoaded
+	}
+	if p.inst == nil {
+		if fault := p.reviveLocked(ask.Event.NowMs); fault != policy.FaultNone {
+			return 0, fault
+		}
+	}
 	if int(ask.Event.Kind) >= len(p.inst.hooks) {
-		return policy.Verdict{}, policy.FaultOutput // the caller's mistake; no instance pays for it
+		return 0, policy.FaultOutput // the caller's mistake; no instance pays for it
 	}
 	if p.inst.hooks[ask.Event.Kind] == nil {
-		return policy.Verdict{}, policy.FaultNone // on_close, which a guest may do without
+		return 0, policy.FaultNone // on_close, which a guest may do without
 	}
 	p.world.begin(&ask.Event)
 	p.stats.Calls++
-	v, err := p.askLocked(ask)
+	r, err := p.askLocked(ask)
 	if err != nil {
-		return policy.Verdict{}, p.failLocked(ask.Event.NowMs, &FaultError{
+		return 0, p.failLocked(ask.Event.NowMs, &FaultError{
 			Policy: p.name, Step: hookName(ask.Event.Kind),
 			Fault: faultOf(err, p.inst.linear, policy.FaultTrap), Err: err,
 		})
 	}
-	return v, policy.FaultNone
+	return r, policy.FaultNone
 }
 
-// askLocked asks, and keeps a copy of what was learned when one is due.
-func (p *Policy) askLocked(ask *policy.Ask) (policy.Verdict, error) {
+// askLocked asks, within the bound.
+func (p *Policy) askLocked(ask *policy.Ask) (reply, error) {
+	if p.bound == BoundNone {
+		return p.askWithin(context.Background(), ask)
+	}
 	ctx, cancel := p.bounded(context.Background(), p.cfg.callTime())
 	defer cancel()
-	v, err := p.inst.ask(ctx, ask)
+	return p.askWithin(ctx, ask)
+}
+
+// askWithin asks, and keeps a copy of what was learned when one is due. mu is
+// held.
+func (p *Policy) askWithin(ctx context.Context, ask *policy.Ask) (reply, error) {
+	r, err := p.inst.ask(ctx, ask)
 	if err != nil || !p.inst.snap.due(ask.Event.NowMs, p.inst.state.size) {
-		return v, err
+		return r, err
 	}
 	if err := p.inst.audit(ctx); err != nil {
-		return v, err
+		return 0, err
 	}
 	p.keepLocked()
-	return v, nil
+	return r, nil
 }
 
 // keepLocked copies the learned state of the living instance.
@@ -144,11 +158,8 @@ func (p *Policy) keepLocked() {
 	p.learned = State{Format: p.inst.format, Bytes: p.inst.copyState(p.learned.Bytes)}
 }
 
-// reviveLocked makes an instance where there is none, if the breaker lets it.
+// reviveLocked makes an instance, if the breaker lets it.
 func (p *Policy) reviveLocked(now uint64) policy.Fault {
-	if p.inst != nil {
-		return policy.FaultNone
-	}
 	if p.breaker.open(now) {
 		return policy.FaultBreaker
 	}

@@ -10,23 +10,33 @@ import (
 
 const knownFlags = abi.FlagLog | abi.FlagLeases
 
-// unpack reads a guest's answer; sdk/ABI.md, "The verdict".
-func unpack(raw uint64) (policy.Verdict, error) {
-	action, flags := abi.Action(raw>>32), uint8(raw>>40)
-	switch {
+// reply is what a hook returned; sdk/ABI.md, "The verdict".
+type reply uint64
+
+// check refuses what no verdict looks like.
+func (r reply) check() error {
+	switch action, flags := r.action(), r.flags(); {
 	case action > abi.ActionClose:
-		return policy.Verdict{}, fmt.Errorf("%w: verdict %#x has the unknown action %d", errOutput, raw, action)
+		return fmt.Errorf("%w: verdict %#x has the unknown action %d", errOutput, uint64(r), action)
 	case flags&^knownFlags != 0:
-		return policy.Verdict{}, fmt.Errorf("%w: verdict %#x has unknown flags %#x", errOutput, raw, flags&^knownFlags)
-	case raw>>63 != 0:
-		return policy.Verdict{}, fmt.Errorf("%w: verdict %#x has bit 63 set", errOutput, raw)
+		return fmt.Errorf("%w: verdict %#x has unknown flags %#x", errOutput, uint64(r), flags&^knownFlags)
+	case r>>63 != 0:
+		return fmt.Errorf("%w: verdict %#x has bit 63 set", errOutput, uint64(r))
 	}
+	return nil
+}
+
+func (r reply) action() abi.Action { return abi.Action(r >> 32) }
+func (r reply) flags() uint8       { return uint8(r >> 40) }
+
+// verdict unpacks a reply that passed check.
+func (r reply) verdict() policy.Verdict {
 	return policy.Verdict{
-		Action:   action,
-		Deadline: time.Duration(uint32(raw)) * time.Millisecond,
-		Log:      flags&abi.FlagLog != 0,
-		Leases:   flags&abi.FlagLeases != 0,
-		Reason:   uint16(raw >> 48),
+		Action:   r.action(),
+		Deadline: time.Duration(uint32(r)) * time.Millisecond,
+		Log:      r.flags()&abi.FlagLog != 0,
+		Leases:   r.flags()&abi.FlagLeases != 0,
+		Reason:   uint16(r >> 48),
 		Source:   policy.SourcePolicy,
-	}, nil
+	}
 }
