@@ -1,0 +1,57 @@
+# Only Go and make are needed for build, test, fuzz and bench; the race detector
+# joins where there is a C compiler. plugins needs clang and lld, and check
+# rebuilds the policies where they are installed.
+
+GO       ?= go
+FUZZTIME ?= 30s
+REQUESTS ?= 30000
+
+RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
+
+.PHONY: help build plugins generate test check fuzz bench bench-table
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/host
+	$(GO) build -trimpath -o bin/host ./host
+
+plugins: ## rebuild the bundled policies from their sources
+	sh plugins/build.sh
+
+generate: ## rewrite what is generated from sdk/abi/schema.toml
+	$(GO) generate ./...
+
+test: ## every test, under the race detector
+	@test -n "$(RACE)" || echo 'no C compiler: the tests run without the race detector'
+	$(GO) test $(RACE) -shuffle=on ./...
+
+check: generate ## what must hold before a change is merged
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above'; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOARCH=arm64 $(GO) build ./...
+	GOOS=wasip1 GOARCH=wasm $(GO) vet ./sdk/go/... ./examples/...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	@if command -v clang >/dev/null && command -v wasm-ld >/dev/null; then sh plugins/build.sh; \
+		else echo 'no clang and wasm-ld: the bundled policies are not rebuilt'; fi
+	@test -z "$$(git status --porcelain)" || { \
+		echo 'The following differences will fail CI until committed:'; git status --short; git --no-pager diff; exit 1; }
+
+fuzz: ## run every fuzz target for FUZZTIME each
+	@found=0; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			found=1; echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done; test $$found = 1 || { echo 'no fuzz target found'; exit 1; }
+
+bench: ## processor time per proxied request, against a bare ReverseProxy
+	$(GO) test -run '^$$' -bench '^BenchmarkProxy$$' -benchtime $(REQUESTS)x -timeout 30m ./host/bench > host/bench/results.new
+	@mv host/bench/results.new host/bench/results.txt
+	@$(GO) run ./host/bench/table host/bench/results.txt
+
+bench-table: ## put the table of host/bench/results.txt into README.md
+	$(GO) run ./host/bench/table -w README.md host/bench/results.txt

@@ -1,0 +1,230 @@
+package main_test
+
+import (
+	"fmt"
+	"go/ast"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// imports is the import graph of the module. It is a statement of policy, in
+// the notation of go/build/deps_test.go: "a < b" means that b may import a.
+// It is not transitive: what b imports, it names. Packages without a slash in
+// front lie under host/internal.
+//
+// DO NOT CHANGE THIS DATA TO FIX BUILDS. The arrows that matter: idle does not
+// know Wasm, engine does not know connections, proxy knows neither Wasm nor
+// tenants. They meet in policy, and only app wires them together.
+const imports = `
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, demo;
+
+	/sdk/abi < policy;
+	policy, /sdk/abi < books, tenant, config, engine;
+	policy, books, wheel, /sdk/abi < idle;
+	policy, idle, /sdk/abi < observe;
+
+	policy, idle, /sdk/abi < proxy/upstream, proxy/h2;
+	policy, idle, proxy/upstream, /sdk/abi < proxy/tcpproxy;
+	policy, idle, proxy/upstream, proxy/h2, /sdk/abi < proxy/httpproxy;
+	policy, idle, proxy/upstream, proxy/h2, proxy/tcpproxy, proxy/httpproxy, /sdk/abi < proxy;
+
+	NONE < admin;
+	policy, idle, books, engine, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
+	proxy/tcpproxy, demo, observe, admin, /plugins, /sdk/abi < app;
+	app, config, /plugins < cli;
+	cli < /host;
+
+	/sdk/abi < /sdk/go, /sdk/tck;
+	/sdk/go, /sdk/abi < /sdk/go/policytest;
+	/sdk/go < /examples/hello-go, /examples/adaptive-go;
+
+	NONE < /host/e2e, /host/bench, /host/bench/bare, /host/bench/table;
+`
+
+// only names the packages that may import something, and why nobody else may.
+var only = []struct{ path, packages, why string }{
+	{"github.com/tetratelabs/wazero", "engine /sdk/tck", "one room runs guests; the kit stands for a foreign host"},
+	{"github.com/prometheus", "observe admin", "rooms report through interfaces, observe counts"},
+	{"github.com/BurntSushi/toml", "config /sdk/abi/gen", "the file format is config's"},
+	{"github.com/spf13", "cli", "flags are parsed in one place"},
+	{"golang.org/x/net/http2", "proxy/h2 proxy/httpproxy proxy/upstream", "its home moved to net/http with Go 1.27: keep its use in one place"},
+	{"github.com/coder/websocket", "", "a client for tests"},
+	{"google.golang.org/grpc", "", "a client for tests"},
+	{"idlehost/host/internal/testnet", "", "fakes are for tests"},
+	{"idlehost/host/internal/engine/wasmtest", "", "fakes are for tests"},
+	{"testing", "testnet engine/wasmtest /sdk/tck /sdk/go/policytest", "the program carries no test code"},
+	{"unsafe", "idle engine /sdk/abi /sdk/go", "memory layouts of the ABI and the kernel only"},
+}
+
+// never names what a room must not know, and why.
+var never = []struct{ pkg, path, why string }{
+	{"wheel", "net", "a pure data structure"},
+	{"wheel", "time", "the caller says what time it is"},
+	{"books", "net", "books know keys, not connections"},
+	{"idle", "net/http", "the layer serves any protocol"},
+	{"idle", "log/slog", "the layer reports through its Observer"},
+	{"engine", "net", "a guest has no network, nor has its engine"},
+	{"engine", "log/slog", "the engine returns, others log"},
+	{"policy", "net", "plain data"},
+	{"config", "net/http", "no side effects"},
+	{"config", "os", "no side effects"},
+}
+
+// permissions maps a package to the set it may import.
+func permissions(t *testing.T) map[string]map[string]bool {
+	may := map[string]map[string]bool{}
+	for rule := range strings.SplitSeq(imports, ";") {
+		if strings.TrimSpace(rule) == "" {
+			continue
+		}
+		left, right, ok := strings.Cut(rule, "<")
+		if !ok {
+			t.Fatalf("import graph: rule %q has no <", rule)
+		}
+		for _, b := range names(right) {
+			if may[b] == nil {
+				may[b] = map[string]bool{}
+			}
+			for _, a := range names(left) {
+				may[b][a] = true
+			}
+		}
+	}
+	return may
+}
+
+// names splits a list of packages and makes them import paths.
+func names(list string) (paths []string) {
+	for _, n := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(", \t\n", r) }) {
+		paths = append(paths, full(n))
+	}
+	return paths
+}
+
+func full(name string) string {
+	if strings.HasPrefix(name, "/") {
+		return module + name
+	}
+	return module + "/host/internal/" + name
+}
+
+func TestImportGraph(t *testing.T) {
+	may := permissions(t)
+	for _, p := range packages(t) {
+		allowed, known := may[p.path]
+		if !known && len(p.code()) > 0 {
+			t.Errorf("package %s is not in the import graph: give it a place", p.path)
+		}
+		for _, f := range p.code() {
+			for _, path := range f.imports() {
+				if strings.HasPrefix(path, module+"/") && !allowed[path] {
+					t.Errorf("%s: %s may not import %s", f.name, p.path, path)
+				}
+			}
+		}
+	}
+}
+
+func TestOnlyImports(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, f := range p.code() {
+			for _, path := range f.imports() {
+				for _, r := range only {
+					if within(path, r.path) && !slices.Contains(names(r.packages), p.path) && !under(p.path, r.path) {
+						t.Errorf("%s: only [%s] may import %s: %s", f.name, r.packages, path, r.why)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestNeverImports(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, r := range never {
+			if p.path != full(r.pkg) {
+				continue
+			}
+			for _, f := range p.code() {
+				if slices.Contains(f.imports(), r.path) {
+					t.Errorf("%s: %s must not import %s: %s", f.name, r.pkg, r.path, r.why)
+				}
+			}
+		}
+	}
+}
+
+// TestMeetingPlace holds the vocabulary to the standard library and the ABI.
+func TestMeetingPlace(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.path != full("policy") && p.path != full("wheel") && p.path != full("books") {
+			continue
+		}
+		for _, f := range p.code() {
+			for _, path := range f.imports() {
+				if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
+					t.Errorf("%s: imports %s, which is not of the standard library", f.name, path)
+				}
+			}
+		}
+	}
+}
+
+// TestGraphIsAcyclic keeps the statement itself honest.
+func TestGraphIsAcyclic(t *testing.T) {
+	may := permissions(t)
+	state := map[string]int{}
+	var visit func(p string, trail []string)
+	visit = func(p string, trail []string) {
+		switch trail = append(trail, p); state[p] {
+		case 1:
+			t.Fatalf("import graph has a cycle: %s", strings.Join(trail, " < "))
+		case 2:
+			return
+		}
+		state[p] = 1
+		for a := range may[p] {
+			visit(a, trail)
+		}
+		state[p] = 2
+	}
+	for p := range may {
+		visit(p, nil)
+	}
+}
+
+func within(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
+
+// under reports whether p is a part of the package that a rule is about.
+func under(p, rule string) bool { return strings.HasPrefix(rule, module) && within(p, rule) }
+
+// imports returns the import paths of a file.
+func (f *source) imports() (paths []string) {
+	for _, s := range f.ast.Imports {
+		paths = append(paths, strings.Trim(s.Path.Value, `"`))
+	}
+	return paths
+}
+
+// calls returns "package.Function" with its position for every call of a
+// package's function, by the package's real name.
+func (f *source) calls() (out []string) {
+	local := map[string]string{}
+	for _, path := range f.imports() {
+		local[path[strings.LastIndex(path, "/")+1:]] = path
+	}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		if sel, ok := call.Fun.(*ast.SelectorExpr); ok {
+			if x, ok := sel.X.(*ast.Ident); ok && local[x.Name] != "" {
+				out = append(out, fmt.Sprintf("%s.%s %d", local[x.Name], sel.Sel.Name, f.fset.Position(call.Pos()).Line))
+			}
+		}
+		return true
+	})
+	return out
+}
