@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,8 +37,10 @@ type Config struct {
 
 // Server is the admin server. Create it with Listen.
 type Server struct {
+	address  string // as configured
 	listener net.Listener
 	http     *http.Server
+	handler  atomic.Pointer[http.Handler]
 }
 
 // ErrOpen is returned by Listen for an address that other machines reach,
@@ -46,13 +49,8 @@ var ErrOpen = errors.New("not a loopback address, and no token protects it")
 
 // Listen binds the address; Serve starts to answer.
 func Listen(ctx context.Context, cfg Config) (*Server, error) {
-	if len(cfg.Tokens) == 0 && !loopback(cfg.Address) {
-		return nil, fmt.Errorf("admin address %s: %w", cfg.Address, ErrOpen)
-	}
-	for i, token := range cfg.Tokens {
-		if len(token) < minToken {
-			return nil, fmt.Errorf("admin token %d of %d is shorter than %d characters", i+1, len(cfg.Tokens), minToken)
-		}
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -62,8 +60,10 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin address: %w", err)
 	}
-	return &Server{listener: l, http: &http.Server{
-		Handler:           routes(cfg),
+	s := &Server{address: cfg.Address, listener: l}
+	s.set(cfg)
+	s.http = &http.Server{
+		Handler:           s,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		// A profile runs for 30 seconds by default, and for as long as asked.
@@ -71,7 +71,47 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		IdleTimeout:    time.Minute,
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
-	}}, nil
+	}
+	return s, nil
+}
+
+// check refuses what would let strangers in.
+func (c Config) check() error {
+	if len(c.Tokens) == 0 && !loopback(c.Address) {
+		return fmt.Errorf("admin address %s: %w", c.Address, ErrOpen)
+	}
+	for i, token := range c.Tokens {
+		if len(token) < MinToken {
+			return fmt.Errorf("admin token %d of %d is shorter than %d characters", i+1, len(c.Tokens), MinToken)
+		}
+	}
+	return nil
+}
+
+// Update goes by another configuration from the next request on. Its Address
+// must be the same; Logger stays.
+func (s *Server) Update(cfg Config) error {
+	if cfg.Address != s.address {
+		return fmt.Errorf("admin server listens on %s, not %s", s.address, cfg.Address)
+	}
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	s.set(cfg)
+	return nil
+}
+
+func (s *Server) set(cfg Config) {
+	h := routes(cfg)
+	s.handler.Store(&h)
+}
+
+// Address returns the address as configured.
+func (s *Server) Address() string { return s.address }
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	(*s.handler.Load()).ServeHTTP(w, r)
 }
 
 // Addr returns the address that is listened on.

@@ -132,6 +132,32 @@ func TestListenRefusesToBeOpen(t *testing.T) {
 	}
 }
 
+func TestUpdateChangesTokens(t *testing.T) {
+	s, err := Listen(t.Context(), Config{Address: "127.0.0.1:0", Metrics: metrics()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if rec := get(s, "/metrics"); rec.Code != 200 {
+		t.Fatalf("before: %d", rec.Code)
+	}
+	if err := s.Update(Config{Address: "127.0.0.1:0", Metrics: metrics(), Tokens: []string{token}}); err != nil {
+		t.Fatal(err)
+	}
+	if rec := get(s, "/metrics"); rec.Code != 401 {
+		t.Errorf("after, without the token: %d", rec.Code)
+	}
+	if err := s.Update(Config{Address: "127.0.0.1:0", Tokens: []string{"short"}}); err == nil {
+		t.Error("a short token is accepted")
+	}
+	if err := s.Update(Config{Address: "127.0.0.1:1"}); err == nil {
+		t.Error("another address is accepted")
+	}
+	if rec := get(s, "/metrics", "Authorization", "Bearer "+token); rec.Code != 200 {
+		t.Errorf("after refused updates: %d", rec.Code)
+	}
+}
+
 func TestServeUntilShutdown(t *testing.T) {
 	s, err := Listen(t.Context(), Config{Address: "127.0.0.1:0"})
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// minToken is the shortest token that is worth the name, in characters.
-const minToken = 16
+// MinToken is the shortest token that is worth the name, in characters.
+const MinToken = 16
 
 // guard lets requests with one of the bearer tokens through (RFC 6750 2.1).
 // Every token is compared, in a time that tells nothing of their contents or

@@ -42,7 +42,7 @@ func (k checker) bad(path, text, hint string) { k.problems.add(k.c.origin(path),
 func (k checker) listeners() {
 	names, addresses := map[string]bool{}, map[string]bool{}
 	for i, l := range k.c.Listeners {
-		path := index("listener", i)
+		path := Index("listener", i)
 		k.address(path+".address", l.Address)
 		if l.Name != "" && names[l.Name] {
 			k.bad(path+".name", fmt.Sprintf("%q names another listener already", l.Name), "")
@@ -100,7 +100,7 @@ func (k checker) address(path, address string) {
 func (k checker) targets(path string, targets []string) {
 	for i, t := range targets {
 		if text, hint := checkTarget(t); text != "" {
-			k.bad(index(path, i), text, hint)
+			k.bad(Index(path, i), text, hint)
 		}
 	}
 }
@@ -118,6 +118,8 @@ func checkTarget(target string) (text, hint string) {
 		return fmt.Sprintf("%q names no host", target), ""
 	case u.Scheme == "tcp" && u.Port() == "":
 		return fmt.Sprintf("%q names no port", target), `write "tcp://host:port"`
+	case u.Scheme == "tcp" && strings.Trim(u.Path, "/") != "":
+		return fmt.Sprintf("%q has a path", target), "bytes are relayed as they come: leave it out"
 	case u.User != nil:
 		return "credentials in a target are not sent", "leave them out"
 	case u.RawQuery != "" || u.Fragment != "":
@@ -132,7 +134,7 @@ func (k checker) networks(path string, networks []string) {
 			continue
 		}
 		if _, err := netip.ParseAddr(n); err != nil {
-			k.bad(index(path, i), fmt.Sprintf("%q is neither an address nor a network", n), `such as "10.0.0.0/8"`)
+			k.bad(Index(path, i), fmt.Sprintf("%q is neither an address nor a network", n), `such as "10.0.0.0/8"`)
 		}
 	}
 }
@@ -140,10 +142,10 @@ func (k checker) networks(path string, networks []string) {
 func (k checker) certificates(path string, pairs []Certificate) {
 	for i, p := range pairs {
 		if p.Cert == "" {
-			k.bad(index(path, i)+".cert", "is missing", "name the PEM file of the certificate chain")
+			k.bad(Index(path, i)+".cert", "is missing", "name the PEM file of the certificate chain")
 		}
 		if p.Key == "" {
-			k.bad(index(path, i)+".key", "is missing", "name the PEM file of the private key")
+			k.bad(Index(path, i)+".key", "is missing", "name the PEM file of the private key")
 		}
 	}
 }

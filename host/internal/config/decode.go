@@ -108,7 +108,7 @@ func (d *decoder) list(path string, v any, dst reflect.Value) {
 	}
 	dst.Set(reflect.MakeSlice(dst.Type(), len(items), len(items)))
 	for i, item := range items {
-		d.value(index(path, i), item, dst.Index(i))
+		d.value(Index(path, i), item, dst.Index(i))
 	}
 }
 

@@ -55,9 +55,9 @@ func (s *lineScanner) header() bool {
 		if last := i == len(key)-1; last && array {
 			s.elements[path] = n + 1
 			s.note(path)
-			path = index(path, n)
+			path = Index(path, n)
 		} else if isArray && !last {
-			path = index(path, n-1)
+			path = Index(path, n-1)
 		}
 		s.note(path)
 	}
@@ -109,7 +109,7 @@ func (s *lineScanner) array(path string, depth int) bool {
 		if s.take(']') {
 			return true
 		}
-		element := index(path, i)
+		element := Index(path, i)
 		s.note(element)
 		if !s.value(element, depth+1) {
 			return false
@@ -267,4 +267,5 @@ func join(table, key string) string {
 	return table + "." + key
 }
 
-func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+// Index returns the key path of an element.
+func Index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

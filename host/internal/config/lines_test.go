@@ -105,13 +105,13 @@ func walk(path string, v any, f func(string)) {
 		}
 	case []map[string]any:
 		for i, v := range v {
-			f(index(path, i))
-			walk(index(path, i), v, f)
+			f(Index(path, i))
+			walk(Index(path, i), v, f)
 		}
 	case []any:
 		for i, v := range v {
-			f(index(path, i))
-			walk(index(path, i), v, f)
+			f(Index(path, i))
+			walk(Index(path, i), v, f)
 		}
 	}
 }

@@ -69,6 +69,12 @@ func (ps *Problems) add(origin, key, text, hint string) {
 	*ps = append(*ps, Problem{Origin: origin, Key: key, Text: text, Hint: hint})
 }
 
+// Problem returns, as Problems, what is found wrong with the value at a key
+// path when it is put to use.
+func (c *Config) Problem(path, text, hint string) error {
+	return Problems{{Origin: c.origin(path), Key: path, Text: text, Hint: hint}}
+}
+
 // Set notes that the value at a key path was said by origin, such as a flag.
 func (c *Config) Set(path, origin string) {
 	if c.origins == nil {

@@ -11,7 +11,7 @@ import (
 func (k checker) routes() {
 	seen := map[string]bool{}
 	for i, r := range k.c.Routes {
-		path := index("route", i)
+		path := Index("route", i)
 		if !strings.HasPrefix(r.Prefix, "/") {
 			k.bad(path+".prefix", fmt.Sprintf("%q does not begin with /", r.Prefix), "")
 		}
