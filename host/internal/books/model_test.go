@@ -46,7 +46,7 @@ func (m *model) touch(client uint64) *modelClient {
 func (m *model) gap(client uint64, kind abi.GapKind, ms uint32, now int64) {
 	m.counts[kind][abi.Bin(ms)]++
 	c := m.touch(client)
-	c.gaps = append(c.gaps, ms|uint32(kind)<<30)
+	c.gaps = append(c.gaps, max(ms, 1)|uint32(kind)<<30)
 	if kind == abi.GapKindCut {
 		c.cut++
 		c.pending, c.cutMs, c.lateMs, c.closedAt = len(c.gaps)-1, ms, 0, now
@@ -64,7 +64,7 @@ func (m *model) opened(client uint64, now int64) (uint32, bool) {
 	m.counts[abi.GapKindCut][abi.Bin(c.cutMs)]--
 	m.counts[abi.GapKindReturned][abi.Bin(c.cutMs+since)]++
 	c.lateMs = max(c.cutMs+since, 1)
-	c.gaps[c.pending] = c.cutMs + since
+	c.gaps[c.pending] = c.lateMs
 	c.pending = -1
 	if since <= 1000 {
 		c.late++
@@ -92,7 +92,7 @@ func (m *model) event(client uint64, now int64) policy.Event {
 // FuzzModel plays an arbitrary history, six bytes a step, into both.
 func FuzzModel(f *testing.F) {
 	var seed []byte
-	for i := range 400 {
+	for i := range 100 {
 		seed = binary.LittleEndian.AppendUint32(append(seed, byte(i*7%5), byte(i*i%29)), uint32(i*i*i)%5000)
 	}
 	f.Add(seed)

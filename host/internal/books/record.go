@@ -70,6 +70,7 @@ func (r *record) fill(e *policy.Event, now int64) {
 	clear(e.ClientGaps[n:])
 }
 
+// entry is never 0, which marks an unused place: no gap is shorter than 1 ms.
 func entry(kind abi.GapKind, ms uint32) uint32 {
-	return min(ms, 1<<gapBits-1) | uint32(kind)<<gapBits
+	return min(max(ms, 1), 1<<gapBits-1) | uint32(kind)<<gapBits
 }
