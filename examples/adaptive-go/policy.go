@@ -21,7 +21,7 @@ const (
 // the host's books outlive connections, instances and versions.
 type adaptive struct {
 	look   time.Duration // idle time before the first decision
-	relief uint16        // pressure from which on holds shrink, 0 to 1000
+	relief uint16        // pressure from which on holds shrink, 0 to 999
 	fit    policy.Fit
 }
 
@@ -29,7 +29,7 @@ func newAdaptive() *adaptive {
 	return &adaptive{look: 250 * time.Millisecond, relief: 700}
 }
 
-// Configure reads look, worth (durations), prior (gaps) and relief (0 to 1000).
+// Configure reads look, worth (durations), prior (gaps) and relief (0 to 999).
 func (a *adaptive) Configure(params map[string]string) error {
 	for key, value := range params {
 		if err := a.set(key, value); err != nil {
@@ -53,8 +53,8 @@ func (a *adaptive) set(key, value string) (err error) {
 		}
 	case "relief":
 		n, err := strconv.ParseUint(value, 10, 16)
-		if err != nil || n > 1000 {
-			return errors.New("want 0 to 1000")
+		if err != nil || n > 999 {
+			return errors.New("want 0 to 999")
 		}
 		a.relief = uint16(n)
 	default:

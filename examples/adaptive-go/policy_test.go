@@ -108,7 +108,7 @@ func TestAdaptiveGivesWayUnderPressure(t *testing.T) {
 	if got := newAdaptive().Timeout(e); got.Action != policy.Extend(0).Action || got.Reason != reasonHold {
 		t.Errorf("without pressure: %+v", got)
 	}
-	e.Pressure = 1000
+	e.Pressure = 65_535
 	if got := newAdaptive().Timeout(e); got != policy.Close().WithReason(reasonClose) {
 		t.Errorf("at full pressure: %+v", got)
 	}
@@ -125,7 +125,7 @@ func TestAdaptiveConfigure(t *testing.T) {
 	if e.Lease(policy.PhaseIdle) != time.Second || a.fit != (policy.Fit{Worth: 2 * time.Minute, Prior: 8}) || a.relief != 0 {
 		t.Errorf("got %+v", a)
 	}
-	for _, kv := range []string{"look=", "look=-1s", "worth=0s", "prior=NaN", "prior=0", "relief=1001", "relief=-1", "wrth=1s"} {
+	for _, kv := range []string{"look=", "look=-1s", "worth=0s", "prior=NaN", "prior=0", "relief=1000", "relief=-1", "wrth=1s"} {
 		key, value, _ := strings.Cut(kv, "=")
 		err := newAdaptive().Configure(map[string]string{key: value})
 		if err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), `"`+value+`"`) {

@@ -9,8 +9,9 @@ import (
 // Stateful is a Policy that learns. State returns the memory that holds all
 // it has learned, always the same slice, made with MakeState; it is asked for
 // in Register. The host copies it out from time to time, and into the next
-// instance of the policy, so it must hold no pointers. It may be overwritten
-// once, after Configure and before the first question.
+// instance of the policy, after Configure and before the first question. So it
+// holds no pointers and nothing that depends on parameters, and all zero means
+// that nothing is learned yet.
 type Stateful interface {
 	State() []byte
 }

@@ -24,6 +24,7 @@ type Host struct {
 	gaps    policy.Gaps
 	clients map[uint64]*client
 	event   policy.Event
+	first   time.Duration // what Extend at accept has put in the place of the first lease
 }
 
 // client is what a host remembers of one.
@@ -106,7 +107,12 @@ func (h *Host) accept(id uint64) bool {
 	}
 	h.facts(c, 0)
 	e.Begin()
-	return h.Policy.Accept(e).Action != abi.ActionClose
+	v := h.Policy.Accept(e)
+	h.first = 0
+	if v.Action == abi.ActionExtend {
+		h.first = max(v.Deadline, h.Floor, time.Millisecond)
+	}
+	return v.Action != abi.ActionClose
 }
 
 // idle plays one gap and reports whether the connection outlived it.
@@ -201,8 +207,11 @@ func (h *Host) client(id uint64) *client {
 	return c
 }
 
+// lease returns when to ask first in the idle phase that begins.
 func (h *Host) lease() time.Duration {
-	return min(or(h.event.Lease(policy.PhaseIdle), h.ceiling()), h.ceiling())
+	lease := or(h.first, h.event.Lease(policy.PhaseIdle))
+	h.first = 0
+	return min(or(lease, h.ceiling()), h.ceiling())
 }
 
 func (h *Host) ceiling() time.Duration { return or(h.Ceiling, time.Hour) }

@@ -11,6 +11,7 @@ import (
 // script answers from functions and records what it was asked.
 type script struct {
 	lease   time.Duration
+	first   time.Duration
 	refuse  bool
 	timeout func(*policy.Event) policy.Verdict
 	idles   []time.Duration
@@ -20,6 +21,9 @@ type script struct {
 func (s *script) Accept(e *policy.Event) policy.Verdict {
 	if s.lease > 0 {
 		e.SetLease(policy.PhaseIdle, s.lease)
+	}
+	if s.first > 0 {
+		return policy.Extend(s.first)
 	}
 	if s.refuse {
 		return policy.Close()
@@ -65,6 +69,14 @@ func TestHostClamps(t *testing.T) {
 	}
 	if r.Held != 6*time.Second {
 		t.Errorf("held %v, want the ceiling", r.Held)
+	}
+}
+
+func TestHostExtendsAtAccept(t *testing.T) {
+	h := &Host{Policy: &script{lease: time.Second, first: 3 * time.Second, timeout: closes}}
+	r := h.Visit(Visit{Client: 1, Gaps: []time.Duration{2 * time.Second}})
+	if want := []time.Duration{time.Second}; !reflect.DeepEqual(r.Cuts, want) || r.Held != 3*time.Second {
+		t.Errorf("cuts %v, held %v; want the first gap outlived, then the lease", r.Cuts, r.Held)
 	}
 }
 
