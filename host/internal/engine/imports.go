@@ -85,7 +85,7 @@ func provide(b wazero.HostModuleBuilder, w *world, name string, f hostFunc) waze
 // hostLog is idlehost.log(level, address, length).
 func hostLog(w *world, mem api.Memory, stack []uint64) {
 	level, addr, n := int32(stack[0]), uint32(stack[1]), uint32(stack[2])
-	text, ok := mem.Read(addr, min(n, lineBytes))
+	text, ok := mem.Read(addr, n) // a view, whatever its size
 	if !ok {
 		panic(fmt.Errorf("log: %d bytes at %d are outside the memory of %d", n, addr, mem.Size()))
 	}

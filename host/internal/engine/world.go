@@ -26,9 +26,10 @@ func (w *world) begin(e *abi.Event) {
 	w.rng.Seed(e.Random, e.Conn)
 }
 
-// begin0 sets them for initialisation, which is the same every time.
+// begin0 sets them for initialisation, which is the same every time. Go's
+// runtime does not start on a monotonic clock of zero.
 func (w *world) begin0(seed uint64) {
-	w.nowMs, w.monoNs = 0, 0
+	w.nowMs, w.monoNs = 0, 1
 	w.rng.Seed(seed, 0)
 }
 
