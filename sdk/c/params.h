@@ -1,11 +1,13 @@
-/* Parameters of a policy in C: configure() and the values it reads. The policy
- * defines
+/* Parameters of a policy in C: configure() and the values it reads. Include it
+ * after policy.h, define
  *
  *	static void defaults(void);               back to the documented values
  *	static const char *set(struct param *p);  one key=value; a complaint or 0
  *
- * before including this file's exports with PARAMS_EXPORT. A refused parameter
- * is logged with its key, its value and the complaint, and configure fails. */
+ * and then say PARAMS_EXPORT. The host calls configure also when there are no
+ * parameters, so defaults() has always run before the first question. A refused
+ * parameter is logged with its key, its value and the complaint, and configure
+ * fails. */
 #ifndef IDLEHOST_PARAMS_H
 #define IDLEHOST_PARAMS_H
 
@@ -28,7 +30,7 @@ enum { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 #define WANT_WHOLE "want a whole number"
 #define WANT_FRACTION "want a number such as 0.25, at most three decimals"
 
-static char params_text[PARAMS_MAX], params_log[PARAMS_MAX + 128];
+static char params_text[PARAMS_MAX], params_log[256];
 
 static int param_is(const struct param *p, const char *key)
 {
@@ -128,12 +130,18 @@ static u32 append_text(u32 n, const char *text)
 	return append(n, text, len);
 }
 
+/* append_short keeps a message under the 256 bytes that a host takes. */
+static u32 append_short(u32 n, const char *text, u32 len)
+{
+	return len <= 60 ? append(n, text, len) : append_text(append(n, text, 60), "...");
+}
+
 static void refuse(const struct param *p, const char *complaint)
 {
 	u32 n = append_text(0, "parameter ");
-	n = append(n, p->key, p->key_len);
+	n = append_short(n, p->key, p->key_len);
 	n = append_text(n, "=");
-	n = append(n, p->value, p->value_len);
+	n = append_short(n, p->value, p->value_len);
 	n = append_text(n, ": ");
 	n = append_text(n, complaint);
 	idlehost_log(LOG_ERROR, params_log, n);

@@ -1,16 +1,7 @@
 package books_test
 
 import (
-	"bufio"
-	"cmp"
-	"compress/gzip"
 	"container/heap"
-	"fmt"
-	"math"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"idlehost/host/internal/books"
@@ -27,38 +18,37 @@ import (
 // hindsight can choose for that very recording.
 func TestAdaptiveAgainstBestFixed(t *testing.T) {
 	if testing.Short() {
-		t.Skip("replays whole recordings")
+		t.Skip("replays hours of traffic")
 	}
 	eng, err := engine.New(t.Context(), engine.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer eng.Close()
+	traces := []*trace{mixture()}
 	for _, path := range recordings(t) {
-		tr := readTrace(t, path)
+		traces = append(traces, readTrace(t, path))
+	}
+	for _, tr := range traces {
 		for _, worth := range []int64{30_000, 120_000, 600_000} {
-			optimum := tr.optimum(worth)
-			fixed, tau := tr.bestFixed(worth)
-			p := load(t, eng)
-			got := newReplay(tr, p, worth).run(t)
-			p.Close()
-			t.Logf("%-22s worth %3d s: adaptive %.3f of optimum, best fixed %.3f [%g s], 75 s %.3f, %d asks",
-				tr.name, worth/1000, got.cost/optimum, fixed/optimum, float64(tau)/1000, tr.fixed(75_000, worth)/optimum, got.asks)
-			if tr.end > 3600_000 && got.cost > 1.02*fixed {
-				t.Errorf("%s, worth %d s: adaptive costs %.3f of the best fixed timeout", tr.name, worth/1000, got.cost/fixed)
-			}
+			compare(t, eng, tr, worth)
 		}
 	}
 }
 
-func recordings(t *testing.T) []string {
-	dir := cmp.Or(os.Getenv("IDLEHOST_TRACES"), "../../../../shared/traces")
-	paths, _ := filepath.Glob(filepath.Join(dir, "*.tsv.gz"))
-	paths = slices.DeleteFunc(paths, func(p string) bool { return strings.Contains(p, ".durations.") })
-	if len(paths) == 0 {
-		t.Skip("no recordings: set IDLEHOST_TRACES to a folder of them")
+func compare(t *testing.T, eng *engine.Engine, tr *trace, worth int64) {
+	p := load(t, eng)
+	defer p.Close()
+	got := newReplay(tr, p, worth).run(t)
+	optimum := tr.optimum(worth)
+	fixed, tau := tr.bestFixed(worth)
+	t.Logf("%-18s worth %3d s: adaptive %.3f of optimum, best fixed %.3f [%.1f s], 75 s %.3f, %d asks",
+		tr.name, worth/1000, got.cost/optimum, fixed/optimum, float64(tau)/1000,
+		tr.fixed(75_000, worth)/optimum, got.asks)
+	// In less than an hour there is no time to learn prices of minutes.
+	if tr.end > 3600_000 && got.cost > 1.02*fixed {
+		t.Errorf("%s, worth %d s: adaptive costs %.3f of the best fixed timeout", tr.name, worth/1000, got.cost/fixed)
 	}
-	return paths
 }
 
 func load(t *testing.T, eng *engine.Engine) *engine.Policy {
@@ -66,98 +56,11 @@ func load(t *testing.T, eng *engine.Engine) *engine.Policy {
 	if !ok {
 		t.Fatal("no adaptive policy")
 	}
-	params := map[string]string{}
-	for _, kv := range strings.Fields(os.Getenv("IDLEHOST_PARAMS")) {
-		k, v, _ := strings.Cut(kv, "=")
-		params[k] = v
-	}
-	p, err := eng.Load(t.Context(), engine.Source{Name: "adaptive", Wasm: wasm, Params: params, Bound: engine.BoundNone})
+	p, err := eng.Load(t.Context(), engine.Source{Name: "adaptive", Wasm: wasm, Bound: engine.BoundNone})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
-}
-
-type request struct {
-	at     int64
-	client uint64
-}
-
-type trace struct {
-	name     string
-	requests []request
-	end      int64
-	gaps     []int64 // that ended in a request
-	last     []int64 // from a client's last request to the end
-}
-
-func readTrace(t *testing.T, path string) *trace {
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr := &trace{name: strings.TrimSuffix(filepath.Base(path), ".tsv.gz")}
-	lines := bufio.NewScanner(z)
-	lines.Scan() // header
-	seen := map[uint64]int64{}
-	for lines.Scan() {
-		var r request
-		if _, err := fmt.Sscan(lines.Text(), &r.at, &r.client); err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-		if before, ok := seen[r.client]; ok {
-			tr.gaps = append(tr.gaps, r.at-before)
-		}
-		seen[r.client] = r.at
-		tr.requests = append(tr.requests, r)
-		tr.end = r.at
-	}
-	if lines.Err() != nil || len(tr.requests) == 0 {
-		t.Fatalf("%s: %d requests, %v", path, len(tr.requests), lines.Err())
-	}
-	for _, at := range seen {
-		tr.last = append(tr.last, tr.end-at)
-	}
-	return tr
-}
-
-func (tr *trace) optimum(worth int64) (cost float64) {
-	for _, g := range tr.gaps {
-		cost += float64(min(g, worth))
-	}
-	return cost
-}
-
-func (tr *trace) fixed(tau, worth int64) (cost float64) {
-	for _, g := range tr.gaps {
-		cost += gapCost(g, tau, worth)
-	}
-	for _, g := range tr.last {
-		cost += float64(min(g, tau))
-	}
-	return cost
-}
-
-func gapCost(g, tau, worth int64) float64 {
-	if g > tau {
-		return float64(tau + worth)
-	}
-	return float64(g)
-}
-
-func (tr *trace) bestFixed(worth int64) (cost float64, tau int64) {
-	cost = math.Inf(1)
-	for ms := 50.0; ms <= float64(8*worth); ms *= 1.1 {
-		if c := tr.fixed(int64(ms), worth); c < cost {
-			cost, tau = c, int64(ms)
-		}
-	}
-	return cost, tau
 }
 
 // replay plays one trace. Each client has at most one connection.
