@@ -45,8 +45,8 @@ func admissionSteps() []step[*admission] {
 
 // Load admits a module, makes its first instance, configures it, and gives it
 // its learned state back. ctx bounds the whole, between the steps; a compile
-// that has begun runs to its end. The error is a *FaultError unless ctx ended
-// or the engine is closed.
+// that has begun runs to its end. The error has a *FaultError in its chain,
+// unless ctx ended or the engine is closed.
 func (e *Engine) Load(ctx context.Context, src Source) (*Policy, error) {
 	a := &admission{
 		ctx: ctx, engine: e, source: src, wasm: src.Wasm,

@@ -128,19 +128,3 @@ func TestModulesCannotReachOneAnother(t *testing.T) {
 	_, err := e.Load(context.Background(), trusted(m.Bytes()))
 	wantError(t, err, policy.FaultRefused, `imports "on_accept" from "idlehost", which no policy may`)
 }
-
-func FuzzParams(f *testing.F) {
-	f.Add("half_life", "30s")
-	f.Add("a=b", "c")
-	f.Add("", "\n")
-	f.Fuzz(func(t *testing.T, key, value string) {
-		b, err := paramLines(map[string]string{key: value})
-		if err != nil {
-			return
-		}
-		k, v, ok := strings.Cut(string(b), "=")
-		if !ok || k != key || v != value+"\n" || strings.Count(v, "\n") != 1 {
-			t.Errorf("%q=%q became %q", key, value, b)
-		}
-	})
-}

@@ -135,7 +135,7 @@ func TestGoGuest(t *testing.T) {
 			t.Errorf("the guest's clock ends in %v, want %v", v.Deadline, want)
 		}
 	}
-	if want := `2 guest {"args":0,"slept":1} 0 true`; strings.Count(j.text(), want) != 3 {
+	if want := "2 guest args 0 environ 0 slept 1h0m0s 0"; strings.Count(j.text(), want) != 3 {
 		t.Errorf("log is\n%s\nwant thrice %s", j.text(), want)
 	}
 	_, fault := p.Decide(at(abi.KindTimeout, 0))

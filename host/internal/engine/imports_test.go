@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -264,4 +266,34 @@ func TestConfigure(t *testing.T) {
 		}
 		wantError(t, err, policy.FaultConfigure, c.want)
 	}
+}
+
+// FuzzImports calls what a guest may import with any arguments on a page of
+// any bytes: it answers or traps, and touches nothing outside.
+func FuzzImports(f *testing.F) {
+	f.Add("wasi_snapshot_preview1", "fd_write", []byte("\x40\x00\x00\x00\x05\x00\x00\x00"), uint64(1), uint64(0), uint64(1), uint64(64))
+	f.Add("wasi_snapshot_preview1", "poll_oneoff", []byte{}, uint64(0), uint64(100), uint64(16), uint64(65532))
+	f.Add("env", "abort", []byte("\xff\xff\xff\xff"), uint64(4), uint64(1<<32-1), uint64(0), uint64(0))
+	f.Add("idlehost", "log", []byte("\xff"), uint64(7), uint64(0), uint64(65536), uint64(0))
+	p := loadGuest(f, Guest())
+	funcs := hostFuncs()
+	f.Fuzz(func(t *testing.T, module, name string, page []byte, a, b, c, d uint64) {
+		fn, ok := funcs[module][name]
+		if !ok {
+			return
+		}
+		p.inst.mem.Write(0, page)
+		before := p.inst.mem.Size()
+		trapped := func() (err any) {
+			defer func() { err = recover() }()
+			fn.call(p.world, p.inst.mem, []uint64{a, b, c, d})
+			return nil
+		}()
+		if err, isError := trapped.(error); trapped != nil && (!isError || errors.As(err, new(runtime.Error))) {
+			t.Errorf("%s.%s(%d, %d, %d, %d) panics: %v", module, name, a, b, c, d, trapped)
+		}
+		if lines := p.world.log.take(0); len(lines) > 2*logBurst || p.inst.mem.Size() != before {
+			t.Errorf("%d lines, memory of %d bytes", len(lines), p.inst.mem.Size())
+		}
+	})
 }

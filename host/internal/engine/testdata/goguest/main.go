@@ -6,7 +6,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -28,8 +27,7 @@ func buffer() int64 { return 512<<32 | int64(uintptr(unsafe.Pointer(&event))) }
 func accept() int64 {
 	start := time.Now()
 	time.Sleep(time.Hour)
-	text, _ := json.Marshal(map[string]int{"args": len(os.Args), "slept": int(time.Since(start) / time.Hour)})
-	fmt.Fprintln(os.Stderr, string(text), len(os.Environ()), rand.IntN(1) == 0)
+	fmt.Fprintln(os.Stderr, "args", len(os.Args), "environ", len(os.Environ()), "slept", time.Since(start), rand.IntN(1))
 	return 1<<32 | start.UnixMilli()%1e6
 }
 
