@@ -201,7 +201,7 @@ type Event struct {
 	ClientClosedMs uint32     // since the host last closed an idle connection of this client; 4294967295: never
 	ClientCutMs    uint32     // how long that connection had been idle when it was closed
 	ClientLateMs   uint32     // how long after its last use the client came back after that close; 0: it has not
-	ClientLate     uint32     // how often the client came back after such a close
+	ClientLate     uint32     // how often the client came back soon after such a close
 	ClientCut      uint32     // how often the host closed an idle connection of this client
 	ClientGapCount uint32     // gaps of this client seen on all its connections
 	State          [32]uint8  // the policy's own bytes on this connection: zero at accept, kept between asks, written back by the host

@@ -130,7 +130,7 @@ struct event {
 	u32 client_closed_ms; /* 192: since the host last closed an idle connection of this client; 4294967295: never */
 	u32 client_cut_ms; /* 196: how long that connection had been idle when it was closed */
 	u32 client_late_ms; /* 200: how long after its last use the client came back after that close; 0: it has not */
-	u32 client_late; /* 204: how often the client came back after such a close */
+	u32 client_late; /* 204: how often the client came back soon after such a close */
 	u32 client_cut; /* 208: how often the host closed an idle connection of this client */
 	u32 client_gap_count; /* 212: gaps of this client seen on all its connections */
 	u8 state[32]; /* 216: the policy's own bytes on this connection: zero at accept, kept between asks, written back by the host */

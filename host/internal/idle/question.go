@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"idlehost/host/internal/books"
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
 )
@@ -13,6 +14,7 @@ import (
 type question struct {
 	ask   policy.Ask
 	gaps  policy.Gaps
+	books *books.Books // whose gaps these are
 	rand  *rand.PCG
 	probe *probe
 }
@@ -112,6 +114,9 @@ func (c *Conn) fillLocked(q *question, kind policy.Kind, now int64) {
 	price(e)
 	q.ask.Gaps = nil
 	if b := c.account.Books; b != nil {
+		if q.books != b { // generations are counted by each for itself
+			q.books, q.gaps = b, policy.Gaps{}
+		}
 		b.Fill(e, &q.gaps, k.millis(now))
 		q.ask.Gaps = &q.gaps
 	}

@@ -380,3 +380,27 @@ func BenchmarkAsk(b *testing.B) {
 		c.askLocked(q, abi.KindTimeout, g.clock.now())
 	}
 }
+
+// Two tenants' books count their generations alike; an ask must not show one
+// the other's histogram.
+func TestTenantsDoNotSeeEachOthersGaps(t *testing.T) {
+	g := New(Config{})
+	defer g.Close()
+	q := newQuestion()
+	var seen []uint32
+	look := decide(func(a *policy.Ask) policy.Verdict {
+		seen = append(seen, a.Gaps.Returned[abi.Bin(5000)], a.Gaps.Returned[abi.Bin(100)])
+		return policy.Verdict{}
+	})
+	for _, gap := range []uint32{5000, 100} {
+		a := NewAccount("t", look, books.New(books.Config{}), testTimeouts, policy.Limits{})
+		a.Books.Returned(1, 0, gap)
+		c, _ := sockets(t, g, a, abi.SideAccepted)
+		c.mu.Lock()
+		c.askLocked(q, abi.KindTimeout, g.clock.now())
+		c.mu.Unlock()
+	}
+	if seen[0] == 0 || seen[1] != 0 || seen[2] != 0 || seen[3] == 0 {
+		t.Fatal(seen)
+	}
+}
