@@ -39,7 +39,8 @@ func (f Fit) Hold(e *Event) time.Duration {
 	if e.CeilingMs > 0 {
 		limit = min(limit, uint64(max(e.CeilingMs, e.IdleMs)))
 	}
-	m := weigh(e, f.prior(), worth)
+	var m evidence
+	m.weigh(e, f.prior(), worth)
 	return time.Duration(m.cheapest(e.IdleMs, limit, worth)) * time.Millisecond
 }
 
@@ -66,49 +67,60 @@ type evidence struct {
 	scale  float64 // of one unit of the tenant's weights
 	// The client's own gaps, by abi.Bin.
 	returned, gone [abi.Bins]uint8
-	// Cut gaps, whoever's: their length does not matter, for they are longer
-	// than any hold.
-	cut float64
+	// The sums of each over all bins; of cut gaps nothing else matters, for
+	// they are longer than any hold.
+	tenantReturned, tenantGone, tenantCut uint64
+	ownReturned, ownGone, ownCut          int
 	// What a gap about which nothing is known adds to returned in each bin
-	// before unknownEnd.
-	unknown    float64
-	unknownEnd int
+	// before unknownEnd, and to cut.
+	unknown, unknownCut float64
+	unknownEnd          int
 }
 
 // weigh collects what e says, and one gap of the tenant about which nothing is
 // known: with even odds it never ends, or ends at any order of magnitude up
 // to 4 worth. It decides while there is nothing else, and fades with data.
-func weigh(e *Event, prior float64, worth uint32) evidence {
-	m := evidence{tenant: &e.Gaps}
-	var cut, all uint64
-	for i := range e.Gaps.Returned {
-		cut += uint64(e.Gaps.Cut[i])
-		all += uint64(e.Gaps.Returned[i]) + uint64(e.Gaps.Gone[i])
-	}
+func (m *evidence) weigh(e *Event, prior float64, worth uint32) {
+	m.tenant = &e.Gaps
+	m.tenantReturned, m.tenantGone, m.tenantCut = sum(&e.Gaps.Returned), sum(&e.Gaps.Gone), sum(&e.Gaps.Cut)
 	unit := float64(max(e.Gaps.Unit, 1))
-	share := min(1, prior/(1+float64(all+cut)/unit))
+	seen := float64(m.tenantReturned+m.tenantGone+m.tenantCut) / unit
+	share := min(1, prior/(1+seen))
 	m.scale = share / unit
-	m.cut = float64(cut)*m.scale + share/2
 	m.unknownEnd = abi.Bin(uint32(min(4*uint64(worth), abi.Never))) + 1
 	m.unknown = share / 2 / float64(m.unknownEnd)
-	for _, entry := range e.ClientGaps {
+	m.unknownCut = share / 2
+	m.own(&e.ClientGaps)
+}
+
+// own counts the client's own gaps.
+func (m *evidence) own(gaps *[abi.ClientGaps]uint32) {
+	for _, entry := range gaps {
 		if entry == 0 {
 			break
 		}
-		m.own(gap(entry))
+		ms, kind := gap(entry)
+		switch bin := abi.Bin(ms); kind {
+		case GapReturned:
+			m.returned[bin]++
+			m.ownReturned++
+		case GapGone:
+			m.gone[bin]++
+			m.ownGone++
+		default:
+			m.ownCut++
+		}
 	}
-	return m
 }
 
-func (m *evidence) own(ms uint32, kind GapKind) {
-	switch kind {
-	case GapReturned:
-		m.returned[abi.Bin(ms)]++
-	case GapGone:
-		m.gone[abi.Bin(ms)]++
-	default:
-		m.cut++
+// sum goes in steps of four: where Go compiles to Wasm, a turn of a loop costs
+// more than what is done in it.
+func sum(weights *[abi.Bins]uint32) (n uint64) {
+	for i := 0; i < abi.Bins; i += 4 {
+		w := weights[i : i+4 : i+4]
+		n += uint64(w[0]) + uint64(w[1]) + uint64(w[2]) + uint64(w[3])
 	}
+	return n
 }
 
 // at returns the weight of the gaps in bin i.
@@ -120,31 +132,42 @@ func (m *evidence) at(i int) (returned, gone float64) {
 	return returned, float64(m.tenant.Gone[i])*m.scale + float64(m.gone[i])
 }
 
-// beyond returns the weight of the gaps longer than idle, and that of those
-// among them in idle's own bin, in which gaps are taken to lie evenly.
-func (m *evidence) beyond(idle uint32) (returned, gone, returnedHere, goneHere float64) {
-	first := abi.Bin(idle)
-	returnedHere, goneHere = m.at(first)
-	if first < abi.Bins-1 {
-		from, to := float64(abi.BinLow(first)), float64(abi.BinLow(first+1))
-		share := (to - float64(idle)) / (to - from)
-		returnedHere *= share
-		goneHere *= share
+// past returns the weight of the gaps in bins past i. It takes those up to i
+// off the sums, in integers, so that nothing is left where there is nothing.
+func (m *evidence) past(i int) (returned, gone float64) {
+	r, g, ownR, ownG := m.tenantReturned, m.tenantGone, m.ownReturned, m.ownGone
+	for j := range i + 1 {
+		r -= uint64(m.tenant.Returned[j])
+		g -= uint64(m.tenant.Gone[j])
+		ownR -= int(m.returned[j])
+		ownG -= int(m.gone[j])
 	}
-	returned, gone = returnedHere, goneHere
-	for i := first + 1; i < abi.Bins; i++ {
-		r, g := m.at(i)
-		returned += r
-		gone += g
+	unknown := m.unknown * float64(max(m.unknownEnd-i-1, 0))
+	return float64(r)*m.scale + float64(ownR) + unknown, float64(g)*m.scale + float64(ownG)
+}
+
+// rest returns the weight of those gaps in the bin of idle that are longer,
+// where gaps are taken to lie evenly in a bin.
+func (m *evidence) rest(idle uint32) (returned, gone float64) {
+	i := abi.Bin(idle)
+	returned, gone = m.at(i)
+	if i == abi.Bins-1 {
+		return returned, gone
 	}
-	return returned, gone, returnedHere, goneHere
+	from, to := abi.BinLow(i), abi.BinLow(i+1)
+	share := float64(to-idle) / float64(to-from)
+	return returned * share, gone * share
 }
 
 // cheapest returns the idle time, from idle to limit, at which closing costs
 // least in expectation. Beside idle itself only the ends of bins are tried: a
 // hold that ends inside a bin pays for gaps that it may still lose.
 func (m *evidence) cheapest(idle uint32, limit uint64, worth uint32) uint64 {
-	returned, gone, r, g := m.beyond(idle) // longer than the hold looked at; in bin i
+	returned, gone := m.past(abi.Bin(idle)) // longer than the hold looked at
+	r, g := m.rest(idle)                    // in bin i
+	returned += r
+	gone += g
+	cut := float64(m.tenantCut)*m.scale + float64(m.ownCut) + m.unknownCut
 	best, least := uint64(idle), returned*float64(worth)
 	ended := 0.0 // milliseconds held for gaps that end within the hold
 	low := idle
@@ -160,7 +183,7 @@ func (m *evidence) cheapest(idle uint32, limit uint64, worth uint32) uint64 {
 		returned -= r
 		gone -= g
 		low = end
-		cost := ended + (returned+gone+m.cut)*float64(end-idle) + returned*float64(worth)
+		cost := ended + (returned+gone+cut)*float64(end-idle) + returned*float64(worth)
 		if cost < least {
 			best, least = uint64(end), cost
 		}
