@@ -3,7 +3,7 @@ package abi
 import "math/bits"
 
 // Bin returns the bin of a gap: bin 0 holds gaps under 16 ms, then four bins
-// an octave, each at most 25 % wide; the last is open (from about 37 hours).
+// an octave, each at most 25 % wide; the last is open (from about 56 hours).
 func Bin(ms uint32) int {
 	if ms < 16 {
 		return 0
