@@ -47,7 +47,14 @@ type Process struct {
 // Start runs the program until the test ends.
 func Start(t testing.TB, program string, args ...string) *Process {
 	t.Helper()
+	return StartIn(t, "", program, args...)
+}
+
+// StartIn is Start in a folder.
+func StartIn(t testing.TB, dir, program string, args ...string) *Process {
+	t.Helper()
 	p := &Process{cmd: exec.Command(program, args...), done: make(chan struct{}), more: make(chan struct{})}
+	p.cmd.Dir = dir
 	r, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	if err := p.cmd.Start(); err != nil {

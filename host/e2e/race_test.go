@@ -1,0 +1,6 @@
+//go:build race
+
+package e2e
+
+// buildFlags make the host under test watch for races when the tests do.
+var buildFlags = []string{"-race"}
