@@ -70,7 +70,7 @@ func (i *instance) ask(ctx context.Context, q *policy.Ask) (reply, error) {
 		return 0, errOutside
 	}
 	putEvent(buf, &q.Event)
-	i.putGaps(buf, q.Gaps)
+	i.putGaps(buf, q)
 	i.linear.refused = false
 	raw, err := i.call(ctx, i.hooks[q.Event.Kind], 0)
 	if err != nil || q.Event.Kind == uint8(abi.KindClose) {
@@ -88,14 +88,14 @@ var errOutside = errors.New("event buffer is outside the memory")
 
 // putGaps writes the histogram, if there is room and it has changed since the
 // last time. A Policy serves one tenant, so generation and route tell.
-func (i *instance) putGaps(buf []byte, g *policy.Gaps) {
+func (i *instance) putGaps(buf []byte, q *policy.Ask) {
 	if len(buf) <= abi.GapsOffset {
 		return
 	}
-	switch {
-	case g != nil && keyOf(g) != i.gaps:
+	switch g := q.Gaps; {
+	case g != nil && keyOf(q) != i.gaps:
 		putGaps(buf[abi.GapsOffset:], g)
-		i.gaps = keyOf(g)
+		i.gaps = keyOf(q)
 	case g == nil && i.gaps.set:
 		clear(buf[abi.GapsOffset:])
 		i.gaps = gapsKey{}

@@ -89,6 +89,8 @@ func TestGapsAreWrittenWhenTheyChange(t *testing.T) {
 	ask("next generation", 5)
 	q.Gaps.Route = 1
 	ask("another route", 5)
+	q.Event.Side = uint8(abi.SideDialled)
+	ask("the other side's books, counted alike", 5)
 	q.Gaps = nil
 	ask("no books any more", 0)
 }

@@ -1,6 +1,6 @@
 package engine
 
-import "idlehost/sdk/abi"
+import "idlehost/host/internal/policy"
 
 // State is what a guest has learned, as it lies in its memory.
 type State struct {
@@ -38,12 +38,16 @@ func (s *snapshot) due(now uint64, size uint32) bool {
 	return true
 }
 
-// gapsKey tells one histogram's contents from another's.
+// gapsKey tells one histogram's contents from another's. A tenant has one set
+// of books for its clients and one for its upstreams; each counts its
+// generations for itself.
 type gapsKey struct {
 	set                     bool
+	side                    uint8
 	generation, route, unit uint32
 }
 
-func keyOf(g *abi.Gaps) gapsKey {
-	return gapsKey{set: true, generation: g.Generation, route: g.Route, unit: g.Unit}
+func keyOf(q *policy.Ask) gapsKey {
+	g := q.Gaps
+	return gapsKey{set: true, side: q.Event.Side, generation: g.Generation, route: g.Route, unit: g.Unit}
 }

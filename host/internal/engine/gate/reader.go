@@ -89,7 +89,7 @@ func (r *reader) signed(bits int) int64 {
 	for shift := 0; ; shift += 7 {
 		b := r.byte()
 		v |= int64(b&0x7f) << shift
-		if rest := bits - shift; rest < 7 || rest == 7 && b >= 0x80 {
+		if rest := bits - shift; rest < 7 {
 			// The last byte: its unused bits repeat the sign, and none follows.
 			sign := int64(int8(b<<1)) >> 1 >> (rest - 1)
 			if b >= 0x80 || sign != 0 && sign != -1 {
