@@ -15,7 +15,7 @@ var modes = []struct {
 	name, scheme, curl, version string
 }{
 	{"h1", "http", "--http1.1", "1.1"},
-	{"h1.0", "http", "--http1.0", "1.1"}, // net/http answers 1.0 requests as 1.1, which RFC 9110 section 6.2 allows
+	{"h1.0", "http", "--http1.0", "1"},
 	{"h2c", "http", "--http2-prior-knowledge", "2"},
 	{"https h1", "https", "--http1.1", "1.1"},
 	{"https h2", "https", "--http2", "2"},
