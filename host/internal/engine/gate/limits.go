@@ -17,14 +17,14 @@ type Limits struct {
 	Globals      int // 1024
 	Exports      int // 1024
 	Elements     int // 1024 segments; their entries are bounded by the module's bytes
-	Data         int // 16384 segments: Go emits one per run of data between zeros
+	Data         int // 65536 segments: Go emits one per run of data between zeros, some 30000
 	Locals       int // 4096 of one function, parameters included
 	AllLocals    int // 1 Mi in all functions: a decoder spends 8 bytes on each
 	BodyBytes    int // 512 KiB of one function
 	Depth        int // 4096 nested blocks: Go nests one per call of a function
 	Targets      int // 16384 of one br_table
 	Operands     int // 32768 on the stack of one function
-	// Effort is what compiling may cost; see Effort. 
+	// Effort is what compiling may cost; see Effort.
 	Effort int
 }
 
@@ -37,7 +37,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.ModuleBytes, 4 << 20}, {&l.Types, 4096}, {&l.Params, 128}, {&l.Results, 16},
 		{&l.Imports, 256}, {&l.Functions, 32768}, {&l.Tables, 1}, {&l.TableEntries, 16384},
 		{&l.MemoryPages, 128}, {&l.Globals, 1024}, {&l.Exports, 1024}, {&l.Elements, 1024},
-		{&l.Data, 16384}, {&l.Locals, 4096}, {&l.AllLocals, 1 << 20}, {&l.BodyBytes, 512 << 10},
+		{&l.Data, 65536}, {&l.Locals, 4096}, {&l.AllLocals, 1 << 20}, {&l.BodyBytes, 512 << 10},
 		{&l.Depth, 4096}, {&l.Targets, 16384}, {&l.Operands, 32768}, {&l.Effort, 1 << 30},
 	} {
 		if *f.v <= 0 {

@@ -1,0 +1,51 @@
+package gate
+
+import "slices"
+
+// Bytes returns the module's bytes, not to be written.
+func (m *Module) Bytes() []byte { return m.wasm }
+
+// Sections returns the sections in order, without the custom ones.
+func (m *Module) Sections() []Section { return slices.Clone(m.sections) }
+
+// Types returns the function types.
+func (m *Module) Types() []FuncType { return slices.Clone(m.types) }
+
+// Bodies returns the functions of the module's own, in order.
+func (m *Module) Bodies() []Body { return slices.Clone(m.bodies) }
+
+// TypeOf returns the type of a function, imported ones counted first.
+func (m *Module) TypeOf(fn int) FuncType { return m.types[m.funcs[fn]] }
+
+// ImportedFuncs returns how many functions are imported.
+func (m *Module) ImportedFuncs() int { return m.importedFuncs }
+
+// Globals returns how many globals there are, imported ones included.
+func (m *Module) Globals() int { return len(m.globals) }
+
+// Tables returns the tables, imported ones first.
+func (m *Module) Tables() []TableType { return slices.Clone(m.tables) }
+
+// Memory returns the bounds of the memory; false where there is none.
+func (m *Module) Memory() (Bounds, bool) {
+	if len(m.memories) == 0 {
+		return Bounds{}, false
+	}
+	return m.memories[0], true
+}
+
+// Effort returns what compiling the module costs, in the unit of Limits.Effort.
+func (m *Module) Effort() uint64 { return m.effort }
+
+// Each calls f with every instruction of a body, the last end included. in is
+// valid until f returns.
+func (m *Module) Each(b Body, f func(in *Instr)) {
+	r := reader{wasm: m.wasm, pos: b.Code, end: b.End, fn: -1}
+	var in Instr
+	for r.left() > 0 {
+		if r.instr(&in); r.err != nil {
+			return // not in a module that Check returned
+		}
+		f(&in)
+	}
+}
