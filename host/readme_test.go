@@ -249,3 +249,18 @@ func TestConsoleSessions(t *testing.T) {
 		}
 	}
 }
+
+// TestREADMECode: the policy that the README shows is the one that is built.
+func TestREADMECode(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := os.ReadFile("../examples/hello-go/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "```go\n"+string(code)+"```\n") {
+		t.Error("README.md does not show examples/hello-go/main.go as it is")
+	}
+}
