@@ -17,10 +17,11 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, demo;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, engine/gate, demo;
 
 	/sdk/abi < policy;
-	policy, /sdk/abi < books, tenant, config, engine;
+	policy, /sdk/abi < books, tenant, config;
+	policy, engine/gate, /sdk/abi < engine;
 	policy, books, wheel, /sdk/abi < idle;
 	policy, idle, /sdk/abi < observe;
 
@@ -39,7 +40,7 @@ const imports = `
 	/sdk/go, /sdk/abi < /sdk/go/policytest;
 	/sdk/go < /examples/hello-go, /examples/adaptive-go;
 
-	NONE < /host/e2e, /host/bench, /host/bench/bare, /host/bench/table;
+	NONE < /host/e2e, /host/e2e/hosttest, /host/bench, /host/bench/bare, /host/bench/table;
 `
 
 // only names the packages that may import something, and why nobody else may.
@@ -53,7 +54,8 @@ var only = []struct{ path, packages, why string }{
 	{"google.golang.org/grpc", "", "a client for tests"},
 	{"idlehost/host/internal/testnet", "", "fakes are for tests"},
 	{"idlehost/host/internal/engine/wasmtest", "", "fakes are for tests"},
-	{"testing", "testnet engine/wasmtest /sdk/tck /sdk/go/policytest", "the program carries no test code"},
+	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
+	{"testing", "testnet engine/wasmtest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
 	{"unsafe", "idle engine /sdk/abi /sdk/go", "memory layouts of the ABI and the kernel only"},
 }
 
