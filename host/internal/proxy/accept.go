@@ -1,0 +1,70 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"time"
+)
+
+// Listener is a socket that connections are accepted from.
+type Listener struct {
+	net.Listener
+	// Name is what the Router and the log know it by.
+	Name string
+	// TLS makes it speak TLS.
+	TLS *Certificates
+	// TCP relays bytes instead of HTTP.
+	TCP bool
+
+	tlsConfig *tls.Config
+}
+
+// The pause after a failed accept doubles from pauseMin to pauseMax.
+const (
+	pauseMin = 5 * time.Millisecond
+	pauseMax = time.Second
+)
+
+// accept accepts until the listener is closed. Running out of descriptors is
+// no reason to stop: connections end, and then there are some again.
+func (p *Proxy) accept(l *Listener) {
+	pause := time.Duration(0)
+	for {
+		nc, err := l.Accept()
+		if err == nil {
+			if pause > 0 {
+				p.log.Info("accepting again", "listener", l.Name)
+				pause = 0
+			}
+			p.conns.Add(1)
+			go p.serve(l, nc)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if pause == 0 { // once per burst
+			p.log.Error("cannot accept", "listener", l.Name, "error", err.Error())
+		}
+		pause = min(max(2*pause, pauseMin), pauseMax)
+		select {
+		case <-p.stopped:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// newListener prepares the TLS configuration, once: session tickets are only
+// good for the configuration that issued them.
+func newListener(l Listener) *Listener {
+	if l.TLS != nil && l.tlsConfig == nil {
+		if l.TCP {
+			l.tlsConfig = l.TLS.config()
+		} else {
+			l.tlsConfig = l.TLS.config("h2", "http/1.1")
+		}
+	}
+	return &l
+}

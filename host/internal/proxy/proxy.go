@@ -1,0 +1,196 @@
+// Package proxy accepts connections and leads each through its life: governed
+// by the idle layer, through TLS and the detection of the protocol, to the
+// HTTP proxy or the TCP relay. It knows protocols, neither Wasm nor tenants:
+// a Router says whose a connection is.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/proxy/h2"
+	"idlehost/host/internal/proxy/httpproxy"
+)
+
+// Config configures a Proxy.
+type Config struct {
+	Governor  *idle.Governor
+	Router    Router
+	Listeners []Listener
+	Logger    *slog.Logger // nil: slog.Default
+	// MaxHeaderBytes bounds a request's header section. 0: 128 KiB.
+	MaxHeaderBytes int
+	// CertificateCheck is how often certificate files are looked at. 0: 10 s.
+	CertificateCheck time.Duration
+}
+
+// Proxy serves listeners. Create it with New, run it with Serve, end it with
+// Close.
+type Proxy struct {
+	gov       *idle.Governor
+	router    Router
+	log       *slog.Logger
+	listeners []*Listener
+	check     time.Duration
+	handler   *httpproxy.Handler
+	http1     *http.Server
+	http2     *h2.Server
+	inbox     *inbox
+
+	ctx     context.Context // of every request
+	cancel  context.CancelFunc
+	stopped chan struct{}  // closed when no more connections are accepted
+	stop    sync.Once      // closes it
+	close   sync.Once      // for Close
+	loops   sync.WaitGroup // accept loops and certificate watches, of Serve
+	served  sync.WaitGroup // http1, from Serve to Close
+	conns   sync.WaitGroup // serve; added to by accept loops only
+}
+
+// New returns a Proxy. It starts nothing.
+func New(cfg Config) (*Proxy, error) {
+	switch {
+	case cfg.Governor == nil:
+		return nil, errors.New("proxy: no governor")
+	case cfg.Router == nil:
+		return nil, errors.New("proxy: no router")
+	case len(cfg.Listeners) == 0:
+		return nil, errors.New("proxy: no listener")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.MaxHeaderBytes <= 0 {
+		cfg.MaxHeaderBytes = 128 << 10
+	}
+	if cfg.CertificateCheck <= 0 {
+		cfg.CertificateCheck = 10 * time.Second
+	}
+	p := &Proxy{
+		gov: cfg.Governor, router: cfg.Router, log: cfg.Logger, check: cfg.CertificateCheck,
+		handler: httpproxy.New(httpproxy.Config{Logger: cfg.Logger, Draining: cfg.Governor.Draining}),
+		inbox:   newInbox(), stopped: make(chan struct{}),
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	for i := range cfg.Listeners {
+		p.listeners = append(p.listeners, newListener(cfg.Listeners[i]))
+	}
+	p.http1 = p.newHTTP1(cfg.MaxHeaderBytes)
+	p.http2 = h2.NewServer(h2.Config{Handler: p.handler, Logger: cfg.Logger, MaxHeaderBytes: cfg.MaxHeaderBytes})
+	return p, nil
+}
+
+// newHTTP1 returns the server of HTTP/1. It has no timeouts: the idle layer
+// holds every phase to its law.
+func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
+	s := &http.Server{
+		Handler:        p.handler,
+		MaxHeaderBytes: maxHeader,
+		Protocols:      new(http.Protocols),
+		// OPTIONS * is a question to the upstream.
+		DisableGeneralOptionsHandler: true,
+		// What clients do wrong is of interest to who debugs them.
+		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return p.ctx },
+		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
+			return nc.(interface{ core() *conn }).core().session.Context(ctx)
+		},
+		ConnState: func(nc net.Conn, s http.ConnState) {
+			if s == http.StateIdle {
+				nc.(interface{ core() *conn }).core().idle.End()
+			}
+		},
+	}
+	s.Protocols.SetHTTP1(true)
+	return s
+}
+
+// Serve accepts connections until ctx is done, then closes the listeners and
+// returns. Connections go on: drain them through the Governor, then Close.
+func (p *Proxy) Serve(ctx context.Context) {
+	p.served.Go(func() { p.http1.Serve(p.inbox) })
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, l := range p.listeners {
+		p.loops.Go(func() { p.accept(l) })
+		if l.TLS != nil {
+			p.loops.Go(func() { l.TLS.Run(ctx, p.check) })
+		}
+	}
+	select {
+	case <-ctx.Done():
+	case <-p.stopped:
+	}
+	cancel()
+	p.halt()
+	p.loops.Wait()
+}
+
+// halt stops accepting.
+func (p *Proxy) halt() {
+	p.stop.Do(func() {
+		close(p.stopped)
+		for _, l := range p.listeners {
+			l.Close()
+		}
+	})
+}
+
+// Reload reads certificates again that have changed.
+func (p *Proxy) Reload() error {
+	var errs []error
+	for _, l := range p.listeners {
+		if l.TLS != nil {
+			errs = append(errs, l.TLS.Reload())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close stops accepting, ends every connection of the Governor that is still
+// open, and returns when nothing runs any more.
+func (p *Proxy) Close() error {
+	p.close.Do(func() {
+		p.halt()
+		p.loops.Wait()
+		p.cancel()
+		close(p.inbox.done)
+		p.http1.Close()
+		p.served.Wait()
+		done := make(chan struct{})
+		go p.wait(done)
+		p.sever(done)
+	})
+	return nil
+}
+
+// wait closes done when no connection and no request is being served.
+func (p *Proxy) wait(done chan struct{}) {
+	p.conns.Wait()
+	p.handler.Close()
+	close(done)
+}
+
+// sever closes connections until done. One that was on its way from one stage
+// to the next may be missed at first.
+func (p *Proxy) sever(done chan struct{}) {
+	t := time.NewTicker(10 * time.Millisecond)
+	defer t.Stop()
+	for {
+		p.gov.Each(func(c *idle.Conn) bool {
+			c.Close()
+			return true
+		})
+		select {
+		case <-done:
+			return
+		case <-t.C:
+		}
+	}
+}

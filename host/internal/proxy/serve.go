@@ -1,0 +1,165 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/proxy/h2"
+	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/tcpproxy"
+	"idlehost/sdk/abi"
+)
+
+// serve leads a connection through its life: governed from its first moment,
+// through TLS and the detection of the protocol, to what serves it.
+func (p *Proxy) serve(l *Listener, nc net.Conn) {
+	defer p.conns.Done()
+	hello := &Hello{Listener: l.Name, Peer: nc.RemoteAddr(), Local: nc.LocalAddr(), TLS: l.TLS != nil}
+	t, err := p.router.Route(hello)
+	if err != nil {
+		p.log.Debug("connection without a tenant", "listener", l.Name, "peer", hello.Peer, "error", err)
+		nc.Close()
+		return
+	}
+	c := p.gov.Govern(nc, t.Account, abi.SideAccepted)
+	if l.TLS != nil {
+		p.serveTLS(l, c, hello)
+		return
+	}
+	if err := c.Admit(t.Account); err != nil {
+		if !l.TCP && errors.Is(err, idle.ErrRefused) {
+			refuse(c)
+		}
+		c.Close()
+		return
+	}
+	if l.TCP {
+		p.relay(c, c, t)
+		return
+	}
+	p.serveClear(c, t)
+}
+
+// serveTLS shakes hands, under the law of phase Handshake.
+func (p *Proxy) serveTLS(l *Listener, c *idle.Conn, hello *Hello) {
+	tc := tls.Server(c, l.tlsConfig)
+	if err := tc.Handshake(); err != nil {
+		p.log.Debug("tls handshake failed", "listener", l.Name, "peer", hello.Peer, "conn", c.ID(), "error", err)
+		scold(err)
+		c.Close()
+		return
+	}
+	state := tc.ConnectionState()
+	hello.Name, hello.ALPN = serverName(state.ServerName), state.NegotiatedProtocol
+	t, err := p.router.Route(hello)
+	if err != nil {
+		p.log.Debug("connection without a tenant", "listener", l.Name, "peer", hello.Peer, "name", hello.Name, "error", err)
+		tc.Close()
+		return
+	}
+	c.SetHandshake(1)
+	if state.DidResume {
+		c.SetHandshake(2)
+	}
+	switch {
+	case l.TCP:
+		c.SetProtocol(abi.ProtocolTCP)
+	case hello.ALPN == "h2":
+		c.SetProtocol(abi.ProtocolHTTP2)
+	default:
+		c.SetProtocol(abi.ProtocolHTTP1)
+	}
+	switch err := c.Admit(t.Account); {
+	case err != nil:
+		tc.Close()
+	case l.TCP:
+		p.relay(tc, c, t)
+	case hello.ALPN == "h2":
+		if h2.ReadPreface(tc) != nil {
+			tc.Close()
+			return
+		}
+		p.serveHTTP2(tc, c, t)
+	default:
+		p.inbox.put(secure{&conn{Conn: tc, idle: c, session: httpproxy.NewSession(c, t.Site, false)}})
+	}
+}
+
+// serveClear tells HTTP/1 from HTTP/2 with prior knowledge. The connection is
+// admitted already: one that sends nothing idles, like any other.
+func (p *Proxy) serveClear(c *idle.Conn, t Tenant) {
+	head, isH2, err := sniff(c)
+	if err != nil {
+		c.Close()
+		return
+	}
+	if isH2 {
+		p.serveHTTP2(c, c, t)
+		return
+	}
+	c.SetProtocol(abi.ProtocolHTTP1)
+	p.inbox.put(clear{&conn{Conn: c, idle: c, session: httpproxy.NewSession(c, t.Site, false), head: head}})
+}
+
+func (p *Proxy) serveHTTP2(nc net.Conn, c *idle.Conn, t Tenant) {
+	s := httpproxy.NewSession(c, t.Site, true)
+	p.http2.Serve(s.Context(p.ctx), nc, c)
+}
+
+func (p *Proxy) relay(nc net.Conn, c *idle.Conn, t Tenant) {
+	tcpproxy.Relay(p.ctx, nc, c, t.Site.Upstream, p.log)
+}
+
+// sniff reads until the bytes are, or cannot become, HTTP/2's preface. It asks
+// for no more than that: a request of HTTP/1 may be shorter.
+func sniff(r io.Reader) (head []byte, isH2 bool, err error) {
+	b := make([]byte, len(h2.Preface))
+	for n := 0; ; {
+		m, err := r.Read(b[n:])
+		n += m
+		switch {
+		case n > 0 && !strings.HasPrefix(h2.Preface, string(b[:n])):
+			return b[:n], false, nil
+		case n == len(b):
+			return nil, true, nil
+		case err != nil:
+			return nil, false, err
+		}
+	}
+}
+
+// refusal is answered before anything was asked; HTTP/2 clients see an error
+// either way.
+const refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n" +
+	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 58\r\n\r\n" +
+	"503 Service Unavailable: too many connections, come again\n"
+
+// refuse tells a client that it is not admitted, and waits a moment for it to
+// read that: closing over its unread request would reset the connection.
+func refuse(c *idle.Conn) {
+	nc := c.NetConn() // the governed connection has ended already
+	nc.SetDeadline(time.Now().Add(250 * time.Millisecond))
+	if _, err := io.WriteString(nc, refusal); err != nil {
+		return
+	}
+	if h, ok := nc.(interface{ CloseWrite() error }); ok && h.CloseWrite() == nil {
+		io.CopyN(io.Discard, nc, 64<<10)
+	}
+}
+
+// scold answers a client that speaks HTTP where TLS is spoken.
+func scold(err error) {
+	var re tls.RecordHeaderError
+	if !errors.As(err, &re) || re.Conn == nil {
+		return
+	}
+	switch string(re.RecordHeader[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
+		io.WriteString(re.Conn, "HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nThis port speaks HTTPS: begin the address with https://\n")
+	}
+}

@@ -1,0 +1,222 @@
+package upstream
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+// Exchange is one request on its way to an upstream and back: the side of it
+// that the connection pool and the idle layer need to know. It is a context,
+// that of the request, so that it costs no context value of its own.
+//
+// Set the exported fields, then call Attach.
+type Exchange struct {
+	context.Context
+	cancel context.CancelCauseFunc
+
+	// Route is the class of the request's route.
+	Route uint16
+	// HasBody tells that content follows the request's header section.
+	HasBody bool
+
+	// Touched is set by whoever reads the content for the transport: from
+	// then on the request cannot be repeated.
+	Touched atomic.Bool
+
+	mu      sync.Mutex // guards the following
+	target  *target    // of the last attempt
+	wire    *wire      // of the last attempt; nil: no connection yet
+	refused bool       // the connection was ended by the host as it was chosen
+	reused  bool       // it had served another request before
+	begun   bool       // the request counts on wire.conn; ended by end
+
+	body answer
+}
+
+type exchangeKey struct{}
+
+// Attach makes x the context of a request that ctx governs; Release frees it.
+func (x *Exchange) Attach(ctx context.Context) {
+	x.Context, x.cancel = context.WithCancelCause(ctx)
+}
+
+// Release ends the exchange. Its goroutines, if any are left, give up.
+func (x *Exchange) Release() { x.cancel(context.Canceled) }
+
+// Value returns x for the package's own key.
+func (x *Exchange) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return x
+	}
+	return x.Context.Value(key)
+}
+
+func exchangeOf(ctx context.Context) *Exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
+	return x
+}
+
+// Conn returns the connection of the last attempt; nil without one.
+func (x *Exchange) Conn() *idle.Conn {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.wire == nil {
+		return nil
+	}
+	return x.wire.conn
+}
+
+// Target names the target last tried; empty without one.
+func (x *Exchange) Target() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.target == nil {
+		return ""
+	}
+	return x.target.String()
+}
+
+// BodyRead says that the request's content has been read to its end. From now
+// on the upstream is waited for.
+func (x *Exchange) BodyRead() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.wire != nil && x.begun && !x.wire.h2 && x.wire.conn.Phase() == abi.PhaseBody {
+		x.wire.conn.SetPhase(abi.PhaseUpstream)
+	}
+}
+
+// Broken returns the error that cut the answer's content short, nil for none.
+func (x *Exchange) Broken() error { return x.body.broken() }
+
+// trace hooks the exchange into the transport. ReverseProxy makes a trace of
+// its own for every request, which is taken over: composing another with it
+// would cost more than the rest of the exchange.
+func (x *Exchange) trace(req *http.Request) *http.Request {
+	t := httptrace.ContextClientTrace(req.Context())
+	if t == nil {
+		t = new(httptrace.ClientTrace)
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), t))
+		t = httptrace.ContextClientTrace(req.Context())
+	}
+	t.GotConn = x.gotConn
+	t.PutIdleConn = x.putIdle
+	return req
+}
+
+// gotConn is called before a byte of the request is written. A connection
+// that the host has just decided to end is closed here: the transport then
+// finds that nothing was written, and chooses another.
+func (x *Exchange) gotConn(info httptrace.GotConnInfo) {
+	w := wireOf(info.Conn)
+	if w == nil {
+		return
+	}
+	x.endStream() // of an attempt that the transport gave up
+	ok := w.conn.Begin(x.Route, x.HasBody)
+	x.mu.Lock()
+	x.wire, x.refused, x.reused, x.begun = w, !ok, info.Reused, ok
+	x.mu.Unlock()
+	if !w.h2 {
+		w.wrote.Store(false)
+		w.exchange.Store(x)
+	}
+	if !ok {
+		w.Close()
+	}
+}
+
+// putIdle is called when an HTTP/1 connection is back in the pool, before
+// the end of the answer is seen by who reads it.
+func (x *Exchange) putIdle(err error) {
+	if err == nil {
+		x.end()
+	}
+}
+
+// end says that the request no longer occupies the connection.
+func (x *Exchange) end() {
+	x.mu.Lock()
+	w, begun := x.wire, x.begun
+	x.begun = false
+	x.mu.Unlock()
+	if !begun {
+		return
+	}
+	w.exchange.CompareAndSwap(x, nil)
+	w.conn.End()
+}
+
+// endStream is end for HTTP/2, where no pool tells.
+func (x *Exchange) endStream() {
+	x.mu.Lock()
+	h2 := x.wire != nil && x.wire.h2
+	x.mu.Unlock()
+	if h2 {
+		x.end()
+	}
+}
+
+// unsent reports whether a failed attempt has certainly not reached the
+// upstream.
+func (x *Exchange) unsent(err error) (again, elsewhere bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.wire == nil:
+		return false, NotConnected(err)
+	case x.refused:
+		return true, false
+	}
+	return !x.wire.h2 && x.reused && !x.wire.wrote.Load(), false
+}
+
+// phase is the phase of the connection, for logs.
+func (x *Exchange) phase() policy.Phase {
+	if c := x.Conn(); c != nil {
+		return c.Phase()
+	}
+	return abi.PhaseHandshake
+}
+
+// answer is the content of a response; it knows when that has ended.
+type answer struct {
+	io.ReadCloser
+	x *Exchange
+
+	mu  sync.Mutex // guards the following: Close may come from another goroutine
+	err error
+}
+
+func (b *answer) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		if err != io.EOF {
+			b.mu.Lock()
+			b.err = err
+			b.mu.Unlock()
+		}
+		b.x.endStream()
+	}
+	return n, err
+}
+
+func (b *answer) Close() error {
+	err := b.ReadCloser.Close()
+	b.x.endStream()
+	return err
+}
+
+func (b *answer) broken() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
