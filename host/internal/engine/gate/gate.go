@@ -22,6 +22,7 @@ import "bytes"
 type Module struct {
 	wasm     []byte
 	sections []Section
+	limits   Limits
 
 	types    []FuncType
 	funcs    []uint32 // a type's index by function, imported ones first
@@ -31,7 +32,7 @@ type Module struct {
 	elements []ValType    // types of the element segments
 	bodies   []Body
 
-	importedFuncs, importedGlobals int
+	importedFuncs, importedTables, importedGlobals int
 
 	declared     []bool // by function: ref.func may take it
 	exports      map[string]exportEntry
@@ -49,7 +50,7 @@ func Check(wasm []byte, limits Limits, contract Contract) (*Module, error) {
 	if !r.cap(0, RuleModuleBytes, "has %d bytes", uint64(len(wasm)), limits.ModuleBytes) {
 		return nil, r.err
 	}
-	m := &Module{wasm: bytes.Clone(wasm), exports: map[string]exportEntry{}}
+	m := &Module{wasm: bytes.Clone(wasm), limits: limits, exports: map[string]exportEntry{}}
 	r.wasm = m.wasm
 	if !bytes.HasPrefix(wasm, []byte("\x00asm\x01\x00\x00\x00")) {
 		r.refuse(0, RuleHeader, "is not a WebAssembly module of version 1")

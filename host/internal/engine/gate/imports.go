@@ -53,6 +53,7 @@ func (r *reader) importEntry(m *Module, limits Limits, contract *Contract) {
 		}
 	case kindTable:
 		r.table(m, limits)
+		m.importedTables++
 	case kindMemory:
 		r.memory(m, limits)
 	case kindGlobal:

@@ -49,3 +49,10 @@ func (m *Module) Each(b Body, f func(in *Instr)) {
 		f(&in)
 	}
 }
+
+// TableEntries returns how many entries a table may have, in the limits that
+// the module was checked with.
+func (m *Module) TableEntries() uint32 { return uint32(min(m.limits.TableEntries, 1<<32-1)) }
+
+// ImportedTables returns how many tables are imported.
+func (m *Module) ImportedTables() int { return m.importedTables }

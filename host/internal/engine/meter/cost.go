@@ -1,0 +1,125 @@
+package meter
+
+import "idlehost/host/internal/engine/gate"
+
+// One unit of fuel is about one simple instruction: 0.2 to 0.5 ns on a server
+// of 2020s make. Costs are relative to that, and err on the dear side.
+const (
+	costSimple   = 1
+	costMemory   = 2   // an access, most of which hit a cache
+	costDivide   = 4   // division of i32 and floats, square root
+	costDivide64 = 8   // division of i64
+	costConvert  = 3   // conversions that check their range
+	costCall     = 2   // beside what the called function charges for its frame
+	costIndirect = 6   // with the checks of the table, the entry and its type
+	costImported = 96  // into the host and back: 30 to 70 ns
+	costSegment  = 8   // dropping a segment
+	costBulk     = 16  // beside what a bulk instruction pays for its size
+	costGrow     = 128 // beside what growing pays for the size
+)
+
+// cost returns what an instruction costs before it runs, without what its
+// operands add; false for an instruction that this package does not know.
+func cost(op gate.Op) (int64, bool) {
+	switch {
+	case op >= 0x28 && op <= 0x3e:
+		return costMemory, true
+	case op >= 0x45 && op <= 0xbf:
+		return numeric(op), true
+	case op >= 0xc0 && op <= 0xc4: // sign extension
+		return costSimple, true
+	case op >= 0xfc00 && op <= 0xfc07: // saturating conversions
+		return costConvert, true
+	}
+	c, ok := others()[op]
+	return c, ok
+}
+
+func numeric(op gate.Op) int64 {
+	switch {
+	case op >= 0x6d && op <= 0x70: // i32 div, rem
+		return costDivide
+	case op >= 0x7f && op <= 0x82: // i64 div, rem
+		return costDivide64
+	case op == 0x91, op == 0x95, op == 0x9f, op == 0xa3: // sqrt, float div
+		return costDivide
+	case op >= 0xa8 && op <= 0xab, op >= 0xae && op <= 0xb1: // trunc
+		return costConvert
+	case op == 0xb5, op == 0xba: // convert_i64_u
+		return costConvert
+	case op >= 0x96 && op <= 0x98, op >= 0xa4 && op <= 0xa6: // min, max, copysign
+		return costConvert
+	}
+	return costSimple
+}
+
+// others returns the costs of the instructions that are not computing.
+func others() map[gate.Op]int64 {
+	return map[gate.Op]int64{
+		// What leaves no code behind, or ends it.
+		gate.OpUnreachable: 0, gate.OpNop: 0, gate.OpBlock: 0, gate.OpLoop: 0,
+		gate.OpElse: 0, gate.OpEnd: 0, gate.OpDrop: 0,
+
+		gate.OpIf: costSimple, gate.OpBr: costSimple, gate.OpBrIf: costSimple,
+		gate.OpBrTable: 3 * costSimple, gate.OpReturn: costSimple,
+		gate.OpCall: costCall, gate.OpCallIndirect: costIndirect,
+		gate.OpSelect: costSimple, gate.OpSelectT: costSimple,
+		gate.OpLocalGet: costSimple, gate.OpLocalSet: costSimple, gate.OpLocalTee: costSimple,
+		gate.OpGlobalGet: costSimple, gate.OpGlobalSet: costSimple,
+		gate.OpTableGet: costMemory, gate.OpTableSet: costMemory,
+		gate.OpMemorySize: costSimple, gate.OpMemoryGrow: costGrow,
+		gate.OpI32Const: costSimple, gate.OpI64Const: costSimple,
+		gate.OpF32Const: costSimple, gate.OpF64Const: costSimple,
+		gate.OpRefNull: costSimple, gate.OpRefIsNull: costSimple, gate.OpRefFunc: costBulk,
+
+		gate.OpMemoryInit: costBulk, gate.OpMemoryCopy: costBulk, gate.OpMemoryFill: costBulk,
+		gate.OpTableInit: costBulk, gate.OpTableCopy: costBulk, gate.OpTableFill: costBulk,
+		gate.OpTableGrow: costGrow, gate.OpTableSize: costSimple,
+		gate.OpDataDrop: costSegment, gate.OpElemDrop: costSegment,
+	}
+}
+
+// rate is what an instruction pays for its size, the operand on top of the
+// stack: size << up >> down units of fuel.
+type rate struct{ up, down uint8 }
+
+// sized returns the rate of an instruction whose work depends on an operand.
+func sized(op gate.Op) (rate, bool) {
+	switch op {
+	case gate.OpMemoryInit, gate.OpMemoryCopy, gate.OpMemoryFill:
+		return rate{down: 4}, true // 16 bytes
+	case gate.OpTableInit, gate.OpTableCopy, gate.OpTableFill:
+		return rate{up: 1}, true // an entry
+	case gate.OpTableGrow:
+		return rate{up: 3}, true // an entry, and its copies
+	case gate.OpMemoryGrow:
+		return rate{up: 11}, true // a page of 64 KiB, to be faulted in and zeroed
+	}
+	return rate{}, false
+}
+
+// price holds the costs by opcode, so that a body is priced without a map.
+type price struct {
+	plain [256]int64
+	misc  [32]int64
+}
+
+func newPrice() *price {
+	var p price
+	for _, op := range gate.Ops() {
+		c, _ := cost(op)
+		if op < 256 {
+			p.plain[op] = c
+		} else {
+			p.misc[op&31] = c
+		}
+	}
+	return &p
+}
+
+func (p *price) of(op gate.Op) int64 {
+	if op < 256 {
+		return p.plain[op]
+	}
+	return p.misc[op&31]
+}

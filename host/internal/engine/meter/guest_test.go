@@ -1,0 +1,98 @@
+package meter
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+)
+
+// buildC compiles a C file, or skips the test.
+func buildC(t testing.TB, source string) []byte {
+	t.Helper()
+	if _, err := exec.LookPath("wasm-ld"); err != nil {
+		t.Skip("wasm-ld is not installed")
+	}
+	return build(t, nil, "clang", "--target=wasm32", "-O2", "-nostdlib", "-Wl,--no-entry", source, "-o")
+}
+
+// buildGo compiles a guest in Go.
+func buildGo(t testing.TB, pkg string) []byte {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a Go module")
+	}
+	return build(t, []string{"GOOS=wasip1", "GOARCH=wasm", "GOFLAGS="}, "go", "build", "-buildmode=c-shared", "-o", "", pkg)
+}
+
+// build runs a tool that writes a module to its last or its empty argument.
+func build(t testing.TB, env []string, tool string, args ...string) []byte {
+	t.Helper()
+	if _, err := exec.LookPath(tool); err != nil {
+		t.Skipf("%s is not installed", tool)
+	}
+	out := filepath.Join(t.TempDir(), "guest.wasm")
+	placed := false
+	for i, a := range args {
+		if a == "" {
+			args[i], placed = out, true
+		}
+	}
+	if !placed {
+		args = append(args, out)
+	}
+	cmd := exec.Command(tool, args...)
+	cmd.Env = append(os.Environ(), env...)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", tool, err, text)
+	}
+	return read(t, out)
+}
+
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// provide gives both worlds what policies import.
+func (w worlds) provide(t testing.TB) worlds {
+	t.Helper()
+	for i := range w {
+		provide(t, w[i])
+	}
+	return w
+}
+
+func provide(t testing.TB, r wazero.Runtime) {
+	t.Helper()
+	wasi_snapshot_preview1.MustInstantiate(context.Background(), r)
+	nothing := api.GoModuleFunc(func(context.Context, api.Module, []uint64) {})
+	i32 := api.ValueTypeI32
+	if _, err := r.NewHostModuleBuilder("idlehost").NewFunctionBuilder().
+		WithGoModuleFunction(nothing, []api.ValueType{i32, i32, i32}, nil).Export("log").
+		Instantiate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start instantiates one module and runs its _initialize.
+func start(t testing.TB, wasm []byte) api.Module {
+	t.Helper()
+	r := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigCompiler())
+	t.Cleanup(func() { _ = r.Close(context.Background()) })
+	provide(t, r)
+	m, err := r.InstantiateWithConfig(context.Background(), wasm, wazero.NewModuleConfig().WithStartFunctions("_initialize"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
