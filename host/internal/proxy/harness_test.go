@@ -63,6 +63,7 @@ type setup struct {
 	targets  []string     // instead of server
 	site     httpproxy.Site
 	law      policy.Timeouts
+	dialled  policy.Timeouts // the law of upstream connections
 	limits   policy.Limits
 	decider  idle.Decider
 	observer idle.Observer
@@ -73,7 +74,8 @@ type setup struct {
 type rig struct {
 	t       *testing.T
 	gov     *idle.Governor
-	account *idle.Account
+	account *idle.Account // of accepted connections
+	dialled *idle.Account
 	proxy   *proxy.Proxy
 	addr    string
 	url     string // of the proxy
@@ -112,6 +114,7 @@ func start(t *testing.T, s setup) *rig {
 	}
 	r.gov = idle.New(idle.Config{Shards: 1, Observer: s.observer, Linger: 50 * time.Millisecond})
 	r.account = idle.NewAccount("test", s.decider, nil, s.law, s.limits)
+	r.dialled = idle.NewAccount("test", s.decider, nil, s.dialled, s.limits)
 	if s.server != nil {
 		r.origin = newOrigin(t, s)
 		s.targets = []string{r.originURL(s.scheme)}
@@ -119,7 +122,7 @@ func start(t *testing.T, s setup) *rig {
 	var err error
 	var group *upstream.Group
 	if len(s.targets) > 0 {
-		cfg := upstream.Config{Governor: r.gov, Account: r.account, Targets: s.targets, DialTimeout: 2 * time.Second}
+		cfg := upstream.Config{Governor: r.gov, Account: r.dialled, Targets: s.targets, DialTimeout: 2 * time.Second}
 		if s.scheme == "https" {
 			cfg.TLS = &tls.Config{InsecureSkipVerify: true}
 		}

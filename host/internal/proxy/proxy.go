@@ -96,7 +96,7 @@ func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
 		// OPTIONS * is a question to the upstream.
 		DisableGeneralOptionsHandler: true,
 		// What clients do wrong is of interest to who debugs them.
-		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		ErrorLog:    slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return p.ctx },
 		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
 			return nc.(interface{ core() *conn }).core().session.Context(ctx)

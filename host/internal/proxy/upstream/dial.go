@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
@@ -17,7 +18,9 @@ import (
 // idle is for the policy to say.
 const unlimited = 1 << 20
 
-func (g *Group) newTransport(t *target) *http.Transport {
+// newTransport returns a transport for t that speaks one of protocols, in the
+// order of preference, where TLS lets it choose.
+func (g *Group) newTransport(t *target, protocols ...string) *http.Transport {
 	d := &dialling{group: g, target: t}
 	tr := &http.Transport{
 		DialContext:            d.plain,
@@ -31,8 +34,9 @@ func (g *Group) newTransport(t *target) *http.Transport {
 	tr.Protocols.SetHTTP1(!t.h2c)
 	tr.Protocols.SetUnencryptedHTTP2(t.h2c)
 	if t.url.Scheme == "https" {
-		tr.Protocols.SetHTTP2(true)
+		tr.Protocols.SetHTTP2(slices.Contains(protocols, "h2"))
 		d.tls = g.clientTLS(t)
+		d.tls.NextProtos = protocols
 	}
 	return tr
 }
@@ -48,9 +52,6 @@ func (g *Group) clientTLS(t *target) *tls.Config {
 	}
 	if c.MinVersion == 0 {
 		c.MinVersion = tls.VersionTLS12
-	}
-	if len(c.NextProtos) == 0 {
-		c.NextProtos = []string{"h2", "http/1.1"}
 	}
 	if c.ClientSessionCache == nil {
 		c.ClientSessionCache = tls.NewLRUClientSessionCache(64)

@@ -46,7 +46,7 @@ func (g *Group) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		x.attempt(t)
 		t.aim(req.URL, &asked)
-		res, err := t.transport.RoundTrip(req)
+		res, err := t.via(req).RoundTrip(req)
 		if err == nil {
 			x.answered(res)
 			return res, nil

@@ -15,6 +15,22 @@ type target struct {
 	h2c       bool
 	address   string // host:port to dial
 	transport *http.Transport
+	upgrades  *http.Transport // of an https target, for what HTTP/2 cannot do
+}
+
+// via returns the transport that a request needs.
+func (t *target) via(r *http.Request) *http.Transport {
+	if r.Header["Upgrade"] == nil {
+		return t.transport
+	}
+	if t.h2c { // no upgrade over HTTP/2 (RFC 9113 section 8.6); a server may always decline one
+		delete(r.Header, "Upgrade")
+		delete(r.Header, "Connection")
+	}
+	if t.upgrades != nil {
+		return t.upgrades
+	}
+	return t.transport
 }
 
 // parseTarget reads http://, https://, h2c:// and tcp:// URLs.

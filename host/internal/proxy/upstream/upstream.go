@@ -27,7 +27,7 @@ type Config struct {
 	// A path is put before that of every request.
 	Targets []string
 	// TLS is used for https targets; nil: the system's authorities. Server
-	// name, protocols and session cache are filled in where empty.
+	// name and session cache are filled in where empty, protocols always.
 	TLS *tls.Config
 	// DialTimeout bounds one connect, and one TLS handshake after it. 0: 10 s.
 	DialTimeout time.Duration
@@ -72,7 +72,10 @@ func New(cfg Config) (*Group, error) {
 		}
 		g.targets = append(g.targets, t)
 		if t.url.Scheme != "tcp" {
-			t.transport = g.newTransport(t)
+			t.transport = g.newTransport(t, "h2", "http/1.1")
+		}
+		if t.url.Scheme == "https" {
+			t.upgrades = g.newTransport(t, "http/1.1")
 		}
 	}
 	return g, nil
@@ -83,6 +86,9 @@ func (g *Group) Close() {
 	for _, t := range g.targets {
 		if t.transport != nil {
 			t.transport.CloseIdleConnections()
+		}
+		if t.upgrades != nil {
+			t.upgrades.CloseIdleConnections()
 		}
 	}
 }
