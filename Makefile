@@ -4,7 +4,7 @@
 
 GO       ?= go
 FUZZTIME ?= 30s
-REQUESTS ?= 30000
+REQUESTS ?= 10000
 
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	rounds = 7  // interleaved, so that drift of the machine hits all alike
+	rounds = 15 // interleaved, so that drift of the machine hits all alike
 	conns  = 16 // keep-alive connections of the load
 )
 
