@@ -18,10 +18,11 @@ import (
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
 	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, engine/gate, demo;
+	engine/gate < engine/gate/gatetest, engine/meter;
 
 	/sdk/abi < policy;
 	policy, /sdk/abi < books, tenant, config;
-	policy, engine/gate, /sdk/abi < engine;
+	policy, engine/gate, engine/meter, /sdk/abi < engine;
 	policy, books, wheel, /sdk/abi < idle;
 	policy, idle, /sdk/abi < observe;
 
@@ -54,8 +55,9 @@ var only = []struct{ path, packages, why string }{
 	{"google.golang.org/grpc", "", "a client for tests"},
 	{"idlehost/host/internal/testnet", "", "fakes are for tests"},
 	{"idlehost/host/internal/engine/wasmtest", "", "fakes are for tests"},
+	{"idlehost/host/internal/engine/gate/gatetest", "", "fakes are for tests"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
-	{"testing", "testnet engine/wasmtest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
+	{"testing", "testnet engine/wasmtest engine/gate/gatetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
 	{"unsafe", "idle engine /sdk/abi /sdk/go", "memory layouts of the ABI and the kernel only"},
 }
 
