@@ -1,0 +1,179 @@
+// Package app wires the rooms of the host together: it builds them from the
+// configuration, runs them, reloads and drains them. Nothing else imports so
+// many of them, and none of them imports app.
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"idlehost/host/internal/admin"
+	"idlehost/host/internal/books"
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/observe"
+	"idlehost/host/internal/tenant"
+)
+
+// Config says what an App starts from.
+type Config struct {
+	// Version is shown in metrics and on the admin server.
+	Version string
+	// Load returns the configuration, complete and checked. It is called at
+	// the start and at every reload.
+	Load func() (*config.Config, error)
+	// Stdout gets the few lines that tell a person what runs where.
+	Stdout io.Writer
+	// Stderr gets the log.
+	Stderr io.Writer
+}
+
+// App is a running host. Create it with New, and run it with Run; Close ends
+// one that is not run.
+type App struct {
+	cfg Config
+
+	logs     *observe.Writer
+	logger   *slog.Logger
+	level    *slog.LevelVar
+	metrics  *observe.Metrics
+	lines    *observe.Lines
+	engine   *engine.Engine
+	tenant   *tenant.Tenant
+	accepted *idle.Account // the tenant's clients
+	dialled  *idle.Account // the tenant's connections to upstreams: another law, the same policy and books
+	governor *idle.Governor
+	edge     *edge
+
+	state atomic.Int32
+	// For people: who decides, and where the admin server listens (nil: off).
+	rule      atomic.Pointer[string]
+	adminAddr atomic.Pointer[net.Addr]
+
+	mu sync.Mutex // held through a reload; guards the following fields
+	// current and module are what the last good configuration said.
+	current *config.Config
+	module  *module       // nil: none, or one that could not be loaded
+	admin   *admin.Server // nil: off
+	closed  bool
+
+	served sync.WaitGroup // admin servers
+}
+
+// States of an App.
+const (
+	starting = iota
+	serving
+	draining
+)
+
+// New builds a host and binds its addresses. The error of a configuration
+// that cannot be put to use is a config.Problems. A policy that cannot be
+// loaded is no error: the native one answers, and the log says why.
+func New(ctx context.Context, cfg Config) (*App, error) {
+	c, err := cfg.Load()
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, current: c}
+	if err := a.build(ctx, c); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) build(ctx context.Context, c *config.Config) error {
+	m, err := findModule(c)
+	if err != nil {
+		return err
+	}
+	if err := a.observe(c); err != nil {
+		return err
+	}
+	if a.engine, err = engine.New(ctx, engine.Config{Log: guestSays(a.logger)}); err != nil {
+		return err
+	}
+	a.tenant = tenant.New(tenant.Config{Name: c.Tenant.Name, Logger: a.logger})
+	if err := a.install(ctx, c, m); err != nil {
+		return err
+	}
+	a.govern(c)
+	a.edge = newEdge(a)
+	next, err := a.edge.prepare(ctx, c)
+	if err != nil {
+		return err
+	}
+	a.edge.commit(next)
+	return a.openAdmin(ctx, c)
+}
+
+// observe starts logging and counting.
+func (a *App) observe(c *config.Config) (err error) {
+	a.logs = observe.NewWriter(a.cfg.Stderr)
+	if a.logger, a.level, err = observe.NewLogger(a.logs, c.Log.Format, c.Log.Level); err != nil {
+		return err
+	}
+	a.metrics = observe.NewMetrics(a.cfg.Version)
+	a.lines = observe.NewLines(observe.LinesConfig{
+		Logger: a.logger, Rate: c.Log.Rate, Burst: c.Log.Burst, Metrics: a.metrics,
+		Digest: func(string) string { return tenant.Short(a.tenant.Digest()) },
+	})
+	return nil
+}
+
+// govern starts the idle layer with the tenant's two accounts.
+func (a *App) govern(c *config.Config) {
+	kept := books.New(books.Config{
+		Clients: c.Limits.Clients, Classes: config.MaxClass + 1, LateWithin: c.Timeouts.Window(),
+	})
+	name := a.tenant.Name()
+	a.accepted = idle.NewAccount(name, a.tenant, kept, c.Timeouts.Accepted(), c.AcceptedLimits())
+	a.dialled = idle.NewAccount(name, a.tenant, kept, c.Timeouts.Dialled(), c.DialledLimits())
+	process := observe.NewProcess()
+	a.governor = idle.New(idle.Config{
+		Limit: c.Limits.Connections, Pressure: process.Pressure,
+		Observer: observe.Both{a.metrics, a.lines},
+	})
+	a.metrics.Watch(a.governor, process, a.logs)
+}
+
+// Close ends everything at once, in the order in which one part uses another.
+// Idempotent; a nil part was never built.
+func (a *App) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return nil
+	}
+	a.closed = true
+	var errs []error
+	if a.admin != nil {
+		errs = append(errs, a.admin.Close())
+	}
+	a.served.Wait()
+	if a.edge != nil {
+		errs = append(errs, a.edge.close())
+	}
+	if a.governor != nil {
+		errs = append(errs, a.governor.Close())
+	}
+	if a.tenant != nil {
+		errs = append(errs, a.tenant.Close())
+	}
+	if a.engine != nil {
+		errs = append(errs, a.engine.Close())
+	}
+	if a.lines != nil {
+		a.lines.Flush()
+	}
+	if a.logs != nil {
+		errs = append(errs, a.logs.Close())
+	}
+	return errors.Join(errs...)
+}

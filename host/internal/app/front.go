@@ -1,0 +1,122 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/proxy"
+	"idlehost/host/internal/proxy/httpproxy"
+)
+
+// front is one listener with the proxy behind it. A reload may change its
+// site; whatever else changes makes another front on the same socket, while
+// the old one goes on serving the connections that it has.
+type front struct {
+	listener config.Listener
+	socket   *socket
+	certs    *proxy.Certificates // nil: no TLS
+	account  *idle.Account
+	site     atomic.Pointer[httpproxy.Site]
+	to       []string // the targets, for people; none: the demo; the edge's mu guards it
+
+	proxy *proxy.Proxy
+	stop  context.CancelFunc // of Serve; nil until it is started
+	ended chan struct{}      // closed when Serve has returned
+}
+
+// Route answers for every connection of the front: they belong to its tenant.
+func (f *front) Route(*proxy.Hello) (proxy.Tenant, error) {
+	return proxy.Tenant{Account: f.account, Site: f.site.Load()}, nil
+}
+
+// like reports whether a listener of the configuration differs in nothing but
+// what a site holds.
+func (f *front) like(l config.Listener) bool {
+	return f.listener.Name == l.Name && f.listener.Address == l.Address &&
+		f.listener.Protocol == l.Protocol && slices.Equal(f.listener.TLS, l.TLS)
+}
+
+// start builds the proxy and accepts until stopAccepting. The socket's former
+// front must have stopped.
+func (f *front) start(a *App) error {
+	p, err := proxy.New(proxy.Config{
+		Governor: a.governor, Router: f, Logger: a.logger,
+		Listeners: []proxy.Listener{{
+			Listener: f.socket.open(), Name: f.listener.Name, TLS: f.certs, TCP: f.listener.Protocol == "tcp",
+		}},
+	})
+	if err != nil {
+		return fmt.Errorf("listener %s: %w", f.listener.Name, err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	f.proxy, f.stop = p, stop
+	go func() { // stopAccepting waits for it
+		defer close(f.ended)
+		p.Serve(ctx)
+	}()
+	return nil
+}
+
+// stopAccepting returns when no more connections come. Those there are go on.
+func (f *front) stopAccepting() {
+	if f.stop != nil {
+		f.stop()
+		<-f.ended
+	}
+}
+
+// renew reads certificates again. One that cannot be read stays as it was.
+func (f *front) renew(a *App) {
+	if f.certs == nil {
+		return
+	}
+	if err := f.certs.Reload(); err != nil {
+		a.logger.Error("certificate not reloaded, the old one stays", "listener", f.listener.Name, "error", err)
+	}
+}
+
+// url is what a person types to reach the front.
+func (f *front) url() string {
+	scheme := "http"
+	switch {
+	case f.listener.Protocol == "tcp":
+		scheme = "tcp"
+	case f.certs != nil:
+		scheme = "https"
+	}
+	return scheme + "://" + reachable(f.socket.inner.Addr())
+}
+
+// reachable turns an address that stands for every interface into one that
+// can be connected to.
+func reachable(a net.Addr) string {
+	t, ok := a.(*net.TCPAddr)
+	if !ok || !t.IP.IsUnspecified() {
+		return a.String()
+	}
+	return net.JoinHostPort("localhost", fmt.Sprint(t.Port))
+}
+
+// line tells a person what the front does.
+func (f *front) line() string {
+	speaks := "HTTP/1.1 and HTTP/2 (prior knowledge)"
+	switch {
+	case f.listener.Protocol == "tcp" && f.certs != nil:
+		speaks = "TCP within TLS"
+	case f.listener.Protocol == "tcp":
+		speaks = "TCP"
+	case f.certs != nil:
+		speaks = "HTTP/2 and HTTP/1.1"
+	}
+	to := strings.Join(f.to, ", ")
+	if to == "" {
+		to = "the built-in demo"
+	}
+	return fmt.Sprintf("%s, %s -> %s", f.url(), speaks, to)
+}

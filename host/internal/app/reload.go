@@ -1,0 +1,99 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/observe"
+	"idlehost/host/internal/tenant"
+)
+
+// Reload reads the configuration, certificates and the policy again and goes
+// by them, without ending a connection. What the policy has learned is handed
+// to its successor. On an error, which is logged and counted, everything stays
+// as it was.
+//
+// Connections keep the listener and the upstreams that they came to; the law
+// of timeouts and limits, and the policy, change for all of them.
+func (a *App) Reload(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.reloadLocked(ctx)
+	a.metrics.Reloaded(err)
+	if err != nil {
+		a.logger.Error("configuration not reloaded, the old one stays", "error", err)
+		return err
+	}
+	a.logger.Info("configuration reloaded", "policy", tenant.Short(a.tenant.Digest()))
+	return nil
+}
+
+// reloadLocked does first whatever may fail, and undoes it if anything does.
+func (a *App) reloadLocked(ctx context.Context) error {
+	c, err := a.cfg.Load()
+	if err != nil {
+		return err
+	}
+	m, err := findModule(c)
+	if err != nil {
+		return err
+	}
+	level, err := observe.ParseLevel(c.Log.Level)
+	if err != nil {
+		return err
+	}
+	next, err := a.edge.prepare(ctx, c)
+	if err != nil {
+		return err
+	}
+	commitAdmin, dropAdmin, err := a.nextAdminLocked(ctx, c)
+	if err != nil {
+		next.drop()
+		return err
+	}
+	var p *engine.Policy
+	if m != nil && !m.same(a.module) {
+		if p, err = a.load(ctx, m); err != nil {
+			next.drop()
+			dropAdmin()
+			return fmt.Errorf("policy %s: %w", m.name, err)
+		}
+	}
+	a.warnOfRestart(c)
+	if p != nil || m == nil {
+		a.seat(m, p)
+	}
+	a.edge.commit(next)
+	commitAdmin()
+	a.level.Set(level)
+	a.lines.SetRate(c.Log.Rate, c.Log.Burst)
+	a.accepted.SetLaw(c.Timeouts.Accepted(), c.AcceptedLimits())
+	a.dialled.SetLaw(c.Timeouts.Dialled(), c.DialledLimits())
+	a.current = c
+	return nil
+}
+
+// warnOfRestart names what has changed and cannot follow.
+func (a *App) warnOfRestart(c *config.Config) {
+	old := a.current
+	var keys []string
+	for key, changed := range map[string]bool{
+		"tenant.name":          old.Tenant != c.Tenant,
+		"log.format":           old.Log.Format != c.Log.Format,
+		"limits.connections":   old.Limits.Connections != c.Limits.Connections,
+		"limits.clients":       old.Limits.Clients != c.Limits.Clients,
+		"timeouts.late_window": old.Timeouts.LateWindow != c.Timeouts.LateWindow,
+	} {
+		if changed {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) > 0 {
+		slices.Sort(keys)
+		a.logger.Warn("these changes wait for a restart", "keys", strings.Join(keys, ", "))
+	}
+}

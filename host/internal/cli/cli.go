@@ -1,0 +1,90 @@
+// Package cli is the command line of the host: commands, flags, messages and
+// exit codes.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"idlehost/host/internal/config"
+)
+
+// Exit codes.
+const (
+	ExitOK    = 0 // it did what it was asked to
+	ExitError = 1 // it could not
+	ExitUsage = 2 // the command line or the configuration is wrong
+)
+
+// Main runs one command line, without the program's name, and returns the exit
+// code. Whatever is asked for goes to stdout; messages and logs to stderr.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	cmd := newRoot(newFlags())
+	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	return report(stderr, err)
+}
+
+// usageError is a mistake on the command line.
+type usageError struct {
+	err  error
+	hint string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(hint, format string, args ...any) error {
+	return &usageError{err: fmt.Errorf(format, args...), hint: hint}
+}
+
+// report writes what went wrong, in lines that begin with "host: error:", and
+// what to do about it, and returns the exit code.
+func report(w io.Writer, err error) int {
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			say(w, "error", p.Error())
+			say(w, "hint", p.Hint)
+		}
+		return ExitUsage
+	}
+	say(w, "error", err.Error())
+	var usage *usageError
+	if errors.As(err, &usage) {
+		say(w, "hint", usage.hint)
+		return ExitUsage
+	}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		say(w, "hint", hinted.Hint())
+	}
+	return ExitError
+}
+
+func say(w io.Writer, kind, text string) {
+	if text != "" {
+		fmt.Fprintf(w, "host: %s: %s\n", kind, strings.ReplaceAll(text, "\n", "\n       "))
+	}
+}
+
+// exactly takes n arguments, and says so in our words.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return usagef("usage: "+cmd.UseLine(), "%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args))
+	}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"idlehost/host/internal/cli"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"host": func() { os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScript runs the command line as people do: testdata/script/*.txtar.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			examples, err := os.ReadDir("../examples/basic")
+			if err != nil {
+				return err
+			}
+			for _, e := range examples {
+				data, err := os.ReadFile("../examples/basic/" + e.Name())
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(env.WorkDir+"/"+e.Name(), data, 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "freeport": freePort, "fetch": fetch, "gone": gone, "signal": sendSignal,
+		},
+	})
+}
+
+// code N COMMAND... runs a command that must exit with N.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N command...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// freeport NAME... sets each to a port that nobody listens on.
+func freePort(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		ts.Setenv(name, port)
+	}
+}
+
+// signal NAME sends a signal to the command in the background.
+func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
+	known := map[string]os.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
+	cmds := ts.BackgroundCmds()
+	if len(args) != 1 || known[args[0]] == nil || len(cmds) != 1 {
+		ts.Fatalf("usage: signal TERM|HUP, with one command in the background")
+	}
+	ts.Check(cmds[0].Process.Signal(known[args[0]]))
+}
+
+// fetch URL FILE writes the status and body of an answer to a
+// file. It waits for the address to be listened on, for a host in the
+// background takes a moment.
+func fetch(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: fetch url file")
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		res, err := http.Get(args[0])
+		if err != nil {
+			if time.Now().After(deadline) {
+				ts.Fatalf("%v", err)
+			}
+			runtime.Gosched()
+			continue
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(res.Status+"\n"+string(body)), 0o600))
+		return
+	}
+}
+
+// gone ADDRESS opens a connection, says nothing, and returns when the host has
+// closed it.
+func gone(ts *testscript.TestScript, _ bool, args []string) {
+	nc, err := net.Dial("tcp", strings.TrimPrefix(args[0], "http://"))
+	ts.Check(err)
+	defer nc.Close()
+	ts.Check(nc.SetDeadline(time.Now().Add(10 * time.Second)))
+	if _, err := nc.Read(make([]byte, 1)); err != io.EOF {
+		ts.Fatalf("read: %v, want an end", err)
+	}
+}
