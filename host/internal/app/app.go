@@ -47,7 +47,7 @@ type App struct {
 	engine   *engine.Engine
 	tenant   *tenant.Tenant
 	accepted *idle.Account // the tenant's clients
-	dialled  *idle.Account // the tenant's connections to upstreams: another law, the same policy and books
+	dialled  *idle.Account // the tenant's connections to upstreams: another law and other books, the same policy
 	governor *idle.Governor
 	edge     *edge
 
@@ -65,6 +65,9 @@ type App struct {
 
 	served sync.WaitGroup // admin servers
 }
+
+// upstreamsKept is how many upstream addresses the books remember.
+const upstreamsKept = 256
 
 // States of an App.
 const (
@@ -134,7 +137,9 @@ func (a *App) govern(c *config.Config) {
 	})
 	name := a.tenant.Name()
 	a.accepted = idle.NewAccount(name, a.tenant, kept, c.Timeouts.Accepted(), c.AcceptedLimits())
-	a.dialled = idle.NewAccount(name, a.tenant, kept, c.Timeouts.Dialled(), c.DialledLimits())
+	// What upstreams do between requests says nothing about clients.
+	pools := books.New(books.Config{Clients: upstreamsKept, Classes: config.MaxClass + 1})
+	a.dialled = idle.NewAccount(name, a.tenant, pools, c.Timeouts.Dialled(), c.DialledLimits())
 	process := observe.NewProcess()
 	a.governor = idle.New(idle.Config{
 		Limit: c.Limits.Connections, Pressure: process.Pressure,

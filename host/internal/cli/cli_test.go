@@ -44,10 +44,8 @@ level = "warn"
 	if c.Listeners[0].Address != ":1" || c.Plugin.Config["worth"] != "1s" || c.Log.Level != "warn" {
 		t.Errorf("file alone: %+v", c)
 	}
-	c, err = parse(t, "--config", file, "--listen", ":2", "--listen", "tcp://:3", "--upstream", "http://a", "--upstream", "h2c://b",
-		"--plugin", "fixed", "--plugin-config", "idle=3s", "--plugin-config", "tunnel=a=b", "--admin", "off", "--log-level", "debug",
-		"--log-format", "json", "--pprof")
-	if err == nil || !strings.Contains(err.Error(), "--listen: listener[1].protocol: the listener needs a tcp target") {
+	_, err = parse(t, "--config", file, "--listen", "tcp://:3", "--listen", "tcp://:4", "--upstream", "http://a")
+	if err == nil || !strings.Contains(err.Error(), "--listen: listener[0].protocol: the listener needs a tcp target") {
 		t.Errorf("a tcp listener with http targets: %v", err)
 	}
 	c, err = parse(t, "--config", file, "--listen", ":2", "--upstream", "http://a", "--upstream", "h2c://b",

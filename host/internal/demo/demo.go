@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,7 +52,7 @@ func factsOf(r *http.Request) facts {
 		}
 		f.Headers = append(f.Headers, header{name, strings.Join(values, ", ")})
 	}
-	sort.Slice(f.Headers, func(i, j int) bool { return f.Headers[i].Name < f.Headers[j].Name })
+	slices.SortFunc(f.Headers, func(a, b header) int { return strings.Compare(a.Name, b.Name) })
 	return f
 }
 

@@ -41,7 +41,7 @@ type Metrics struct {
 }
 
 const (
-	maxTenants  = 1024
+	maxTenants  = 256
 	otherTenant = "_other"
 )
 
