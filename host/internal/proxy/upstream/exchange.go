@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -125,12 +126,12 @@ func (x *Exchange) gotConn(info httptrace.GotConnInfo) {
 	x.mu.Lock()
 	x.wire, x.refused, x.reused, x.begun = w, !ok, info.Reused, ok
 	x.mu.Unlock()
-	if !w.h2 {
+	switch {
+	case !ok:
+		w.Close()
+	case !w.h2:
 		w.wrote.Store(false)
 		w.exchange.Store(x)
-	}
-	if !ok {
-		w.Close()
 	}
 }
 
@@ -171,10 +172,10 @@ func (x *Exchange) unsent(err error) (again, elsewhere bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
+	case x.refused, errors.Is(err, idle.ErrEnded):
+		return true, false
 	case x.wire == nil:
 		return false, NotConnected(err)
-	case x.refused:
-		return true, false
 	}
 	return !x.wire.h2 && x.reused && !x.wire.wrote.Load(), false
 }
