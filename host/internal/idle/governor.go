@@ -42,11 +42,12 @@ const endGrace = 10 * time.Second
 
 // Governor governs connections. Create it with New.
 type Governor struct {
-	cfg    Config
-	clock  *clock
-	shards []*shard
-	seed   maphash.Seed
-	asks   sync.Pool // of *question, for asks outside a shard's goroutine
+	cfg     Config
+	clock   *clock
+	shards  []*shard
+	seed    maphash.Seed
+	closing sync.Once
+	asks    sync.Pool // of *question, for asks outside a shard's goroutine
 
 	nextID   atomic.Uint64
 	open     atomic.Int64 // both sides
@@ -81,12 +82,14 @@ func New(cfg Config) *Governor {
 }
 
 // Close stops the Governor's goroutines and waits for them. Connections stay
-// as they are, ungoverned.
+// as they are, ungoverned. Idempotent.
 func (g *Governor) Close() error {
-	for _, s := range g.shards {
-		s.close()
-	}
-	g.clock.close()
+	g.closing.Do(func() {
+		for _, s := range g.shards {
+			s.close()
+		}
+		g.clock.close()
+	})
 	return nil
 }
 
