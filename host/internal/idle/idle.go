@@ -35,7 +35,8 @@ type Decider interface {
 type Observer interface {
 	// Asked reports a question, its answer and how long that took.
 	Asked(a *Account, ask *policy.Ask, v policy.Verdict, took time.Duration)
-	// Reused reports an idle gap that ended in another request.
+	// Reused reports an idle gap of a client's connection that ended in
+	// another request.
 	Reused(a *Account, gap time.Duration)
 	// Late reports a client that wanted its connection just after it was
 	// closed: lost says that its bytes reached the closed connection,

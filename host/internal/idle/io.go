@@ -215,11 +215,12 @@ func (c *Conn) note(err error) {
 // failure notes a failed operation and names the host's own decision where
 // that was the cause.
 func (c *Conn) failure(err error) error {
-	c.note(err)
-	if isTimeout(err) {
-		if r, ok := c.Ending(); ok {
-			return timeoutError{r}
-		}
+	if !isTimeout(err) {
+		c.note(err)
+		return err
+	}
+	if r, ok := c.Ending(); ok {
+		return timeoutError{r}
 	}
 	return err
 }
@@ -238,7 +239,7 @@ func (c *Conn) endedError() error {
 // readFailed is failure for Read. A byte that arrived before the host's
 // decision to end an idle connection could take effect wins.
 func (c *Conn) readFailed(p []byte, n int, err error) (int, error) {
-	if n == 0 && isTimeout(err) {
+	if n == 0 && c.ending.Load() != 0 && isTimeout(err) {
 		if m := c.reclaim(p); m > 0 {
 			return m, nil
 		}
@@ -246,7 +247,12 @@ func (c *Conn) readFailed(p []byte, n int, err error) (int, error) {
 	return n, c.failure(err)
 }
 
+// isTimeout is on the path of every request: net/http interrupts its
+// background read by a deadline that has passed.
 func isTimeout(err error) bool {
+	if op, ok := err.(*net.OpError); ok && op.Err == os.ErrDeadlineExceeded {
+		return true
+	}
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 

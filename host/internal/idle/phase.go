@@ -114,7 +114,9 @@ func (c *Conn) endGapLocked() {
 	if c.account.Books != nil {
 		c.account.Books.Returned(c.client, c.route, ms)
 	}
-	c.gov.cfg.Observer.Reused(c.account, gap)
+	if c.side == sideAccepted {
+		c.gov.cfg.Observer.Reused(c.account, gap)
+	}
 }
 
 // End says that a request ended. When it was the last in flight, the phase is
