@@ -46,11 +46,14 @@ type Proxy struct {
 	ctx     context.Context // of every request
 	cancel  context.CancelFunc
 	stopped chan struct{}  // closed when no more connections are accepted
-	stop    sync.Once      // closes it
-	close   sync.Once      // for Close
-	loops   sync.WaitGroup // accept loops and certificate watches, of Serve
-	served  sync.WaitGroup // http1, from Serve to Close
+	loops   sync.WaitGroup // accept loops and certificate watches; added to by begin
+	served  sync.WaitGroup // http1, from begin to Close
 	conns   sync.WaitGroup // serve; added to by accept loops only
+	close   sync.Once
+
+	mu     sync.Mutex // guards the following
+	begun  bool       // the loops run
+	halted bool       // stopped is closed
 }
 
 // New returns a Proxy. It starts nothing.
@@ -112,34 +115,52 @@ func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
 }
 
 // Serve accepts connections until ctx is done, then closes the listeners and
-// returns. Connections go on: drain them through the Governor, then Close.
+// returns. Connections go on: drain them through the Governor, then Close. It
+// is called once.
 func (p *Proxy) Serve(ctx context.Context) {
-	p.served.Go(func() { p.http1.Serve(p.inbox) })
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, l := range p.listeners {
-		p.loops.Go(func() { p.accept(l) })
-		if l.TLS != nil {
-			p.loops.Go(func() { l.TLS.Run(ctx, p.check) })
+	if p.begin(ctx) {
+		select {
+		case <-ctx.Done():
+		case <-p.stopped:
 		}
-	}
-	select {
-	case <-ctx.Done():
-	case <-p.stopped:
 	}
 	cancel()
 	p.halt()
 	p.loops.Wait()
 }
 
-// halt stops accepting.
-func (p *Proxy) halt() {
-	p.stop.Do(func() {
-		close(p.stopped)
-		for _, l := range p.listeners {
-			l.Close()
+// begin starts the loops, unless the Proxy is closed already.
+func (p *Proxy) begin(ctx context.Context) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.halted || p.begun {
+		return false
+	}
+	p.begun = true
+	p.served.Go(func() { p.http1.Serve(p.inbox) })
+	for _, l := range p.listeners {
+		p.loops.Go(func() { p.accept(l) })
+		if l.TLS != nil {
+			p.loops.Go(func() { l.TLS.Run(ctx, p.check) })
 		}
-	})
+	}
+	return true
+}
+
+// halt stops accepting. Nothing is added to the wait groups after it.
+func (p *Proxy) halt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.halted {
+		return
+	}
+	p.halted = true
+	close(p.stopped)
+	for _, l := range p.listeners {
+		l.Close()
+	}
 }
 
 // Reload reads certificates again that have changed.

@@ -133,17 +133,21 @@ func sniff(r io.Reader) (head []byte, isH2 bool, err error) {
 	}
 }
 
-// refusal is answered before anything was asked; HTTP/2 clients see an error
-// either way.
+// refusal is answered whatever was asked; an HTTP/2 client sees an error either
+// way.
 const refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n" +
 	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 58\r\n\r\n" +
 	"503 Service Unavailable: too many connections, come again\n"
 
-// refuse tells a client that it is not admitted, and waits a moment for it to
-// read that: closing over its unread request would reset the connection.
+// refuse tells a client that it is not admitted, once it has asked: an answer
+// that comes first is taken for nonsense. Then it waits a moment for the
+// client to read that, since closing over unread bytes resets the connection.
 func refuse(c *idle.Conn) {
 	nc := c.NetConn() // the governed connection has ended already
 	nc.SetDeadline(time.Now().Add(250 * time.Millisecond))
+	if n, _ := nc.Read(make([]byte, 4<<10)); n == 0 {
+		return
+	}
 	if _, err := io.WriteString(nc, refusal); err != nil {
 		return
 	}

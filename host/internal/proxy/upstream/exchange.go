@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/textproto"
 	"sync"
 	"sync/atomic"
 
@@ -110,6 +111,14 @@ func (x *Exchange) trace(req *http.Request) *http.Request {
 	}
 	t.GotConn = x.gotConn
 	t.PutIdleConn = x.putIdle
+	if pass := t.Got1xxResponse; pass != nil && x.HasBody && req.Header["Expect"] != nil {
+		t.Got1xxResponse = func(code int, h textproto.MIMEHeader) error {
+			if code == http.StatusContinue {
+				return nil // the client's server says so when the content is read
+			}
+			return pass(code, h)
+		}
+	}
 	return req
 }
 

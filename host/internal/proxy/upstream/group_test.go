@@ -189,7 +189,7 @@ func TestNoRequestIsLostOrDoubled(t *testing.T) {
 				b, _ := io.ReadAll(r.Body)
 				w.Write(b)
 			}))
-			const each, n = 400, 3
+			const each, n = 150, 3
 			var senders sync.WaitGroup
 			for range n {
 				senders.Go(func() {
