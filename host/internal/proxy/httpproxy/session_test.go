@@ -1,0 +1,113 @@
+package httpproxy
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+)
+
+func TestClassOfAPath(t *testing.T) {
+	rs := Routes{{"/api", 1}, {"/api/v2/", 2}, {"/", 3}, {"/api/v2/slow", 4}}
+	for path, want := range map[string]uint16{
+		"/api": 1, "/api/": 1, "/api/v1": 1, "/apis": 3, "/api/v2": 1, "/api/v2/": 2, "/api/v2/x": 2,
+		"/api/v2/slow": 4, "/api/v2/slow/er": 4, "/api/v2/slower": 2, "/": 3, "": 0, "*": 0,
+	} {
+		if got := rs.Class(path); got != want {
+			t.Errorf("%q has class %d, want %d", path, got, want)
+		}
+	}
+	if got := (Routes{{"", 7}}).Class("*"); got != 7 {
+		t.Errorf("the empty prefix matches not everything: class %d", got)
+	}
+	if got := Routes(nil).Class("/"); got != 0 {
+		t.Errorf("without routes: class %d", got)
+	}
+}
+
+func TestAddressOfAPeer(t *testing.T) {
+	for _, test := range []struct {
+		addr net.Addr
+		want string
+	}{
+		{&net.TCPAddr{IP: net.ParseIP("192.0.2.1"), Port: 1}, "192.0.2.1"},
+		{&net.TCPAddr{IP: net.ParseIP("::ffff:192.0.2.1"), Port: 1}, "192.0.2.1"},
+		{&net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 1, Zone: "eth0"}, "fe80::1"},
+		{&net.UnixAddr{Name: "@"}, "invalid IP"},
+		{nil, "invalid IP"},
+	} {
+		if got := addrOf(test.addr).String(); got != test.want {
+			t.Errorf("%v: %s, want %s", test.addr, got, test.want)
+		}
+	}
+	if !netip.MustParsePrefix("192.0.2.0/24").Contains(addrOf(&net.TCPAddr{IP: net.ParseIP("::ffff:192.0.2.1")})) {
+		t.Error("an IPv4 peer on an IPv6 socket is not of its network")
+	}
+}
+
+func TestRequestWithoutASession(t *testing.T) {
+	h, w := New(Config{}), httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), "GET", "/", nil))
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestLinesOfADeadUpstreamAreFew(t *testing.T) {
+	var l lines
+	written, dropped := 0, ""
+	for second := range int64(3) {
+		for range 100 {
+			if more, ok := l.takeAt(second + 1); ok {
+				written++
+				for _, m := range more {
+					dropped += " " + m.(slog.Attr).String()
+				}
+			}
+		}
+	}
+	if written != 3*linesPerSecond || dropped != " dropped=80 dropped=80" {
+		t.Errorf("%d lines, dropped %q", written, dropped)
+	}
+}
+
+func TestWantsJSON(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"": false, "*/*": false, "application/json": true, "application/problem+json": true,
+		"text/html,application/xhtml+xml,application/json": false, "text/plain, application/json;q=0.5": true,
+	} {
+		if got := wantsJSON(http.Header{"Accept": {accept}}); got != want {
+			t.Errorf("%q: %v", accept, got)
+		}
+	}
+}
+
+func TestReplyToHead(t *testing.T) {
+	w := httptest.NewRecorder()
+	reply(w, httptest.NewRequest("HEAD", "/", nil), 502, "why")
+	if w.Body.Len() != 0 || w.Header().Get("Content-Length") == "" {
+		t.Errorf("%q, %v", w.Body, w.Header())
+	}
+}
+
+func TestDoorWaitsForThoseInside(t *testing.T) {
+	h := New(Config{})
+	if !h.door.enter() {
+		t.Fatal("shut")
+	}
+	closed := make(chan struct{})
+	go func() { defer close(closed); h.Close() }()
+	for h.door.enter() { // until Close has shut it
+		h.door.leave()
+	}
+	select {
+	case <-closed:
+		t.Error("closed with one inside")
+	default:
+	}
+	h.door.leave()
+	<-closed
+}
