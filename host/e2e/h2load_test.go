@@ -14,10 +14,9 @@ func TestH2load(t *testing.T) {
 	plain := startHost(t, back.url("http"), "--plugin", "adaptive.wasm")
 	secure := startHost(t, back.url("http"), append(cert.flags(), "--plugin", "adaptive.wasm")...)
 	for name, args := range map[string][]string{
-		"h1":       {"--h1", plain.URL("http", "/hello")},
-		"h2c":      {"-m", "10", plain.URL("http", "/hello")},
-		"https h1": {"--h1", secure.URL("https", "/hello")},
-		"https h2": {"-m", "10", secure.URL("https", "/hello")},
+		"h1":  {"--h1", plain.URL("http", "/hello")},
+		"h2c": {"-m", "10", plain.URL("http", "/hello")},
+		"h2":  {"-m", "10", secure.URL("https", "/hello")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := hosttest.Run(t, h2load, append([]string{"-n", "20000", "-c", "20", "-t", "1"}, args...)...)

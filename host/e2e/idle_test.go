@@ -49,6 +49,7 @@ func fields(t *testing.T, line string) map[string]any {
 // TestPolicyCloses is the main job: an idle connection is closed when the
 // policy says so, and a log line and a metric say why.
 func TestPolicyCloses(t *testing.T) {
+	t.Parallel() // it mostly waits
 	back := newBackend(t)
 	h := startHost(t, back.url("http"), "--plugin", "fixed.wasm", "--plugin-config", "idle=300ms")
 	_, br := visit(t, h.Addr, "/hello")
@@ -79,6 +80,7 @@ func TestPolicyCloses(t *testing.T) {
 
 // TestSilentConnectionCloses: one that never carries a request has its line.
 func TestSilentConnectionCloses(t *testing.T) {
+	t.Parallel() // it mostly waits
 	back := newBackend(t)
 	h := startHost(t, back.url("http"), "--plugin", "fixed.wasm", "--plugin-config", "idle=300ms")
 	c, err := net.Dial("tcp", h.Addr)

@@ -64,6 +64,7 @@ func startNginx(t *testing.T) string {
 // TestUpstreamIdleRace sends requests at the very moments at which the
 // upstream closes its idle connections. None may be answered 502.
 func TestUpstreamIdleRace(t *testing.T) {
+	t.Parallel() // it mostly waits
 	h := startHost(t, startNginx(t))
 	around := func(n int) time.Duration { // 990 to 1010 ms, in steps of 1 ms
 		return time.Second + time.Duration(n%21-10)*time.Millisecond

@@ -41,6 +41,7 @@ func trickle(c net.Conn, text string, piece int, every time.Duration) error {
 }
 
 func TestSlowloris(t *testing.T) {
+	t.Parallel() // it mostly waits
 	back := newBackend(t)
 	h := startHost(t, back.url("http"), "--config", writeFile(t, "host.toml", slowLaw), "--listen", "127.0.0.1:0")
 	long := strings.Repeat("X-Slow: 1\r\n", 100_000)
@@ -77,6 +78,7 @@ func TestSlowloris(t *testing.T) {
 // TestHonestSlowUpload takes longer than every grace, at five times the
 // minimum rate: it goes through.
 func TestHonestSlowUpload(t *testing.T) {
+	t.Parallel() // it mostly waits
 	back := newBackend(t)
 	h := startHost(t, back.url("http"), "--config", writeFile(t, "host.toml", slowLaw), "--listen", "127.0.0.1:0")
 	nc, err := net.Dial("tcp", h.Addr)

@@ -77,6 +77,7 @@ func TestTCPRelay(t *testing.T) {
 
 // TestTCPRelayIdle: a silent tunnel is the policy's, like any connection.
 func TestTCPRelayIdle(t *testing.T) {
+	t.Parallel() // it mostly waits
 	h := startHost(t, startGreeter(t), "--listen", "tcp://127.0.0.1:0", "--plugin", "fixed", "--plugin-config", "tunnel=300ms")
 	c, err := net.Dial("tcp", h.Addr)
 	if err != nil {
