@@ -72,7 +72,7 @@ type setup struct {
 
 // rig is a running proxy with its client.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	gov     *idle.Governor
 	account *idle.Account // of accepted connections
 	dialled *idle.Account
@@ -105,7 +105,7 @@ func (b *buffer) String() string {
 }
 
 // start starts a proxy; the test's cleanup stops it and checks for leaks.
-func start(t *testing.T, s setup) *rig {
+func start(t testing.TB, s setup) *rig {
 	t.Helper()
 	leaks(t)
 	r := &rig{t: t, log: &buffer{}, pool: x509.NewCertPool()}
@@ -186,7 +186,7 @@ func start(t *testing.T, s setup) *rig {
 	return r
 }
 
-func newOrigin(t *testing.T, s setup) *httptest.Server {
+func newOrigin(t testing.TB, s setup) *httptest.Server {
 	o := httptest.NewUnstartedServer(s.server)
 	o.Config.Protocols = new(http.Protocols)
 	o.Config.Protocols.SetHTTP1(s.scheme != "h2c")
@@ -275,7 +275,7 @@ func (r *rig) dial(m mode, protos ...string) net.Conn {
 }
 
 // eventually waits for what another goroutine brings about.
-func eventually(t *testing.T, what string, f func() bool) {
+func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
 		if f() {
@@ -287,7 +287,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 }
 
 // leaks fails the test when goroutines of the proxy outlive it.
-func leaks(t *testing.T) {
+func leaks(t testing.TB) {
 	t.Cleanup(func() {
 		var stacks string
 		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); runtime.Gosched() {
@@ -310,7 +310,7 @@ type pair struct {
 	leaf *x509.Certificate
 }
 
-func newPair(t *testing.T, dir, name string, names ...string) pair {
+func newPair(t testing.TB, dir, name string, names ...string) pair {
 	t.Helper()
 	p := pair{Pair: proxy.Pair{Cert: filepath.Join(dir, name+".crt"), Key: filepath.Join(dir, name+".key")}}
 	p.renew(t, names...)
@@ -320,7 +320,7 @@ func newPair(t *testing.T, dir, name string, names ...string) pair {
 var serial int64
 
 // renew writes a new certificate over the old one.
-func (p *pair) renew(t *testing.T, names ...string) {
+func (p *pair) renew(t testing.TB, names ...string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -347,7 +347,7 @@ func (p *pair) renew(t *testing.T, names ...string) {
 	write(t, p.Key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
-func write(t *testing.T, name string, b []byte) {
+func write(t testing.TB, name string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(name, b, 0o600); err != nil {
 		t.Fatal(err)
