@@ -19,6 +19,11 @@ func (c *Conn) expire(now int64, q *question) {
 	case c.closed:
 		c.mu.Unlock()
 		return
+	case c.ending.Load() != 0 && c.inflight > 0 && restful(c.endPhase):
+		// a request was faster than the end; it is the last, and is served
+		c.shard.schedule(&c.entry, now+int64(endGrace))
+		c.mu.Unlock()
+		return
 	case c.ending.Load() != 0: // its owner had endGrace to close it
 		c.mu.Unlock()
 		c.inner.Close()

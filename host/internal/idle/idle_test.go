@@ -344,6 +344,41 @@ func TestEnderInsteadOfADeadline(t *testing.T) {
 	})
 }
 
+func TestDrainSaysGoodbyeAfterTheLastStream(t *testing.T) {
+	bubble(t, native, policy.Limits{}, func(b *bench) {
+		b.conn.SetProtocol(abi.ProtocolHTTP2)
+		b.conn.Begin(0, false)
+		got := make(chan policy.Reason, 1)
+		b.conn.SetEnder(func(r policy.Reason) { got <- r })
+		b.conn.drain()
+		synctest.Wait()
+		if len(got) != 0 {
+			b.Fatal("ended under a request")
+		}
+		b.conn.End()
+		if r := <-got; r != policy.ReasonDrain {
+			b.Fatal(r)
+		}
+	})
+}
+
+func TestARequestFasterThanTheEndIsServed(t *testing.T) {
+	bubble(t, native, policy.Limits{}, func(b *bench) {
+		b.conn.SetProtocol(abi.ProtocolHTTP2)
+		b.conn.SetEnder(func(policy.Reason) { b.conn.Begin(0, false) })
+		b.conn.Shut(policy.ReasonPolicy)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if b.log.count() != 0 {
+			b.Fatal("cut off")
+		}
+		b.conn.End()
+		time.Sleep(endGrace + time.Millisecond)
+		synctest.Wait()
+		b.log.end(b.T)
+	})
+}
+
 func TestTheOwnersDeadlineIsKeptApart(t *testing.T) {
 	bubble(t, native, policy.Limits{}, func(b *bench) {
 		p := make([]byte, 1)

@@ -123,12 +123,20 @@ func (c *Conn) endGapLocked() {
 // Idle, or StreamIdle for HTTP/2.
 func (c *Conn) End() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	after := c.endRequestLocked()
+	c.mu.Unlock()
+	if after != nil {
+		after()
+	}
+}
+
+// endRequestLocked returns what is to be done without mu, if anything.
+func (c *Conn) endRequestLocked() (after func()) {
 	if c.inflight > 0 {
 		c.inflight--
 	}
 	if c.inflight > 0 {
-		return
+		return nil
 	}
 	now := c.gov.clock.now()
 	c.gapStart, c.gapEnd = now, -1
@@ -138,6 +146,7 @@ func (c *Conn) End() {
 	}
 	c.setPhaseLocked(p, now)
 	if c.draining && c.ending.Load() == 0 {
-		c.endLocked(policy.ReasonDrain)
+		return c.endLocked(policy.ReasonDrain)
 	}
+	return nil
 }
