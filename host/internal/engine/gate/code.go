@@ -20,6 +20,11 @@ func (r *reader) bodies(m *Module, limits Limits) {
 		return
 	}
 	m.bodies = make([]Body, 0, len(own))
+	for _, g := range m.globals {
+		if g.Mutable {
+			m.mutable++
+		}
+	}
 	v := machine{module: m, limits: limits}
 	for i := range own {
 		at, size := r.pos, r.u32()
@@ -47,12 +52,13 @@ func (v *machine) body(typ uint32) (b Body) {
 	v.operands, v.controls = v.operands[:0], v.controls[:0]
 	v.at = v.pos
 	v.open(OpBlock, nil, t.Results)
+	v.strain.begin(len(v.locals), v.module.mutable)
 	var in Instr
 	for v.ok() && len(v.controls) > 0 {
 		v.at = v.pos
 		v.instr(&in)
 		if v.ok() {
-			b.Weight.add(&in, len(v.controls))
+			v.strain.add(&in)
 			v.step(&in)
 		}
 	}
@@ -60,6 +66,7 @@ func (v *machine) body(typ uint32) (b Body) {
 		v.refuse(v.pos, RuleControl, "%d bytes of code follow the function's end", v.left())
 	}
 	if v.ok() {
+		b.Weight = v.strain.Weight
 		v.weigh(&b)
 	}
 	return b

@@ -1,30 +1,161 @@
 package gate
 
-// Weight counts what makes a function expensive to compile.
+// Weight counts what makes a function dear: to compile, and to enter.
 type Weight struct {
-	Blocks  int // block, loop, if and else
-	Loops   int
-	Depth   int // of nested blocks
-	Targets int // of all its br_tables
-	Instrs  int
+	Instrs   int
+	Blocks   int // block, loop, if and else
+	Accesses int // of memory
+	// Effort estimates what compiling the function costs, metering included.
+	// A unit is some 30 ns of wazero's optimising compiler on a server of
+	// 2020s make. The compiler is linear in most code, but walks the dominator
+	// tree upwards for every edge between basic blocks, and for every variable
+	// wherever blocks meet: so a unit is also one step of such a walk.
+	Effort uint64
 }
 
-func (w *Weight) add(in *Instr, depth int) {
-	w.Instrs++
-	w.Depth = max(w.Depth, depth)
-	switch in.Op {
-	case OpLoop:
-		w.Loops++
-		w.Blocks++
-	case OpBlock, OpIf, OpElse:
-		w.Blocks++
-	case OpBrTable:
-		w.Targets += int(in.Count) + 1
+// Units of effort, measured with wazero v1.12.
+const (
+	effortInstr  = 10
+	effortAccess = 100 // checks its bounds, with an exit of its own
+	effortCall   = 100
+	effortBulk   = 500 // a loop of calls
+	effortBlock  = 40
+	effortLabel  = 60 // of a br_table
+	effortReload = 30 // of one mutable global after a call
+	effortLocal  = 4  // of one that is declared, whether it is used or not
+	// implied is how many variables a function has beside its locals: the
+	// memory's base and length, and the fuel.
+	implied = 4
+	// steps is how far an edge lengthens the way to the entry: a block of its
+	// own, and one for the meter's charge.
+	steps = 2
+	// loopSteps is that of an instruction that compiles to loops and calls.
+	loopSteps = 8
+)
+
+// unreached is the distance of code that is never run.
+const unreached = 1 << 40
+
+// strain follows how far a function's code is from its entry, in basic blocks
+// of which each dominates the next, and adds up the effort.
+type strain struct {
+	globals int // mutable ones
+	vars    uint64
+	here    uint64
+	frames  []strainFrame
+	Weight
+}
+
+// strainFrame is an open block.
+type strainFrame struct {
+	loop  bool
+	cond  uint64 // of an if without an else so far: the condition's distance
+	after uint64 // the least distance of a branch to its end
+}
+
+func (s *strain) begin(locals, globals int) {
+	*s = strain{globals: globals, vars: uint64(locals) + implied, here: 1, frames: s.frames[:0]}
+	s.frames = append(s.frames, strainFrame{cond: unreached, after: unreached})
+	s.Effort = uint64(locals) * effortLocal
+}
+
+// edge adds a way between blocks, at which variables are looked up.
+func (s *strain) edge(vars uint64) {
+	if s.here < unreached {
+		s.Effort += s.here * vars
 	}
+}
+
+// meet adds a branch to a block.
+func (s *strain) meet(depth uint32) {
+	f := &s.frames[len(s.frames)-1-int(min(depth, uint32(len(s.frames)-1)))]
+	s.edge(s.vars)
+	if !f.loop {
+		f.after = min(f.after, s.here)
+	}
+}
+
+// add takes the next instruction, before it is validated.
+func (s *strain) add(in *Instr) {
+	s.Instrs++
+	s.Effort += effortInstr
+	switch info := in.Op.info(); {
+	case info.imm == immMemory:
+		s.Accesses++
+		s.Effort += effortAccess + uint64(s.Accesses)>>5
+	case in.Op <= OpBrTable || in.Op == OpReturn:
+		s.flow(in)
+	case in.Op == OpCall || in.Op == OpCallIndirect:
+		s.Effort += effortCall + s.reload()
+	case in.Op == OpMemoryGrow || in.Op >= OpMemoryInit && in.Op != OpDataDrop && in.Op != OpElemDrop && in.Op != OpTableSize:
+		s.Effort += effortBulk + s.reload()
+		s.edge(implied * steps)
+		s.here += loopSteps
+	}
+}
+
+// reload is what a call adds for the mutable globals. Their square is for
+// memory: each is a value of its own after every call.
+func (s *strain) reload() uint64 {
+	n := uint64(s.globals)
+	return n*effortReload + n*n/4
+}
+
+func (s *strain) flow(in *Instr) {
+	switch in.Op {
+	case OpBlock, OpLoop, OpIf:
+		s.Blocks++
+		s.Effort += effortBlock + uint64(len(s.frames))>>2
+		f := strainFrame{loop: in.Op == OpLoop, cond: unreached, after: unreached}
+		if in.Op == OpIf {
+			f.cond = s.here
+		}
+		s.frames = append(s.frames, f)
+		if in.Op != OpBlock {
+			s.edge(s.vars)
+			s.here += steps
+		}
+	case OpElse:
+		s.Blocks++
+		f := &s.frames[len(s.frames)-1]
+		f.after = min(f.after, s.here)
+		s.here = f.cond + steps
+		f.cond = unreached
+	case OpEnd:
+		s.end()
+	case OpBr:
+		s.meet(in.X)
+		s.here = unreached
+	case OpBrIf:
+		s.meet(in.X)
+		s.edge(implied)
+		s.here += steps
+	case OpBrTable:
+		s.Effort += uint64(in.Count) * effortLabel
+		s.here++ // every label has a block of its own, before its target
+		in.EachLabel(s.meet)
+		s.here = unreached
+	case OpReturn, OpUnreachable:
+		s.here = unreached
+	}
+}
+
+// end closes a block.
+func (s *strain) end() {
+	f := s.frames[len(s.frames)-1]
+	if len(s.frames) > 1 {
+		s.frames = s.frames[:len(s.frames)-1]
+	}
+	least := min(f.after, f.cond)
+	if f.loop || least >= unreached {
+		return // what follows has no other way to it
+	}
+	s.edge(s.vars)
+	s.here = min(s.here, least) + steps
 }
 
 // weigh adds a function's effort to the module's.
 func (v *machine) weigh(b *Body) {
-	v.module.effort += uint64(b.Weight.Loops) * uint64(b.Locals)
+	v.module.effort += b.Weight.Effort
 	v.cap(b.Start, RuleEffort, "brings the effort of compiling to %d", v.module.effort, v.limits.Effort)
 }

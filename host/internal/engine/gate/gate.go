@@ -40,6 +40,7 @@ type Module struct {
 	hasDataCount bool
 	dataSegments uint32
 	locals       int
+	mutable      int // globals
 	effort       uint64
 }
 

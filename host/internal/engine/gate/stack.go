@@ -27,6 +27,7 @@ type machine struct {
 	controls []control
 	locals   []ValType
 	at       int // of the current instruction
+	strain   strain
 }
 
 func (v *machine) top() *control { return &v.controls[len(v.controls)-1] }

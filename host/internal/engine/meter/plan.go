@@ -13,8 +13,8 @@ import "idlehost/host/internal/engine/gate"
 // a handful of instructions. Where the alternative is to leave a loop or the
 // function, which happens once, it may be larger.
 const (
-	slackBranch = 16 // fuel
-	slackLeave  = 64
+	slackBranch = 4 // fuel
+	slackLeave  = 24
 
 	// same marks a region that runs whenever its parent does.
 	same = -1
@@ -173,7 +173,7 @@ func (p *plan) close(in *gate.Instr) {
 // slack returns how much may be charged early for code that is not reached if
 // a branch goes to a frame, from inside a loop.
 func (p *plan) slack(target, loop int) int64 {
-	if target == 0 || target < loop {
+	if target > 0 && target < loop {
 		return slackLeave
 	}
 	return slackBranch
