@@ -29,7 +29,7 @@ func (c *Conn) Close() error {
 	lingers := c.lingersLocked()
 	if lingers {
 		c.linger = true
-		c.shard.schedule(&c.entry, now+int64(c.gov.cfg.Linger))
+		c.scheduleLocked(now + int64(c.gov.cfg.Linger))
 	} else {
 		c.shard.cancel(&c.entry)
 		end.Unread = unread(c.inner)

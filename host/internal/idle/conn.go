@@ -45,6 +45,7 @@ type Conn struct {
 	mu       sync.Mutex // guards the following
 	account  *Account
 	entry    entry // in shard's wheel; its own fields are the shard's
+	armed    int64 // no later than this the shard looks
 	protocol policy.Protocol
 	admitted bool
 	peerGone bool // a read returned EOF or a reset

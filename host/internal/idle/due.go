@@ -129,8 +129,16 @@ func (c *Conn) progressLocked() uint64 {
 }
 
 // rescheduleLocked makes sure the shard looks in time. A look that comes too
-// early is harmless and moves itself.
+// early is harmless and moves itself, so a deadline that moved away costs
+// nothing here.
 func (c *Conn) rescheduleLocked(now int64) {
-	at, _ := c.dueLocked(now, false)
-	c.shard.scheduleBy(&c.entry, at)
+	if at, _ := c.dueLocked(now, false); at < c.armed {
+		c.scheduleLocked(at)
+	}
+}
+
+// scheduleLocked sets when the shard looks next.
+func (c *Conn) scheduleLocked(at int64) {
+	c.armed = at
+	c.shard.schedule(&c.entry, at)
 }

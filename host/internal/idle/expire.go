@@ -21,7 +21,7 @@ func (c *Conn) expire(now int64, q *question) {
 		return
 	case c.ending.Load() != 0 && c.inflight > 0 && restful(c.endPhase):
 		// a request was faster than the end; it is the last, and is served
-		c.shard.schedule(&c.entry, now+int64(endGrace))
+		c.scheduleLocked(now + int64(endGrace))
 		c.mu.Unlock()
 		return
 	case c.ending.Load() != 0: // its owner had endGrace to close it
@@ -45,7 +45,7 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 		at, why = c.dueLocked(now, true)
 	}
 	if at > now || why == causeNone {
-		c.shard.schedule(&c.entry, max(at, now+1))
+		c.scheduleLocked(max(at, now+1))
 		return nil
 	}
 	base := c.baseLocked()
@@ -65,7 +65,7 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 	}
 	v := c.askLocked(q, abi.KindTimeout, now)
 	if c.baseLocked() != base { // bytes came while the policy thought
-		c.shard.schedule(&c.entry, now+1)
+		c.scheduleLocked(now + 1)
 		return nil
 	}
 	hold, reason := c.weighLocked(v, now-base)
@@ -74,7 +74,7 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 	}
 	c.extBase, c.extUntil = base, now+int64(hold)
 	at, _ = c.dueLocked(now, true)
-	c.shard.schedule(&c.entry, max(at, now+1))
+	c.scheduleLocked(max(at, now+1))
 	return nil
 }
 
@@ -198,7 +198,7 @@ func (c *Conn) endLocked(r policy.Reason) (after func()) {
 	p := c.Phase()
 	c.ending.Store(1 + uint32(r))
 	c.endPhase, c.endIdle = p, time.Duration(max(now-c.baseLocked(), 0))
-	c.shard.schedule(&c.entry, now+int64(endGrace))
+	c.scheduleLocked(now + int64(endGrace))
 	if f := c.ender; f != nil && restful(p) {
 		c.ender = nil
 		return func() { f(r) }

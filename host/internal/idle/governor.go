@@ -120,7 +120,7 @@ func (g *Governor) Govern(nc net.Conn, a *Account, side policy.Side) *Conn {
 	now := g.clock.now()
 	c := &Conn{
 		inner: nc, gov: g, shard: g.shards[id%uint64(len(g.shards))],
-		id: id, side: side, opened: now, account: a, phaseStart: now, gapStart: -1, gapEnd: -1,
+		id: id, side: side, opened: now, account: a, phaseStart: now, gapStart: -1, gapEnd: -1, armed: never,
 	}
 	c.entry.Owner = c
 	c.peer = addrPort(nc.RemoteAddr())

@@ -81,7 +81,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.site.Upstream == nil && s.site.Local != nil {
 		x.Attach(r.Context())
-		defer x.Release()
 		s.site.Local.ServeHTTP(w, x.request())
 		return
 	}
@@ -96,7 +95,6 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, x *exchange) {
 		r.Trailer = http.Header{}
 	}
 	x.Attach(r.Context())
-	defer x.Release()
 	out := x.request()
 	if out.Header["Upgrade"] != nil && !x.session.h2 {
 		w = &upgrader{ResponseWriter: w, x: x}

@@ -76,7 +76,10 @@ func (d *dialling) plain(ctx context.Context, _, _ string) (net.Conn, error) {
 	if err := w.admit(); err != nil {
 		return nil, err
 	}
-	return w, nil
+	if w.h2 {
+		return w, nil
+	}
+	return &top{Conn: w, wire: w}, nil
 }
 
 // secure connects and shakes hands, so that the handshake is governed by the
@@ -103,7 +106,10 @@ func (d *dialling) secure(ctx context.Context, _, _ string) (net.Conn, error) {
 	if err := w.admit(); err != nil {
 		return nil, err
 	}
-	return tc, nil
+	if w.h2 {
+		return tc, nil // the transport asks it what was negotiated
+	}
+	return &top{Conn: tc, wire: w}, nil
 }
 
 // connect opens a governed connection, in phase Handshake.

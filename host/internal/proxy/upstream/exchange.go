@@ -22,7 +22,6 @@ import (
 // Set the exported fields, then call Attach.
 type Exchange struct {
 	context.Context
-	cancel context.CancelCauseFunc
 
 	// Route is the class of the request's route.
 	Route uint16
@@ -45,13 +44,8 @@ type Exchange struct {
 
 type exchangeKey struct{}
 
-// Attach makes x the context of a request that ctx governs; Release frees it.
-func (x *Exchange) Attach(ctx context.Context) {
-	x.Context, x.cancel = context.WithCancelCause(ctx)
-}
-
-// Release ends the exchange. Its goroutines, if any are left, give up.
-func (x *Exchange) Release() { x.cancel(context.Canceled) }
+// Attach makes x the context of a request that ctx governs.
+func (x *Exchange) Attach(ctx context.Context) { x.Context = ctx }
 
 // Value returns x for the package's own key.
 func (x *Exchange) Value(key any) any {
@@ -140,7 +134,7 @@ func (x *Exchange) gotConn(info httptrace.GotConnInfo) {
 		w.Close()
 	case !w.h2:
 		w.wrote.Store(false)
-		w.exchange.Store(x)
+		w.waited.Store(true)
 	}
 }
 
@@ -161,7 +155,7 @@ func (x *Exchange) end() {
 	if !begun {
 		return
 	}
-	w.exchange.CompareAndSwap(x, nil)
+	w.waited.Store(false)
 	w.conn.End()
 }
 

@@ -77,7 +77,6 @@ func (b body) Read(p []byte) (int, error) {
 func send(g *Group, method, path, content string) (string, error) {
 	x := &Exchange{HasBody: content != ""}
 	x.Attach(context.Background())
-	defer x.Release()
 	req, err := http.NewRequestWithContext(x, method, "http://proxy.example"+path, nil)
 	if err != nil {
 		return "", err

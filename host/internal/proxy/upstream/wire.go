@@ -1,9 +1,7 @@
 package upstream
 
 import (
-	"errors"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -17,8 +15,8 @@ type wire struct {
 	conn *idle.Conn
 	h2   bool // set before the transport sees it
 
-	wrote    atomic.Bool              // since the request began; HTTP/1 only
-	exchange atomic.Pointer[Exchange] // the request under way; HTTP/1 only
+	wrote  atomic.Bool // since the request began; HTTP/1 only
+	waited atomic.Bool // a request was sent and nothing has come back; HTTP/1 only
 }
 
 // wireOf returns the wire below nc, nil if there is none.
@@ -36,18 +34,7 @@ func wireOf(nc net.Conn) *wire {
 	return nil
 }
 
-// Read gives up the request when the host ends the connection under it. The
-// transport would take the passed deadline for a broken connection and repeat
-// the request, on an upstream that is already too slow for it.
-func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.conn.Read(p)
-	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		if x := w.exchange.Load(); x != nil {
-			x.cancel(err)
-		}
-	}
-	return n, err
-}
+func (w *wire) Read(p []byte) (int, error) { return w.conn.Read(p) }
 
 func (w *wire) Write(p []byte) (int, error) {
 	n, err := w.conn.Write(p)
