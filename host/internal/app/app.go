@@ -37,7 +37,8 @@ type Config struct {
 // App is a running host. Create it with New, and run it with Run; Close ends
 // one that is not run.
 type App struct {
-	cfg Config
+	cfg     Config
+	ballast ballast
 
 	logs     *observe.Writer
 	logger   *slog.Logger
@@ -84,7 +85,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, current: c}
+	a := &App{cfg: cfg, ballast: newBallast(), current: c}
 	if err := a.build(ctx, c); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
