@@ -1,0 +1,8 @@
+//go:build !race
+
+package hostile
+
+const (
+	raceSlow  = 1
+	raceLarge = 1
+)

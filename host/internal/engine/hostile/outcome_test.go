@@ -1,0 +1,158 @@
+package hostile
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"text/tabwriter"
+
+	"idlehost/host/internal/policy"
+)
+
+// TestOutcomes takes every attack through gate, meter and engine, each in a
+// process of its own, which it must neither kill, nor freeze, nor fill.
+func TestOutcomes(t *testing.T) {
+	ready := guarded()
+	t.Logf("the engine has gate and meter of its own: %v", ready)
+	var table tally
+	for _, a := range Corpus() {
+		t.Run(a.Name, func(t *testing.T) {
+			if why := unmet(ready)[a.Name]; why != "" {
+				t.Skip(why)
+			}
+			w := newWorker(t)
+			defer w.stop()
+			v, err := w.judge(a.Wasm(), a.Params)
+			table.count(a.Class, v, err)
+			switch {
+			case err != nil:
+				t.Errorf("%v; wanted: %v", err, a.Want)
+			case v.Broken+v.Forged != "":
+				t.Errorf("broke a promise: %s %s", v.Broken, v.Forged)
+			case !a.Want.met(v, ready):
+				t.Errorf("got %v, rule %q, fault %v: %s\nwant %v, rule %q, fault %v",
+					v.Outcome, v.Rule, v.Fault, v.Text, a.Want.Outcome, a.Want.Rule, a.Want.Fault)
+			}
+		})
+	}
+	t.Log(table.String())
+}
+
+// met reports whether a module came to the end that it should.
+func (want Want) met(v verdict, ready bool) bool {
+	if want.Outcome == Bounded {
+		return v.Outcome <= Harmless
+	}
+	if v.Outcome != want.Outcome || v.Rule != want.Rule {
+		return false
+	}
+	switch {
+	case want.Fault == policy.FaultNone, v.Fault == want.Fault:
+		return true
+	case ready:
+		return false
+	}
+	// An engine that does not know the meter sees a trap where fuel ran out,
+	// and names the step of the lifecycle.
+	return want.Fault == policy.FaultFuel && v.Fault != policy.FaultOutput
+}
+
+// unmet lists the attacks that an engine without gate, meter and compile
+// process of its own does not stop, and what it lacks for that.
+func unmet(ready bool) map[string]string {
+	if ready {
+		return nil
+	}
+	const (
+		charge  = "the engine's host functions do not charge for what they do"
+		escape  = "the engine passes control characters on to the log"
+		stack   = "the engine does not give each call a budget, so one may use all that a life has, and the stack with it"
+		compile = "the engine compiles in its own process, without a limit on memory and time"
+	)
+	return map[string]string{
+		"fd-write-amplified": charge, "random-storm": charge,
+		"log-controls": escape, "log-line-separators": escape,
+		"recursion-with-results": stack, "recursion": stack, "recursion-mutual": stack,
+		"br-tables-below-the-cap": compile, "loads-in-a-row": compile,
+		"blocks-in-a-row": compile, "divisions-in-a-row": compile,
+	}
+}
+
+// TestMutants: whatever a module is, it is accepted or refused within the
+// bounds.
+func TestMutants(t *testing.T) {
+	per := 8
+	if testing.Short() || raceSlow > 1 {
+		per = 1
+	}
+	ready := guarded()
+	skip := unmet(ready)
+	w := newWorker(t)
+	defer func() { w.stop() }()
+	var table tally
+	for i, a := range Corpus() {
+		wasm := a.Wasm()
+		if len(wasm) > 64<<10 || skip[a.Name] != "" {
+			continue
+		}
+		for n := range per {
+			seed := uint64(i*per + n)
+			m := Mutant(wasm, seed)
+			v, err := w.judge(m, a.Params)
+			table.count(a.Class, v, err)
+			if err == nil && v.Broken == "" && (v.Forged == "" || !ready) {
+				continue
+			}
+			t.Errorf("%s, seed %d: %v %s %s\n%s", a.Name, seed, err, v.Broken, v.Forged, firstOf(m))
+			if err != nil {
+				w.stop()
+				w = newWorker(t)
+			}
+		}
+	}
+	t.Log(table.String())
+}
+
+// tally is a table of outcomes by class.
+type tally struct {
+	n       map[Class]*[Harmless + 2]int // by outcome; the last: out of bounds
+	cpu, kb map[Class]int64
+}
+
+func (y *tally) count(c Class, v verdict, err error) {
+	if y.n == nil {
+		y.n, y.cpu, y.kb = map[Class]*[Harmless + 2]int{}, map[Class]int64{}, map[Class]int64{}
+	}
+	if y.n[c] == nil {
+		y.n[c] = new([Harmless + 2]int)
+	}
+	if err != nil {
+		y.n[c][Harmless+1]++
+	} else {
+		y.n[c][v.Outcome]++
+	}
+	y.cpu[c], y.kb[c] = max(y.cpu[c], v.CPU), max(y.kb[c], v.Peak)
+}
+
+// String returns the table.
+func (y *tally) String() string {
+	var b strings.Builder
+	out := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprint(out, "\nclass\t")
+	for o := range Harmless + 1 {
+		fmt.Fprintf(out, "%v\t", o)
+	}
+	fmt.Fprintln(out, "out of bounds\tmost CPU ms\tmost KiB")
+	for _, c := range Classes() {
+		if y.n[c] == nil {
+			continue
+		}
+		fmt.Fprintf(out, "%s\t", c)
+		for _, n := range y.n[c] {
+			fmt.Fprintf(out, "%d\t", n)
+		}
+		fmt.Fprintf(out, "%d\t%d\n", y.cpu[c], y.kb[c])
+	}
+	_ = out.Flush()
+	return b.String()
+}
