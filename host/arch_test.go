@@ -18,7 +18,10 @@ import (
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
 	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, engine/gate, demo;
-	engine/gate < engine/gate/gatetest, engine/meter;
+	engine/gate, engine/wasmtest < engine/gate/gatetest;
+	engine/gate < engine/meter;
+	policy < engine/forge;
+	policy, engine/wasmtest, /sdk/abi < engine/hostile;
 
 	/sdk/abi < policy;
 	policy, /sdk/abi < books, tenant, config;
@@ -34,7 +37,7 @@ const imports = `
 	NONE < admin;
 	policy, idle, books, engine, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
 	proxy/tcpproxy, demo, observe, admin, /plugins, /sdk/abi < app;
-	app, config, /plugins < cli;
+	app, config, engine/forge, /plugins < cli;
 	cli < /host;
 
 	/sdk/abi < /sdk/go, /sdk/tck;
@@ -46,7 +49,7 @@ const imports = `
 
 // only names the packages that may import something, and why nobody else may.
 var only = []struct{ path, packages, why string }{
-	{"github.com/tetratelabs/wazero", "engine /sdk/tck", "one room runs guests; the kit stands for a foreign host"},
+	{"github.com/tetratelabs/wazero", "engine engine/forge /sdk/tck", "one room runs guests; the kit stands for a foreign host"},
 	{"github.com/prometheus", "observe admin", "rooms report through interfaces, observe counts"},
 	{"github.com/BurntSushi/toml", "config /sdk/abi/gen", "the file format is config's"},
 	{"github.com/spf13", "cli", "flags are parsed in one place"},
@@ -54,7 +57,7 @@ var only = []struct{ path, packages, why string }{
 	{"github.com/coder/websocket", "", "a client for tests"},
 	{"google.golang.org/grpc", "", "a client for tests"},
 	{"idlehost/host/internal/testnet", "", "fakes are for tests"},
-	{"idlehost/host/internal/engine/wasmtest", "", "fakes are for tests"},
+	{"idlehost/host/internal/engine/wasmtest", "engine/gate/gatetest engine/hostile", "fakes are for tests"},
 	{"idlehost/host/internal/engine/gate/gatetest", "", "fakes are for tests"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
 	{"testing", "testnet engine/wasmtest engine/gate/gatetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
