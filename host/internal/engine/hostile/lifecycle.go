@@ -22,6 +22,8 @@ func lifecycle() []Attack {
 		attack("initialize-traps", "_initialize traps.", atInit(policy.FaultInit), guest(procedure("_initialize", w.Unreachable()))),
 		attack("initialize-grows", "_initialize grows the memory for ever.", fuel,
 			guest(procedure("_initialize", forever(w.Grow(1), w.Drop())))),
+		attack("initialize-deep", "_initialize calls itself a million deep each time an instance is made, and each question loses one.", bounded(),
+			guest(procedure("_initialize", w.Const32(1_000_000), w.Call(5)), deep(5), accept(w.Unreachable()), timeout(w.Unreachable()))),
 		attack("version-loops", "abi_version loops for ever.", fuel, version(w.Forever(), w.Const32(1))),
 		attack("version-0", "abi_version returns 0.", atInit(policy.FaultRefused), version(w.Const32(0))),
 		attack("abi-version-2", "abi_version returns a version that does not exist yet.", atInit(policy.FaultRefused), version(w.Const32(2))),

@@ -88,12 +88,18 @@ func recursion() []Attack {
 			return w.Guest(accept(w.Call(4), bytes.Repeat(w.Drop(), 16)), deep).Bytes()
 		}),
 		attack("recursion-to-a-depth", "A function calls itself 100,000 deep, returns, and does so again.", fuel, func() []byte {
-			// (func $4 (param i32) (if (local.get 0) (then (call $4 (i32.sub (local.get 0) (i32.const 1))))))
-			deep := w.Func{Params: []byte{w.I32},
-				Body: w.Code(w.LocalGet(0), w.If(w.Code(w.LocalGet(0), w.Const32(1), op(0x6b), w.Call(4))))}
-			return w.Guest(accept(forever(w.Const32(100_000), w.Call(4))), deep).Bytes()
+			return w.Guest(accept(forever(w.Const32(100_000), w.Call(4))), deep(4)).Bytes()
 		}),
 	}
+}
+
+// deep is function $self, which calls itself as deep as it is told, and
+// returns.
+//
+//	(param i32) (if (local.get 0) (then (call $self (i32.sub (local.get 0) (i32.const 1)))))
+func deep(self uint32) w.Func {
+	return w.Func{Params: []byte{w.I32},
+		Body: w.Code(w.LocalGet(0), w.If(w.Code(w.LocalGet(0), w.Const32(1), op(0x6b), w.Call(self))))}
 }
 
 // traps end a call the hard way. The instance may be in any state after it.
