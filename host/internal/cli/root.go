@@ -54,7 +54,7 @@ func newRoot(f *flags) *cobra.Command {
 		}
 		help(cmd, f)
 	})
-	root.AddCommand(newVersion(), newConfig())
+	root.AddCommand(newVersion(), newConfig(), newCompileApart())
 	return root
 }
 

@@ -1,0 +1,20 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"idlehost/host/internal/engine/forge"
+)
+
+// compileApart is the command by which the host asks itself to compile a
+// policy in another process. It is for forge.Config.Argv, not for people.
+const compileApart = "compile-apart"
+
+func newCompileApart() *cobra.Command {
+	return &cobra.Command{
+		Use:    compileApart,
+		Hidden: true,
+		Args:   exactly(0, "no argument"),
+		RunE:   func(cmd *cobra.Command, _ []string) error { return forge.Child(cmd.InOrStdin(), cmd.OutOrStdout()) },
+	}
+}

@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"idlehost/host/internal/engine/forge"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == compileApart {
+		os.Exit(Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+func TestHostCompilesApart(t *testing.T) {
+	f, err := forge.New(t.Context(), forge.Config{Argv: []string{os.Args[0], compileApart}, Dir: t.TempDir() + "/code"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if c := f.Capability(); c.Apart != (runtime.GOOS == "linux") {
+		t.Error(c)
+	}
+}
+
+func TestPeopleDoNotCompileApart(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := Main(t.Context(), []string{compileApart}, strings.NewReader("\x00"), &out, &errs); code != ExitError || out.Len() > 0 {
+		t.Errorf("exit code %d, %q", code, out.String())
+	}
+	if !strings.Contains(errs.String(), "host: error: ") {
+		t.Errorf("%q", errs.String())
+	}
+	var help bytes.Buffer
+	if Main(t.Context(), []string{"--help"}, nil, &help, &help); strings.Contains(help.String(), compileApart) {
+		t.Error("help shows it")
+	}
+}

@@ -1,0 +1,95 @@
+package forge
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+)
+
+// goGuest builds a policy with Go: 1.8 to 2.3 MB.
+func goGuest(b *testing.B) []byte {
+	b.Helper()
+	out := b.TempDir() + "/guest.wasm"
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "../testdata/goguest")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, text)
+	}
+	wasm, err := os.ReadFile(out)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return wasm
+}
+
+// load has a Forge compile o and a runtime load it.
+func load(b *testing.B, f *Forge, o Order) Report {
+	ctx := context.Background()
+	c, err := f.Compile(ctx, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	cache, err := wazero.NewCompilationCacheWithDir(f.Dir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCompilationCache(cache).WithDebugInfoEnabled(false))
+	if _, err := r.CompileModule(ctx, o.Wasm); err != nil {
+		b.Fatal(err)
+	}
+	c.Close()
+	if err := r.Close(ctx); err != nil {
+		b.Fatal(err)
+	}
+	if err := cache.Close(ctx); err != nil {
+		b.Fatal(err)
+	}
+	return c.Report
+}
+
+// BenchmarkFirst loads what no child has compiled before: child, seal, load.
+func BenchmarkFirst(b *testing.B) {
+	for name, wasm := range guests(b) {
+		b.Run(name, func(b *testing.B) {
+			f := open(b, config(b))
+			// A custom section makes the same code another module.
+			n := byte(0)
+			var mem int64
+			for b.Loop() {
+				n++
+				r := load(b, f, Order{Wasm: append(wasm[:len(wasm):len(wasm)], 0, 3, 1, 'n', n)})
+				if r.Cached {
+					b.Fatal("cached")
+				}
+				mem = max(mem, r.Usage.MemoryBytes)
+			}
+			b.ReportMetric(float64(mem)/(1<<20), "child-MiB")
+		})
+	}
+}
+
+// BenchmarkKnown loads what is in the cache: seal, load.
+func BenchmarkKnown(b *testing.B) {
+	for name, wasm := range guests(b) {
+		b.Run(name, func(b *testing.B) {
+			f := open(b, config(b))
+			var r Report
+			for load(b, f, Order{Wasm: wasm}); b.Loop(); {
+				r = load(b, f, Order{Wasm: wasm})
+			}
+			b.ReportMetric(float64(r.CodeBytes)/(1<<20), "code-MiB")
+		})
+	}
+}
+
+func guests(b *testing.B) map[string][]byte {
+	b.Helper()
+	small, err := os.ReadFile("../../../../plugins/adaptive.wasm")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return map[string][]byte{"small": small, "go": goGuest(b)}
+}

@@ -1,0 +1,67 @@
+package forge
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"idlehost/host/internal/policy"
+)
+
+// Error is why a module was not compiled.
+type Error struct {
+	// Fault is FaultRefused where the module is wrong, and FaultCompile where
+	// compiling it did not end well.
+	Fault policy.Fault
+	// Limit is what was exceeded: "wall", "cpu", "memory", "code", "queue",
+	// "size", or "" for none.
+	Limit string
+	// Text says what happened, with the limit and what was used.
+	Text string
+	// Usage is that of the child, as far as it is known.
+	Usage Usage
+}
+
+// Usage is what a child took.
+type Usage struct {
+	Wall, CPU   time.Duration
+	MemoryBytes int64 // resident at most; 0: not known
+}
+
+// String returns the usage for people.
+func (u Usage) String() string {
+	s := fmt.Sprintf("%v, of which %v of processor time", u.Wall.Round(time.Millisecond), u.CPU.Round(time.Millisecond))
+	if u.MemoryBytes > 0 {
+		s += ", and " + size(u.MemoryBytes)
+	}
+	return s
+}
+
+// Error returns one line.
+func (e *Error) Error() string { return "compile: " + e.Text }
+
+func limited(limit string, u Usage, format string, args ...any) *Error {
+	return &Error{Fault: policy.FaultCompile, Limit: limit, Usage: u, Text: fmt.Sprintf(format, args...)}
+}
+
+func broken(u Usage, format string, args ...any) *Error {
+	return limited("", u, format, args...)
+}
+
+// dirError is a folder that cannot be trusted with compiled code.
+type dirError struct {
+	path string
+	err  error
+}
+
+func (e *dirError) Error() string { return fmt.Sprintf("forge: cache folder %s: %v", e.path, e.err) }
+func (e *dirError) Unwrap() error { return e.err }
+
+// line makes text from a child fit a log line of at most limit bytes.
+func line(s string, limit int) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }), "; ")
+	if len(s) > limit {
+		s = s[:limit]
+	}
+	return strings.ToValidUTF8(s, "?")
+}

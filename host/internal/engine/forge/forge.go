@@ -1,0 +1,179 @@
+// Package forge compiles modules apart: a child process of the same program,
+// with limits on memory, processor time, wall time and what it may write, does
+// what a hostile module could abuse. The result passes through a private,
+// authenticated cache on disk to a folder from which wazero loads it, so that
+// this process never compiles what it did not write itself.
+package forge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Config configures a Forge. The zero value works, in process only: see Argv.
+type Config struct {
+	// Argv starts this very program in such a way that it calls Child, its
+	// own name first. nil: the program has no such entry, and compiles in
+	// process.
+	Argv []string
+	// Dir is where the cache lies. It must belong to this user, alone (0700),
+	// and be no symbolic link. "": idlehost/code in the user's cache folder,
+	// or else a folder that ends with the Forge.
+	Dir string
+	// Version names whatever made the modules; another finds nothing in the
+	// cache.
+	Version string
+	// MemoryBytes bounds the memory that a child takes beyond what it starts
+	// with (some 10 MiB). 0: 224 MiB; a policy built by Go takes 80.
+	MemoryBytes int64
+	// CPU bounds the processor time of a child, in whole seconds, rounded up.
+	// 0: 2 s.
+	CPU time.Duration
+	// Wall bounds the time that a child takes. 0: 1.8 s, so that an answer is
+	// there within 2.
+	Wall time.Duration
+	// CodeBytes bounds the compiled code of one module. 0: 64 MiB; that of a
+	// policy built by Go has 18.
+	CodeBytes int64
+	// CacheBytes bounds the cache; what was not used for longest goes first.
+	// 0: 512 MiB.
+	CacheBytes int64
+	// Parallel is how many children run at once. 0: 1.
+	Parallel int
+	// Queue is how many modules may wait for a child. 0: 64.
+	Queue int
+	// InProcessBytes is the largest module that is compiled in this process,
+	// where no child can be had. 0: 64 KiB.
+	InProcessBytes int
+}
+
+func (c Config) memoryBytes() int64  { return or(c.MemoryBytes, 224<<20) }
+func (c Config) cpu() time.Duration  { return or(c.CPU, pace*2*time.Second) }
+func (c Config) wall() time.Duration { return or(c.Wall, pace*1800*time.Millisecond) }
+func (c Config) codeBytes() int64    { return or(c.CodeBytes, 64<<20) }
+func (c Config) cacheBytes() int64   { return or(c.CacheBytes, 512<<20) }
+func (c Config) parallel() int       { return or(c.Parallel, 1) }
+func (c Config) queue() int          { return or(c.Queue, 64) }
+func (c Config) inProcessBytes() int { return or(c.InProcessBytes, 64<<10) }
+func (c Config) cpuSeconds() int64   { return int64((c.cpu() + time.Second - 1) / time.Second) }
+func (c Config) collectBytes() int64 { return c.memoryBytes() * 3 / 4 }
+func (c Config) stackBytes() int64   { return c.memoryBytes() / 4 }
+func (c Config) childLimits() limits {
+	return limits{c.memoryBytes(), c.codeBytes(), c.cpuSeconds(), c.stackBytes()}
+}
+
+func or[T ~int | ~int64](v, standard T) T {
+	if v <= 0 {
+		return standard
+	}
+	return v
+}
+
+// ErrClosed is returned by Compile after Close.
+var ErrClosed = errors.New("forge: closed")
+
+// Forge compiles modules. Safe for concurrent use.
+type Forge struct {
+	cfg  Config
+	shop *shop // nil: in process
+	why  error // there is no shop
+
+	// ctx ends with Close, and with it every child.
+	ctx    context.Context
+	cancel context.CancelFunc
+	flying sync.WaitGroup // one for each piece that is being made
+	slots  chan struct{}  // holds one for each child
+
+	mu sync.Mutex // guards the following fields
+	// pieces holds what is being made or on loan; nil once closed.
+	pieces  map[string]*piece
+	waiting int // pieces that want a slot
+}
+
+// New opens the cache and tries a child on a small module. Where there are no
+// means to compile apart, the Forge does without, and Capability says why. The
+// error is that of a Dir that was asked for and cannot be trusted.
+func New(ctx context.Context, cfg Config) (*Forge, error) {
+	f := &Forge{cfg: cfg, slots: make(chan struct{}, cfg.parallel()), pieces: make(map[string]*piece)}
+	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	f.shop, f.why = openShop(ctx, cfg)
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	var dir *dirError
+	if errors.As(f.why, &dir) && cfg.Dir != "" {
+		return nil, errors.Join(f.why, f.Close())
+	}
+	return f, nil
+}
+
+// Dir is the folder for wazero.NewCompilationCacheWithDir, "" where modules are
+// compiled in process. Nothing else may write there.
+func (f *Forge) Dir() string {
+	if f.shop == nil {
+		return ""
+	}
+	return f.shop.codeDir()
+}
+
+// Capability says what the platform lets a Forge do.
+type Capability struct {
+	Apart bool  // modules are compiled by a child
+	Why   error // they are not, or the cache does not outlive the process
+	Cache string
+	Keeps bool // the cache outlives the process
+
+	cfg Config
+}
+
+// Capability returns what was found out by New.
+func (f *Forge) Capability() Capability {
+	c := Capability{Why: f.why, cfg: f.cfg}
+	if f.shop != nil {
+		c.Apart, c.Cache, c.Keeps, c.Why = true, f.shop.path, f.shop.keeps, f.shop.why
+	}
+	return c
+}
+
+// String returns one line for the log.
+func (c Capability) String() string {
+	switch {
+	case !c.Apart:
+		return fmt.Sprintf("policies of at most %s are compiled in this process, larger ones not at all: %v",
+			size(int64(c.cfg.inProcessBytes())), c.Why)
+	case !c.Keeps:
+		return fmt.Sprintf("policies are compiled apart within %v and %s, and again after a restart: %v",
+			c.cfg.wall(), size(c.cfg.memoryBytes()), c.Why)
+	}
+	return fmt.Sprintf("policies are compiled apart within %v and %s, and kept in %s",
+		c.cfg.wall(), size(c.cfg.memoryBytes()), c.Cache)
+}
+
+// Close ends the children, waits for them, and removes what is on loan.
+// Idempotent.
+func (f *Forge) Close() error {
+	f.mu.Lock()
+	open := f.pieces != nil
+	f.pieces = nil
+	f.mu.Unlock()
+	f.cancel()
+	f.flying.Wait()
+	if !open || f.shop == nil {
+		return nil
+	}
+	return f.shop.close()
+}
+
+// size prints bytes as people do.
+func size(n int64) string {
+	switch {
+	case n >= 10<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 10<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

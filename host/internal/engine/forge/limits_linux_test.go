@@ -1,0 +1,273 @@
+package forge
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/policy"
+)
+
+// children lists the processes that this one has started as children of a
+// Forge, zombies included.
+func children(t testing.TB, parent int) (pids []int) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range stats {
+		stat, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after)
+		if len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
+			pid, _ := strconv.Atoi(strings.Split(name, "/")[2])
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// worker waits for a child that has set its limits.
+func worker(t testing.TB, parent int) (pid int) {
+	t.Helper()
+	eventually(t, "a child at work", func() bool {
+		for _, pid = range children(t, parent) {
+			limits, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/limits")
+			for l := range strings.Lines(string(limits)) {
+				if strings.HasPrefix(l, "Max data size") && !strings.Contains(l, "unlimited") {
+					return true
+				}
+			}
+		}
+		return false
+	})
+	return pid
+}
+
+func descriptors(t testing.TB) int { return len(files(t, "/proc/self/fd")) }
+
+func TestHostileModulesEndWithinTheLimits(t *testing.T) {
+	const within = 2200*time.Millisecond + (pace-1)*100*time.Millisecond
+	cfg := config(t)
+	cfg.Wall = 1800 * time.Millisecond // the standard
+	f := open(t, cfg)
+	compile(t, f, Order{Wasm: plain(0)}).Close()
+	goroutines, fds := runtime.NumGoroutine(), descriptors(t)
+	for _, tt := range []struct {
+		name, limit string
+		wasm        []byte
+	}{
+		{"500 loops over 500 locals", "wall", nestedLoops(500, 500)},
+		{"100,000 blocks", "wall or memory", nestedBlocks(100_000)},
+		{"br_table", "wall", manyTargets(200_000)},
+		{"200 M locals", "memory", manyLocals(200e6)},
+		{"200 M imports", "memory", manyImports(200e6)},
+		{"4 G imports", "memory", manyImports(4<<30 - 1)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			begin := time.Now()
+			_, err := f.Compile(t.Context(), Order{Wasm: tt.wasm})
+			took := time.Since(begin)
+			var e *Error
+			if !errors.As(err, &e) || !strings.Contains(tt.limit, e.Limit) || e.Limit == "" || e.Fault != policy.FaultCompile {
+				t.Fatalf("after %v: %v", took, err)
+			}
+			if took > within {
+				t.Errorf("took %v", took)
+			}
+			if !strings.Contains(err.Error(), map[string]string{"wall": "longer than 1.8s", "memory": "more than 224 MiB"}[e.Limit]) {
+				t.Errorf("does not name the limit: %v", err)
+			}
+			if e.Usage.MemoryBytes > 256<<20*pace {
+				t.Errorf("used %s", size(e.Usage.MemoryBytes))
+			}
+		})
+	}
+	if pids := children(t, os.Getpid()); len(pids) > 0 {
+		t.Errorf("children left: %v", pids)
+	}
+	eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= goroutines })
+	if n := descriptors(t); n > fds {
+		t.Errorf("%d descriptors, %d before", n, fds)
+	}
+	if left := files(t, filepath.Dir(f.Dir())); len(left) != 2 { // code and lock
+		t.Errorf("files left: %v", left)
+	}
+	compile(t, f, Order{Wasm: plain(1)})
+}
+
+func TestProcessorTimeIsLimited(t *testing.T) {
+	cfg := config(t)
+	cfg.CPU, cfg.Wall = time.Second, time.Minute
+	f := open(t, cfg)
+	_, err := f.Compile(t.Context(), Order{Wasm: nestedLoops(500, 500)})
+	var e *Error
+	if !errors.As(err, &e) || e.Limit != "cpu" || e.Usage.CPU > 2*time.Second {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestCodeIsLimited(t *testing.T) {
+	cfg := config(t)
+	cfg.CodeBytes = 4 << 10
+	f := open(t, cfg)
+	compile(t, f, Order{Wasm: plain(1)})
+	_, err := f.Compile(t.Context(), Order{Wasm: manyFuncs(2000)})
+	var e *Error
+	if !errors.As(err, &e) || e.Limit != "code" || e.Fault != policy.FaultCompile {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestChildHasNothingButItsOrder(t *testing.T) {
+	f := open(t, config(t))
+	t.Setenv("FORGE_TEST_CHILD", "must not be inherited")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	// As a careless parent of ours could leave one open.
+	open, err := syscall.Dup(int(w.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(open)
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.Compile(t.Context(), Order{Wasm: nestedLoops(500, 500)})
+		done <- err
+	}()
+	pid := worker(t, os.Getpid())
+	proc := "/proc/" + strconv.Itoa(pid)
+	for _, fd := range files(t, proc+"/fd") {
+		target, _ := os.Readlink(proc + "/fd/" + fd)
+		if n, _ := strconv.Atoi(fd); n > 2 && !ownDescriptor(proc+"/fdinfo/"+fd) {
+			t.Errorf("descriptor %s is %s", fd, target)
+		}
+	}
+	environ, _ := os.ReadFile(proc + "/environ")
+	if n := strings.Count(string(environ), "\x00"); n != len(f.cfg.environ()) {
+		t.Errorf("environment %q", environ)
+	}
+	if cwd, _ := os.Readlink(proc + "/cwd"); !strings.HasPrefix(cwd, f.shop.path) {
+		t.Errorf("works in %s", cwd)
+	}
+	if group, _ := syscall.Getpgid(pid); group != pid {
+		t.Errorf("is in group %d", group)
+	}
+	limits, _ := os.ReadFile(proc + "/limits")
+	for _, want := range []string{"Max core file size        0 ", "Max open files            64 ", "Max file size             67108864 "} {
+		if !strings.Contains(string(limits), want) {
+			t.Errorf("no %q in\n%s", want, limits)
+		}
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if err := <-done; !errors.As(err, &e) || e.Limit != "" || e.Fault != policy.FaultCompile || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("after kill -9: %v", err)
+	}
+	compile(t, f, Order{Wasm: plain(1)})
+}
+
+// ownDescriptor reports whether a process opened a descriptor itself: Go marks
+// those to be closed by exec, and what came through exec has no such mark.
+func ownDescriptor(info string) bool {
+	data, err := os.ReadFile(info)
+	if err != nil {
+		return true // closed meanwhile
+	}
+	_, flags, _ := strings.Cut(string(data), "flags:")
+	n, err := strconv.ParseInt(strings.TrimSpace(strings.SplitN(flags, "\n", 2)[0]), 8, 64)
+	return err == nil && n&syscall.O_CLOEXEC != 0
+}
+
+func TestCloseEndsChildren(t *testing.T) {
+	cfg := config(t)
+	cfg.Wall, cfg.CPU = time.Minute, time.Minute
+	f := open(t, cfg)
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.Compile(t.Context(), Order{Wasm: nestedLoops(500, 500)})
+		done <- err
+	}()
+	worker(t, os.Getpid())
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if pids := children(t, os.Getpid()); len(pids) > 0 {
+		t.Errorf("children left: %v", pids)
+	}
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	cfg := config(t)
+	cfg.Queue = 1
+	cfg.Wall, cfg.CPU = time.Minute, time.Minute
+	f := open(t, cfg)
+	slow := func(n int) chan error {
+		done := make(chan error, 1)
+		go func() {
+			_, err := f.Compile(t.Context(), Order{Wasm: nestedLoops(500, n)})
+			done <- err
+		}()
+		return done
+	}
+	first := slow(500)
+	worker(t, os.Getpid())
+	second := slow(501)
+	eventually(t, "one waits", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.waiting == 1 })
+	_, err := f.Compile(t.Context(), Order{Wasm: plain(1)})
+	var e *Error
+	if !errors.As(err, &e) || e.Limit != "queue" || e.Fault != policy.FaultCompile {
+		t.Errorf("%v", err)
+	}
+	f.Close()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("first: %v", err)
+	}
+	if err := <-second; !errors.Is(err, ErrClosed) {
+		t.Errorf("second: %v", err)
+	}
+}
+
+// TestNobodyWaits: whoever leaves the queue takes the work along.
+func TestNobodyWaits(t *testing.T) {
+	cfg := config(t)
+	cfg.Wall, cfg.CPU = time.Minute, time.Minute
+	f := open(t, cfg)
+	go func() { _, _ = f.Compile(t.Context(), Order{Wasm: nestedLoops(500, 500)}) }()
+	pid := worker(t, os.Getpid())
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { _, err := f.Compile(ctx, Order{Wasm: plain(1)}); done <- err }()
+	eventually(t, "one waits", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.waiting == 1 })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing is being made", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.pieces) == 0 })
+	if list := files(t, cfg.Dir+"/"+entries); len(list) != 0 {
+		t.Errorf("compiled for nobody: %v", list)
+	}
+}

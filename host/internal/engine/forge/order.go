@@ -1,0 +1,24 @@
+package forge
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// Order is a module to be compiled. Only modules that have passed the gate and
+// the meter are worth a child, but the Forge holds for any bytes.
+type Order struct {
+	Wasm []byte
+	// Stoppable must be what the loading runtime is told by
+	// WithCloseOnContextDone: it changes the code.
+	Stoppable bool
+}
+
+// key names the compiled code in the cache: whatever it depends on is in it.
+// maker tells builds of the compiler and processors apart.
+func (o Order) key(maker string) string {
+	module := sha256.Sum256(o.Wasm)
+	sum := sha256.Sum256(fmt.Appendf(nil, "forge 1\n%q\n%t\n%x", maker, o.Stoppable, module))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,168 @@
+package forge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// self is this program's file, also after another took its name.
+const self = "/proc/self/exe"
+
+// run has a child compile o into stage, a folder in root. It returns when the
+// child is gone, and whatever belonged to it.
+func (s *shop) run(ctx context.Context, stage string, o Order) (reply, Usage, error) {
+	// The child dies with the thread that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	wall, cancel := context.WithTimeout(ctx, s.cfg.wall())
+	defer cancel()
+	said, complained := &head{limit: maxReply}, &head{limit: maxReply}
+	var peak int64
+	cmd := exec.CommandContext(wall, self, s.cfg.Argv[1:]...)
+	cmd.Args[0] = s.cfg.Argv[0]
+	cmd.Dir = filepath.Join(s.path, stage)
+	cmd.Env = s.cfg.environ()
+	cmd.Stdin = o.reader()
+	cmd.Stdout, cmd.Stderr = said, complained
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error {
+		peak = statusBytes("/proc/"+strconv.Itoa(cmd.Process.Pid)+"/status", "VmHWM")
+		return kill(cmd.Process)
+	}
+	cmd.WaitDelay = time.Second
+
+	begin := time.Now()
+	err := cmd.Run()
+	if cmd.Process == nil {
+		return reply{}, Usage{}, broken(Usage{}, "child did not start: %v", err)
+	}
+	u := Usage{Wall: time.Since(begin), MemoryBytes: peak}
+	if st := cmd.ProcessState; st != nil {
+		u.CPU = st.UserTime() + st.SystemTime()
+	}
+	r, err := s.judge(ctx, wall, outcome{err: err, said: said.kept, complained: string(complained.kept), used: u})
+	u.MemoryBytes = max(u.MemoryBytes, r.MemoryBytes)
+	return r, u, err
+}
+
+// kill ends a child and the group that it leads.
+func kill(p *os.Process) error {
+	err := syscall.Kill(-p.Pid, syscall.SIGKILL)
+	if errors.Is(err, syscall.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// environ is all that a child gets: nothing of ours, and a runtime that uses
+// one processor and collects garbage only when it must.
+func (c Config) environ() []string {
+	return append([]string{
+		marker + "=" + c.childLimits().String(),
+		"GOMAXPROCS=1",
+		"GOGC=off",
+		"GOMEMLIMIT=" + strconv.FormatInt(c.collectBytes(), 10),
+		"GOTRACEBACK=none",
+	}, environment[:]...)
+}
+
+// reader returns the order as a child reads it: one byte, then the module.
+func (o Order) reader() io.Reader {
+	flag := []byte{0}
+	if o.Stoppable {
+		flag[0] = 1
+	}
+	return io.MultiReader(bytes.NewReader(flag), bytes.NewReader(o.Wasm))
+}
+
+// outcome is what is left of a child.
+type outcome struct {
+	err        error
+	said       []byte
+	complained string
+	used       Usage
+}
+
+// judge tells how a child ended.
+func (s *shop) judge(ctx, wall context.Context, o outcome) (reply, error) {
+	u := o.used
+	var exit *exec.ExitError
+	switch {
+	case o.err == nil:
+		return s.read(o)
+	case ctx.Err() != nil:
+		return reply{}, fmt.Errorf("forge: child was ended: %w", ctx.Err())
+	case wall.Err() != nil:
+		return reply{}, limited("wall", u, "took longer than %v: %v", s.cfg.wall(), u)
+	case !errors.As(o.err, &exit):
+		return reply{}, broken(u, "child: %v", o.err)
+	case signal(exit) == syscall.SIGKILL && u.CPU+100*time.Millisecond >= time.Duration(s.cfg.cpuSeconds())*time.Second:
+		return reply{}, limited("cpu", u, "took more than %d s of processor time: %v", s.cfg.cpuSeconds(), u)
+	case signal(exit) != 0:
+		return reply{}, broken(u, "child was killed: %v, after %v", signal(exit), u)
+	case outOfMemory(o.complained):
+		return reply{}, limited("memory", u, "took more than %s of memory, after %v", size(s.cfg.memoryBytes()), u)
+	case strings.Contains(o.complained, "stack overflow"):
+		return reply{}, limited("memory", u, "took more than %s of stack, after %v", size(s.cfg.stackBytes()), u)
+	}
+	return reply{}, broken(u, "child failed: %v: %s", exit, line(o.complained, 256))
+}
+
+// read takes the reply of a child that ended well.
+func (s *shop) read(o outcome) (reply, error) {
+	r, err := parseReply(o.said)
+	switch {
+	case err != nil:
+		return reply{}, broken(o.used, "child answered nonsense: %v", err)
+	case r.Refused != "":
+		return reply{}, refuse(o.used, line(r.Refused, 512))
+	case r.Limit == "code":
+		return reply{}, limited("code", o.used, "compiled code has more than %s", size(s.cfg.codeBytes()))
+	case r.Failed != "":
+		return reply{}, broken(o.used, "%s", line(r.Failed, 512))
+	}
+	return r, nil
+}
+
+func signal(exit *exec.ExitError) syscall.Signal {
+	if st, ok := exit.Sys().(syscall.WaitStatus); ok && st.Signaled() {
+		return st.Signal()
+	}
+	return 0
+}
+
+// outOfMemory recognises the last words of a Go program, or of the C library
+// below it, that was refused memory.
+func outOfMemory(stderr string) bool {
+	for _, words := range []string{
+		"out of memory", "cannot allocate memory", "cannot map pages", "cannot reserve", "failed to create new OS thread",
+		"Cannot allocate memory", "failed to allocate", "pthread_create failed",
+	} {
+		if strings.Contains(stderr, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// head keeps the first bytes of what is written, and lets the rest go.
+type head struct {
+	limit int
+	kept  []byte
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	h.kept = append(h.kept, p[:min(h.limit-len(h.kept), len(p))]...)
+	return len(p), nil
+}

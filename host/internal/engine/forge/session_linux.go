@@ -1,0 +1,123 @@
+package forge
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// session is the part of the cache folder that belongs to one Forge: code on
+// loan, and what children write. It ends with the Forge; one whose process
+// died is swept up by the next.
+type session struct {
+	root *os.Root // the cache folder
+	name string   // within root
+	lock *os.File // flock held while the session lives
+	next atomic.Uint64
+}
+
+const (
+	sessions = "sessions"
+	lockName = "lock"
+	// A session is made under a name with this prefix and renamed once it is
+	// locked: what has the prefix after a while was never finished.
+	unborn      = "new-"
+	unbornGrace = time.Minute
+)
+
+func openSession(root *os.Root) (*session, error) {
+	if err := ownDir(root, sessions); err != nil {
+		return nil, err
+	}
+	id := rand.Text()
+	birth := filepath.Join(sessions, unborn+id)
+	s := &session{root: root, name: filepath.Join(sessions, id)}
+	if err := root.Mkdir(birth, 0o700); err != nil {
+		return nil, err
+	}
+	err := root.Mkdir(filepath.Join(birth, "code"), 0o700)
+	if err == nil {
+		s.lock, err = root.OpenFile(filepath.Join(birth, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	}
+	if err == nil {
+		err = flock(s.lock)
+	}
+	if err == nil {
+		err = root.Rename(birth, s.name)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.unlock(), root.RemoveAll(birth))
+	}
+	return s, nil
+}
+
+// flock takes the lock, or fails at once.
+func flock(f *os.File) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var locked error
+	err = conn.Control(func(fd uintptr) { locked = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) })
+	return errors.Join(err, locked)
+}
+
+func (s *session) unlock() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
+
+// path returns a name in the session as one in root.
+func (s *session) path(elem ...string) string {
+	return filepath.Join(append([]string{s.name}, elem...)...)
+}
+
+// fresh returns a name in root that nothing has yet.
+func (s *session) fresh(kind string) string {
+	return s.path(fmt.Sprintf("%s-%d", kind, s.next.Add(1)))
+}
+
+func (s *session) close() error { return errors.Join(s.root.RemoveAll(s.name), s.unlock()) }
+
+// sweep removes the sessions of dead processes. now tells which were never
+// finished.
+func sweep(root *os.Root, now time.Time) error {
+	list, err := fs.ReadDir(root.FS(), sessions)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range list {
+		name := filepath.Join(sessions, e.Name())
+		if dead(root, name, e, now) {
+			errs = append(errs, root.RemoveAll(name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dead reports whether no process holds the lock of a session.
+func dead(root *os.Root, name string, e fs.DirEntry, now time.Time) bool {
+	info, err := e.Info()
+	if err != nil {
+		return false // gone already
+	}
+	if strings.HasPrefix(e.Name(), unborn) {
+		return now.Sub(info.ModTime()) > unbornGrace
+	}
+	f, err := root.OpenFile(filepath.Join(name, lockName), os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return true // nothing that openSession left
+	}
+	defer f.Close()
+	return flock(f) == nil
+}
