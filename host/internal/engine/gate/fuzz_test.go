@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -115,5 +116,30 @@ func policies() Contract {
 			{Name: "state_format", Type: FuncType{Results: b}, With: "state_region"},
 		},
 		Memory: "memory",
+	}
+}
+
+// TestGoPolicy: a policy built by Go passes with the defaults.
+func TestGoPolicy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a Go module")
+	}
+	out := filepath.Join(t.TempDir(), "guest.wasm")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "../../../../examples/hello-go")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	wasm, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Check(wasm, Limits{}, policies())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes, %d functions, effort %d of %d", len(wasm), len(m.Bodies()), m.Effort(), Limits{}.withDefaults().Effort)
+	if e := m.Effort(); e > uint64(Limits{}.withDefaults().Effort)*3/4 {
+		t.Errorf("effort %d is near the limit: policies that do more will be refused", e)
 	}
 }

@@ -113,5 +113,5 @@ func (a *assembly) count() {
 // gives every value that it has to keep a slot of its own, so that a frame
 // grows with the code, and with what blocks carry of locals.
 func frameCost(b gate.Body) int64 {
-	return 4 + int64(b.End-b.Start)>>7 + int64(b.Weight.Blocks)*int64(min(b.Locals, b.Weight.Instrs))>>7
+	return 4 + int64(b.End-b.Start)>>5 + int64(b.Weight.Blocks)*int64(min(b.Locals, b.Weight.Instrs))>>7
 }

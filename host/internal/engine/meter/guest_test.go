@@ -2,6 +2,7 @@ package meter
 
 import (
 	"context"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,4 +96,81 @@ func start(t testing.TB, wasm []byte) api.Module {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// TestGuests asks the policies in the tree, plain and metered, about the same
+// events: they answer, trap and remember the same.
+func TestGuests(t *testing.T) {
+	guests := map[string][]byte{}
+	for _, name := range []string{"fixed", "adaptive", "pressure"} {
+		guests[name] = read(t, "../../../../plugins/"+name+".wasm")
+	}
+	if !testing.Short() {
+		for _, name := range []string{"hello-go", "adaptive-go"} {
+			guests[name] = buildGo(t, "../../../../examples/"+name)
+		}
+	}
+	for name, wasm := range guests {
+		t.Run(name, func(t *testing.T) {
+			p, err := newWorlds(t).provide(t).instantiate(t, wasm, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.plain.ExportedFunction("_initialize") != nil {
+				if _, used, err := p.call("_initialize"); err != nil {
+					t.Fatal(err)
+				} else {
+					t.Logf("_initialize takes %d fuel", used)
+				}
+			}
+			most := p.ask(t, 200)
+			t.Logf("an answer takes at most %d fuel", most)
+		})
+	}
+}
+
+// ask writes events of random bytes, and returns the most fuel of an answer.
+func (p pair) ask(t *testing.T, n int) (most int64) {
+	t.Helper()
+	place, _, err := p.call("event_buffer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, size := uint32(place[0]), uint32(place[0]>>32)
+	r := rand.New(rand.NewPCG(1, 2))
+	event := make([]byte, size)
+	for range n {
+		for i := range event {
+			event[i] = byte(r.Uint32()) & byte(r.Uint32())
+		}
+		p.plain.Memory().Write(addr, event)
+		p.metered.Memory().Write(addr, event)
+		for _, hook := range []string{"on_accept", "on_timeout", "on_close"} {
+			if p.plain.ExportedFunction(hook) == nil {
+				continue
+			}
+			_, used, err := p.call(hook)
+			if err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, used)
+		}
+	}
+	return most
+}
+
+// TestComputing: a tight loop, a sort and a recursion give the same results.
+func TestComputing(t *testing.T) {
+	p, err := newWorlds(t).instantiate(t, buildC(t, "testdata/compute.c"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		field string
+		args  []uint64
+	}{{"prepare", nil}, {"crc", []uint64{1}}, {"sort", []uint64{7}}, {"fib", []uint64{12}}, {"add", []uint64{1000}}} {
+		if _, _, err := p.call(c.field, c.args...); err != nil {
+			t.Error(err)
+		}
+	}
 }
