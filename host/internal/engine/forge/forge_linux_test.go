@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -213,6 +214,38 @@ func TestCodeThatCannotBeKeptIsUsed(t *testing.T) {
 	}
 	if v := ask(t, f, o); v != wasmtest.Extend60s {
 		t.Errorf("answer %#x", v)
+	}
+}
+
+// TestFolderIsClearedAway: there are programs that tidy up what has long been
+// there.
+func TestFolderIsClearedAway(t *testing.T) {
+	cfg := config(t)
+	f := open(t, cfg)
+	fds := descriptors(t)
+	session := filepath.Dir(f.Dir())
+	for i, gone := range []string{cfg.Dir, cfg.Dir + "/" + sessions, session, f.Dir(), f.Dir() + "/" + f.shop.sub} {
+		if err := os.RemoveAll(gone); err != nil {
+			t.Fatal(err)
+		}
+		o := Order{Wasm: plain(int64(i))}
+		c := compile(t, f, o)
+		before := f.loans(t)
+		if v := ask(t, f, o); v != wasmtest.Extend60s {
+			t.Errorf("without %s: answer %#x", gone, v)
+		}
+		if after := f.loans(t); !slices.Equal(before, after) {
+			t.Errorf("without %s: this process compiled: %v", gone, after)
+		}
+		c.Close()
+		c = compile(t, f, o)
+		if !c.Report.Cached {
+			t.Errorf("without %s: not kept", gone)
+		}
+		c.Close()
+	}
+	if n := descriptors(t); n != fds {
+		t.Errorf("%d descriptors, %d before", n, fds)
 	}
 }
 

@@ -1,7 +1,6 @@
 package forge
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,11 +31,11 @@ const (
 	unbornGrace = time.Minute
 )
 
-func openSession(root *os.Root) (*session, error) {
+// openSession makes a session with a name of 26 letters and digits.
+func openSession(root *os.Root, id string) (*session, error) {
 	if err := ownDir(root, sessions); err != nil {
 		return nil, err
 	}
-	id := rand.Text()
 	birth := filepath.Join(sessions, unborn+id)
 	s := &session{root: root, name: filepath.Join(sessions, id)}
 	if err := root.Mkdir(birth, 0o700); err != nil {

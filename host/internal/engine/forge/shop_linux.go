@@ -2,10 +2,12 @@ package forge
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"idlehost/host/internal/policy"
@@ -14,18 +16,23 @@ import (
 // shop is where modules are compiled apart: a cache folder, a session in it,
 // and children.
 type shop struct {
-	cfg     Config
-	root    *os.Root
-	path    string // of root
-	keeps   bool   // root outlives the process
-	why     error  // it does not
-	store   *store
-	session *session
+	cfg   Config
+	path  string // of the cache folder
+	keeps bool   // it outlives the process
+	why   error  // it does not
+	code  string // where wazero looks, absolute
 
 	// sub and probe are what this process calls the folder of code, and the
 	// probe's file in it; both name the compiler and the processor.
 	sub, probe string
 	maker      string // part of every key
+
+	// mu guards the following fields: it is held for reading by whoever works
+	// in the folder, and for writing while the folder is opened anew.
+	mu      sync.RWMutex
+	root    *os.Root // at path
+	store   *store
+	session *session
 }
 
 func openShop(ctx context.Context, cfg Config) (*shop, error) {
@@ -78,21 +85,63 @@ func (s *shop) openTemp(why error) (err error) {
 }
 
 func (s *shop) open(ctx context.Context) (err error) {
-	if s.session, err = openSession(s.root); err != nil {
+	if err := s.furnish(rand.Text()); err != nil {
 		return &dirError{s.path, err}
 	}
-	if err := sweep(s.root, time.Now()); err != nil {
-		return &dirError{s.path, err}
-	}
-	if s.store, err = openStore(s.root, s.cfg); err != nil {
-		return &dirError{s.path, err}
-	}
-	if s.sub, s.probe, err = compileProbe(s.codeDir()); err != nil {
+	s.code = filepath.Join(s.path, s.session.path("code"))
+	if s.sub, s.probe, err = compileProbe(s.code); err != nil {
 		return fmt.Errorf("compiler does not work: %w", err)
 	}
 	s.discard(s.probe)
 	s.maker = fmt.Sprintf("%q %q %q %q", compilerBuild(), s.sub, s.probe, s.cfg.Version)
 	return s.try(ctx)
+}
+
+// furnish makes what has to be in the cache folder.
+func (s *shop) furnish(session string) (err error) {
+	if s.session, err = openSession(s.root, session); err != nil {
+		return err
+	}
+	if err := sweep(s.root, time.Now()); err != nil {
+		return err
+	}
+	s.store, err = openStore(s.root, s.cfg)
+	return err
+}
+
+// restore opens the cache folder anew if somebody has cleared it away, the
+// whole of it or a part; wazero has to find it where it was.
+func (s *shop) restore() error {
+	if s.furnished() {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.furnished() {
+		return nil // somebody else was faster, and may have code on loan by now
+	}
+	root, _, err := openPrivate(s.path)
+	if err != nil {
+		return &dirError{s.path, err}
+	}
+	err = errors.Join(s.session.close(), s.root.Close())
+	s.root = root
+	if err == nil {
+		err = s.furnish(filepath.Base(s.session.name))
+	}
+	if err == nil {
+		err = s.root.MkdirAll(s.session.path("code", s.sub), 0o700)
+	}
+	if err != nil {
+		return &dirError{s.path, err}
+	}
+	return nil
+}
+
+// furnished reports whether the folder is there that code goes to.
+func (s *shop) furnished() bool {
+	_, err := os.Lstat(filepath.Join(s.code, s.sub))
+	return err == nil
 }
 
 // try compiles the probe apart.
@@ -112,16 +161,14 @@ func (s *shop) try(ctx context.Context) error {
 	return nil
 }
 
-func (s *shop) codeDir() string {
-	return filepath.Join(s.path, s.session.path("code"))
-}
+func (s *shop) codeDir() string { return s.code }
 
 // loan is the path in root at which wazero finds a file.
 func (s *shop) loan(name string) string { return s.session.path("code", s.sub, name) }
 
 func (s *shop) discard(name string) {
 	// It is there, or wazero has found it stale: nothing is lost either way.
-	_ = s.root.Remove(s.loan(name))
+	_ = os.Remove(filepath.Join(s.code, s.sub, name))
 }
 
 // stage makes a folder for one child.
@@ -141,6 +188,8 @@ func (s *shop) same(r reply) error {
 
 // fetch puts code from the cache on loan, if it is there and authentic.
 func (s *shop) fetch(key string) (made, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	temp := s.session.fresh("load")
 	f, err := s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -160,6 +209,11 @@ func (s *shop) fetch(key string) (made, bool) {
 
 // compile has a child make code for o, keeps it, and puts it on loan.
 func (s *shop) compile(ctx context.Context, key string, o Order) (made, error) {
+	if err := s.restore(); err != nil {
+		return made{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	stage, err := s.stage()
 	if err != nil {
 		return made{}, fmt.Errorf("forge: %w", err)
