@@ -43,7 +43,7 @@ type outcome struct{ calls, traps, exhausted int }
 // TestGenerated is FuzzMeter over modules that are the same every time.
 func TestGenerated(t *testing.T) {
 	n := uint64(600)
-	if testing.Short() {
+	if testing.Short() || raced {
 		n = 60
 	}
 	var all outcome
