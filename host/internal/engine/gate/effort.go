@@ -18,9 +18,9 @@ const (
 	effortInstr  = 10
 	effortAccess = 100 // checks its bounds, with an exit of its own
 	effortCall   = 100
-	effortBulk   = 500 // a loop of calls
+	effortBulk   = 1500 // a loop of calls
 	effortBlock  = 40
-	effortLabel  = 60 // of a br_table
+	effortLabel  = 80 // of a br_table
 	effortReload = 30 // of one mutable global after a call
 	effortLocal  = 4  // of one that is declared, whether it is used or not
 	// implied is how many variables a function has beside its locals: the
