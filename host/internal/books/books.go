@@ -91,11 +91,15 @@ func (b *Books) Opened(client uint64, now int64) (sinceClose uint32, returned bo
 	gap := millis(int64(r.cutMs) + since)
 	b.class(r.cutRoute).comeBack(r.cutAt, gap)
 	r.comeBack(gap)
-	if since <= b.lateWithin {
+	if b.Late(millis(since)) {
 		r.late++
 	}
 	return millis(since), true
 }
+
+// Late reports whether a return so many ms after a close is late by little:
+// the client had wanted the connection that was just closed.
+func (b *Books) Late(sinceClose uint32) bool { return int64(sinceClose) <= b.lateWithin }
 
 // Closed notes that a connection of client is no longer open, however it ended.
 func (b *Books) Closed(client uint64) {

@@ -209,7 +209,7 @@ func (c *Conn) Admit(a *Account) error {
 	c.setPhaseLocked(abi.PhaseIdle, c.gov.clock.now())
 	if b := a.Books; b != nil {
 		since, returned := b.Opened(c.client, c.gov.clock.millis(c.gov.clock.now()))
-		if returned {
+		if returned && b.Late(since) {
 			c.gov.cfg.Observer.Late(a, time.Duration(since)*time.Millisecond, false)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"idlehost/host/internal/books"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
@@ -459,6 +460,28 @@ func TestDrainIsBounded(t *testing.T) {
 			b.Fatal(n)
 		}
 	})
+}
+
+func TestOnlyAReturnJustAfterTheCloseIsLate(t *testing.T) {
+	for _, tt := range []struct {
+		away time.Duration
+		late int
+	}{{900 * time.Millisecond, 1}, {1100 * time.Millisecond, 0}} {
+		bubble(t, native, policy.Limits{}, func(b *bench) {
+			b.acct.Books = books.New(books.Config{})
+			b.conn.Close()
+			b.open(abi.SideAccepted)
+			b.serve()
+			b.conn.Begin(0, false)
+			b.conn.End()
+			b.aliveFor(75 * time.Second)
+			time.Sleep(tt.away)
+			b.open(abi.SideAccepted)
+			if len(b.log.late) != tt.late {
+				b.Fatalf("back after %v: %d late", tt.away, len(b.log.late))
+			}
+		})
+	}
 }
 
 func TestAtTheLimitTheLongestIdleGivesWay(t *testing.T) {
