@@ -28,7 +28,6 @@ type module struct {
 	digest  string
 	params  map[string]string
 	bundled bool
-	trusted bool
 }
 
 // maxModule bounds what is read from a file, in bytes; the engine's own limit
@@ -46,7 +45,7 @@ func findModule(c *config.Config) (*module, error) {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(p.Dir, file)
 	}
-	m := &module{name: filepath.Base(file), params: p.Config, trusted: p.Trusted}
+	m := &module{name: filepath.Base(file), params: p.Config}
 	wasm, err := readModule(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		wasm, m.bundled = plugins.Lookup(p.Path)
@@ -54,7 +53,6 @@ func findModule(c *config.Config) (*module, error) {
 			return nil, c.Problem("plugin.path", fmt.Sprintf("%q is neither a file nor a bundled policy", p.Path),
 				"bundled: "+strings.Join(plugins.Names(), ", "))
 		}
-		m.trusted = true
 	} else if err != nil {
 		return nil, c.Problem("plugin.path", err.Error(), "")
 	}
@@ -87,7 +85,7 @@ func (m *module) same(o *module) bool {
 	if m == nil || o == nil {
 		return m == o
 	}
-	return m.digest == o.digest && m.trusted == o.trusted && maps.Equal(m.params, o.params)
+	return m.digest == o.digest && maps.Equal(m.params, o.params)
 }
 
 // install puts the configured policy in charge at the start. One that cannot
@@ -118,9 +116,6 @@ func (a *App) install(ctx context.Context, c *config.Config, m *module) error {
 // load loads m, which takes over what the policy in charge has learned.
 func (a *App) load(ctx context.Context, m *module) (*engine.Policy, error) {
 	src := engine.Source{Name: m.name, Wasm: m.wasm, Params: m.params}
-	if m.trusted {
-		src.Bound = engine.BoundNone
-	}
 	a.tenant.Guest(func(g tenant.Guest) {
 		if old, ok := g.(*engine.Policy); ok {
 			src.State = old.State()

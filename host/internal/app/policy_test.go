@@ -69,21 +69,21 @@ func TestFileComesBeforeBundledPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		dir, path        string
-		bundled, trusted bool
+		dir, path string
+		bundled   bool
 	}{
-		{dir, "adaptive.wasm", false, false},
-		{dir, dir + "/adaptive.wasm", false, false},
-		{dir, "adaptive", true, true},
-		{dir, "fixed.wasm", true, true},
-		{t.TempDir(), "adaptive.wasm", true, true},
+		{dir, "adaptive.wasm", false},
+		{dir, dir + "/adaptive.wasm", false},
+		{dir, "adaptive", true},
+		{dir, "fixed.wasm", true},
+		{t.TempDir(), "adaptive.wasm", true},
 	} {
 		m, err := findModule(&config.Config{Plugin: config.Plugin{Dir: tt.dir, Path: tt.path}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.bundled != tt.bundled || m.trusted != tt.trusted || len(m.digest) != 64 {
-			t.Errorf("%s: bundled %v, trusted %v", tt.path, m.bundled, m.trusted)
+		if m.bundled != tt.bundled || len(m.digest) != 64 {
+			t.Errorf("%s: bundled %v", tt.path, m.bundled)
 		}
 	}
 	if m, err := findModule(&config.Config{}); m != nil || err != nil {

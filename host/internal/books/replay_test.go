@@ -56,7 +56,7 @@ func load(t *testing.T, eng *engine.Engine) *engine.Policy {
 	if !ok {
 		t.Fatal("no adaptive policy")
 	}
-	p, err := eng.Load(t.Context(), engine.Source{Name: "adaptive", Wasm: wasm, Bound: engine.BoundNone})
+	p, err := eng.Load(t.Context(), engine.Source{Name: "adaptive", Wasm: wasm})
 	if err != nil {
 		t.Fatal(err)
 	}

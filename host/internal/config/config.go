@@ -72,9 +72,6 @@ type Plugin struct {
 	// Path is a file, else the name of a bundled policy. Empty: the native
 	// fixed policy, which is [timeouts] unchanged.
 	Path string `toml:"path,omitempty"`
-	// Trusted runs a policy from a file without the time bound on its calls.
-	// Bundled policies are trusted.
-	Trusted bool `toml:"trusted"`
 	// Config holds the parameters handed to the policy; numbers and booleans
 	// become text.
 	Config map[string]string `toml:"config,omitempty"`

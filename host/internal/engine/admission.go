@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 
+	"idlehost/host/internal/engine/gate"
+	"idlehost/host/internal/engine/meter"
 	"idlehost/host/internal/policy"
 )
 
@@ -19,8 +20,9 @@ type admission struct {
 	engine *Engine
 	source Source
 
-	digest  string
-	wasm    []byte // what is compiled
+	module  *gate.Module // between gate and meter
+	digest  string       // of the source's bytes
+	wasm    []byte       // what is compiled
 	params  []byte
 	funcs   map[string]map[string]hostFunc
 	imports map[string]bool // modules of the host that it needs
@@ -30,15 +32,13 @@ type admission struct {
 }
 
 // admissionSteps lists what a module passes, in order. Nothing of wazero sees
-// the bytes before "compile".
+// a byte before "compile", and what it sees then is what the meter has written.
 func admissionSteps() []step[*admission] {
 	return []step[*admission]{
-		{"size", policy.FaultRefused, checkSize},
 		{"parameters", policy.FaultConfigure, checkParams},
-		{"compile", policy.FaultRefused, compile},
-		{"imports", policy.FaultRefused, checkImports},
-		{"exports", policy.FaultRefused, checkExports},
-		{"memory", policy.FaultMemory, checkMemory},
+		{"gate", policy.FaultRefused, passGate},
+		{"meter", policy.FaultCompile, passMeter},
+		{"compile", policy.FaultCompile, compile},
 		{"link", policy.FaultInit, provideImports},
 	}
 }
@@ -49,7 +49,7 @@ func admissionSteps() []step[*admission] {
 // unless ctx ended or the engine is closed.
 func (e *Engine) Load(ctx context.Context, src Source) (*Policy, error) {
 	a := &admission{
-		ctx: ctx, engine: e, source: src, wasm: src.Wasm,
+		ctx: ctx, engine: e, source: src,
 		funcs: hostFuncs(), imports: make(map[string]bool), world: newWorld(),
 	}
 	p, err := e.admit(a)
@@ -105,36 +105,52 @@ func (a *admission) abandon() error {
 	return errors.Join(err, a.runtime.Close(context.Background()))
 }
 
-func checkSize(a *admission) error {
-	if n, limit := len(a.wasm), a.engine.cfg.moduleBytes(); n > limit {
-		return fmt.Errorf("module has %d bytes, the limit is %d", n, limit)
-	}
-	if !bytes.HasPrefix(a.wasm, []byte("\x00asm\x01\x00\x00\x00")) {
-		return errors.New("not a WebAssembly module of version 1")
-	}
-	sum := sha256.Sum256(a.wasm)
-	a.digest = hex.EncodeToString(sum[:])
-	return nil
-}
-
 func checkParams(a *admission) (err error) {
 	a.params, err = paramLines(a.source.Params)
 	return err
 }
 
-// compile decodes, validates and compiles. Every policy does so in a runtime
-// of its own; the cache spares all but the first of equal bytes the compiling.
+// passGate reads the module, and refuses what is no policy or a danger to the
+// compiler.
+func passGate(a *admission) (err error) {
+	cfg := a.engine.cfg
+	if a.module, err = gate.Check(a.source.Wasm, cfg.limits(), contract(a.funcs)); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(a.module.Bytes())
+	a.digest = hex.EncodeToString(sum[:])
+	return nil
+}
+
+// passMeter makes the module pay for what it runs.
+func passMeter(a *admission) error {
+	metered, _, err := meter.Rewrite(a.module, meter.Config{Init: a.engine.cfg.initFuel()})
+	if err != nil {
+		return err
+	}
+	a.module = nil
+	a.wasm, err = liftStart(metered)
+	return err
+}
+
+// compile compiles. Every policy does so in a runtime of its own; the cache
+// spares all but the first of equal bytes the compiling.
 func compile(a *admission) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &FaultError{Policy: a.source.Name, Step: "compile", Fault: policy.FaultCompile, Err: fmt.Errorf("compiler: %v", r)}
+			err = fmt.Errorf("compiler: %v", r)
 		}
 	}()
 	cfg := wazero.NewRuntimeConfig().
 		WithCompilationCache(a.engine.cache).
-		WithDebugInfoEnabled(false).
-		WithCloseOnContextDone(a.source.Bound == BoundDeadline)
+		WithDebugInfoEnabled(false)
 	a.runtime = wazero.NewRuntimeWithConfig(a.ctx, cfg)
-	a.code, err = a.runtime.CompileModule(a.ctx, a.wasm)
-	return err
+	if a.code, err = a.runtime.CompileModule(a.ctx, a.wasm); err != nil {
+		return err
+	}
+	for _, f := range a.code.ImportedFunctions() {
+		module, _, _ := f.Import()
+		a.imports[module] = true
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"idlehost/host/internal/engine/meter"
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
 )
@@ -28,6 +29,7 @@ type birth struct {
 func birthSteps() []step[*birth] {
 	return []step[*birth]{
 		{"instantiate", policy.FaultInit, instantiate},
+		{"start function", policy.FaultInit, runStart},
 		{exportInitialize, policy.FaultInit, initialize},
 		{exportVersion, policy.FaultRefused, checkVersion},
 		{exportEventBuffer, policy.FaultRefused, findBuffer},
@@ -41,24 +43,29 @@ func birthSteps() []step[*birth] {
 func (p *Policy) start(ctx context.Context) (*instance, error) {
 	b := &birth{ctx: ctx, p: p, i: &instance{linear: &linear{limit: p.memoryBytes}}}
 	p.world.begin0(p.seed)
-	if err := walk(p.name, birthSteps(), b); err != nil {
+	err := walk(p.name, birthSteps(), b)
+	p.stats.FuelBirth = b.i.takeUsed()
+	if err != nil {
 		return nil, errors.Join(err, b.i.close())
 	}
-	b.i.linear.refused = false
 	return b.i, nil
 }
 
 func instantiate(b *birth) error {
-	ctx, cancel := b.p.bounded(b.ctx, b.p.cfg.initTime())
-	defer cancel()
 	mod, err := b.p.runtime.InstantiateModule(
-		experimental.WithMemoryAllocator(ctx, b.i.linear), b.p.code,
+		experimental.WithMemoryAllocator(b.ctx, b.i.linear), b.p.code,
 		wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return err
 	}
 	i := b.i
 	i.mod, i.mem = mod, mod.ExportedMemory(exportMemory)
+	fuel, ok := mod.ExportedGlobal(meter.Global).(api.MutableGlobal)
+	if !ok {
+		return errors.New("BUG: has not passed the meter")
+	}
+	i.tank = tank{fuel}
+	b.p.world.tank = i.tank
 	i.hooks[abi.KindAccept] = mod.ExportedFunction(exportAccept)
 	i.hooks[abi.KindTimeout] = mod.ExportedFunction(exportTimeout)
 	i.hooks[abi.KindClose] = mod.ExportedFunction(exportClose)
@@ -67,22 +74,24 @@ func instantiate(b *birth) error {
 	return nil
 }
 
-func initialize(b *birth) error {
-	f := b.i.mod.ExportedFunction(exportInitialize)
+// runStart runs the start function, which wazero knows nothing of: liftStart.
+func runStart(b *birth) error { return b.run(exportStart0) }
+
+func initialize(b *birth) error { return b.run(exportInitialize) }
+
+// run calls an export that a guest may do without, with the fuel of a start.
+func (b *birth) run(export string) error {
+	f := b.i.mod.ExportedFunction(export)
 	if f == nil {
 		return nil
 	}
-	ctx, cancel := b.p.bounded(b.ctx, b.p.cfg.initTime())
-	defer cancel()
-	_, err := b.i.call(ctx, f, 0)
+	_, err := b.i.call(f, 0, b.p.cfg.initFuel())
 	return err
 }
 
-// ask1 calls an export within the time of a question.
+// ask1 calls an export with the fuel of a question.
 func (b *birth) ask1(f api.Function) (uint64, error) {
-	ctx, cancel := b.p.bounded(b.ctx, b.p.cfg.callTime())
-	defer cancel()
-	return b.i.call(ctx, f, 0)
+	return b.i.call(f, 0, b.p.cfg.callFuel())
 }
 
 // checkVersion takes every guest whose version is not newer than the host's:
@@ -124,12 +133,10 @@ func configure(b *birth) error {
 		}
 		return nil
 	}
-	ctx, cancel := b.p.bounded(b.ctx, b.p.cfg.configureTime())
-	defer cancel()
-	if err := b.putParams(ctx); err != nil {
+	if err := b.putParams(); err != nil {
 		return err
 	}
-	code, err := b.i.call(ctx, set, uint64(len(b.p.params)))
+	code, err := b.i.call(set, uint64(len(b.p.params)), b.p.cfg.configureFuel())
 	if err != nil {
 		return err
 	}
@@ -140,12 +147,12 @@ func configure(b *birth) error {
 }
 
 // putParams writes the parameters where the guest wants them.
-func (b *birth) putParams(ctx context.Context) error {
+func (b *birth) putParams() error {
 	n := uint64(len(b.p.params))
 	if n == 0 {
 		return nil
 	}
-	addr, err := b.i.call(ctx, b.i.mod.ExportedFunction(exportConfigureBuffer), n)
+	addr, err := b.i.call(b.i.mod.ExportedFunction(exportConfigureBuffer), n, b.p.cfg.configureFuel())
 	if err != nil {
 		return err
 	}

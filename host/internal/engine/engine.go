@@ -20,14 +20,24 @@ type Config struct {
 	MemoryPages uint32
 	// ModuleBytes is the largest module that is looked at. 0: 4 MiB.
 	ModuleBytes int
-	// CallTime bounds one question to a policy loaded with BoundDeadline.
-	// 0: 10 ms. While a guest runs, a pending garbage collection holds up the
-	// whole process, so a long CallTime is paid by everybody.
-	CallTime time.Duration
-	// InitTime bounds instantiation, up to and including _initialize. 0: 2 s.
-	InitTime time.Duration
-	// ConfigureTime bounds configure. 0: 1 s.
-	ConfigureTime time.Duration
+	// CallFuel bounds one call of a hook in units of fuel, each about one
+	// simple instruction, a third of a nanosecond. 0: 200,000, of which
+	// one built by Go takes 130,000 to say what it panics with. While a guest
+	// runs, a pending garbage collection holds up the whole process, so a
+	// large CallFuel is paid by everybody.
+	CallFuel int64
+	// ConfigureFuel bounds configure, and configure_buffer. 0: 5 million.
+	ConfigureFuel int64
+	// InitFuel bounds the start function, and _initialize. 0: 5 million; a
+	// guest built by Go needs 1.2. It bounds the stack of these calls too.
+	InitFuel int64
+	// FuelPerSecond is what a policy may use in the long run, new instances
+	// included; the fuel of two seconds can be saved up. What comes beyond it
+	// is not asked. Seconds are of event time. 0: 50 million, some 15 ms.
+	FuelPerSecond int64
+	// Wait is how long a question waits for a policy that is busy with
+	// another. 0: 1 ms.
+	Wait time.Duration
 	// Log takes what guests say, and why an instance was thrown away. level
 	// is 0 debug, 1 info, 2 warning, 3 error; msg is at most 512 bytes of
 	// UTF-8 in which the guest may have put anything. It is called by the
@@ -42,10 +52,15 @@ func (c Config) memoryPages() uint32 {
 	return min(c.MemoryPages, 1<<16)
 }
 
-func (c Config) moduleBytes() int             { return or(c.ModuleBytes, 4<<20) }
-func (c Config) callTime() time.Duration      { return or(c.CallTime, 10*time.Millisecond) }
-func (c Config) initTime() time.Duration      { return or(c.InitTime, 2*time.Second) }
-func (c Config) configureTime() time.Duration { return or(c.ConfigureTime, time.Second) }
+func (c Config) moduleBytes() int     { return or(c.ModuleBytes, 4<<20) }
+func (c Config) callFuel() int64      { return fuel(c.CallFuel, 200_000) }
+func (c Config) configureFuel() int64 { return fuel(c.ConfigureFuel, 5_000_000) }
+func (c Config) initFuel() int64      { return fuel(c.InitFuel, 5_000_000) }
+func (c Config) fuelPerSecond() int64 { return fuel(c.FuelPerSecond, 50_000_000) }
+func (c Config) wait() time.Duration  { return or(c.Wait, time.Millisecond) }
+
+// fuel keeps budgets so small that no sum of them overflows, in thousandths.
+func fuel(v, standard int64) int64 { return min(or(v, standard), 1<<40) }
 
 func or[T ~int | ~int64](v, standard T) T {
 	if v <= 0 {

@@ -45,8 +45,8 @@ func newEngine(t testing.TB, cfg Config) *Engine {
 	return e
 }
 
-// trusted is a source that is called without a deadline.
-func trusted(wasm []byte) Source { return Source{Name: "guest", Wasm: wasm, Bound: BoundNone} }
+// source is a policy without parameters.
+func source(wasm []byte) Source { return Source{Name: "guest", Wasm: wasm} }
 
 func load(t testing.TB, e *Engine, src Source) *Policy {
 	t.Helper()
@@ -60,7 +60,7 @@ func load(t testing.TB, e *Engine, src Source) *Policy {
 // loadGuest loads a guest into an engine of its own.
 func loadGuest(t testing.TB, m wasmtest.Module) *Policy {
 	t.Helper()
-	return load(t, newEngine(t, Config{}), trusted(m.Bytes()))
+	return load(t, newEngine(t, Config{}), source(m.Bytes()))
 }
 
 // at returns a question at ms after some beginning.
@@ -103,8 +103,8 @@ func TestDecideReturnsTheVerdict(t *testing.T) {
 
 func TestClosedAnswersNotLoaded(t *testing.T) {
 	e := newEngine(t, Config{})
-	p := load(t, e, trusted(wasmtest.Guest().Bytes()))
-	q := load(t, e, trusted(wasmtest.Guest().Bytes()))
+	p := load(t, e, source(wasmtest.Guest().Bytes()))
+	q := load(t, e, source(wasmtest.Guest().Bytes()))
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestClosedAnswersNotLoaded(t *testing.T) {
 	}
 	_, fault = q.Decide(at(abi.KindAccept, 0))
 	wantFault(t, "after Engine.Close", fault, policy.FaultNotLoaded)
-	if _, err := e.Load(context.Background(), trusted(wasmtest.Guest().Bytes())); !errors.Is(err, ErrClosed) {
+	if _, err := e.Load(context.Background(), source(wasmtest.Guest().Bytes())); !errors.Is(err, ErrClosed) {
 		t.Errorf("load after close: %v", err)
 	}
 }
@@ -128,7 +128,7 @@ func TestClosedAnswersNotLoaded(t *testing.T) {
 func TestLoadHonoursItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := newEngine(t, Config{}).Load(ctx, trusted(wasmtest.Guest().Bytes())); !errors.Is(err, context.Canceled) {
+	if _, err := newEngine(t, Config{}).Load(ctx, source(wasmtest.Guest().Bytes())); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := New(ctx, Config{}); !errors.Is(err, context.Canceled) {

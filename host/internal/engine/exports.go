@@ -1,11 +1,7 @@
 package engine
 
 import (
-	"fmt"
-	"slices"
-
-	"github.com/tetratelabs/wazero/api"
-
+	"idlehost/host/internal/engine/gate"
 	"idlehost/sdk/abi"
 )
 
@@ -22,75 +18,27 @@ const (
 	exportConfigure       = "configure"
 	exportStateRegion     = "state_region"
 	exportStateFormat     = "state_format"
-	exportStart           = "_start"
+	exportCommand         = "_start"
 )
 
-type export struct {
-	name            string
-	required        bool
-	params, results []api.ValueType
-}
-
-func exports() []export {
-	in, out32, out64 := []api.ValueType{i32}, []api.ValueType{i32}, []api.ValueType{i64}
-	return []export{
-		{name: exportVersion, required: true, results: out32},
-		{name: exportEventBuffer, required: true, results: out64},
-		{name: exportAccept, required: true, results: out64},
-		{name: exportTimeout, required: true, results: out64},
-		{name: exportClose},
-		{name: exportConfigureBuffer, params: in, results: out32},
-		{name: exportConfigure, params: in, results: out32},
-		{name: exportStateRegion, results: out64},
-		{name: exportStateFormat, results: out64},
-		{name: exportInitialize},
+func exports() []gate.Export {
+	out32, out64 := []gate.ValType{gate.I32}, []gate.ValType{gate.I64}
+	size32 := gate.FuncType{Params: []gate.ValType{gate.I32}, Results: out32}
+	returns := func(results []gate.ValType) gate.FuncType { return gate.FuncType{Results: results} }
+	return []gate.Export{
+		{Name: exportVersion, Presence: gate.Required, Type: returns(out32)},
+		{Name: exportEventBuffer, Presence: gate.Required, Type: returns(out64)},
+		{Name: exportAccept, Presence: gate.Required, Type: returns(out64)},
+		{Name: exportTimeout, Presence: gate.Required, Type: returns(out64)},
+		{Name: exportClose},
+		{Name: exportConfigureBuffer, Type: size32, With: exportConfigure},
+		{Name: exportConfigure, Type: size32, With: exportConfigureBuffer},
+		{Name: exportStateRegion, Type: returns(out64)},
+		{Name: exportStateFormat, Type: returns(out64), With: exportStateRegion},
+		{Name: exportInitialize},
+		{Name: exportCommand, Presence: gate.Forbidden,
+			Hint: "a policy is a library that stays, not a command that runs and ends (Go: build with -buildmode=c-shared)"},
 	}
-}
-
-// pairs are exports of which the first makes no sense without the second.
-func pairs() [][2]string {
-	return [][2]string{
-		{exportConfigure, exportConfigureBuffer},
-		{exportConfigureBuffer, exportConfigure},
-		{exportStateFormat, exportStateRegion},
-	}
-}
-
-// checkExports says everything that is missing or has the wrong shape.
-func checkExports(a *admission) error {
-	have := a.code.ExportedFunctions()
-	var wrong []error
-	for _, want := range exports() {
-		f, ok := have[want.name]
-		switch {
-		case !ok && want.required:
-			wrong = append(wrong, fmt.Errorf("exports no function %q of type %s", want.name, signature(want.params, want.results)))
-		case ok && !(slices.Equal(f.ParamTypes(), want.params) && slices.Equal(f.ResultTypes(), want.results)):
-			wrong = append(wrong, fmt.Errorf("exports %q as %s, should be %s", want.name,
-				signature(f.ParamTypes(), f.ResultTypes()), signature(want.params, want.results)))
-		}
-	}
-	for _, p := range pairs() {
-		if have[p[0]] != nil && have[p[1]] == nil {
-			wrong = append(wrong, fmt.Errorf("exports %q without %q", p[0], p[1]))
-		}
-	}
-	if have[exportStart] != nil {
-		wrong = append(wrong, fmt.Errorf("exports %q: a policy is a library that stays, not a command that runs and ends (Go: build with -buildmode=c-shared)", exportStart))
-	}
-	if a.code.ExportedMemories()[exportMemory] == nil {
-		wrong = append(wrong, fmt.Errorf("exports no memory %q", exportMemory))
-	}
-	return join(wrong)
-}
-
-// checkMemory holds the memory that the module starts with against the limit.
-func checkMemory(a *admission) error {
-	pages, limit := a.code.ExportedMemories()[exportMemory].Min(), a.engine.cfg.memoryPages()
-	if pages > limit {
-		return fmt.Errorf("starts with %d pages of memory, the limit is %d pages (%d KiB)", pages, limit, uint64(limit)*pageBytes>>10)
-	}
-	return nil
 }
 
 // hookName returns the export that answers a kind of question.

@@ -1,10 +1,11 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"idlehost/host/internal/policy"
 )
@@ -30,27 +31,20 @@ func (e *FaultError) Unwrap() error { return e.Err }
 // end up in it.
 const maxReason = 512
 
-// oneLine makes a stack trace fit a log line, and cuts it at limit bytes.
+// oneLine makes a stack trace fit a log line, and cuts it at limit bytes. What
+// a terminal or a reader might obey, control characters and those that turn
+// the direction of writing, becomes a question mark.
 func oneLine(s string, limit int) string {
 	s = strings.NewReplacer("\n\t", " ", "\n", "; ", "\t", " ").Replace(s)
 	if len(s) > limit {
 		s = s[:limit]
 	}
-	return strings.ToValidUTF8(s, "?")
-}
-
-// faultOf tells what made a call into the guest fail. other stands for
-// anything that is not a limit.
-func faultOf(err error, grew *linear, other policy.Fault) policy.Fault {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return policy.FaultFuel
-	case errors.Is(err, errOutput):
-		return policy.FaultOutput
-	case grew != nil && grew.refused:
-		return policy.FaultMemory
-	}
-	return other
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // errOutput marks what a guest answered as senseless.

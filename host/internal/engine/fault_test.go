@@ -25,16 +25,16 @@ func TestFaultsOfACall(t *testing.T) {
 	}{
 		{"trap", hook(Unreachable()), policy.FaultTrap, "on_timeout: wasm error: unreachable"},
 		{"out of bounds", hook(Load64(65530)), policy.FaultTrap, "out of bounds memory access"},
-		{"recursion", hook(Call(3)), policy.FaultTrap, "stack overflow"},
-		{"endless loop", hook(Forever(), Const64(0)), policy.FaultFuel, "context deadline exceeded"},
-		{"more memory than allowed", hook(Grow(200), Drop(), Unreachable()), policy.FaultMemory, "unreachable"},
+		{"recursion", hook(Call(3)), policy.FaultFuel, "out of fuel: used up its 200000 units in .$3("},
+		{"endless loop", hook(Forever(), Const64(0)), policy.FaultFuel, "on_timeout: out of fuel: used up its 200000 units in .$3("},
+		{"more memory than allowed", hook(Grow(40), Drop(), Unreachable()), policy.FaultMemory, "out of memory: was refused more than 2048 KiB: wasm error: unreachable"},
 		{"unknown action", hook(Const64(3 << 32)), policy.FaultOutput, "unknown action 3"},
 		{"unknown flag", hook(Const64(1<<32 | 4<<40)), policy.FaultOutput, "unknown flags 0x4"},
 		{"bit 63", hook(Const64(-1 << 63)), policy.FaultOutput, "bit 63"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var j journal
-			e := newEngine(t, Config{CallTime: 50 * time.Millisecond, Log: j.log})
+			e := newEngine(t, Config{MemoryPages: 32, Log: j.log})
 			p := load(t, e, Source{Name: "guest", Wasm: broken("on_timeout", c.hook).Bytes()})
 			q := at(abi.KindTimeout, 0)
 			q.Event.State[0] = 42
@@ -58,8 +58,8 @@ func TestFaultsOfACall(t *testing.T) {
 // TestRefusedGrowthIsNoFault: a guest that lives with the answer -1 goes on,
 // and a later trap is not blamed on it.
 func TestRefusedGrowthIsNoFault(t *testing.T) {
-	p := loadGuest(t, Guest(
-		Hook("on_accept", Grow(128), Extend(), Const64(1<<32), Or64()), Hook("on_timeout", Unreachable())))
+	p := load(t, newEngine(t, Config{MemoryPages: 40}), source(Guest(
+		Hook("on_accept", Grow(40), Extend(), Const64(1<<32), Or64()), Hook("on_timeout", Unreachable())).Bytes()))
 	v, fault := p.Decide(at(abi.KindAccept, 0))
 	wantFault(t, "growth", fault, policy.FaultNone)
 	if got := uint32(v.Deadline / time.Millisecond); got != 0xffffffff {
@@ -87,7 +87,7 @@ func moving(export string, first int64) Module {
 }
 
 func TestMovingRegionsAreRefused(t *testing.T) {
-	_, err := newEngine(t, Config{}).Load(context.Background(), trusted(moving("event_buffer", 64<<32|Buffer).Bytes()))
+	_, err := newEngine(t, Config{}).Load(context.Background(), source(moving("event_buffer", 64<<32|Buffer).Bytes()))
 	wantError(t, err, policy.FaultRefused, "event_buffer: event buffer has moved from 64 bytes at 1024 to 64 bytes at 1032")
 
 	p := loadGuest(t, moving("state_region", 64<<32|Buffer))

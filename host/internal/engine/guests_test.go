@@ -56,7 +56,7 @@ func TestExampleOfTheSpecification(t *testing.T) {
 	if !ok || !ok2 {
 		t.Fatal("sdk/ABI.md has no example")
 	}
-	p := load(t, newEngine(t, Config{}), trusted(build(t, nil, "wat2wasm", write(t, "guest.wat", wat), "-o", "OUT")))
+	p := load(t, newEngine(t, Config{}), source(build(t, nil, "wat2wasm", write(t, "guest.wat", wat), "-o", "OUT")))
 
 	q := at(abi.KindAccept, 0)
 	v, fault := p.Decide(q)
@@ -103,7 +103,7 @@ EXPORT(on_accept) u64 on_accept(void) { return (u64)ACTION_EXTEND << 32 | (buffe
 EXPORT(on_timeout) u64 on_timeout(void) { buffer.event.leases[PHASE_DRAINING] = 3; return (u64)FLAG_LEASES << 40; }
 `)
 	wasm := build(t, nil, "clang", "--target=wasm32", "-O2", "-nostdlib", "-Wl,--no-entry", "-I", "../../../sdk/c", "-o", "OUT", src)
-	p := load(t, newEngine(t, Config{}), trusted(wasm))
+	p := load(t, newEngine(t, Config{}), source(wasm))
 	q := at(abi.KindAccept, 0)
 	q.Event.ClientGaps[31] = 1000
 	q.Gaps = &policy.Gaps{Generation: 9}
@@ -127,7 +127,7 @@ func TestGoGuest(t *testing.T) {
 	}
 	wasm := build(t, []string{"GOOS=wasip1", "GOARCH=wasm", "GOFLAGS="}, "go", "build", "-buildmode=c-shared", "-o", "OUT", "./testdata/goguest")
 	var j journal
-	p := load(t, newEngine(t, Config{Log: j.log}), trusted(wasm))
+	p := load(t, newEngine(t, Config{Log: j.log}), source(wasm))
 	for n := range uint64(3) {
 		v, fault := p.Decide(at(abi.KindAccept, n))
 		wantFault(t, "accept", fault, policy.FaultNone)

@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
@@ -38,29 +36,6 @@ func hostFuncs() map[string]map[string]hostFunc {
 	}
 }
 
-// checkImports refuses whatever is not on the list.
-func checkImports(a *admission) error {
-	var wrong []error
-	for _, f := range a.code.ImportedFunctions() {
-		module, name, _ := f.Import()
-		known, ok := a.funcs[module][name]
-		switch {
-		case !ok:
-			wrong = append(wrong, fmt.Errorf("imports %q from %q, which no policy may", name, module))
-		case !slices.Equal(f.ParamTypes(), known.params) || !slices.Equal(f.ResultTypes(), known.results):
-			wrong = append(wrong, fmt.Errorf("imports %s.%s as %s, should be %s", module, name,
-				signature(f.ParamTypes(), f.ResultTypes()), signature(known.params, known.results)))
-		default:
-			a.imports[module] = true
-		}
-	}
-	for _, m := range a.code.ImportedMemories() {
-		module, name, _ := m.Import()
-		wrong = append(wrong, fmt.Errorf("imports memory %q from %q, should have one of its own", name, module))
-	}
-	return join(wrong)
-}
-
 // provideImports instantiates those of the host's modules that are imported.
 func provideImports(a *admission) error {
 	for module := range a.imports {
@@ -85,6 +60,7 @@ func provide(b wazero.HostModuleBuilder, w *world, name string, f hostFunc) waze
 // hostLog is idlehost.log(level, address, length).
 func hostLog(w *world, mem api.Memory, stack []uint64) {
 	level, addr, n := int32(stack[0]), uint32(stack[1]), uint32(stack[2])
+	w.tank.draw(costLine + costLineByte*int64(min(n, lineBytes)))
 	text, ok := mem.Read(addr, n) // a view, whatever its size
 	if !ok {
 		panic(fmt.Errorf("log: %d bytes at %d are outside the memory of %d", n, addr, mem.Size()))
@@ -117,27 +93,4 @@ func scriptString(mem api.Memory, addr uint32) string {
 		b.WriteRune(rune(raw[i]) | rune(raw[i+1])<<8)
 	}
 	return b.String()
-}
-
-// signature returns "(i32, i32) -> i64".
-func signature(params, results []api.ValueType) string {
-	names := func(types []api.ValueType) string {
-		s := make([]string, len(types))
-		for i, t := range types {
-			s[i] = api.ValueTypeName(t)
-		}
-		return strings.Join(s, ", ")
-	}
-	return fmt.Sprintf("(%s) -> (%s)", names(params), names(results))
-}
-
-// maxWrong bounds how many complaints one error holds: a module can have
-// thousands of foreign imports.
-const maxWrong = 8
-
-func join(wrong []error) error {
-	if more := len(wrong) - maxWrong; more > 0 {
-		wrong = append(wrong[:maxWrong], fmt.Errorf("and %d more", more))
-	}
-	return errors.Join(wrong...)
 }

@@ -36,7 +36,7 @@ func TestLog(t *testing.T) {
 	}
 	var j journal
 	e := newEngine(t, Config{Log: j.log})
-	p := load(t, e, trusted(importer("idlehost", "log", 3, 0, []Data{{Offset: 64, Bytes: text}},
+	p := load(t, e, source(importer("idlehost", "log", 3, 0, []Data{{Offset: 64, Bytes: text}},
 		say(0), say(3), say(-5), say(9), Const32(1)).Bytes()))
 	answer(t, p, at(0, 0))
 	lines := strings.Split(j.text(), "\n")
@@ -53,7 +53,7 @@ func TestLog(t *testing.T) {
 func TestLogIsRateLimited(t *testing.T) {
 	var j journal
 	e := newEngine(t, Config{Log: j.log})
-	p := load(t, e, trusted(importer("idlehost", "log", 3, 0, []Data{{Offset: 64, Bytes: []byte("hi")}},
+	p := load(t, e, source(importer("idlehost", "log", 3, 0, []Data{{Offset: 64, Bytes: []byte("hi")}},
 		Const32(1), Const32(64), Const32(2), Call(0), Const32(1)).Bytes()))
 	for range logBurst + 10 {
 		answer(t, p, at(0, 0))
@@ -167,7 +167,7 @@ func TestStandardErrorGoesToTheLog(t *testing.T) {
 	vectors = binary.LittleEndian.AppendUint32(vectors, 3)
 	var j journal
 	e := newEngine(t, Config{Log: j.log})
-	p := load(t, e, trusted(importer(wasi, "fd_write", 4, 1, []Data{{Offset: 64, Bytes: vectors}, {Offset: 128, Bytes: []byte("one\ntwo!\n")}},
+	p := load(t, e, source(importer(wasi, "fd_write", 4, 1, []Data{{Offset: 64, Bytes: vectors}, {Offset: 128, Bytes: []byte("one\ntwo!\n")}},
 		Const32(2), Const32(64), Const32(2), Const32(80), Call(0), Drop(), Load32(80)).Bytes()))
 	if got := answer(t, p, at(0, 0)); got != 9 {
 		t.Errorf("%d bytes were written, want 9", got)
@@ -227,7 +227,7 @@ func TestConfigure(t *testing.T) {
 	}
 	e := newEngine(t, Config{})
 	try := func(m Module, params map[string]string) (*Policy, error) {
-		src := trusted(m.Bytes())
+		src := source(m.Bytes())
 		src.Params = params
 		return e.Load(context.Background(), src)
 	}
@@ -286,6 +286,7 @@ func FuzzImports(f *testing.F) {
 		before := p.inst.mem.Size()
 		trapped := func() (err any) {
 			defer func() { err = recover() }()
+			p.inst.tank.fill(1 << 40)
 			fn.call(p.world, p.inst.mem, []uint64{a, b, c, d})
 			return nil
 		}()

@@ -18,6 +18,8 @@ type instance struct {
 	mod    api.Module
 	mem    api.Memory
 	linear *linear
+	tank   tank
+	used   uint64 // fuel since takeUsed
 
 	hooks       [abi.KindClose + 1]api.Function // by kind; the last may be nil
 	eventBuffer api.Function
@@ -40,11 +42,31 @@ func (i *instance) close() error {
 	return i.mod.Close(context.Background())
 }
 
-// call calls an export with at most one parameter and one result.
-func (i *instance) call(ctx context.Context, f api.Function, param uint64) (uint64, error) {
+// call calls an export with at most one parameter and one result, within
+// budget units of fuel.
+func (i *instance) call(f api.Function, param uint64, budget int64) (uint64, error) {
+	i.linear.refused = false
+	i.tank.fill(budget)
 	i.stack[0] = param
-	err := f.CallWithStack(ctx, i.stack[:])
-	return i.stack[0], err
+	err := f.CallWithStack(context.Background(), i.stack[:])
+	left := i.tank.left()
+	i.used += uint64(budget - max(left, 0))
+	switch {
+	case err == nil:
+		return i.stack[0], nil
+	case left < 0:
+		return 0, emptied(err, budget)
+	case i.linear.refused:
+		return 0, fmt.Errorf("%w: was refused more than %d KiB: %w", errMemory, i.linear.limit>>10, err)
+	}
+	return 0, err
+}
+
+// takeUsed returns the fuel that was used since the last time.
+func (i *instance) takeUsed() uint64 {
+	used := i.used
+	i.used = 0
+	return used
 }
 
 // copyState returns the learned state; nil if it has none. dst is reused.
@@ -62,7 +84,7 @@ func (i *instance) copyState(dst []byte) []byte {
 // ask writes the event, calls the hook, and reads the answer: no allocation,
 // and no callback into the guest (TestDecideAllocatesNothing). The event's
 // Size and Version are the engine's to set.
-func (i *instance) ask(ctx context.Context, q *policy.Ask) (reply, error) {
+func (i *instance) ask(q *policy.Ask, budget int64) (reply, error) {
 	q.Event.Size = uint16(min(abi.EventUsed, i.buffer.size))
 	q.Event.Version = abi.Version
 	buf, ok := i.mem.Read(i.buffer.addr, i.buffer.size)
@@ -71,8 +93,7 @@ func (i *instance) ask(ctx context.Context, q *policy.Ask) (reply, error) {
 	}
 	putEvent(buf, &q.Event)
 	i.putGaps(buf, q)
-	i.linear.refused = false
-	raw, err := i.call(ctx, i.hooks[q.Event.Kind], 0)
+	raw, err := i.call(i.hooks[q.Event.Kind], 0, budget)
 	if err != nil || q.Event.Kind == uint8(abi.KindClose) {
 		return 0, err
 	}
@@ -123,8 +144,8 @@ func (i *instance) takeBack(q *policy.Ask, r reply) error {
 
 // audit asks again where buffer and state are: a guest that moves them reads
 // old events, and the host would copy the wrong bytes.
-func (i *instance) audit(ctx context.Context) error {
-	packed, err := i.call(ctx, i.eventBuffer, 0)
+func (i *instance) audit(budget int64) error {
+	packed, err := i.call(i.eventBuffer, 0, budget)
 	if err != nil {
 		return err
 	}
@@ -134,7 +155,7 @@ func (i *instance) audit(ctx context.Context) error {
 	if i.stateRegion == nil {
 		return nil
 	}
-	if packed, err = i.call(ctx, i.stateRegion, 0); err != nil {
+	if packed, err = i.call(i.stateRegion, 0, budget); err != nil {
 		return err
 	}
 	if r := regionOf(packed); r != i.state {

@@ -7,7 +7,7 @@ import "github.com/tetratelabs/wazero/experimental"
 type linear struct {
 	limit   uint64 // bytes
 	bytes   []byte
-	refused bool // a growth was refused since the last question
+	refused bool // a growth was refused since the last call
 }
 
 // Allocate implements experimental.MemoryAllocator. A guest has one memory:

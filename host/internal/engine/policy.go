@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 
@@ -15,24 +15,26 @@ import (
 )
 
 // Policy is a loaded module with one living instance, or none for the moment.
-// Safe for concurrent use; questions wait for one another.
+// Safe for concurrent use; questions wait for one another, but not for long.
 type Policy struct {
 	engine      *Engine
 	cfg         Config
 	name        string
 	digest      string
 	params      []byte
-	bound       Bound
 	memoryBytes uint64
 	seed        uint64 // of initialisation, from the digest
 
-	mu      sync.Mutex // guards the following fields
+	busy atomic.Uint64 // questions that did not get their turn
+
+	mu      turn // guards the following fields
 	runtime wazero.Runtime
 	code    wazero.CompiledModule
 	world   *world
 	inst    *instance // nil after a fault, until the next question that may make one
 	learned State     // the last copy of the learned state known to be good
 	breaker breaker
+	ration  ration
 	stats   Stats
 	err     error // the last fault's
 	closed  bool
@@ -46,6 +48,12 @@ type Stats struct {
 	Faults [policy.FaultBreaker + 1]uint64
 	// MemoryBytes is the living instance's memory.
 	MemoryBytes uint64
+	// FuelLast, FuelMax and FuelTotal are the fuel of the hooks by kind, in
+	// units; one that ran out has used its budget.
+	FuelLast, FuelMax, FuelTotal [abi.KindClose + 1]uint64
+	// FuelBirth is what the last instance took, from its start function to
+	// the first question.
+	FuelBirth uint64
 	// Restored says that the living instance took over learned state.
 	Restored bool
 }
@@ -54,11 +62,13 @@ func newPolicy(a *admission) *Policy {
 	sum, _ := hex.DecodeString(a.digest[:16])
 	return &Policy{
 		engine: a.engine, cfg: a.engine.cfg,
-		name: a.source.Name, digest: a.digest, params: a.params, bound: a.source.Bound,
+		name: a.source.Name, digest: a.digest, params: a.params,
 		memoryBytes: uint64(a.engine.cfg.memoryPages()) * pageBytes,
 		seed:        binary.LittleEndian.Uint64(sum),
 		runtime:     a.runtime, code: a.code, world: a.world,
 		learned: State{Format: a.source.State.Format, Bytes: bytes.Clone(a.source.State.Bytes)},
+		mu:      newTurn(),
+		ration:  newRation(a.engine.cfg.fuelPerSecond()),
 		stats:   Stats{Instances: 1},
 	}
 }
@@ -76,8 +86,10 @@ func (p *Policy) Digest() string { return p.digest }
 // connection's state in its event and the learned state in place; until then
 // the answer is FaultBreaker. Event times, not the wall clock, space this out.
 //
-// It is on the hot path: with BoundNone it allocates nothing
-// (TestDecideAllocatesNothing).
+// A policy that is busy for Config.Wait is not waited for (FaultBusy), and one
+// that has used up its fuel rate is not asked (FaultRate).
+//
+// It is on the hot path: it allocates nothing (TestDecideAllocatesNothing).
 func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
 	r, fault, lines := p.decide(ask)
 	if lines != nil {
@@ -90,7 +102,10 @@ func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
 }
 
 func (p *Policy) decide(ask *policy.Ask) (reply, policy.Fault, []line) {
-	p.mu.Lock()
+	if !p.mu.lockWithin(p.cfg.wait()) {
+		p.busy.Add(1)
+		return 0, policy.FaultBusy, nil
+	}
 	defer p.mu.Unlock()
 	r, fault := p.answerLocked(ask)
 	if fault != policy.FaultNone {
@@ -100,16 +115,18 @@ func (p *Policy) decide(ask *policy.Ask) (reply, policy.Fault, []line) {
 }
 
 func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {
-	if p.closed {
+	switch {
+	case p.closed:
 		return 0, policy.FaultNotLoaded
+	case ask.Event.Kind > uint8(abi.KindClose):
+		return 0, policy.FaultOutput // the caller's mistake; no instance pays for it
+	case !p.ration.open(ask.Event.NowMs):
+		return 0, policy.FaultRate
 	}
 	if p.inst == nil {
 		if fault := p.reviveLocked(ask.Event.NowMs); fault != policy.FaultNone {
 			return 0, fault
 		}
-	}
-	if int(ask.Event.Kind) >= len(p.inst.hooks) {
-		return 0, policy.FaultOutput // the caller's mistake; no instance pays for it
 	}
 	if p.inst.hooks[ask.Event.Kind] == nil {
 		return 0, policy.FaultNone // on_close, which a guest may do without
@@ -120,30 +137,25 @@ func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {
 	if err != nil {
 		return 0, p.failLocked(ask.Event.NowMs, &FaultError{
 			Policy: p.name, Step: hookName(ask.Event.Kind),
-			Fault: faultOf(err, p.inst.linear, policy.FaultTrap), Err: err,
+			Fault: faultOf(err, policy.FaultTrap), Err: err,
 		})
 	}
 	return r, policy.FaultNone
 }
 
-// askLocked asks, within the bound.
+// askLocked asks, and keeps a copy of what was learned when one is due.
 func (p *Policy) askLocked(ask *policy.Ask) (reply, error) {
-	if p.bound == BoundNone {
-		return p.askWithin(context.Background(), ask)
-	}
-	ctx, cancel := p.bounded(context.Background(), p.cfg.callTime())
-	defer cancel()
-	return p.askWithin(ctx, ask)
-}
-
-// askWithin asks, and keeps a copy of what was learned when one is due. mu is
-// held.
-func (p *Policy) askWithin(ctx context.Context, ask *policy.Ask) (reply, error) {
-	r, err := p.inst.ask(ctx, ask)
+	budget := p.cfg.callFuel()
+	r, err := p.inst.ask(ask, budget)
+	used := p.inst.takeUsed()
+	p.stats.note(ask.Event.Kind, used)
+	p.ration.use(used)
 	if err != nil || !p.inst.snap.due(ask.Event.NowMs, p.inst.state.size) {
 		return r, err
 	}
-	if err := p.inst.audit(ctx); err != nil {
+	err = p.inst.audit(budget)
+	p.ration.use(p.inst.takeUsed())
+	if err != nil {
 		return 0, err
 	}
 	p.keepLocked()
@@ -165,6 +177,7 @@ func (p *Policy) reviveLocked(now uint64) policy.Fault {
 	}
 	p.stats.Instances++
 	inst, err := p.start(context.Background())
+	p.ration.use(p.stats.FuelBirth)
 	if err != nil {
 		return p.failLocked(now, err)
 	}
@@ -213,6 +226,7 @@ func (p *Policy) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.stats
+	s.Faults[policy.FaultBusy] += p.busy.Load()
 	if p.inst != nil {
 		s.MemoryBytes, s.Restored = uint64(p.inst.mem.Size()), p.inst.restored
 	}

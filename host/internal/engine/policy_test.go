@@ -3,11 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 
 	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
@@ -55,32 +55,27 @@ func TestSnapshotAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkDecide is one question to a tiny guest: event written, hook
-// called, verdict and state read.
+// BenchmarkDecide is one question to a tiny guest: event written, fuel given,
+// hook called, verdict and state read.
 func BenchmarkDecide(b *testing.B) {
-	for _, c := range []struct {
-		name  string
-		bound Bound
-		gaps  bool
-	}{{"none", BoundNone, false}, {"none,gaps", BoundNone, true}, {"deadline", BoundDeadline, false}} {
-		b.Run("bound="+c.name, func(b *testing.B) {
-			src := trusted(tiny().Bytes())
-			src.Bound = c.bound
-			p := load(b, newEngine(b, Config{CallTime: time.Second}), src)
+	for _, gaps := range []bool{false, true} {
+		b.Run(fmt.Sprintf("gaps=%t", gaps), func(b *testing.B) {
+			p := load(b, newEngine(b, Config{FuelPerSecond: 1 << 40}), source(tiny().Bytes()))
 			q := at(abi.KindTimeout, 0)
-			if c.gaps {
+			if gaps {
 				q.Gaps = new(policy.Gaps)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
 				q.Event.Asks++
-				if c.gaps {
+				if gaps {
 					q.Gaps.Generation++ // written anew each time
 				}
 				if _, fault := p.Decide(q); fault != policy.FaultNone {
 					b.Fatal(fault)
 				}
 			}
+			b.ReportMetric(float64(p.Stats().FuelLast[abi.KindTimeout]), "fuel/op")
 		})
 	}
 }
@@ -88,7 +83,7 @@ func BenchmarkDecide(b *testing.B) {
 // BenchmarkLoad is what another policy of known bytes costs.
 func BenchmarkLoad(b *testing.B) {
 	e := newEngine(b, Config{})
-	src := trusted(tiny().Bytes())
+	src := source(tiny().Bytes())
 	keep := load(b, e, src)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -103,7 +98,7 @@ func BenchmarkLoad(b *testing.B) {
 // state and close, with a guest that traps every 13th time.
 func TestHammerDecide(t *testing.T) {
 	e := newEngine(t, Config{Log: func(string, int, string) {}})
-	p := load(t, e, trusted(counter(3).Bytes()))
+	p := load(t, e, source(counter(3).Bytes()))
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
@@ -126,7 +121,7 @@ func TestHammerDecide(t *testing.T) {
 				}
 				p.Stats()
 				_ = p.Err()
-				other, err := e.Load(context.Background(), trusted(counter(3).Bytes()))
+				other, err := e.Load(context.Background(), source(counter(3).Bytes()))
 				if err != nil {
 					t.Error(err)
 					return
@@ -151,7 +146,7 @@ func TestHammerClose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := load(t, e, trusted(tiny().Bytes()))
+		p := load(t, e, source(tiny().Bytes()))
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
@@ -168,7 +163,7 @@ func TestHammerClose(t *testing.T) {
 			})
 		}
 		wg.Go(func() {
-			if _, err := e.Load(context.Background(), trusted(tiny().Bytes())); err != nil && !errors.Is(err, ErrClosed) {
+			if _, err := e.Load(context.Background(), source(tiny().Bytes())); err != nil && !errors.Is(err, ErrClosed) {
 				t.Error(err)
 			}
 		})
@@ -190,7 +185,7 @@ func TestLoadAndCloseLeakNothing(t *testing.T) {
 	wasm := tiny().Bytes()
 	cycle := func(n int) {
 		for range n {
-			p := load(t, e, Source{Name: "guest", Wasm: wasm, Bound: BoundDeadline})
+			p := load(t, e, Source{Name: "guest", Wasm: wasm})
 			p.Decide(at(abi.KindTimeout, 0))
 			if err := p.Close(); err != nil {
 				t.Fatal(err)

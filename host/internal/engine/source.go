@@ -20,8 +20,6 @@ type Source struct {
 	// State is what an earlier instance or version had learned; it is used
 	// if the guest declares the same format and size.
 	State State
-	// Bound is what stops a call that does not return.
-	Bound Bound
 }
 
 // paramBytes bounds what configure is given.

@@ -83,7 +83,7 @@ func TestSnapshotsAreSpacedOut(t *testing.T) {
 
 func TestStateGoesToTheNextVersion(t *testing.T) {
 	e := newEngine(t, Config{})
-	p := load(t, e, trusted(counter(7).Bytes()))
+	p := load(t, e, source(counter(7).Bytes()))
 	q := at(abi.KindTimeout, 0)
 	answer(t, p, q)
 	answer(t, p, q)
@@ -102,7 +102,7 @@ func TestStateGoesToTheNextVersion(t *testing.T) {
 		{"other size", counter(7), State{Format: 7, Bytes: old.Bytes[:7]}, 1},
 		{"none", counter(7), State{}, 1},
 	} {
-		src := trusted(c.wasm.Bytes())
+		src := source(c.wasm.Bytes())
 		src.State = c.old
 		next := load(t, e, src)
 		if got := answer(t, next, q); got != c.want {
@@ -112,7 +112,7 @@ func TestStateGoesToTheNextVersion(t *testing.T) {
 			t.Errorf("%s: restored is %v", c.name, got)
 		}
 	}
-	src := trusted(Guest().Bytes())
+	src := source(Guest().Bytes())
 	src.State = old
 	if s := load(t, e, src).State(); s.Bytes != nil || s.Format != 0 {
 		t.Errorf("a guest without a state region says it has %+v", s)
@@ -124,7 +124,7 @@ func TestStateGoesToTheNextVersion(t *testing.T) {
 func TestPoisonedStateIsDropped(t *testing.T) {
 	m := Guest(Returns("state_region", 8<<32|learnedAt),
 		Hook("on_timeout", Load64(learnedAt), Const64(66), Equal64(), If(Unreachable()), Const64(Extend60s)))
-	src := trusted(m.Bytes())
+	src := source(m.Bytes())
 	src.State = State{Bytes: learned(66)}
 	p, err := newEngine(t, Config{}).Load(context.Background(), src)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // step is one stage that a module passes on its way to being a policy. What
-// it fails with counts as fault, unless its error is a *FaultError.
+// it fails with counts as fault, unless faultOf knows better.
 type step[T any] struct {
 	name  string
 	fault policy.Fault
@@ -25,7 +25,7 @@ func walk[T any](name string, steps []step[T], t T) error {
 		if errors.As(err, &known) {
 			return known
 		}
-		return &FaultError{Policy: name, Step: s.name, Fault: s.fault, Err: err}
+		return &FaultError{Policy: name, Step: s.name, Fault: faultOf(err, s.fault), Err: err}
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ const (
 // Bounds on what one call makes the host do.
 const (
 	maxVectors   = 64       // of fd_write
-	maxVector    = 64 << 10 // bytes of one of them that are looked at
+	maxWrite     = 8 << 10  // bytes that one fd_write takes
 	maxRandom    = 64 << 10 // bytes of random_get
 	maxSubscribe = 16       // of poll_oneoff
 )
@@ -90,6 +90,7 @@ func randomGet(w *world, mem api.Memory, stack []uint64) uint64 {
 	if n > maxRandom {
 		return wasiInval
 	}
+	w.tank.draw(costRandom * int64(n))
 	dst, ok := mem.Read(uint32(stack[0]), n)
 	if !ok {
 		return wasiFault
@@ -115,10 +116,11 @@ func fdWrite(w *world, mem api.Memory, stack []uint64) uint64 {
 			return wasiFault
 		}
 		// A short write is a right answer to a long one.
-		text, ok := mem.Read(addr, min(size, maxVector))
+		text, ok := mem.Read(addr, min(size, maxWrite-total))
 		if !ok {
 			return wasiFault
 		}
+		w.tank.draw(costVector + costWriteByte*int64(len(text)))
 		w.log.write(w.nowMs, int(fd-1), text)
 		total += uint32(len(text))
 		if len(text) < int(size) {
@@ -144,6 +146,7 @@ func pollOneoff(w *world, mem api.Memory, stack []uint64) uint64 {
 	if n == 0 || n > maxSubscribe {
 		return wasiInval
 	}
+	w.tank.draw(costPoll * int64(n))
 	subs, ok := mem.Read(in, n*subscriptionBytes)
 	events, ok2 := mem.Read(out, n*pollEventBytes)
 	if !ok || !ok2 || !mem.WriteUint32Le(ready, n) {

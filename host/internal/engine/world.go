@@ -15,6 +15,7 @@ type world struct {
 	monoNs uint64 // never steps back; sleeping moves it
 	rng    *rand.PCG
 	log    guestLog
+	tank   tank // of the instance that lives
 }
 
 func newWorld() *world { return &world{rng: rand.NewPCG(0, 0)} }

@@ -5,6 +5,7 @@ package tenant
 import (
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
@@ -84,15 +85,31 @@ func (t *Tenant) fallback(ask *policy.Ask, fault policy.Fault, digest string) po
 		fault = policy.FaultOutput
 	}
 	t.faults[fault].Add(1)
+	keep := keeps(ask, fault)
 	if suppressed, ok := t.bursts[fault].open(); ok {
-		t.logger.Warn("policy failed, native default answers",
-			"tenant", t.name, "policy", Short(digest), "cause", fault.String(),
+		what := "policy failed, native default answers"
+		if keep {
+			what = "policy has used up its fuel rate, the last deadline is kept"
+		}
+		t.logger.Warn(what, "tenant", t.name, "policy", Short(digest), "cause", fault.String(),
 			"event", abi.Kind(ask.Event.Kind).String(), "phase", abi.Phase(ask.Event.Phase).String(),
 			"suppressed", suppressed)
 	}
-	v := t.native.Decide(ask)
+	var v policy.Verdict
+	if keep {
+		// The idle layer clamps it like any other.
+		v = policy.Verdict{Action: abi.ActionExtend, Deadline: time.Duration(ask.Event.DeadlineMs) * time.Millisecond}
+	} else {
+		v = t.native.Decide(ask)
+	}
 	v.Source, v.Fault = policy.SourceFallback, fault
 	return v
+}
+
+// keeps reports whether a deadline stays what it was when it was last decided:
+// for a policy that works, and has merely used up what it may.
+func keeps(ask *policy.Ask, fault policy.Fault) bool {
+	return fault == policy.FaultRate && ask.Event.Kind == uint8(abi.KindTimeout) && ask.Event.DeadlineMs > 0
 }
 
 // Replace puts a policy in charge; nil: the native one. Questions that are

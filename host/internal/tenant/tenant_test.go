@@ -69,6 +69,31 @@ func TestDecideSaysWhoAnswered(t *testing.T) {
 	}
 }
 
+// TestRateKeepsTheLastDeadline: at a timeout that has one; any other fault, and
+// any other question, is for the native policy.
+func TestRateKeepsTheLastDeadline(t *testing.T) {
+	for _, c := range []struct {
+		fault    policy.Fault
+		kind     abi.Kind
+		deadline uint32
+		want     policy.Verdict
+	}{
+		{policy.FaultRate, abi.KindTimeout, 45_000, policy.Verdict{Action: abi.ActionExtend, Deadline: 45 * time.Second}},
+		{policy.FaultRate, abi.KindTimeout, 0, policy.Verdict{}},
+		{policy.FaultRate, abi.KindAccept, 45_000, policy.Verdict{}},
+		{policy.FaultRate, abi.KindClose, 45_000, policy.Verdict{}},
+		{policy.FaultFuel, abi.KindTimeout, 45_000, policy.Verdict{}},
+	} {
+		tn := New(Config{})
+		tn.Replace(&fakeGuest{fault: c.fault})
+		c.want.Source, c.want.Fault = policy.SourceFallback, c.fault
+		ask := &policy.Ask{Event: policy.Event{Kind: uint8(c.kind), DeadlineMs: c.deadline}}
+		if v := tn.Decide(ask); v != c.want {
+			t.Errorf("%v at %v: %+v, want %+v", c.fault, c.kind, v, c.want)
+		}
+	}
+}
+
 func TestUnknownFaultIsBadOutput(t *testing.T) {
 	tn := New(Config{})
 	tn.Replace(&fakeGuest{fault: 200})

@@ -64,7 +64,7 @@ func judge(wasm []byte, params map[string]string, ready bool) (v verdict) {
 	if err != nil {
 		return verdict{Broken: err.Error()}
 	}
-	neighbour, err := e.Load(context.Background(), engine.Source{Name: "neighbour", Wasm: guest()(), Bound: engine.BoundNone})
+	neighbour, err := e.Load(context.Background(), engine.Source{Name: "neighbour", Wasm: guest()()})
 	if err != nil {
 		return verdict{Broken: err.Error()}
 	}
@@ -92,7 +92,7 @@ func run(e *engine.Engine, wasm []byte, params map[string]string, ready bool) ve
 	}
 	var p *engine.Policy
 	if err == nil {
-		p, err = e.Load(context.Background(), engine.Source{Name: "attack", Wasm: wasm, Params: params, Bound: engine.BoundNone})
+		p, err = e.Load(context.Background(), engine.Source{Name: "attack", Wasm: wasm, Params: params})
 	}
 	if err != nil {
 		return refusal(err)
