@@ -85,7 +85,9 @@ func (b *birth) run(export string) error {
 	if f == nil {
 		return nil
 	}
+	before := b.i.used
 	_, err := b.i.call(f, 0, b.p.cfg.initFuel())
+	b.i.profile.FuelInit = max(b.i.profile.FuelInit, b.i.used-before)
 	return err
 }
 
@@ -104,6 +106,7 @@ func checkVersion(b *birth) error {
 	if v := uint32(v); v < 1 || v > abi.Version {
 		return fmt.Errorf("is written for version %d of the ABI, this host speaks 1 to %d", v, abi.Version)
 	}
+	b.i.profile.ABIVersion = uint32(v)
 	return nil
 }
 
@@ -136,7 +139,7 @@ func configure(b *birth) error {
 	if err := b.putParams(); err != nil {
 		return err
 	}
-	code, err := b.i.call(set, uint64(len(b.p.params)), b.p.cfg.configureFuel())
+	code, err := b.configureCall(set, uint64(len(b.p.params)))
 	if err != nil {
 		return err
 	}
@@ -146,13 +149,21 @@ func configure(b *birth) error {
 	return nil
 }
 
+// configureCall calls an export with the fuel of configure.
+func (b *birth) configureCall(f api.Function, param uint64) (uint64, error) {
+	before := b.i.used
+	v, err := b.i.call(f, param, b.p.cfg.configureFuel())
+	b.i.profile.FuelConfigure = max(b.i.profile.FuelConfigure, b.i.used-before)
+	return v, err
+}
+
 // putParams writes the parameters where the guest wants them.
 func (b *birth) putParams() error {
 	n := uint64(len(b.p.params))
 	if n == 0 {
 		return nil
 	}
-	addr, err := b.i.call(b.i.mod.ExportedFunction(exportConfigureBuffer), n, b.p.cfg.configureFuel())
+	addr, err := b.configureCall(b.i.mod.ExportedFunction(exportConfigureBuffer), n)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type instance struct {
 	eventBuffer api.Function
 	stateRegion api.Function // nil without learned state
 
+	profile  Profile // the part that nothing else knows
 	buffer   region
 	state    region
 	format   uint64

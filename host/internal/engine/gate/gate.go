@@ -32,6 +32,7 @@ type Module struct {
 	elements []ValType    // types of the element segments
 	bodies   []Body
 
+	imports                                        []Import // functions only
 	importedFuncs, importedTables, importedGlobals int
 
 	declared     []bool // by function: ref.func may take it

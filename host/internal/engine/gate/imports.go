@@ -48,7 +48,11 @@ func (r *reader) importEntry(m *Module, limits Limits, contract *Contract) {
 		m.funcs = append(m.funcs, t)
 		m.importedFuncs++
 		r.cap(at, RuleFunctions, "has %d functions", uint64(len(m.funcs)), limits.Functions)
-		if r.ok() && !contract.AnyImport {
+		if !r.ok() {
+			return
+		}
+		m.imports = append(m.imports, Import{Module: module, Name: name, Type: m.types[t]})
+		if !contract.AnyImport {
 			r.permit(at, module, name, m.types[t], contract)
 		}
 	case kindTable:
