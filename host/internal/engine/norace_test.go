@@ -1,0 +1,8 @@
+//go:build !race
+
+package engine
+
+const (
+	raceDetector   = false
+	standardCycles = 10_000
+)

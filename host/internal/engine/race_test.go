@@ -1,0 +1,8 @@
+//go:build race
+
+package engine
+
+const (
+	raceDetector   = true // it keeps memory of its own
+	standardCycles = 1000
+)
