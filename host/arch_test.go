@@ -35,7 +35,7 @@ const imports = `
 	policy, idle, proxy/upstream, proxy/h2, proxy/tcpproxy, proxy/httpproxy, /sdk/abi < proxy;
 
 	NONE < admin;
-	policy, idle, books, engine, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
+	policy, idle, books, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
 	proxy/tcpproxy, demo, observe, admin, /plugins, /sdk/abi < app;
 	app, config, engine/forge, /plugins < cli;
 	cli < /host;

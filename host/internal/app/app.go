@@ -16,6 +16,7 @@ import (
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/engine"
+	"idlehost/host/internal/engine/forge"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/observe"
 	"idlehost/host/internal/tenant"
@@ -28,6 +29,10 @@ type Config struct {
 	// Load returns the configuration, complete and checked. It is called at
 	// the start and at every reload.
 	Load func() (*config.Config, error)
+	// CompileApart starts this very program in such a way that it calls
+	// forge.Child, its own name first. nil: policies are compiled in this
+	// process, large ones not at all.
+	CompileApart []string
 	// Stdout gets the few lines that tell a person what runs where.
 	Stdout io.Writer
 	// Stderr gets the log.
@@ -45,6 +50,7 @@ type App struct {
 	level    *slog.LevelVar
 	metrics  *observe.Metrics
 	lines    *observe.Lines
+	forge    *forge.Forge
 	engine   *engine.Engine
 	tenant   *tenant.Tenant
 	accepted *idle.Account // the tenant's clients
@@ -100,7 +106,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 	if err := a.observe(c); err != nil {
 		return err
 	}
-	if a.engine, err = engine.New(ctx, engine.Config{Log: guestSays(a.logger)}); err != nil {
+	if err := a.runGuests(ctx); err != nil {
 		return err
 	}
 	a.tenant = tenant.New(tenant.Config{Name: c.Tenant.Name, Logger: a.logger})
@@ -174,6 +180,9 @@ func (a *App) Close() error {
 	}
 	if a.engine != nil {
 		errs = append(errs, a.engine.Close())
+	}
+	if a.forge != nil {
+		errs = append(errs, a.forge.Close())
 	}
 	if a.lines != nil {
 		a.lines.Flush()

@@ -22,6 +22,8 @@ func run(cmd *cobra.Command, f *flags) error {
 		Load:    func() (*config.Config, error) { return load(f) },
 		Stdout:  cmd.OutOrStdout(),
 		Stderr:  cmd.ErrOrStderr(),
+
+		CompileApart: []string{os.Args[0], compileApart},
 	}, signals)
 }
 

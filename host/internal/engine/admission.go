@@ -133,14 +133,19 @@ func passMeter(a *admission) error {
 	return err
 }
 
-// compile compiles. Every policy does so in a runtime of its own; the cache
-// spares all but the first of equal bytes the compiling.
+// compile loads the code, or makes it. Every policy does so in a runtime of its
+// own; the cache spares all but the first of equal bytes the compiling.
 func compile(a *admission) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("compiler: %v", r)
 		}
 	}()
+	release, err := a.forge()
+	if err != nil {
+		return err
+	}
+	defer release()
 	cfg := wazero.NewRuntimeConfig().
 		WithCompilationCache(a.engine.cache).
 		WithDebugInfoEnabled(false)

@@ -38,6 +38,8 @@ type Config struct {
 	// Wait is how long a question waits for a policy that is busy with
 	// another. 0: 1 ms.
 	Wait time.Duration
+	// Compiler compiles. nil: the engine does, in this process.
+	Compiler Compiler
 	// Log takes what guests say, and why an instance was thrown away. level
 	// is 0 debug, 1 info, 2 warning, 3 error; msg is at most 512 bytes of
 	// UTF-8 in which the guest may have put anything. It is called by the
@@ -93,9 +95,13 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	cache, err := newCache(cfg.Compiler)
+	if err != nil {
+		return nil, err
+	}
 	return &Engine{
 		cfg:      cfg,
-		cache:    wazero.NewCompilationCache(),
+		cache:    cache,
 		policies: make(map[*Policy]struct{}),
 	}, nil
 }

@@ -1,0 +1,46 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/engine/forge"
+)
+
+// apart is the forge as the engine knows it.
+type apart struct{ *forge.Forge }
+
+// Compile implements engine.Compiler.
+func (a apart) Compile(ctx context.Context, wasm []byte) (release func(), err error) {
+	code, err := a.Forge.Compile(ctx, forge.Order{Wasm: wasm})
+	if err != nil {
+		return nil, err
+	}
+	return code.Close, nil
+}
+
+// runGuests makes the engine, and what compiles for it.
+func (a *App) runGuests(ctx context.Context) (err error) {
+	if a.forge, err = forge.New(ctx, forge.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version}); err != nil {
+		return err
+	}
+	a.sayWhereCompiled()
+	a.engine, err = engine.New(ctx, engine.Config{Compiler: apart{a.forge}, Log: guestSays(a.logger)})
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	return nil
+}
+
+// sayWhereCompiled warns where the sandbox is weaker than it could be.
+func (a *App) sayWhereCompiled() {
+	switch c := a.forge.Capability(); {
+	case c.Apart && c.Keeps:
+		a.logger.Debug(c.String())
+	case c.Apart:
+		a.logger.Info(c.String())
+	default:
+		a.logger.Warn(c.String())
+	}
+}

@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+
+	"idlehost/host/internal/policy"
+)
+
+// elsewhere is a Compiler that writes wazero's cache, as a child would.
+type elsewhere struct {
+	dir      string
+	err      error
+	compiled int
+	loans    int
+}
+
+func (c *elsewhere) Dir() string { return c.dir }
+
+func (c *elsewhere) Compile(ctx context.Context, wasm []byte) (func(), error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	cache, err := wazero.NewCompilationCacheWithDir(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(cache).WithDebugInfoEnabled(false))
+	_, err = r.CompileModule(ctx, wasm)
+	c.compiled++
+	c.loans++
+	return func() { c.loans-- }, errors.Join(err, r.Close(ctx), cache.Close(ctx))
+}
+
+func TestCompilerElsewhere(t *testing.T) {
+	c := &elsewhere{dir: t.TempDir()}
+	p := load(t, newEngine(t, Config{Compiler: c}), source(tiny().Bytes()))
+	_, fault := p.Decide(at(0, 0))
+	wantFault(t, "accept", fault, policy.FaultNone)
+	if c.compiled != 1 || c.loans != 0 {
+		t.Errorf("compiled %d times, %d loans are out", c.compiled, c.loans)
+	}
+}
+
+func TestCompilerThatFails(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		e := newEngine(t, Config{Compiler: &elsewhere{dir: dir, err: errors.New("took 2s and more")}})
+		_, err := e.Load(context.Background(), source(tiny().Bytes()))
+		wantError(t, err, policy.FaultCompile, "compile: took 2s and more")
+	}
+}
