@@ -26,8 +26,8 @@ const examples = `  host
 const notes = `Signals: SIGTERM and SIGINT drain (a second one ends at once), SIGHUP reloads
 the configuration, certificates and policies.
 Exit codes: 0 ok, 1 error, 2 wrong command line or configuration.
-A policy from a file runs without a budget of instructions as yet: give the
-host only policies that you trust.`
+Policies run within budgets of fuel and memory, and cannot reach anything; the
+README says what that does not hold against.`
 
 func newRoot(f *flags) *cobra.Command {
 	root := &cobra.Command{
