@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
@@ -142,7 +143,7 @@ func TestHammerDecide(t *testing.T) {
 // end either way.
 func TestHammerClose(t *testing.T) {
 	for range 20 {
-		e, err := New(context.Background(), Config{})
+		e, err := New(context.Background(), Config{Wait: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
