@@ -109,7 +109,8 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 	if err := a.runGuests(ctx); err != nil {
 		return err
 	}
-	a.tenant = tenant.New(tenant.Config{Name: c.Tenant.Name, Logger: a.logger})
+	remedies := c.Plugin.Remedies()
+	a.tenant = tenant.New(tenant.Config{Name: c.Tenant.Name, Logger: a.logger, Remedies: &remedies})
 	if err := a.install(ctx, c, m); err != nil {
 		return err
 	}

@@ -64,6 +64,7 @@ func (a *App) reloadLocked(ctx context.Context) error {
 		}
 	}
 	a.warnOfRestart(c)
+	a.tenant.SetRemedies(c.Plugin.Remedies())
 	if p != nil || m == nil {
 		a.seat(m, p)
 	}

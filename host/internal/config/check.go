@@ -24,6 +24,7 @@ func (c *Config) check(ps *Problems) {
 	k := checker{c: c, problems: ps}
 	k.listeners()
 	k.targets("upstream.targets", c.Upstream.Targets)
+	k.remedies()
 	k.routes()
 	k.timeouts()
 	k.numbers()

@@ -75,6 +75,11 @@ type Plugin struct {
 	// Config holds the parameters handed to the policy; numbers and booleans
 	// become text.
 	Config map[string]string `toml:"config,omitempty"`
+	// OnFault says what answers where the policy cannot, by the cause of the
+	// fault: "default" ([timeouts]), "keep" (the last deadline) or "previous"
+	// (the policy before). A cause that is not named: "default", but "keep"
+	// for rate.
+	OnFault map[string]string `toml:"on_fault,omitempty"`
 
 	// Dir is the folder that a relative Path starts at; empty: the working
 	// directory.

@@ -38,10 +38,10 @@ func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) policy.Verdic
 	c.gov.cfg.Observer.Asked(c.account, &q.ask, v, took)
 	c.state = q.ask.Event.State
 	switch {
-	case v.Source == policy.SourceFallback:
-		c.setLeasesLocked(c.account.law.Load())
 	case v.Leases:
 		c.takeLeasesLocked(&q.ask.Event.Leases)
+	case v.Source == policy.SourceFallback:
+		c.setLeasesLocked(c.account.law.Load())
 	}
 	return v
 }

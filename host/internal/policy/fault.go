@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // Fault is why a policy did not answer. One enumeration serves metrics, logs,
 // the API and the command line.
 type Fault uint8
@@ -28,3 +30,12 @@ var faultNames = [...]string{
 
 // String returns the name used in logs and metrics.
 func (f Fault) String() string { return faultNames[f] }
+
+// ParseFault is the inverse of String for everything but FaultNone.
+func ParseFault(name string) (Fault, bool) {
+	i := slices.Index(faultNames[:], name)
+	return Fault(max(i, 0)), i > 0
+}
+
+// FaultNames lists the causes, without none.
+func FaultNames() []string { return slices.Clone(faultNames[1:]) }

@@ -21,9 +21,12 @@ type seat struct {
 }
 
 // take returns the seat in charge, to be released; nil if there is none.
-func (t *Tenant) take() *seat {
+func (t *Tenant) take() *seat { return retained(&t.seat) }
+
+// retained returns the seat that p holds, to be released; nil if it holds none.
+func retained(p *atomic.Pointer[seat]) *seat {
 	for {
-		s := t.seat.Load()
+		s := p.Load()
 		if s == nil || s.retain() {
 			return s
 		}

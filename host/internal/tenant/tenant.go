@@ -5,10 +5,8 @@ package tenant
 import (
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"idlehost/host/internal/policy"
-	"idlehost/sdk/abi"
 )
 
 // Guest is a tenant's own policy, which may fail. Decide and Digest are
@@ -28,6 +26,9 @@ type Config struct {
 	// Logger is told of faults, at most one line per cause in ten seconds;
 	// it must not block. nil: nobody is told.
 	Logger *slog.Logger
+	// Remedies says what answers for a guest that cannot, by cause. nil:
+	// policy.DefaultRemedies.
+	Remedies *policy.Remedies
 }
 
 // Tenant answers the questions about one tenant's connections. It never fails.
@@ -37,9 +38,11 @@ type Tenant struct {
 	native policy.Policy
 	logger *slog.Logger
 
-	seat   atomic.Pointer[seat] // nil: no policy is set
-	faults [faults]atomic.Uint64
-	bursts [faults]burst
+	seat     atomic.Pointer[seat] // nil: no policy is set
+	previous atomic.Pointer[seat] // was in charge before; nil: none, or no remedy wants it
+	remedies atomic.Pointer[policy.Remedies]
+	faults   [faults]atomic.Uint64
+	bursts   [faults]burst
 }
 
 // faults is the number of causes.
@@ -48,6 +51,11 @@ const faults = int(policy.FaultBreaker) + 1
 // New returns a tenant ruled by its native policy.
 func New(cfg Config) *Tenant {
 	t := &Tenant{name: cfg.Name, native: cfg.Native, logger: cfg.Logger}
+	r := policy.DefaultRemedies()
+	if cfg.Remedies != nil {
+		r = *cfg.Remedies
+	}
+	t.remedies.Store(&r)
 	if t.native == nil {
 		t.native = policy.Fixed{}
 	}
@@ -80,40 +88,9 @@ func (t *Tenant) Decide(ask *policy.Ask) policy.Verdict {
 	return t.fallback(ask, fault, digest)
 }
 
-func (t *Tenant) fallback(ask *policy.Ask, fault policy.Fault, digest string) policy.Verdict {
-	if int(fault) >= faults {
-		fault = policy.FaultOutput
-	}
-	t.faults[fault].Add(1)
-	keep := keeps(ask, fault)
-	if suppressed, ok := t.bursts[fault].open(); ok {
-		what := "policy failed, native default answers"
-		if keep {
-			what = "policy has used up its fuel rate, the last deadline is kept"
-		}
-		t.logger.Warn(what, "tenant", t.name, "policy", Short(digest), "cause", fault.String(),
-			"event", abi.Kind(ask.Event.Kind).String(), "phase", abi.Phase(ask.Event.Phase).String(),
-			"suppressed", suppressed)
-	}
-	var v policy.Verdict
-	if keep {
-		// The idle layer clamps it like any other.
-		v = policy.Verdict{Action: abi.ActionExtend, Deadline: time.Duration(ask.Event.DeadlineMs) * time.Millisecond}
-	} else {
-		v = t.native.Decide(ask)
-	}
-	v.Source, v.Fault = policy.SourceFallback, fault
-	return v
-}
-
-// keeps reports whether a deadline stays what it was when it was last decided:
-// for a policy that works, and has merely used up what it may.
-func keeps(ask *policy.Ask, fault policy.Fault) bool {
-	return fault == policy.FaultRate && ask.Event.Kind == uint8(abi.KindTimeout) && ask.Event.DeadlineMs > 0
-}
-
 // Replace puts a policy in charge; nil: the native one. Questions that are
-// being asked finish with the old policy, which is closed after the last.
+// being asked finish with the old policy, which is closed after the last,
+// unless a remedy wants it: then the one before it is.
 func (t *Tenant) Replace(g Guest) {
 	if g == nil {
 		t.install(nil)
@@ -137,8 +114,16 @@ func (t *Tenant) install(s *seat) {
 	if s != nil {
 		s.refs.Store(1) // the tenant's own
 	}
-	if old := t.seat.Swap(s); old != nil {
+	old := t.seat.Swap(s)
+	if old == nil {
+		return
+	}
+	if s == nil || old.guest == nil || !t.remedies.Load().Uses(policy.RemedyPrevious) {
 		old.release()
+		old = nil
+	}
+	if s == nil || old != nil {
+		t.remember(old)
 	}
 }
 
@@ -172,7 +157,7 @@ func (t *Tenant) WantsClose() bool {
 	return s != nil && s.wantsClose
 }
 
-// Close takes the policy out of charge. The tenant goes on answering natively.
+// Close takes the policies out of charge. The tenant goes on answering natively.
 func (t *Tenant) Close() error {
 	t.install(nil)
 	return nil

@@ -1,0 +1,37 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"idlehost/host/internal/policy"
+)
+
+// Remedies returns what answers where the policy cannot, by cause.
+func (p Plugin) Remedies() policy.Remedies {
+	r := policy.DefaultRemedies()
+	for cause, name := range p.OnFault {
+		fault, known := policy.ParseFault(cause)
+		remedy, ok := policy.ParseRemedy(name)
+		if known && ok {
+			r[fault] = remedy
+		}
+	}
+	return r
+}
+
+func (k checker) remedies() {
+	for _, cause := range slices.Sorted(maps.Keys(k.c.Plugin.OnFault)) {
+		path := "plugin.on_fault." + cause
+		if _, ok := policy.ParseFault(cause); !ok {
+			hint := nearest(cause, policy.FaultNames())
+			if hint == "" {
+				hint = "known: " + strings.Join(policy.FaultNames(), ", ")
+			}
+			k.bad(path, fmt.Sprintf("%q is no cause of a fault", cause), hint)
+		}
+		k.choice(path, k.c.Plugin.OnFault[cause], policy.RemedyNames()...)
+	}
+}
