@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 
 	"idlehost/host/internal/engine"
+	"idlehost/host/internal/engine/forge"
 	"idlehost/host/internal/engine/gate"
-	"idlehost/host/internal/engine/meter"
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
 )
@@ -27,40 +27,23 @@ type verdict struct {
 	Peak    int64        // KiB of memory at most, likewise
 }
 
-// initFuel is what an instance may use here, from its start on, where the
-// engine does not yet refuel for each question.
-const initFuel = 2_000_000
+// apart is the forge as the engine knows it.
+type apart struct{ *forge.Forge }
 
-// guarded says that the engine itself has gate and meter: then it refuses
-// what takes the name of the meter's global.
-func guarded() bool {
-	e, err := engine.New(context.Background(), engine.Config{})
-	if err != nil {
-		return false
-	}
-	defer func() { _ = e.Close() }()
-	p, err := e.Load(context.Background(), engine.Source{Name: "probe", Wasm: guest(procedure("idlehost:fuel"))()})
-	if err == nil {
-		_ = p.Close()
-	}
-	return err != nil
-}
-
-// prepare passes a module through gate and meter.
-func prepare(wasm []byte) ([]byte, error) {
-	m, err := gate.Check(wasm, gate.Limits{}, agreed())
+// Compile implements engine.Compiler.
+func (a apart) Compile(ctx context.Context, wasm []byte) (release func(), err error) {
+	code, err := a.Forge.Compile(ctx, forge.Order{Wasm: wasm})
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := meter.Rewrite(m, meter.Config{Init: initFuel})
-	return out, err
+	return code.Close, nil
 }
 
 // judge takes a module through everything, beside a policy of somebody else's
 // in the same engine, and says how far it got.
-func judge(wasm []byte, params map[string]string, ready bool) (v verdict) {
+func judge(c engine.Compiler, wasm []byte, params map[string]string) (v verdict) {
 	var j journal
-	e, err := engine.New(context.Background(), engine.Config{Log: j.log})
+	e, err := engine.New(context.Background(), engine.Config{Compiler: c, Log: j.log})
 	if err != nil {
 		return verdict{Broken: err.Error()}
 	}
@@ -68,7 +51,7 @@ func judge(wasm []byte, params map[string]string, ready bool) (v verdict) {
 	if err != nil {
 		return verdict{Broken: err.Error()}
 	}
-	v = run(e, wasm, params, ready)
+	v = run(e, wasm, params)
 	if _, fault := neighbour.Decide(question(abi.KindAccept, 0)); fault != policy.FaultNone {
 		v.Broken = "the neighbour answers " + fault.String()
 	}
@@ -85,15 +68,8 @@ func judge(wasm []byte, params map[string]string, ready bool) (v verdict) {
 	return v
 }
 
-func run(e *engine.Engine, wasm []byte, params map[string]string, ready bool) verdict {
-	var err error
-	if !ready {
-		wasm, err = prepare(wasm)
-	}
-	var p *engine.Policy
-	if err == nil {
-		p, err = e.Load(context.Background(), engine.Source{Name: "attack", Wasm: wasm, Params: params})
-	}
+func run(e *engine.Engine, wasm []byte, params map[string]string) verdict {
+	p, err := e.Load(context.Background(), engine.Source{Name: "attack", Wasm: wasm, Params: params})
 	if err != nil {
 		return refusal(err)
 	}

@@ -12,14 +12,9 @@ import (
 // TestOutcomes takes every attack through gate, meter and engine, each in a
 // process of its own, which it must neither kill, nor freeze, nor fill.
 func TestOutcomes(t *testing.T) {
-	ready := guarded()
-	t.Logf("the engine has gate and meter of its own: %v", ready)
 	var table tally
 	for _, a := range Corpus() {
 		t.Run(a.Name, func(t *testing.T) {
-			if why := unmet(ready)[a.Name]; why != "" {
-				t.Skip(why)
-			}
 			w := newWorker(t)
 			defer w.stop()
 			v, err := w.judge(a.Wasm(), a.Params)
@@ -29,7 +24,7 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("%v; wanted: %v", err, a.Want)
 			case v.Broken+v.Forged != "":
 				t.Errorf("broke a promise: %s %s", v.Broken, v.Forged)
-			case !a.Want.met(v, ready):
+			case !a.Want.met(v):
 				t.Errorf("got %v, rule %q, fault %v: %s\nwant %v, rule %q, fault %v",
 					v.Outcome, v.Rule, v.Fault, v.Text, a.Want.Outcome, a.Want.Rule, a.Want.Fault)
 			}
@@ -39,43 +34,12 @@ func TestOutcomes(t *testing.T) {
 }
 
 // met reports whether a module came to the end that it should.
-func (want Want) met(v verdict, ready bool) bool {
+func (want Want) met(v verdict) bool {
 	if want.Outcome == Bounded {
 		return v.Outcome <= Harmless
 	}
-	if v.Outcome != want.Outcome || v.Rule != want.Rule {
-		return false
-	}
-	switch {
-	case want.Fault == policy.FaultNone, v.Fault == want.Fault:
-		return true
-	case ready:
-		return false
-	}
-	// An engine that does not know the meter sees a trap where fuel ran out,
-	// and names the step of the lifecycle.
-	return want.Fault == policy.FaultFuel && v.Fault != policy.FaultOutput
-}
-
-// unmet lists the attacks that an engine without gate, meter and compile
-// process of its own does not stop, and what it lacks for that.
-func unmet(ready bool) map[string]string {
-	if ready {
-		return nil
-	}
-	const (
-		charge  = "the engine's host functions do not charge for what they do"
-		escape  = "the engine passes control characters on to the log"
-		stack   = "the engine does not give each call a budget, so one may use all that a life has, and the stack with it"
-		compile = "the engine compiles in its own process, without a limit on memory and time"
-	)
-	return map[string]string{
-		"fd-write-amplified": charge, "random-storm": charge,
-		"log-controls": escape, "log-line-separators": escape,
-		"recursion-with-results": stack, "recursion": stack, "recursion-mutual": stack,
-		"br-tables-below-the-cap": compile, "loads-in-a-row": compile,
-		"blocks-in-a-row": compile, "divisions-in-a-row": compile,
-	}
+	return v.Outcome == want.Outcome && v.Rule == want.Rule &&
+		(want.Fault == policy.FaultNone || v.Fault == want.Fault)
 }
 
 // TestMutants: whatever a module is, it is accepted or refused within the
@@ -85,14 +49,12 @@ func TestMutants(t *testing.T) {
 	if testing.Short() || raceSlow > 1 {
 		per = 1
 	}
-	ready := guarded()
-	skip := unmet(ready)
 	w := newWorker(t)
 	defer func() { w.stop() }()
 	var table tally
 	for i, a := range Corpus() {
 		wasm := a.Wasm()
-		if len(wasm) > 64<<10 || skip[a.Name] != "" {
+		if len(wasm) > 64<<10 {
 			continue
 		}
 		for n := range per {
@@ -100,7 +62,7 @@ func TestMutants(t *testing.T) {
 			m := Mutant(wasm, seed)
 			v, err := w.judge(m, a.Params)
 			table.count(a.Class, v, err)
-			if err == nil && v.Broken == "" && (v.Forged == "" || !ready) {
+			if err == nil && v.Broken+v.Forged == "" {
 				continue
 			}
 			t.Errorf("%s, seed %d: %v %s %s\n%s", a.Name, seed, err, v.Broken, v.Forged, firstOf(m))

@@ -3,22 +3,37 @@ package hostile
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"idlehost/host/internal/engine/forge"
 )
 
 // workerEnv makes the test binary a worker: it judges modules from standard
-// input, one at a time, and may be killed while it does.
+// input, one at a time, and may be killed while it does. It names a folder for
+// compiled code.
 const workerEnv = "HOSTILE_WORKER"
 
+// compileApart makes it the child that compiles for a worker.
+const compileApart = "compile-apart"
+
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == compileApart {
+		if err := forge.Child(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(workerEnv) == "" {
 		os.Exit(m.Run())
 	}
@@ -36,7 +51,11 @@ type job struct {
 
 func serve(in io.Reader, out io.Writer) error {
 	r, enc := bufio.NewReader(in), json.NewEncoder(out)
-	ready := guarded()
+	f, err := forge.New(context.Background(), forge.Config{Argv: []string{os.Args[0], compileApart}, Dir: filepath.Join(os.Getenv(workerEnv), "code")})
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	for {
 		line, err := r.ReadBytes('\n')
 		if err == io.EOF {
@@ -52,7 +71,7 @@ func serve(in io.Reader, out io.Writer) error {
 		}
 		forget()
 		before := cpu(os.Getpid())
-		v := judge(wasm, j.Params, ready)
+		v := judge(apart{f}, wasm, j.Params)
 		v.CPU, v.Peak = cpu(os.Getpid())-before, peak(os.Getpid())
 		if err := enc.Encode(v); err != nil {
 			return err
@@ -71,7 +90,7 @@ type worker struct {
 func newWorker(t testing.TB) *worker {
 	t.Helper()
 	w := &worker{cmd: exec.Command(os.Args[0]), out: make(chan []byte), stderr: new(bytes.Buffer)}
-	w.cmd.Env = append(os.Environ(), workerEnv+"=1", "GOTRACEBACK=single")
+	w.cmd.Env = append(os.Environ(), workerEnv+"="+t.TempDir(), "GOTRACEBACK=single")
 	w.cmd.Stderr = w.stderr
 	in, err := w.cmd.StdinPipe()
 	if err != nil {
