@@ -37,7 +37,8 @@ const imports = `
 	NONE < admin;
 	policy, idle, books, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
 	proxy/tcpproxy, demo, observe, admin, /plugins, /sdk/abi < app;
-	app, config, engine/forge, /plugins < cli;
+	policy, config, engine, engine/gate, /sdk/abi < check;
+	app, config, check, engine/forge, /plugins < cli;
 	cli < /host;
 
 	/sdk/abi < /sdk/go, /sdk/tck;

@@ -46,19 +46,34 @@ func findModule(c *config.Config) (*module, error) {
 		file = filepath.Join(p.Dir, file)
 	}
 	m := &module{name: filepath.Base(file), params: p.Config}
-	wasm, err := readModule(file)
+	var err error
+	m.wasm, m.bundled, err = readPolicy(file, p.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		wasm, m.bundled = plugins.Lookup(p.Path)
-		if !m.bundled {
-			return nil, c.Problem("plugin.path", fmt.Sprintf("%q is neither a file nor a bundled policy", p.Path),
-				"bundled: "+strings.Join(plugins.Names(), ", "))
-		}
+		return nil, c.Problem("plugin.path", fmt.Sprintf("%q is neither a file nor a bundled policy", p.Path),
+			"bundled: "+strings.Join(plugins.Names(), ", "))
 	} else if err != nil {
 		return nil, c.Problem("plugin.path", err.Error(), "")
 	}
-	sum := sha256.Sum256(wasm)
-	m.wasm, m.digest = wasm, hex.EncodeToString(sum[:])
+	sum := sha256.Sum256(m.wasm)
+	m.digest = hex.EncodeToString(sum[:])
 	return m, nil
+}
+
+// ReadPolicy reads the policy that a command line names: a file, else a
+// bundled one. The error is fs.ErrNotExist where path is neither.
+func ReadPolicy(path string) ([]byte, error) {
+	wasm, _, err := readPolicy(path, path)
+	return wasm, err
+}
+
+func readPolicy(file, name string) (wasm []byte, bundled bool, err error) {
+	wasm, err = readModule(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if wasm, bundled = plugins.Lookup(name); bundled {
+			return wasm, true, nil
+		}
+	}
+	return wasm, false, err
 }
 
 func readModule(file string) ([]byte, error) {

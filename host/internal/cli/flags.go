@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -39,7 +40,7 @@ func newFlags() *flags {
 	rule := f.group("Policy")
 	rule.StringVar(&f.plugin, "plugin", "",
 		"policy in charge of idle connections: a `file`, else the name of a bundled one (none: fixed timeouts)")
-	rule.StringArrayVar(&f.pluginConfig, "plugin-config", nil, "parameter `key=value` for the policy; repeatable")
+	rule.StringArrayVar(&f.pluginConfig, "plugin-config", nil, pluginConfigUsage)
 	operation := f.group("Operation")
 	operation.StringVar(&f.config, "config", "", "TOML `file` with everything, and more; flags override it")
 	operation.StringVar(&f.admin, "admin", "", "`address` of metrics and health, or \"off\" (default "+d.Admin.Address+")")
@@ -143,21 +144,38 @@ func (f *flags) policy(c *config.Config) error {
 		c.Plugin = config.Plugin{Path: f.plugin}
 		c.Set("plugin.path", "--plugin")
 	}
-	for _, kv := range f.pluginConfig {
-		key, value, ok := strings.Cut(kv, "=")
-		if !ok {
-			return usagef("such as --plugin-config idle=30s", "--plugin-config: %q is not key=value", kv)
-		}
-		if text := config.CheckParam(key, value); text != "" {
-			return usagef("", "--plugin-config: %s", text)
-		}
-		if c.Plugin.Config == nil {
-			c.Plugin.Config = map[string]string{}
-		}
-		c.Plugin.Config[key] = value
+	params, err := pluginParams(f.pluginConfig)
+	if err != nil {
+		return err
 	}
+	if c.Plugin.Config == nil {
+		c.Plugin.Config = params
+	}
+	maps.Copy(c.Plugin.Config, params)
 	if len(f.pluginConfig) > 0 && c.Plugin.Path == "" {
 		return usagef("name one with --plugin", "--plugin-config: no policy is in charge")
 	}
 	return nil
+}
+
+// pluginConfigUsage describes --plugin-config, of whatever command.
+const pluginConfigUsage = "parameter `key=value` for the policy; repeatable"
+
+// pluginParams reads what --plugin-config was given; nil for nothing.
+func pluginParams(pairs []string) (map[string]string, error) {
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	params := make(map[string]string, len(pairs))
+	for _, kv := range pairs {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, usagef("such as --plugin-config idle=30s", "--plugin-config: %q is not key=value", kv)
+		}
+		if text := config.CheckParam(key, value); text != "" {
+			return nil, usagef("", "--plugin-config: %s", text)
+		}
+		params[key] = value
+	}
+	return params, nil
 }

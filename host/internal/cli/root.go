@@ -20,6 +20,8 @@ const examples = `  host
         speaks HTTPS with HTTP/2 and HTTP/1.1
   host --plugin fixed --plugin-config idle=30s --plugin-config tunnel=10m
         hands parameters to a policy
+  host check policy.wasm
+        tells whether the host takes a policy, and what it answers
   host --config host.toml
         does the same from a file; flags override it`
 
@@ -54,7 +56,7 @@ func newRoot(f *flags) *cobra.Command {
 		}
 		help(cmd, f)
 	})
-	root.AddCommand(newVersion(), newConfig(), newCompileApart())
+	root.AddCommand(newCheck(), newVersion(), newConfig(), newCompileApart())
 	return root
 }
 

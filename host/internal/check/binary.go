@@ -1,0 +1,49 @@
+package check
+
+import (
+	"idlehost/host/internal/engine"
+	"idlehost/sdk/abi"
+)
+
+// inspected notes what the module shows.
+func (r *Report) inspected(seen engine.Inspection) {
+	m, limits := seen.Module, seen.Module.Limits()
+	r.Module = Binary{
+		Bytes: len(m.Bytes()), BytesLimit: limits.ModuleBytes, MeteredBytes: seen.Metered,
+		Functions: len(m.Bodies()), Effort: m.Effort(), EffortLimit: limits.Effort,
+	}
+	bounds, _ := m.Memory()
+	r.Memory.MinPages, r.Memory.LimitPages = bounds.Min, limits.MemoryPages
+	if bounds.HasMax {
+		r.Memory.MaxPages = &bounds.Max
+	}
+	for _, i := range m.Imports() {
+		r.Imports = append(r.Imports, Extern{Name: i.Module + "." + i.Name, Kind: "function", Type: i.Type.String()})
+	}
+	for _, e := range m.Exports() {
+		x := Extern{Name: e.Name, Kind: e.Kind}
+		if e.Kind == "function" {
+			x.Type = e.Type.String()
+		}
+		r.Exports = append(r.Exports, x)
+	}
+}
+
+// profile notes what the first instance told, and took.
+func (r *Report) profile(p engine.Profile, memory uint64) {
+	r.ABI.Policy = p.ABIVersion
+	r.Memory.Bytes = memory
+	r.Memory.BufferBytes, r.Memory.StateBytes, r.Memory.StateFormat = p.BufferBytes, p.StateBytes, p.StateFormat
+	r.Fuel.Init.took(p.FuelInit)
+	r.Fuel.Configure.took(p.FuelConfigure)
+}
+
+// budget notes what the host would give.
+func (r *Report) budget(b engine.Budgets) {
+	r.ABI.Host = abi.Version
+	r.Fuel = Fuel{
+		PerSecond: b.PerSecond,
+		Init:      Spent{Budget: b.Init}, Configure: Spent{Budget: b.Configure},
+		Accept: Spent{Budget: b.Call}, Timeout: Spent{Budget: b.Call}, Close: Spent{Budget: b.Call},
+	}
+}

@@ -1,0 +1,86 @@
+package check
+
+import (
+	"math"
+
+	"idlehost/sdk/abi"
+)
+
+// Fuel is what the policy took of what it is given, in units of about one
+// simple instruction, a third of a nanosecond.
+type Fuel struct {
+	PerSecond int64 `json:"per_second"` // what the policy may use in the long run
+	Init      Spent `json:"init"`       // the dearer of the start function and _initialize
+	Configure Spent `json:"configure"`  // the dearer of configure_buffer and configure
+	Accept    Spent `json:"on_accept"`
+	Timeout   Spent `json:"on_timeout"`
+	Close     Spent `json:"on_close"`
+	// Worst is the question that took the most of its budget; null: none was
+	// asked.
+	Worst *Answer `json:"worst"`
+	// Percent is what Worst took of its budget.
+	Percent float64 `json:"worst_percent"`
+}
+
+// Spent is the fuel of one export.
+type Spent struct {
+	Calls   int     `json:"calls"` // that took any
+	Mean    uint64  `json:"mean"`
+	Most    uint64  `json:"most"`
+	Budget  int64   `json:"budget"` // of one call
+	Percent float64 `json:"percent"`
+
+	total uint64
+}
+
+// took counts a call.
+func (s *Spent) took(fuel uint64) {
+	if fuel == 0 {
+		return
+	}
+	s.Calls++
+	s.total += fuel
+	s.Mean = s.total / uint64(s.Calls)
+	s.Most = max(s.Most, fuel)
+	s.Percent = percent(s.Most, s.Budget)
+}
+
+// percent has one decimal, and is rounded up: only what is nothing is 0, and
+// what is not all of it is less than 100.
+func percent(part uint64, whole int64) float64 {
+	p := math.Ceil(float64(part)*1000/float64(whole)) / 10
+	if part < uint64(whole) {
+		return min(p, 99.9)
+	}
+	return p
+}
+
+// hook returns what the export that answers a kind of question has spent.
+func (f *Fuel) hook(kind abi.Kind) *Spent {
+	switch kind {
+	case abi.KindAccept:
+		return &f.Accept
+	case abi.KindTimeout:
+		return &f.Timeout
+	}
+	return &f.Close
+}
+
+// count takes an answer into account.
+func (f *Fuel) count(kind abi.Kind, a *Answer) {
+	s := f.hook(kind)
+	s.took(a.Fuel)
+	if a.Fuel > 0 && (f.Worst == nil || a.Fuel > f.Worst.Fuel) {
+		worst := *a
+		f.Worst, f.Percent = &worst, percent(a.Fuel, s.Budget)
+	}
+}
+
+// rate is how many questions a second are paid for in the long run, if all
+// were as the worst; 0: any number.
+func (f *Fuel) rate() int64 {
+	if f.Worst == nil {
+		return 0
+	}
+	return f.PerSecond / int64(f.Worst.Fuel)
+}

@@ -1,0 +1,130 @@
+package check
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"unicode/utf16"
+)
+
+// Verdict is what the check comes to.
+type Verdict string
+
+// The verdicts.
+const (
+	VerdictAccepted Verdict = "accepted"
+	VerdictRefused  Verdict = "refused" // the host would not load it
+	VerdictFaulty   Verdict = "faulty"  // it does not come into being, or fails at a question
+)
+
+// Report is what was found. Its JSON is an interface: names stay. Where the
+// check did not get that far, fields are zero or null.
+type Report struct {
+	Policy  string   `json:"policy"`
+	Digest  string   `json:"digest"` // SHA-256 of the module, in hexadecimal
+	Verdict Verdict  `json:"verdict"`
+	Failure *Failure `json:"failure"` // null: it is accepted
+	ABI     ABI      `json:"abi"`
+	Module  Binary   `json:"module"`
+	Memory  Memory   `json:"memory"`
+	Imports []Extern `json:"imports"`
+	Exports []Extern `json:"exports"`
+	Fuel    Fuel     `json:"fuel"`
+	Answers []Answer `json:"answers"` // in the order in which they were asked for
+	Log     []Line   `json:"log"`     // what the guest said, the first of it
+	// LogDropped counts the lines that are not in Log.
+	LogDropped int `json:"log_dropped"`
+}
+
+// ABI is the versions of the ABI.
+type ABI struct {
+	Policy uint32 `json:"policy"` // that it is written for; 0: it did not get to say so
+	Host   uint32 `json:"host"`   // the highest that this host speaks
+}
+
+// Binary is the file, and what becomes of it.
+type Binary struct {
+	Bytes        int    `json:"bytes"`
+	BytesLimit   int    `json:"bytes_limit"`
+	MeteredBytes int    `json:"metered_bytes"` // what is compiled
+	Functions    int    `json:"functions"`     // of its own
+	Effort       uint64 `json:"effort"`        // of compiling, in units of about 30 ns
+	EffortLimit  int    `json:"effort_limit"`
+}
+
+// Memory is the guest's, in pages of 64 KiB and in bytes.
+type Memory struct {
+	MinPages    uint32  `json:"min_pages"`
+	MaxPages    *uint32 `json:"max_pages"` // null: it sets none
+	LimitPages  int     `json:"limit_pages"`
+	Bytes       uint64  `json:"bytes"` // once it can be asked
+	BufferBytes uint32  `json:"buffer_bytes"`
+	StateBytes  uint32  `json:"state_bytes"` // learned state; 0: none
+	StateFormat uint64  `json:"state_format"`
+}
+
+// Extern is something imported or exported.
+type Extern struct {
+	Name string `json:"name"` // "module.name" of an import
+	Kind string `json:"kind"`
+	Type string `json:"type"` // of a function
+}
+
+// Line is a line that the guest has logged.
+type Line struct {
+	Level string `json:"level"`
+	Text  string `json:"text"`
+}
+
+// maxLog bounds Report.Log.
+const maxLog = 32
+
+func newReport(name, digest string, size int) *Report {
+	return &Report{
+		Policy: name, Digest: digest, Verdict: VerdictAccepted,
+		Module:  Binary{Bytes: size},
+		Imports: []Extern{}, Exports: []Extern{}, Answers: []Answer{}, Log: []Line{},
+	}
+}
+
+// WriteJSON writes the report as one object, in ASCII: names in it are
+// anybody's, and may go to a terminal.
+func (r *Report) WriteJSON(w io.Writer) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r); err != nil {
+		return err
+	}
+	_, err := w.Write(ascii(b.Bytes()))
+	return err
+}
+
+// ascii escapes what of a JSON text is not; that lies in strings only.
+func ascii(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, c := range string(text) {
+		switch {
+		case c < 0x7f:
+			out = append(out, byte(c))
+		case c < 0x10000:
+			out = fmt.Appendf(out, `\u%04x`, c)
+		default:
+			high, low := utf16.EncodeRune(c)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return out
+}
+
+// hear takes a line of the guest's.
+func (r *Report) hear(_ string, level int, text string) {
+	if len(r.Log) == maxLog {
+		r.LogDropped++
+		return
+	}
+	names := [...]string{"debug", "info", "warn", "error"}
+	r.Log = append(r.Log, Line{Level: names[min(max(level, 0), len(names)-1)], Text: text})
+}
