@@ -9,7 +9,7 @@ CLANG    := 14.0.6
 
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-.PHONY: help build plugins generate test check fuzz bench bench-table
+.PHONY: help build plugins generate test check fuzz bench bench-table bench-isolation
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -51,3 +51,6 @@ bench: ## processor time per proxied request, against a bare ReverseProxy
 
 bench-table: ## put the table of host/bench/results.txt into README.md
 	$(GO) run ./host/bench/table -w README.md host/bench/results.txt
+
+bench-isolation: ## latency of a tenant's requests while another attacks, against a quiet run
+	$(GO) test -run '^$$' -bench '^BenchmarkIsolation$$' -benchtime 1000x -timeout 30m ./host/bench
