@@ -8,25 +8,13 @@ import (
 	"idlehost/host/internal/engine/forge"
 )
 
-// apart is the forge as the engine knows it.
-type apart struct{ *forge.Forge }
-
-// Compile implements engine.Compiler.
-func (a apart) Compile(ctx context.Context, wasm []byte) (release func(), err error) {
-	code, err := a.Forge.Compile(ctx, forge.Order{Wasm: wasm})
-	if err != nil {
-		return nil, err
-	}
-	return code.Close, nil
-}
-
 // runGuests makes the engine, and what compiles for it.
 func (a *App) runGuests(ctx context.Context) (err error) {
 	if a.forge, err = forge.New(ctx, forge.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version}); err != nil {
 		return err
 	}
 	a.sayWhereCompiled()
-	a.engine, err = engine.New(ctx, engine.Config{Compiler: apart{a.forge}, Log: guestSays(a.logger)})
+	a.engine, err = engine.New(ctx, engine.Config{Compiler: forge.Loader{Forge: a.forge}, Log: guestSays(a.logger)})
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 
 	"idlehost/host/internal/app"
 	"idlehost/host/internal/check"
+	"idlehost/host/internal/engine/forge"
 	"idlehost/plugins"
 )
 
@@ -58,7 +60,14 @@ func checkPolicy(cmd *cobra.Command, path string, pairs []string, asJSON bool) e
 	case err != nil:
 		return &usageError{err: fmt.Errorf("policy: %w", err)}
 	}
-	report, err := check.Run(cmd.Context(), check.Input{Name: filepath.Base(path), Wasm: wasm, Params: params})
+	f, err := forge.New(cmd.Context(), forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version()})
+	if err != nil {
+		return fmt.Errorf("compile apart: %w", err)
+	}
+	defer f.Close()
+	in := check.Input{Name: filepath.Base(path), Wasm: wasm, Params: params}
+	in.Engine.Compiler = forge.Loader{Forge: f}
+	report, err := check.Run(cmd.Context(), in)
 	if err != nil {
 		return fmt.Errorf("policy: %w", err)
 	}

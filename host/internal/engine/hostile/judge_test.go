@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/forge"
 	"idlehost/host/internal/engine/gate"
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
@@ -25,18 +24,6 @@ type verdict struct {
 	Forged  string       // what of it would mislead who reads the log
 	CPU     int64        // ms that the process spent on it, as far as the platform tells
 	Peak    int64        // KiB of memory at most, likewise
-}
-
-// apart is the forge as the engine knows it.
-type apart struct{ *forge.Forge }
-
-// Compile implements engine.Compiler.
-func (a apart) Compile(ctx context.Context, wasm []byte) (release func(), err error) {
-	code, err := a.Forge.Compile(ctx, forge.Order{Wasm: wasm})
-	if err != nil {
-		return nil, err
-	}
-	return code.Close, nil
 }
 
 // judge takes a module through everything, beside a policy of somebody else's

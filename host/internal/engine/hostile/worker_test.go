@@ -71,7 +71,7 @@ func serve(in io.Reader, out io.Writer) error {
 		}
 		forget()
 		before := cpu(os.Getpid())
-		v := judge(apart{f}, wasm, j.Params)
+		v := judge(forge.Loader{Forge: f}, wasm, j.Params)
 		v.CPU, v.Peak = cpu(os.Getpid())-before, peak(os.Getpid())
 		if err := enc.Encode(v); err != nil {
 			return err
