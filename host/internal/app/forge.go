@@ -3,14 +3,20 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/engine/forge"
 )
 
+// compileWall bounds one compile by the clock. Processor time is what counts,
+// and is bounded more closely by forge: on a machine that has none to spare, a
+// policy that the operator has named is worth waiting for.
+const compileWall = 15 * time.Second
+
 // runGuests makes the engine, and what compiles for it.
 func (a *App) runGuests(ctx context.Context) (err error) {
-	if a.forge, err = forge.New(ctx, forge.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version}); err != nil {
+	if a.forge, err = forge.New(ctx, forge.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version, Wall: compileWall}); err != nil {
 		return err
 	}
 	a.sayWhereCompiled()

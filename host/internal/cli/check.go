@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +61,7 @@ func checkPolicy(cmd *cobra.Command, path string, pairs []string, asJSON bool) e
 	case err != nil:
 		return &usageError{err: fmt.Errorf("policy: %w", err)}
 	}
-	f, err := forge.New(cmd.Context(), forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version()})
+	f, err := forge.New(cmd.Context(), forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version(), Wall: 15 * time.Second})
 	if err != nil {
 		return fmt.Errorf("compile apart: %w", err)
 	}
