@@ -108,43 +108,6 @@ func question(kind abi.Kind, ms uint64) *policy.Ask {
 	return &policy.Ask{Event: policy.Event{Kind: uint8(kind), NowMs: 1_700_000_000_000 + ms, Random: 0x0123456789abcdef}}
 }
 
-// agreed is the contract of sdk/ABI.md.
-func agreed() gate.Contract {
-	i32, i64 := gate.I32, gate.I64
-	f := func(results []gate.ValType, params ...gate.ValType) gate.FuncType {
-		return gate.FuncType{Params: params, Results: results}
-	}
-	r32, r64 := []gate.ValType{i32}, []gate.ValType{i64}
-	c := gate.Contract{Memory: "memory", Exports: []gate.Export{
-		{Name: "abi_version", Presence: gate.Required, Type: f(r32)},
-		{Name: "event_buffer", Presence: gate.Required, Type: f(r64)},
-		{Name: "on_accept", Presence: gate.Required, Type: f(r64)},
-		{Name: "on_timeout", Presence: gate.Required, Type: f(r64)},
-		{Name: "on_close", Type: f(nil)},
-		{Name: "configure", Type: f(r32, i32), With: "configure_buffer"},
-		{Name: "configure_buffer", Type: f(r32, i32), With: "configure"},
-		{Name: "state_region", Type: f(r64)},
-		{Name: "state_format", Type: f(r64), With: "state_region"},
-		{Name: "_initialize", Type: f(nil)},
-		{Name: "_start", Presence: gate.Forbidden},
-	}}
-	add := func(module, name string, t gate.FuncType) {
-		c.Imports = append(c.Imports, gate.Import{Module: module, Name: name, Type: t})
-	}
-	add("idlehost", "log", f(nil, i32, i32, i32))
-	add("env", "abort", f(nil, i32, i32, i32, i32))
-	for name, params := range map[string]int{
-		"sched_yield": 0, "args_get": 2, "args_sizes_get": 2, "environ_get": 2, "environ_sizes_get": 2,
-		"random_get": 2, "poll_oneoff": 4, "fd_write": 4, "fd_close": 1, "fd_fdstat_get": 2,
-		"fd_fdstat_set_flags": 2, "fd_prestat_get": 2, "fd_prestat_dir_name": 3,
-	} {
-		add(wasi, name, f(r32, []gate.ValType{i32, i32, i32, i32}[:params]...))
-	}
-	add(wasi, "proc_exit", f(nil, i32))
-	add(wasi, "clock_time_get", f(r32, i32, i64, i32))
-	return c
-}
-
 // journal takes what guests say, as the host would write it.
 type journal struct {
 	n    int
