@@ -5,6 +5,10 @@ type Weight struct {
 	Instrs   int
 	Blocks   int // block, loop, if and else
 	Accesses int // of memory
+	Calls    int // of functions, imported ones and those in tables included
+	// Values is how many values the code defines at most: what instructions
+	// push, and what blocks begin and end with, but not what locals hold.
+	Values int
 	// Effort estimates what compiling the function costs, metering included.
 	// A unit is some 30 ns of wazero's optimising compiler on a server of
 	// 2020s make. The compiler is linear in most code, but walks the dominator
@@ -86,6 +90,7 @@ func (s *strain) add(in *Instr) {
 	case in.Op <= OpBrTable || in.Op == OpReturn:
 		s.flow(in)
 	case in.Op == OpCall || in.Op == OpCallIndirect:
+		s.Calls++
 		s.Effort += effortCall + s.reload()
 	case in.Op == OpMemoryGrow || in.Op >= OpMemoryInit && in.Op != OpDataDrop && in.Op != OpElemDrop && in.Op != OpTableSize:
 		s.Effort += effortBulk + s.reload()

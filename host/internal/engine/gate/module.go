@@ -41,6 +41,9 @@ func (m *Module) ImportedFuncs() int { return m.importedFuncs }
 // Globals returns how many globals there are, imported ones included.
 func (m *Module) Globals() int { return len(m.globals) }
 
+// MutableGlobals returns how many of the globals can be written.
+func (m *Module) MutableGlobals() int { return m.mutable }
+
 // Tables returns the tables, imported ones first.
 func (m *Module) Tables() []TableType { return slices.Clone(m.tables) }
 

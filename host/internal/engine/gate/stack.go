@@ -38,6 +38,7 @@ func (v *machine) push(t ValType) {
 		return
 	}
 	v.operands = append(v.operands, t)
+	v.strain.Values++
 }
 
 func (v *machine) pushAll(types []ValType) {

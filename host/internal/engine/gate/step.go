@@ -75,7 +75,10 @@ func (v *machine) variable(in *Instr) {
 		return
 	}
 	switch in.Op {
-	case OpLocalGet, OpGlobalGet:
+	case OpLocalGet:
+		v.push(t)
+		v.strain.Values-- // it is there already
+	case OpGlobalGet:
 		v.push(t)
 	case OpLocalTee:
 		v.pop(t)

@@ -13,10 +13,13 @@ type assembly struct {
 	writer writer
 	plan   plan
 	report Report
+	blocks map[string]int // types of blocks by their results
+	types  [][]byte       // those of them that are added to the module
 }
 
 func (a *assembly) write() []byte {
 	wasm := a.module.Bytes()
+	frames := a.frames()
 	out := append(make([]byte, 0, len(wasm)*3/2), wasm[:8]...)
 	sections := a.module.Sections()
 	// The two sections that grow exist in the end, in their places.
@@ -25,7 +28,7 @@ func (a *assembly) write() []byte {
 	}
 	for _, s := range sections {
 		out = append(out, byte(s.ID))
-		content := a.content(s)
+		content := a.content(s, frames)
 		out = append(binary.AppendUvarint(out, uint64(len(content))), content...)
 	}
 	return out
@@ -44,18 +47,24 @@ func insert(sections []gate.Section, id gate.SectionID) []gate.Section {
 	return append(sections[:at:at], tail...)
 }
 
-func (a *assembly) content(s gate.Section) []byte {
+func (a *assembly) content(s gate.Section, frames []frame) []byte {
 	original := a.module.Bytes()[s.Start:s.End]
 	switch s.ID {
+	case gate.SectionType:
+		for _, t := range a.types {
+			original = grow(original, t)
+		}
 	case gate.SectionTable:
 		return a.tables()
 	case gate.SectionGlobal:
 		fuel := []byte{byte(gate.I64), 1, opI64Const}
-		return grow(original, append(signed(fuel, a.init), opEnd))
+		stack := []byte{byte(gate.I64), 1, opI64Const}
+		return grow(grow(original, append(signed(fuel, a.init), opEnd)), append(signed(stack, Stack), opEnd))
 	case gate.SectionExport:
-		return grow(original, append(append(name(nil, Global), 3), a.writer.fuel...))
+		out := grow(original, append(append(name(nil, Global), 3), a.writer.fuel...))
+		return grow(out, append(append(name(nil, StackGlobal), 3), a.writer.stack...))
 	case gate.SectionCode:
-		return a.code(original)
+		return a.code(original, frames)
 	}
 	return original
 }
@@ -84,16 +93,16 @@ func (a *assembly) tables() []byte {
 	return out
 }
 
-func (a *assembly) code(original []byte) []byte {
+func (a *assembly) code(original []byte, frames []frame) []byte {
 	bodies := a.module.Bodies()
 	wasm := a.module.Bytes()
 	out := binary.AppendUvarint(make([]byte, 0, len(original)*3/2), uint64(len(bodies)))
 	var buf []byte
-	for _, b := range bodies {
-		a.plan.begin(b.Code, frameCost(b))
+	for i, b := range bodies {
+		a.plan.begin(b.Code, frameCost(a.module.TypeOf(a.module.ImportedFuncs()+i), frames[i].slots))
 		a.module.Each(b, a.plan.add)
 		a.plan.settle()
-		buf = a.writer.body(buf[:0], wasm, b, &a.plan)
+		buf = a.writer.body(buf[:0], wasm, b, &a.plan, frames[i])
 		out = append(binary.AppendUvarint(out, uint64(len(buf))), buf...)
 		a.count()
 	}
@@ -103,15 +112,17 @@ func (a *assembly) code(original []byte) []byte {
 func (a *assembly) count() {
 	a.report.Functions++
 	for _, ins := range a.plan.insertions {
+		if ins.leaves {
+			continue
+		}
 		if ins.region == none || a.plan.regions[ins.region].cost+a.plan.regions[ins.region].ahead > 0 {
 			a.report.Charges++
 		}
 	}
 }
 
-// frameCost is what entering a function costs: it bounds the stack. wazero
-// gives every value that it has to keep a slot of its own, so that a frame
-// grows with the code, and with what blocks carry of locals.
-func frameCost(b gate.Body) int64 {
-	return 4 + int64(b.End-b.Start)>>5 + int64(b.Weight.Blocks)*int64(min(b.Locals, b.Weight.Instrs))>>7
+// frameCost is what entering a function takes in time: the values that come
+// and go, and the part of the stack that is not in the cache.
+func frameCost(t gate.FuncType, slots int64) int64 {
+	return 4 + int64(len(t.Params)+len(t.Results)) + slots>>5
 }

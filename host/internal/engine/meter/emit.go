@@ -8,7 +8,9 @@ import (
 
 // Opcodes that are written.
 const (
+	opBlock     = 0x02
 	opIf        = 0x04
+	opBr        = 0x0c
 	opEnd       = 0x0b
 	opVoid      = 0x40
 	opLocalGet  = 0x20
@@ -17,6 +19,7 @@ const (
 	opGlobalSet = 0x24
 	opI64Const  = 0x42
 	opI64LtS    = 0x53
+	opI64Add    = 0x7c
 	opI64Sub    = 0x7d
 	opI64Shl    = 0x86
 	opI64ShrU   = 0x88
@@ -26,7 +29,8 @@ const (
 
 // writer writes the code of functions.
 type writer struct {
-	fuel []byte // the encoded index of the fuel global
+	fuel  []byte // the encoded index of the fuel global
+	stack []byte // that of the global that says how much of the stack is left
 }
 
 func (w *writer) get(out []byte) []byte { return append(append(out, opGlobalGet), w.fuel...) }
@@ -61,8 +65,9 @@ func (w *writer) chargeSize(out []byte, local uint32, r rate) []byte {
 	return append(append(w.take(out), opLocalGet), index...)
 }
 
-// body writes a function's locals and code with the charges of a plan.
-func (w *writer) body(out, wasm []byte, b gate.Body, p *plan) []byte {
+// body writes a function's locals and code with the charges of a plan, and of
+// its frame.
+func (w *writer) body(out, wasm []byte, b gate.Body, p *plan, f frame) []byte {
 	locals := wasm[b.Start:b.Code]
 	if p.sized {
 		n, size := binary.Uvarint(locals)
@@ -71,8 +76,14 @@ func (w *writer) body(out, wasm []byte, b gate.Body, p *plan) []byte {
 	} else {
 		out = append(out, locals...)
 	}
+	if f.block != nil {
+		out = w.enter(out, f)
+	}
 	from := b.Code
 	for _, ins := range p.insertions {
+		if ins.leaves && f.block == nil {
+			continue
+		}
 		var cost int64
 		if ins.region != none {
 			r := &p.regions[ins.region]
@@ -82,13 +93,20 @@ func (w *writer) body(out, wasm []byte, b gate.Body, p *plan) []byte {
 		}
 		out = append(out, wasm[from:ins.at]...)
 		from = ins.at
-		if ins.region != none {
+		switch {
+		case ins.leaves:
+			out, from = binary.AppendUvarint(append(out, opBr), uint64(ins.label)), from+1
+		case ins.region != none:
 			out = w.charge(out, cost)
-		} else {
+		default:
 			out = w.chargeSize(out, uint32(b.Locals), ins.rate)
 		}
 	}
-	return append(out, wasm[from:b.End]...)
+	out = append(out, wasm[from:b.End]...)
+	if f.block != nil {
+		out = w.leave(out, f)
+	}
+	return out
 }
 
 // signed appends a signed LEB128 integer.

@@ -119,6 +119,7 @@ func once(p pair, name string, args []uint64) (used int64, trapped bool, err err
 // drain calls with a fuel, and returns how much is used.
 func drain(m api.Module, name string, fuel int64, args []uint64) int64 {
 	g := m.ExportedGlobal(Global).(api.MutableGlobal)
+	m.ExportedGlobal(StackGlobal).(api.MutableGlobal).Set(Stack) // the last call may have trapped
 	g.Set(ample)
 	_, _ = m.ExportedFunction("reset").Call(context.Background())
 	g.Set(uint64(fuel))

@@ -4,8 +4,11 @@
 // neither count instructions nor stop native code; a module that counts its
 // own needs no stopping.
 //
-// The host sets the global before a call and reads it afterwards: negative
-// means out of fuel, whatever the trap says. The module cannot name it: the
+// A second global bounds the stack: a function takes its frame from it and
+// gives it back. Where nothing is left, the fuel is gone too.
+//
+// The host sets the fuel before a call and reads it afterwards: negative
+// means out of fuel, whatever the trap says. The module can name neither: the
 // gate has checked every index of the original against what existed then,
 // and refuses exports with the host's prefix.
 package meter
@@ -19,11 +22,16 @@ import (
 
 // Version is part of the key of compiled code: it changes with the costs and
 // with the code that is written.
-const Version = 1
+const Version = 2
 
 // Global is the name under which a metered module exports its fuel, a mutable
 // i64.
 const Global = gate.Reserved + "fuel"
+
+// StackGlobal is the name under which it exports how much of Stack is left, a
+// mutable i64. A call that ends by a trap does not give back what it held: who
+// calls the instance again has to.
+const StackGlobal = gate.Reserved + "stack"
 
 // Config configures Rewrite. The zero value works.
 type Config struct {
@@ -61,8 +69,12 @@ func rewrite(m *gate.Module, cfg Config, exact bool) ([]byte, Report, error) {
 	a := assembly{
 		module: m,
 		init:   cfg.init(),
-		writer: writer{fuel: binary.AppendUvarint(nil, uint64(m.Globals()))},
-		plan:   plan{price: newPrice(), imported: uint32(m.ImportedFuncs()), exact: exact},
+		blocks: map[string]int{},
+		writer: writer{
+			fuel:  binary.AppendUvarint(nil, uint64(m.Globals())),
+			stack: binary.AppendUvarint(nil, uint64(m.Globals())+1),
+		},
+		plan: plan{price: newPrice(), imported: uint32(m.ImportedFuncs()), exact: exact},
 	}
 	out := a.write()
 	a.report.Before, a.report.After = len(m.Bytes()), len(out)

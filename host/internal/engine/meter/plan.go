@@ -32,8 +32,8 @@ type region struct {
 	slack  int64 // up to which the parent may charge for it; same: without a bound
 }
 
-// frame is an open block.
-type frame struct {
+// scope is an open block.
+type scope struct {
 	op       gate.Op
 	entry    int // the region in which it begins
 	body     int // of a loop: the region of its first instructions
@@ -44,11 +44,13 @@ type frame struct {
 }
 
 // insertion is a place where code is added: the charge of a region, or of an
-// instruction by its size.
+// instruction by its size; or a return, for which a branch may stand.
 type insertion struct {
 	at     int
 	region int // none: by size
 	rate   rate
+	leaves bool
+	label  uint32 // of the function itself, where it is left
 }
 
 // plan cuts one function. It is reused.
@@ -58,7 +60,7 @@ type plan struct {
 	exact    bool   // every instruction a region of its own
 
 	regions    []region
-	frames     []frame
+	frames     []scope
 	insertions []insertion
 	now        int // region
 	sized      bool
@@ -69,7 +71,7 @@ func (p *plan) begin(at int, frameCost int64) {
 	p.sized = false
 	p.start(at, none, 0)
 	p.regions[0].cost = frameCost
-	p.frames = append(p.frames, frame{op: gate.OpBlock, entry: 0, loop: -1})
+	p.frames = append(p.frames, scope{op: gate.OpBlock, entry: 0, loop: -1})
 }
 
 // start begins a region.
@@ -98,6 +100,9 @@ func (p *plan) add(in *gate.Instr) {
 			p.insertions = append(p.insertions, insertion{at: in.At, region: none, rate: r})
 		}
 	}
+	if in.Op == gate.OpReturn {
+		p.insertions = append(p.insertions, insertion{at: in.At, region: none, leaves: true, label: uint32(len(p.frames) - 1)})
+	}
 	switch in.Op {
 	case gate.OpBlock, gate.OpLoop, gate.OpIf:
 		p.open(in)
@@ -116,7 +121,7 @@ func (p *plan) add(in *gate.Instr) {
 
 func (p *plan) open(in *gate.Instr) {
 	index := len(p.frames)
-	f := frame{op: in.Op, entry: p.now, body: none, loop: p.frames[index-1].loop, outmost: index}
+	f := scope{op: in.Op, entry: p.now, body: none, loop: p.frames[index-1].loop, outmost: index}
 	if in.Op == gate.OpLoop {
 		f.loop = index
 	}
