@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/config"
@@ -52,18 +53,6 @@ type routes map[string]front.Tenant
 // Route implements proxy.Router.
 func (r routes) Route(h *front.Hello) (front.Tenant, error) { return r[h.Listener], nil }
 
-// apart is the forge as the engine knows it.
-type apart struct{ *forge.Forge }
-
-// Compile implements engine.Compiler.
-func (a apart) Compile(ctx context.Context, wasm []byte) (release func(), err error) {
-	code, err := a.Forge.Compile(ctx, forge.Order{Wasm: wasm})
-	if err != nil {
-		return nil, err
-	}
-	return code.Close, nil
-}
-
 // serveShared runs a host in front of an upstream, with its cache in dir. It
 // prints its address, then obeys one line of standard input after the other:
 // each names the attack that runs until the next line, and is answered by what
@@ -103,7 +92,7 @@ func newShared(target, dir string) (s *shared, err error) {
 	}
 	// A cache that keeps nothing: whoever attacks changes a byte each time.
 	s.forge, err = forge.New(context.Background(), forge.Config{
-		Argv: []string{os.Args[0], compileApart}, Dir: dir, CacheBytes: 1,
+		Argv: []string{os.Args[0], compileApart}, Dir: dir, CacheBytes: 1, Wall: time.Minute, // as package app has it
 	})
 	if err != nil {
 		return nil, err
@@ -111,7 +100,7 @@ func newShared(target, dir string) (s *shared, err error) {
 	if c := s.forge.Capability(); !c.Apart {
 		return nil, fmt.Errorf("nothing compiles apart: %w", c.Why)
 	}
-	s.engine, err = engine.New(context.Background(), engine.Config{Compiler: apart{s.forge}, Log: s.guestSays})
+	s.engine, err = engine.New(context.Background(), engine.Config{Compiler: forge.Loader{Forge: s.forge}, Log: s.guestSays})
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,9 @@ import (
 
 // compileWall bounds one compile by the clock. Processor time is what counts,
 // and is bounded more closely by forge: on a machine that has none to spare, a
-// policy that the operator has named is worth waiting for.
-const compileWall = 15 * time.Second
+// policy that the operator has named is worth waiting for, and the child stands
+// back behind everybody who serves requests.
+const compileWall = time.Minute
 
 // runGuests makes the engine, and what compiles for it.
 func (a *App) runGuests(ctx context.Context) (err error) {

@@ -61,7 +61,7 @@ func checkPolicy(cmd *cobra.Command, path string, pairs []string, asJSON bool) e
 	case err != nil:
 		return &usageError{err: fmt.Errorf("policy: %w", err)}
 	}
-	f, err := forge.New(cmd.Context(), forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version(), Wall: 15 * time.Second})
+	f, err := forge.New(cmd.Context(), forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version(), Wall: time.Minute})
 	if err != nil {
 		return fmt.Errorf("compile apart: %w", err)
 	}

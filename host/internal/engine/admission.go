@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -29,6 +30,8 @@ type admission struct {
 	world   *world
 	runtime wazero.Runtime
 	code    wazero.CompiledModule
+
+	elsewhere time.Duration // processor time that another process took
 }
 
 // admissionSteps lists what a module passes, in order. Nothing of wazero sees
@@ -44,15 +47,20 @@ func admissionSteps() []step[*admission] {
 }
 
 // Load admits a module, makes its first instance, configures it, and gives it
-// its learned state back. ctx bounds the whole, between the steps; a compile
-// that has begun runs to its end. The error has a *FaultError in its chain,
-// unless ctx ended or the engine is closed.
+// its learned state back. ctx bounds what is waited for: the owner's other
+// loads, those of the same bytes, and the Compiler; what is done in this
+// process runs to its end. The error has a *FaultError in its chain, unless ctx
+// ended or the engine is closed.
+//
+// An owner whose Quota is used up is refused before the module is looked at:
+// FaultRate with a *LoadRateError in the chain, or FaultBusy where too many of
+// its loads wait already.
 func (e *Engine) Load(ctx context.Context, src Source) (*Policy, error) {
 	a := &admission{
-		ctx: ctx, engine: e, source: src,
+		engine: e, source: src,
 		funcs: hostFuncs(), imports: make(map[string]bool), world: newWorld(),
 	}
-	p, err := e.admit(a)
+	p, err := e.charge(ctx, a)
 	if p != nil {
 		p.flush()
 	} else {
@@ -64,17 +72,39 @@ func (e *Engine) Load(ctx context.Context, src Source) (*Policy, error) {
 	return p, nil
 }
 
+// charge admits a module at the cost of its owner.
+func (e *Engine) charge(ctx context.Context, a *admission) (*Policy, error) {
+	loading, end, err := e.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	a.ctx = loading
+	q := a.source.Quota
+	if err := q.enter(loading); err != nil {
+		return nil, a.ended(ctx, overQuota(a.source.Name, err))
+	}
+	w := startWatch()
+	defer func() { q.leave(w.stop() + a.elsewhere) }()
+	p, err := e.admit(a)
+	return p, a.ended(ctx, err)
+}
+
+// ended tells a load that ctx or the engine has ended from one that failed of
+// itself.
+func (a *admission) ended(ctx context.Context, err error) error {
+	switch why := a.ctx.Err(); {
+	case why == nil || !errors.Is(err, why):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return ErrClosed
+}
+
 // admit returns a policy also beside an error, where one has come into being:
 // it is closed, and may have something to say.
 func (e *Engine) admit(a *admission) (*Policy, error) {
-	e.loading.Lock()
-	defer e.loading.Unlock()
-	if e.closed() {
-		return nil, ErrClosed
-	}
-	if err := a.ctx.Err(); err != nil {
-		return nil, err
-	}
 	if err := walk(a.source.Name, admissionSteps(), a); err != nil {
 		return nil, errors.Join(err, a.abandon())
 	}
@@ -141,6 +171,10 @@ func compile(a *admission) (err error) {
 			err = fmt.Errorf("compiler: %v", r)
 		}
 	}()
+	if err := a.engine.flights.enter(a.ctx, a.digest); err != nil {
+		return err
+	}
+	defer a.engine.flights.leave(a.digest)
 	release, err := a.forge()
 	if err != nil {
 		return err

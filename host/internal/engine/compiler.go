@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 )
@@ -13,8 +14,10 @@ type Compiler interface {
 	// nobody else may write. "": there is none, the engine compiles.
 	Dir() string
 	// Compile returns once Dir holds the code of wasm, or it may be compiled
-	// in this process. release is called when it has been loaded.
-	Compile(ctx context.Context, wasm []byte) (release func(), err error)
+	// in this process. release is called when it has been loaded. cpu is the
+	// processor time that it took elsewhere, beside an error too. Where ctx
+	// ends first, so does the work.
+	Compile(ctx context.Context, wasm []byte) (release func(), cpu time.Duration, err error)
 }
 
 // newCache returns the compiled code that runtimes share.
@@ -31,5 +34,7 @@ func (a *admission) forge() (release func(), err error) {
 	if c == nil {
 		return func() {}, nil
 	}
-	return c.Compile(a.ctx, a.wasm)
+	release, cpu, err := c.Compile(a.ctx, a.wasm)
+	a.elsewhere += cpu
+	return release, err
 }

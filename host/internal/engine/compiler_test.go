@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -13,6 +14,7 @@ import (
 // elsewhere is a Compiler that writes wazero's cache, as a child would.
 type elsewhere struct {
 	dir      string
+	cpu      time.Duration // what each compile is said to take
 	err      error
 	compiled int
 	loans    int
@@ -20,19 +22,19 @@ type elsewhere struct {
 
 func (c *elsewhere) Dir() string { return c.dir }
 
-func (c *elsewhere) Compile(ctx context.Context, wasm []byte) (func(), error) {
+func (c *elsewhere) Compile(ctx context.Context, wasm []byte) (func(), time.Duration, error) {
 	if c.err != nil {
-		return nil, c.err
+		return nil, c.cpu, c.err
 	}
 	cache, err := wazero.NewCompilationCacheWithDir(c.dir)
 	if err != nil {
-		return nil, err
+		return nil, c.cpu, err
 	}
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(cache).WithDebugInfoEnabled(false))
 	_, err = r.CompileModule(ctx, wasm)
 	c.compiled++
 	c.loans++
-	return func() { c.loans-- }, errors.Join(err, r.Close(ctx), cache.Close(ctx))
+	return func() { c.loans-- }, c.cpu, errors.Join(err, r.Close(ctx), cache.Close(ctx))
 }
 
 func TestCompilerElsewhere(t *testing.T) {

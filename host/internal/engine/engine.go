@@ -31,8 +31,8 @@ type Config struct {
 	// InitFuel bounds the start function, and _initialize. 0: 5 million; a
 	// guest built by Go needs 1.2. It bounds the stack of these calls too.
 	InitFuel int64
-	// FuelPerSecond is what a policy may use in the long run, new instances
-	// included; the fuel of two seconds can be saved up. What comes beyond it
+	// FuelPerSecond is what a policy without a Quota may use in the long run,
+	// new instances included; the fuel of two seconds can be saved up. What comes beyond it
 	// is not asked. Seconds are of event time. 0: 50 million, some 15 ms.
 	FuelPerSecond int64
 	// Wait is how long a question waits for a policy that is busy with
@@ -58,8 +58,11 @@ func (c Config) moduleBytes() int     { return or(c.ModuleBytes, 4<<20) }
 func (c Config) callFuel() int64      { return fuel(c.CallFuel, 200_000) }
 func (c Config) configureFuel() int64 { return fuel(c.ConfigureFuel, 5_000_000) }
 func (c Config) initFuel() int64      { return fuel(c.InitFuel, 5_000_000) }
-func (c Config) fuelPerSecond() int64 { return fuel(c.FuelPerSecond, 50_000_000) }
+func (c Config) fuelPerSecond() int64 { return fuel(c.FuelPerSecond, standardFuelPerSecond) }
 func (c Config) wait() time.Duration  { return or(c.Wait, time.Millisecond) }
+
+// standardFuelPerSecond is what a policy, or an owner, may use in a second.
+const standardFuelPerSecond = 50_000_000
 
 // fuel keeps budgets so small that no sum of them overflows, in thousandths.
 func fuel(v, standard int64) int64 { return min(or(v, standard), 1<<40) }
@@ -82,9 +85,13 @@ type Engine struct {
 	// policies holds every policy that is not closed; nil once the engine is.
 	policies map[*Policy]struct{}
 
-	// loading is held while a module is compiled, so that the same bytes
-	// loaded twice at once are compiled once. Taken before mu.
-	loading sync.Mutex
+	closing sync.Mutex     // held by Close, taken before mu
+	loads   sync.WaitGroup // counts the loads in flight; none begins once policies is nil
+	flights flights
+
+	// ctx ends with Close, and with it what a load waits for.
+	ctx    context.Context
+	cancel context.CancelFunc
 }
 
 // ErrClosed is returned by Load after Close.
@@ -99,18 +106,22 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{
+	e := &Engine{
 		cfg:      cfg,
 		cache:    cache,
 		policies: make(map[*Policy]struct{}),
-	}, nil
+		flights:  newFlights(),
+	}
+	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return e, nil
 }
 
-// Close closes every policy and gives back all compiled code. Questions asked
-// afterwards are answered with FaultNotLoaded. Idempotent.
+// Close closes every policy and gives back all compiled code. Loads in flight
+// end with ErrClosed, and are waited for. Questions asked afterwards are
+// answered with FaultNotLoaded. Idempotent.
 func (e *Engine) Close() error {
-	e.loading.Lock()
-	defer e.loading.Unlock()
+	e.closing.Lock()
+	defer e.closing.Unlock()
 	e.mu.Lock()
 	open := e.policies
 	e.policies = nil
@@ -118,11 +129,33 @@ func (e *Engine) Close() error {
 	if open == nil {
 		return nil
 	}
+	e.cancel()
+	e.loads.Wait()
 	var errs []error
 	for p := range open {
 		errs = append(errs, p.shut())
 	}
 	return errors.Join(append(errs, e.cache.Close(context.Background()))...)
+}
+
+// begin counts a load, and has its context end with the engine.
+func (e *Engine) begin(ctx context.Context) (loading context.Context, end func(), err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.policies == nil {
+		return nil, nil, ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	e.loads.Add(1)
+	loading, cancel := context.WithCancel(ctx)
+	detach := context.AfterFunc(e.ctx, cancel)
+	return loading, func() {
+		detach()
+		cancel()
+		e.loads.Done()
+	}, nil
 }
 
 func (e *Engine) adopt(p *Policy) error {

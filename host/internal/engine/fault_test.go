@@ -110,8 +110,8 @@ func TestMovingRegionsAreRefused(t *testing.T) {
 	}
 }
 
-// TestInstancesAreSpacedOut: one at once, then after 100 ms, 200 ms, ... of
-// event time, asserted a millisecond before and on time.
+// TestInstancesAreSpacedOut: one at once, then after some 100 ms, 200 ms, ...
+// of event time, asserted a millisecond before and on time.
 func TestInstancesAreSpacedOut(t *testing.T) {
 	p := loadGuest(t, Guest(Hook("on_timeout", Unreachable())))
 	now := uint64(0)
@@ -122,20 +122,25 @@ func TestInstancesAreSpacedOut(t *testing.T) {
 			t.Fatalf("at %d ms: fault is %v, should be %v", now, fault, want)
 		}
 	}
-	decide(policy.FaultTrap)
-	decide(policy.FaultTrap) // a second instance at once
-	for wait := uint64(100); wait < 30_000; wait *= 2 {
+	next := func(about uint64) {
+		t.Helper()
+		wait := p.breaker.openMs - p.breaker.failedMs
+		if wait < about*3/4 || wait > about*5/4 {
+			t.Fatalf("waits for %d ms, should be %d more or less", wait, about)
+		}
 		decide(policy.FaultBreaker)
 		now += wait - 1
 		decide(policy.FaultBreaker)
 		now++
 		decide(policy.FaultTrap)
 	}
+	decide(policy.FaultTrap)
+	decide(policy.FaultTrap) // a second instance at once
+	for wait := uint64(100); wait < 30_000; wait *= 2 {
+		next(wait)
+	}
 	for range 3 {
-		now += 29_999
-		decide(policy.FaultBreaker)
-		now++
-		decide(policy.FaultTrap)
+		next(30_000)
 	}
 	now += 60_000 // calm: it starts anew
 	decide(policy.FaultTrap)
@@ -156,6 +161,6 @@ func TestAFailingStartIsAFault(t *testing.T) {
 	}
 	_, fault = p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "no instance", fault, policy.FaultInit)
-	_, fault = p.Decide(at(abi.KindTimeout, 99))
+	_, fault = p.Decide(at(abi.KindTimeout, 74))
 	wantFault(t, "too early", fault, policy.FaultBreaker)
 }

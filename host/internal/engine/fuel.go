@@ -64,43 +64,6 @@ func (s *Stats) note(kind uint8, used uint64) {
 	s.FuelTotal[kind] += used
 }
 
-// ration is how much fuel a policy may use as time goes by: a token bucket.
-// Times are event times in Unix milliseconds, so that a replay is rationed as
-// production was. What is used may exceed what is left by one call or one
-// start; it is paid back before the next.
-type ration struct {
-	perSecond int64
-	left      int64  // thousandths of a unit, what perSecond earns in a ms
-	atMs      uint64 // when left was counted
-}
-
-// rationMs is the time whose fuel can be saved up.
-const rationMs = 2000
-
-func newRation(perSecond int64) ration {
-	return ration{perSecond: perSecond, left: perSecond * rationMs}
-}
-
-// open reports whether there is fuel left at now.
-func (r *ration) open(now uint64) bool {
-	if now != r.atMs {
-		r.earn(now)
-	}
-	return r.left > 0
-}
-
-// earn adds what has been earned since the last time. A clock that was set
-// back earns nothing, and starts anew.
-func (r *ration) earn(now uint64) {
-	if now > r.atMs {
-		earned := int64(min(now-r.atMs, rationMs)) * r.perSecond
-		r.left = min(r.left+earned, r.perSecond*rationMs)
-	}
-	r.atMs = now
-}
-
-func (r *ration) use(units uint64) { r.left -= int64(units) * 1000 }
-
 // faultOf tells what a module or a guest failed of. other stands for what has
 // no cause of its own.
 func faultOf(err error, other policy.Fault) policy.Fault {

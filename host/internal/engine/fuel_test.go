@@ -176,11 +176,11 @@ func TestRate(t *testing.T) {
 	if want := int(200/each) + 1; n > want || n < want-1 || s.Faults[policy.FaultRate] != 1 || s.Instances != 1 {
 		t.Fatalf("%d questions of %d units were answered, want %d; stats are %+v", n, each, want, s)
 	}
-	owed := uint64(-p.ration.left)/1000 + 1 // with the audit of the first question
+	owed := uint64(-p.ration.left.Load())/1000 + 1 // with the audit of the first question
 	if most := uint64(n)*each - 200 + 10; owed > most {
 		t.Fatalf("%d units are owed, want at most %d", owed, most)
 	}
-	earned := uint64(-p.ration.left)/100 + 1 // ms: 100 units a second
+	earned := uint64(-p.ration.left.Load())/100 + 1 // ms: 100 units a second
 	if fault := decide(earned - 1); fault != policy.FaultRate {
 		t.Errorf("a millisecond early: %v", fault)
 	}

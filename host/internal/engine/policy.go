@@ -25,7 +25,8 @@ type Policy struct {
 	memoryBytes uint64
 	seed        uint64 // of initialisation, from the digest
 
-	busy atomic.Uint64 // questions that did not get their turn
+	busy   atomic.Uint64 // questions that did not get their turn
+	ration *ration       // the owner's, or its own
 
 	mu      turn // guards the following fields
 	runtime wazero.Runtime
@@ -34,7 +35,6 @@ type Policy struct {
 	inst    *instance // nil after a fault, until the next question that may make one
 	learned State     // the last copy of the learned state known to be good
 	breaker breaker
-	ration  ration
 	stats   Stats
 	err     error // the last fault's
 	closed  bool
@@ -60,15 +60,17 @@ type Stats struct {
 
 func newPolicy(a *admission) *Policy {
 	sum, _ := hex.DecodeString(a.digest[:16])
+	seed := binary.LittleEndian.Uint64(sum)
 	return &Policy{
 		engine: a.engine, cfg: a.engine.cfg,
 		name: a.source.Name, digest: a.digest, params: a.params,
 		memoryBytes: uint64(a.engine.cfg.memoryPages()) * pageBytes,
-		seed:        binary.LittleEndian.Uint64(sum),
+		seed:        seed,
+		breaker:     breaker{seed: seed},
 		runtime:     a.runtime, code: a.code, world: a.world,
 		learned: State{Format: a.source.State.Format, Bytes: bytes.Clone(a.source.State.Bytes)},
 		mu:      newTurn(),
-		ration:  newRation(a.engine.cfg.fuelPerSecond()),
+		ration:  a.source.Quota.rationOr(a.engine.cfg.fuelPerSecond()),
 		stats:   Stats{Instances: 1},
 	}
 }
@@ -87,7 +89,7 @@ func (p *Policy) Digest() string { return p.digest }
 // the answer is FaultBreaker. Event times, not the wall clock, space this out.
 //
 // A policy that is busy for Config.Wait is not waited for (FaultBusy), and one
-// that has used up its fuel rate is not asked (FaultRate).
+// whose owner has used up its fuel rate is not asked (FaultRate).
 //
 // It is on the hot path: it allocates nothing (TestDecideAllocatesNothing).
 func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 func TestProfile(t *testing.T) {
 	one := []byte{I32}
 	m := Guest(
-		Func{Export: "_initialize", Body: Code(Const32(1), Drop(), Const32(1), Drop())},
+		Func{Export: "_initialize", Body: bytes.Repeat(Code(Const32(1), Drop()), 20)},
 		Func{Export: "configure_buffer", Params: one, Results: one, Body: Const32(4096)},
 		Func{Export: "configure", Params: one, Results: one, Body: Const32(0)},
 		Returns("state_region", 64<<32|8192), Returns("state_format", 7),

@@ -20,6 +20,9 @@ type Source struct {
 	// State is what an earlier instance or version had learned; it is used
 	// if the guest declares the same format and size.
 	State State
+	// Quota is what the owner may use; nil: the policy has a fuel rate of its
+	// own, and may be loaded as often as anybody likes.
+	Quota *Quota
 }
 
 // paramBytes bounds what configure is given.

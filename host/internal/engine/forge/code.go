@@ -36,10 +36,13 @@ func (c *Code) Close() {
 
 // piece is code that is being made, or on loan.
 type piece struct {
-	key  string
-	done chan struct{} // closed when the following fields are set
-	made made
-	err  error
+	key string
+	// ctx ends with the Forge, and when nobody waits any longer.
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the following fields are set
+	made   made
+	err    error
 
 	// Guarded by Forge.mu.
 	refs     int
@@ -57,27 +60,53 @@ var errAbandoned = errors.New("forge: abandoned")
 
 // Compile sees to it that Dir holds the code for o. A module that is being
 // compiled already is not compiled twice. ctx bounds the waiting; a child that
-// has begun runs on, within its limits, for whoever asks next. The error is an
-// *Error unless ctx ended, the Forge is closed, or the disk failed.
+// nobody waits for any longer is ended. The error is an *Error unless ctx
+// ended, the Forge is closed, or the disk failed.
 func (f *Forge) Compile(ctx context.Context, o Order) (*Code, error) {
+	code, _, err := f.compile(ctx, o)
+	return code, err
+}
+
+// compile returns, also beside an error, what the child has taken that was
+// waited for to its end.
+func (f *Forge) compile(ctx context.Context, o Order) (*Code, Usage, error) {
 	if f.shop == nil {
-		return f.inProcess(o)
+		code, err := f.inProcess(o)
+		return code, Usage{}, err
 	}
-	p, err := f.join(o)
-	if err != nil {
-		return nil, err
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, Usage{}, err
+		}
+		p, err := f.join(o)
+		if err != nil {
+			return nil, Usage{}, err
+		}
+		// Who comes just when everybody else has gone finds a piece that ends.
+		if code, used, err := f.await(ctx, p); !errors.Is(err, errAbandoned) {
+			return code, used, err
+		}
 	}
+}
+
+// await waits for p. Who leaves it last also waits for its child to be gone,
+// and so knows what it has taken.
+func (f *Forge) await(ctx context.Context, p *piece) (*Code, Usage, error) {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		f.leave(p)
-		return nil, ctx.Err()
+		if !f.leave(p) {
+			return nil, Usage{}, ctx.Err()
+		}
+		<-p.done
+		return nil, p.made.report.Usage, ctx.Err()
 	}
+	used := p.made.report.Usage
 	if p.err != nil {
 		f.leave(p)
-		return nil, p.err
+		return nil, used, p.err
 	}
-	return &Code{Report: p.made.report, back: sync.OnceFunc(func() { f.leave(p) })}, nil
+	return &Code{Report: p.made.report, back: sync.OnceFunc(func() { f.leave(p) })}, used, nil
 }
 
 // inProcess lets a small module pass: the runtime that finds no code of it
@@ -106,6 +135,7 @@ func (f *Forge) join(o Order) (*piece, error) {
 	p := f.pieces[key]
 	if p == nil {
 		p = &piece{key: key, done: make(chan struct{})}
+		p.ctx, p.cancel = context.WithCancel(f.ctx)
 		f.pieces[key] = p
 		f.flying.Go(func() { f.fly(p, o) })
 	}
@@ -113,12 +143,17 @@ func (f *Forge) join(o Order) (*piece, error) {
 	return p, nil
 }
 
-// leave drops one interest in p, and with the last one its code.
-func (f *Forge) leave(p *piece) {
+// leave drops one interest in p, and with the last one its code, or the child
+// that would have made it. It reports whether it was the last.
+func (f *Forge) leave(p *piece) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p.refs--
+	if p.refs == 0 && !p.finished {
+		p.cancel()
+	}
 	f.dropLocked(p)
+	return p.refs == 0
 }
 
 // dropLocked forgets a finished piece that nobody holds. What failed is
@@ -136,6 +171,10 @@ func (f *Forge) dropLocked(p *piece) {
 // fly makes p, and ends with it.
 func (f *Forge) fly(p *piece, o Order) {
 	p.made, p.err = f.make(p, o)
+	if p.err != nil && p.ctx.Err() != nil && f.ctx.Err() == nil {
+		p.err = errAbandoned
+	}
+	p.cancel()
 	f.mu.Lock()
 	p.finished = true
 	f.dropLocked(p)
@@ -152,10 +191,10 @@ func (f *Forge) make(p *piece, o Order) (made, error) {
 		return made{}, err
 	}
 	defer func() { <-f.slots }()
-	return f.shop.compile(f.ctx, p.key, o)
+	return f.shop.compile(p.ctx, p.key, o)
 }
 
-// acquire waits for a slot.
+// acquire waits for a slot; they come in the order of asking.
 func (f *Forge) acquire(p *piece) error {
 	if err := f.queue(); err != nil {
 		return err
@@ -163,26 +202,13 @@ func (f *Forge) acquire(p *piece) error {
 	defer f.unqueue()
 	select {
 	case f.slots <- struct{}{}:
-	case <-f.ctx.Done():
+		return nil
+	case <-p.ctx.Done():
+	}
+	if f.ctx.Err() != nil {
 		return ErrClosed
 	}
-	if f.abandoned(p) {
-		<-f.slots
-		return errAbandoned
-	}
-	return nil
-}
-
-// abandoned reports whether nobody waits for p, and if so forgets it, so that
-// nobody begins to.
-func (f *Forge) abandoned(p *piece) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if p.refs > 0 {
-		return false
-	}
-	delete(f.pieces, p.key)
-	return true
+	return errAbandoned
 }
 
 func (f *Forge) queue() error {

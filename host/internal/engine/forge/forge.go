@@ -33,7 +33,8 @@ type Config struct {
 	// 0: 2 s.
 	CPU time.Duration
 	// Wall bounds the time that a child takes. 0: 1.8 s, so that an answer is
-	// there within 2.
+	// there within 2. A child stands back behind everybody else (nice 10):
+	// where the machine is busy, good modules take several times as long.
 	Wall time.Duration
 	// CodeBytes bounds the compiled code of one module. 0: 64 MiB; that of a
 	// policy built by Go has 18.

@@ -271,3 +271,93 @@ func TestNobodyWaits(t *testing.T) {
 		t.Errorf("compiled for nobody: %v", list)
 	}
 }
+
+// TestChildStandsBack with all of its threads.
+func TestChildStandsBack(t *testing.T) {
+	cfg := config(t)
+	cfg.Wall, cfg.CPU = time.Minute, time.Minute
+	before, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil || before <= 20-niceness {
+		t.Skipf("the test itself stands back: %d (%v)", before, err)
+	}
+	f := open(t, cfg)
+	done := make(chan struct{})
+	go func() { defer close(done); _, _ = f.Compile(t.Context(), Order{Wasm: nestedLoops(500, 500)}) }()
+	tasks := "/proc/" + strconv.Itoa(worker(t, os.Getpid())) + "/task/"
+	for _, tid := range files(t, tasks) {
+		stat, _ := os.ReadFile(tasks + tid + "/stat")
+		_, after, _ := strings.Cut(string(stat), ") ")
+		if fields := strings.Fields(after); len(fields) > 16 && fields[16] != strconv.Itoa(niceness) {
+			t.Errorf("thread %s has nice %s", tid, fields[16])
+		}
+	}
+	if own, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0); err != nil || own != before {
+		t.Errorf("this process has priority %d (%v)", own, err)
+	}
+	f.Close()
+	<-done
+}
+
+// TestLastOneOutEndsTheChild, and is told what it took, which whoever left
+// before is not.
+func TestLastOneOutEndsTheChild(t *testing.T) {
+	cfg := config(t)
+	cfg.Wall, cfg.CPU = time.Minute, time.Minute
+	l := Loader{open(t, cfg)}
+	compile := func(ctx context.Context) chan time.Duration {
+		took := make(chan time.Duration, 1)
+		go func() {
+			_, cpu, err := l.Compile(ctx, nestedLoops(500, 500))
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			took <- cpu
+		}()
+		return took
+	}
+	wait := func(n int) {
+		eventually(t, "interests in the piece", func() bool {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			for _, p := range l.pieces {
+				return p.refs == n
+			}
+			return n == 0
+		})
+	}
+	one, leaveOne := context.WithCancel(t.Context())
+	two, leaveTwo := context.WithCancel(t.Context())
+	first, second := compile(one), compile(two)
+	wait(2)
+	pid := worker(t, os.Getpid())
+	leaveOne()
+	if cpu := <-first; cpu != 0 || len(children(t, os.Getpid())) != 1 {
+		t.Errorf("the first one out was told %v", cpu)
+	}
+	eventually(t, "a child that has worked", func() bool {
+		stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after)
+		return len(fields) > 11 && len(fields[11]) > 1 // ten ticks of 10 ms
+	})
+	leaveTwo()
+	if cpu := <-second; cpu < 50*time.Millisecond {
+		t.Errorf("the last one out was told %v", cpu)
+	}
+	if pids := children(t, os.Getpid()); len(pids) > 0 {
+		t.Errorf("children left: %v", pids)
+	}
+	wait(0)
+	c, cpu, err := l.Compile(t.Context(), plain(1))
+	if err != nil || cpu <= 0 {
+		t.Fatalf("a good module: %v, %v", cpu, err)
+	}
+	c()
+	if c, cpu, err = l.Compile(t.Context(), plain(1)); err != nil || cpu != 0 {
+		t.Fatalf("out of the cache: %v, %v", cpu, err)
+	}
+	c()
+	if _, cpu, err = l.Compile(t.Context(), []byte("nonsense")); err == nil || cpu <= 0 {
+		t.Errorf("what fails: %v, %v", cpu, err)
+	}
+}

@@ -1,16 +1,20 @@
 package forge
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Loader is a Forge as engine.Compiler wants it.
 type Loader struct{ *Forge }
 
 // Compile returns once Dir holds the code of wasm; release says that it has
-// been loaded.
-func (l Loader) Compile(ctx context.Context, wasm []byte) (release func(), err error) {
-	code, err := l.Forge.Compile(ctx, Order{Wasm: wasm})
+// been loaded. cpu is the processor time of the child that was waited for to
+// its end, beside an error too: each of several who wait is told the whole.
+func (l Loader) Compile(ctx context.Context, wasm []byte) (release func(), cpu time.Duration, err error) {
+	code, used, err := l.Forge.compile(ctx, Order{Wasm: wasm})
 	if err != nil {
-		return nil, err
+		return nil, used.CPU, err
 	}
-	return code.Close, nil
+	return code.Close, used.CPU, nil
 }

@@ -207,7 +207,8 @@ func (s *shop) fetch(key string) (made, bool) {
 	return made{report: Report{Apart: true, Cached: true, CodeBytes: size}, name: name}, true
 }
 
-// compile has a child make code for o, keeps it, and puts it on loan.
+// compile has a child make code for o, keeps it, and puts it on loan. Beside
+// an error, made says what the child has taken.
 func (s *shop) compile(ctx context.Context, key string, o Order) (made, error) {
 	if err := s.restore(); err != nil {
 		return made{}, err
@@ -220,19 +221,19 @@ func (s *shop) compile(ctx context.Context, key string, o Order) (made, error) {
 	}
 	defer s.root.RemoveAll(stage)
 	r, used, err := s.run(ctx, stage, o)
+	m := made{report: Report{Apart: true, Usage: used, ModuleBytes: len(o.Wasm)}, name: r.Name}
 	if err != nil {
-		return made{}, err
+		return m, err
 	}
 	if err := s.same(r); err != nil {
-		return made{}, broken(used, "%v", err)
+		return m, broken(used, "%v", err)
 	}
-	m := made{report: Report{Apart: true, Usage: used, ModuleBytes: len(o.Wasm)}, name: r.Name}
 	path := filepath.Join(stage, r.Sub, r.Name)
 	if m.report.CodeBytes, m.report.NotKept, err = s.keep(key, r.Name, path); err != nil {
-		return made{}, broken(used, "result of the child: %v", err)
+		return m, broken(used, "result of the child: %v", err)
 	}
 	if err := s.root.Rename(path, s.loan(r.Name)); err != nil {
-		return made{}, fmt.Errorf("forge: %w", err)
+		return m, fmt.Errorf("forge: %w", err)
 	}
 	return m, nil
 }

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"idlehost/host/internal/policy"
+)
+
+// QuotaConfig configures a Quota. The zero value works.
+type QuotaConfig struct {
+	// FuelPerSecond is what the owner's policies together may use in the long
+	// run, in units, new instances included; the fuel of two seconds can be
+	// saved up. Seconds are of event time. 0: 50 million, some 15 ms.
+	FuelPerSecond int64
+	// LoadPerSecond is the processor time for loading that a second earns, at
+	// least 1 us: what gate, meter, compiler, start and configure take, of
+	// modules that are refused too. 0: 2.5 ms, a quarter of a percent of one
+	// processor.
+	LoadPerSecond time.Duration
+	// LoadSaved is how much of it can be saved up, and what there is at first.
+	// 0: 10 s.
+	LoadSaved time.Duration
+	// LoadQueue is how many loads may wait for the one that runs. 0: 4.
+	LoadQueue int
+}
+
+func (c QuotaConfig) fuelPerSecond() int64         { return fuel(c.FuelPerSecond, standardFuelPerSecond) }
+func (c QuotaConfig) loadPerSecond() time.Duration { return or(c.LoadPerSecond, 2500*time.Microsecond) }
+func (c QuotaConfig) loadSaved() time.Duration     { return or(c.LoadSaved, 10*time.Second) }
+func (c QuotaConfig) loadQueue() int               { return or(c.LoadQueue, 4) }
+
+// Quota is what one owner, a tenant, may use over all its policies: a fuel
+// rate, which no reload begins anew, and processor time for loading. Of its
+// loads one runs at a time. Safe for concurrent use; NewQuota makes one. It may
+// serve several engines, and nil bounds nothing.
+type Quota struct {
+	ration  *ration
+	queue   int
+	loading chan struct{} // holds one while a load runs
+
+	mu    sync.Mutex // guards the following fields
+	users int        // loads that run or wait
+	load  allowance
+}
+
+// NewQuota returns a quota of which nothing is used.
+func NewQuota(cfg QuotaConfig) *Quota {
+	return &Quota{
+		ration:  newRation(cfg.fuelPerSecond()),
+		queue:   cfg.loadQueue(),
+		loading: make(chan struct{}, 1),
+		load:    newAllowance(cfg.loadSaved(), cfg.loadPerSecond()),
+	}
+}
+
+// LoadRateError says that an owner has used up its processor time for loading.
+type LoadRateError struct {
+	// After is the time in which another load may be tried, at least 1 ns.
+	After time.Duration
+}
+
+// Error returns one line.
+func (e *LoadRateError) Error() string {
+	up := (e.After + time.Second - 1).Truncate(time.Second)
+	return fmt.Sprintf("loading policies has used up its processor time, try again in %v", up)
+}
+
+// errQueue refuses a load where as many wait as may.
+var errQueue = errors.New("too many loads of this owner wait for one another")
+
+// overQuota makes a FaultError of what enter returns, unless it is a context's.
+func overQuota(name string, err error) error {
+	fault := policy.FaultRate
+	if errors.Is(err, errQueue) {
+		fault = policy.FaultBusy
+	} else if !errors.As(err, new(*LoadRateError)) {
+		return err
+	}
+	return &FaultError{Policy: name, Step: "quota", Fault: fault, Err: err}
+}
+
+// RetryAfter returns the time in which a load may be tried; 0: now. Whoever
+// reads uploads asks before it reads one.
+func (q *Quota) RetryAfter() time.Duration {
+	if q == nil {
+		return 0
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.load.overdrawn(time.Now())
+}
+
+// Charge takes processor time off what is left for loading: what was done for
+// the owner outside of Load, such as receiving an upload. It may overdraw.
+func (q *Quota) Charge(cpu time.Duration) {
+	if q == nil {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.load.use(time.Now(), cpu)
+}
+
+// enter waits until no other load of the owner runs. The error is that of ctx,
+// errQueue, or a *LoadRateError; without one, leave is due.
+func (q *Quota) enter(ctx context.Context) error {
+	if q == nil {
+		return nil
+	}
+	if err := q.join(); err != nil {
+		return err
+	}
+	select {
+	case q.loading <- struct{}{}:
+	case <-ctx.Done():
+		q.part(0)
+		return ctx.Err()
+	}
+	// The one before may have taken what was left.
+	if after := q.RetryAfter(); after > 0 {
+		q.leave(0)
+		return &LoadRateError{after}
+	}
+	return nil
+}
+
+// join counts a load that wants to run.
+func (q *Quota) join() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if after := q.load.overdrawn(time.Now()); after > 0 {
+		return &LoadRateError{after}
+	}
+	if q.users > q.queue {
+		return errQueue
+	}
+	q.users++
+	return nil
+}
+
+// leave ends a load that took cpu, and lets the next one run.
+func (q *Quota) leave(cpu time.Duration) {
+	if q == nil {
+		return
+	}
+	q.part(cpu)
+	<-q.loading
+}
+
+func (q *Quota) part(cpu time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.users--
+	q.load.use(time.Now(), cpu)
+}
+
+// rationOr returns the owner's ration, or where there is no owner a new one.
+func (q *Quota) rationOr(perSecond int64) *ration {
+	if q == nil {
+		return newRation(perSecond)
+	}
+	return q.ration
+}

@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// ration is how much fuel an owner's policies may use as time goes by: a token
+// bucket. Times are event times in Unix milliseconds, so that a replay is
+// rationed as production was. What is used may exceed what is left by one call
+// or one start of each policy; it is paid back before the next.
+//
+// Questions of several policies come at once, so nothing is locked to ask or to
+// use; only who finds that time has gone by takes the lock.
+type ration struct {
+	perSecond int64
+	left      atomic.Int64 // thousandths of a unit, what perSecond earns in a ms
+
+	earning sync.Mutex    // held to write atMs
+	atMs    atomic.Uint64 // when left was counted
+}
+
+// rationMs is the time whose fuel can be saved up.
+const rationMs = 2000
+
+func newRation(perSecond int64) *ration {
+	r := &ration{perSecond: perSecond}
+	r.left.Store(perSecond * rationMs)
+	return r
+}
+
+// open reports whether there is fuel left at now.
+func (r *ration) open(now uint64) bool {
+	if now != r.atMs.Load() {
+		r.earn(now)
+	}
+	return r.left.Load() > 0
+}
+
+// earn adds what has been earned since the last time. A question that was
+// asked a little before the last one earns nothing, and a clock that was set
+// back starts anew.
+func (r *ration) earn(now uint64) {
+	r.earning.Lock()
+	defer r.earning.Unlock()
+	switch at := r.atMs.Load(); {
+	case now > at:
+		r.add(int64(min(now-at, rationMs)) * r.perSecond)
+	case at-now < rationMs:
+		return
+	}
+	r.atMs.Store(now)
+}
+
+// add gives thousandths of a unit, up to what can be saved.
+func (r *ration) add(earned int64) {
+	for {
+		left := r.left.Load()
+		if r.left.CompareAndSwap(left, min(left+earned, r.perSecond*rationMs)) {
+			return
+		}
+	}
+}
+
+func (r *ration) use(units uint64) { r.left.Add(int64(units) * -1000) }
