@@ -20,6 +20,7 @@ import (
 const (
 	none       = "none"
 	everything = "everything" // uploads of all classes, and calls
+	burst      = "burst"      // the same by a tenant that has saved up all it can
 	calls      = "calls"      // policies in charge that fail when they are asked
 )
 
@@ -28,10 +29,20 @@ const (
 // what the attack is about.
 const askEvery = time.Millisecond
 
-// uploadEvery is the pace of its uploads, unless one takes longer: they come one
-// at a time. What reads uploads has to bound their rate, since each takes some
-// processor time of the host itself, a refused one too.
-const uploadEvery = 50 * time.Millisecond
+// uploadEvery is the pace at which it tries to upload, unless one takes longer:
+// they come one at a time. It is as fast as requests for it would come in;
+// what is let in, the tenant's quota says.
+const uploadEvery = time.Millisecond
+
+// What the quota of the hostile tenant lets it spend on loading, as by default.
+const (
+	earned = 2500 * time.Microsecond // a second
+	saved  = 10 * time.Second
+)
+
+func fullQuota() *engine.Quota {
+	return engine.NewQuota(engine.QuotaConfig{LoadPerSecond: earned, LoadSaved: saved})
+}
 
 // attacker is the hostile tenant. It uploads, one module at a time, and its
 // connections ask whatever is in charge.
@@ -40,15 +51,20 @@ type attacker struct {
 	kinds   map[string][]corpus.Attack
 	next    map[string]int // position in a kind, kept over rounds
 	dir     string         // holds the modules, made beforehand
+	quota   *engine.Quota  // of the attack that runs
+	spent   *engine.Quota  // of a tenant that has attacked for long, kept over rounds
+	rested  time.Time      // when spent was last used
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
 	// Written by the running goroutines, read between them.
-	uploads, loaded, asked, failed int
+	uploads, letIn, loaded, asked, failed int
+	broken                                error // an upload that could not even be tried
 }
 
 func newAttacker(s *shared, dir string) (*attacker, error) {
-	a := &attacker{host: s, kinds: map[string][]corpus.Attack{}, next: map[string]int{}, dir: dir, stop: func() {}}
+	a := &attacker{host: s, kinds: map[string][]corpus.Attack{}, next: map[string]int{}, dir: dir, spent: fullQuota(), rested: time.Now(), stop: func() {}}
+	a.spent.Charge(saved)
 	all := corpus.Corpus()
 	// Shuffled, so that every round has something of everything.
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -57,6 +73,7 @@ func newAttacker(s *shared, dir string) (*attacker, error) {
 			return nil, err
 		}
 		a.kinds[everything] = append(a.kinds[everything], t)
+		a.kinds[burst] = append(a.kinds[burst], t)
 		a.kinds[string(t.Class)] = append(a.kinds[string(t.Class)], t)
 		if t.Want.Outcome == corpus.AtCall {
 			a.kinds[calls] = append(a.kinds[calls], t)
@@ -73,12 +90,18 @@ func (a *attacker) file(t corpus.Attack) string { return filepath.Join(a.dir, t.
 func (a *attacker) turnTo(name string) string {
 	a.stop()
 	a.running.Wait()
-	did := fmt.Sprintf("uploads %d loaded %d asked %d failed %d of %d", a.uploads, a.loaded, a.asked, a.failed, len(a.kinds[everything]))
-	a.uploads, a.loaded, a.asked, a.failed = 0, 0, 0, 0
+	if a.quota == a.spent {
+		a.quota, a.rested = nil, time.Now()
+	}
+	did := a.did()
+	a.uploads, a.letIn, a.loaded, a.asked, a.failed, a.broken = 0, 0, 0, 0, 0, nil
 	var ctx context.Context
 	ctx, a.stop = context.WithCancel(context.Background())
 	if name == none {
 		a.host.tenants[hostile].Replace(nil)
+		return did
+	}
+	if a.broken = a.settle(name); a.broken != nil {
 		return did
 	}
 	a.running.Go(func() { a.upload(ctx, name) })
@@ -86,27 +109,77 @@ func (a *attacker) turnTo(name string) string {
 	return did
 }
 
+func (a *attacker) did() string {
+	if a.broken != nil {
+		return "cannot attack: " + a.broken.Error()
+	}
+	return fmt.Sprintf("uploads tried %d let in %d loaded %d asked %d failed %d",
+		a.uploads, a.letIn, a.loaded, a.asked, a.failed)
+}
+
+// settle gives an attack its quota, and puts in charge what was uploaded
+// before it began: a policy that fails when it is asked.
+func (a *attacker) settle(name string) error {
+	src, err := a.pick(calls)
+	if err == nil {
+		err = a.host.load(hostile, src)
+	}
+	if name == burst {
+		a.quota = fullQuota()
+		return err
+	}
+	// Who attacks all the time saves up nothing in between.
+	rest := time.Since(a.rested)
+	a.spent.Charge(time.Duration(rest.Seconds() * float64(earned)))
+	a.quota = a.spent
+	return err
+}
+
+// pick returns the next module of a kind.
+func (a *attacker) pick(kind string) (engine.Source, error) {
+	list := a.kinds[kind]
+	if len(list) == 0 {
+		return engine.Source{}, fmt.Errorf("nothing is called %q", kind)
+	}
+	t := list[a.next[kind]%len(list)]
+	a.next[kind]++
+	wasm, err := os.ReadFile(a.file(t))
+	return engine.Source{Name: t.Name, Wasm: wasm, Params: t.Params}, err
+}
+
 // upload has one module of a kind after the other take charge.
 func (a *attacker) upload(ctx context.Context, kind string) {
-	list := a.kinds[kind]
 	tick := time.NewTicker(uploadEvery)
 	defer tick.Stop()
-	for ctx.Err() == nil && len(list) > 0 {
-		t := list[a.next[kind]%len(list)]
-		a.next[kind]++
+	for ctx.Err() == nil {
 		a.uploads++
-		wasm, err := os.ReadFile(a.file(t))
-		if err == nil {
-			err = a.host.load(hostile, engine.Source{Name: t.Name, Wasm: wasm, Params: t.Params})
-		}
-		if err == nil {
-			a.loaded++
+		if err := a.uploadOne(kind); err != nil {
+			a.broken = err
+			return
 		}
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
 	}
+}
+
+// uploadOne tries to, as what reads uploads would do it: the body of a tenant
+// that has to wait is not even read.
+func (a *attacker) uploadOne(kind string) error {
+	if a.quota.RetryAfter() > 0 {
+		return nil
+	}
+	src, err := a.pick(kind)
+	if err != nil {
+		return err
+	}
+	a.letIn++
+	src.Quota = a.quota
+	if a.host.load(hostile, src) == nil {
+		a.loaded++
+	}
+	return nil
 }
 
 // ask asks as connections would: in turns about accepts, timeouts and ends.
