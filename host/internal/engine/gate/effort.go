@@ -24,9 +24,10 @@ const (
 	effortCall   = 100
 	effortBulk   = 1500 // a loop of calls
 	effortBlock  = 40
-	effortLabel  = 80 // of a br_table
-	effortReload = 30 // of one mutable global after a call
-	effortLocal  = 4  // of one that is declared, whether it is used or not
+	effortLabel  = 350 // of a br_table: a block and its phis, which Go's dispatch is made of
+	effortCarry  = 10  // of one variable at such a label
+	effortReload = 30  // of one mutable global after a call
+	effortLocal  = 4   // of one that is declared, whether it is used or not
 	// implied is how many variables a function has beside its locals: the
 	// memory's base and length, and the fuel.
 	implied = 4
@@ -136,7 +137,7 @@ func (s *strain) flow(in *Instr) {
 		s.edge(implied)
 		s.here += steps
 	case OpBrTable:
-		s.Effort += uint64(in.Count) * effortLabel
+		s.Effort += uint64(in.Count) * (effortLabel + effortCarry*s.vars)
 		s.here++ // every label has a block of its own, before its target
 		in.EachLabel(s.meet)
 		s.here = unreached

@@ -139,7 +139,7 @@ func TestGoPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d bytes, %d functions, effort %d of %d", len(wasm), len(m.Bodies()), m.Effort(), Limits{}.withDefaults().Effort)
-	if e := m.Effort(); e > uint64(Limits{}.withDefaults().Effort)*3/4 {
+	if e := m.Effort(); e > uint64(Limits{}.withDefaults().Effort)*6/7 {
 		t.Errorf("effort %d is near the limit: policies that do more will be refused", e)
 	}
 }

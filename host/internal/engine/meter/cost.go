@@ -2,19 +2,22 @@ package meter
 
 import "idlehost/host/internal/engine/gate"
 
-// One unit of fuel is about one simple instruction: 0.2 to 0.5 ns on a server
-// of 2020s make. Costs are relative to that, and err on the dear side.
+// One unit of fuel is about one simple instruction, and never much more than
+// a nanosecond on a server of 2020s make. Costs err on the dear side;
+// TestPrices measures them.
 const (
 	costSimple   = 1
 	costMemory   = 2   // an access, most of which hit a cache
-	costDivide   = 4   // division of i32 and floats, square root
-	costDivide64 = 8   // division of i64
+	costDivide   = 4   // division of i32 and floats
+	costDivide64 = 8   // division of i64, square root
 	costConvert  = 3   // conversions that check their range
+	costBranch   = 8   // to one of many: often predicted wrongly
 	costCall     = 2   // beside what the called function charges for its frame
 	costIndirect = 6   // with the checks of the table, the entry and its type
 	costImported = 96  // into the host and back: 30 to 70 ns
 	costSegment  = 8   // dropping a segment
-	costBulk     = 16  // beside what a bulk instruction pays for its size
+	costBulk     = 40  // beside what a bulk instruction pays for its size
+	costRef      = 192 // the host makes the reference
 	costGrow     = 128 // beside what growing pays for the size
 )
 
@@ -41,7 +44,9 @@ func numeric(op gate.Op) int64 {
 		return costDivide
 	case op >= 0x7f && op <= 0x82: // i64 div, rem
 		return costDivide64
-	case op == 0x91, op == 0x95, op == 0x9f, op == 0xa3: // sqrt, float div
+	case op == 0x91, op == 0x9f: // sqrt
+		return costDivide64
+	case op == 0x95, op == 0xa3: // float div
 		return costDivide
 	case op >= 0xa8 && op <= 0xab, op >= 0xae && op <= 0xb1: // trunc
 		return costConvert
@@ -61,7 +66,7 @@ func others() map[gate.Op]int64 {
 		gate.OpElse: 0, gate.OpEnd: 0, gate.OpDrop: 0,
 
 		gate.OpIf: costSimple, gate.OpBr: costSimple, gate.OpBrIf: costSimple,
-		gate.OpBrTable: 3 * costSimple, gate.OpReturn: costSimple,
+		gate.OpBrTable: costBranch, gate.OpReturn: costSimple,
 		gate.OpCall: costCall, gate.OpCallIndirect: costIndirect,
 		gate.OpSelect: costSimple, gate.OpSelectT: costSimple,
 		gate.OpLocalGet: costSimple, gate.OpLocalSet: costSimple, gate.OpLocalTee: costSimple,
@@ -70,7 +75,7 @@ func others() map[gate.Op]int64 {
 		gate.OpMemorySize: costSimple, gate.OpMemoryGrow: costGrow,
 		gate.OpI32Const: costSimple, gate.OpI64Const: costSimple,
 		gate.OpF32Const: costSimple, gate.OpF64Const: costSimple,
-		gate.OpRefNull: costSimple, gate.OpRefIsNull: costSimple, gate.OpRefFunc: costBulk,
+		gate.OpRefNull: costSimple, gate.OpRefIsNull: costSimple, gate.OpRefFunc: costRef,
 
 		gate.OpMemoryInit: costBulk, gate.OpMemoryCopy: costBulk, gate.OpMemoryFill: costBulk,
 		gate.OpTableInit: costBulk, gate.OpTableCopy: costBulk, gate.OpTableFill: costBulk,
@@ -79,21 +84,30 @@ func others() map[gate.Op]int64 {
 	}
 }
 
+// costPage is what a page of memory costs that was granted: 64 KiB to be
+// faulted in and zeroed, 40 us on a virtual machine. It is charged afterwards,
+// since what is refused costs nothing; a host's cap on memory bounds what one
+// instance can get for nothing.
+const costPage = 36_000
+
 // rate is what an instruction pays for its size, the operand on top of the
 // stack: size << up >> down units of fuel.
-type rate struct{ up, down uint8 }
+type rate struct {
+	up, down uint8
+	page     bool // costPage for each that was granted
+}
 
 // sized returns the rate of an instruction whose work depends on an operand.
 func sized(op gate.Op) (rate, bool) {
 	switch op {
 	case gate.OpMemoryInit, gate.OpMemoryCopy, gate.OpMemoryFill:
-		return rate{down: 4}, true // 16 bytes
+		return rate{down: 3}, true // 8 bytes, which may be the first in their page
 	case gate.OpTableInit, gate.OpTableCopy, gate.OpTableFill:
 		return rate{up: 1}, true // an entry
 	case gate.OpTableGrow:
-		return rate{up: 3}, true // an entry, and its copies
+		return rate{up: 4}, true // an entry, and its copies
 	case gate.OpMemoryGrow:
-		return rate{up: 11}, true // a page of 64 KiB, to be faulted in and zeroed
+		return rate{page: true}, true
 	}
 	return rate{}, false
 }

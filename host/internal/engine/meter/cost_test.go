@@ -38,7 +38,7 @@ func TestSizes(t *testing.T) {
 		gate.OpTableGrow, gate.OpTableFill, gate.OpTableCopy, gate.OpTableInit,
 	} {
 		r, ok := sized(op)
-		if !ok || r.up > 11 || r.down > 4 {
+		if !ok || r.up > 11 || r.down > 4 || r.page != (op == gate.OpMemoryGrow) {
 			t.Errorf("%v pays %+v", op, r)
 		}
 	}

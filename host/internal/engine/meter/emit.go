@@ -8,23 +8,27 @@ import (
 
 // Opcodes that are written.
 const (
-	opBlock     = 0x02
-	opIf        = 0x04
-	opBr        = 0x0c
-	opEnd       = 0x0b
-	opVoid      = 0x40
-	opLocalGet  = 0x20
-	opLocalSet  = 0x21
-	opGlobalGet = 0x23
-	opGlobalSet = 0x24
-	opI64Const  = 0x42
-	opI64LtS    = 0x53
-	opI64Add    = 0x7c
-	opI64Sub    = 0x7d
-	opI64Shl    = 0x86
-	opI64ShrU   = 0x88
-	opExtendU   = 0xad
-	opTrap      = 0x00
+	opBlock      = 0x02
+	opIf         = 0x04
+	opBr         = 0x0c
+	opEnd        = 0x0b
+	opVoid       = 0x40
+	opLocalGet   = 0x20
+	opLocalSet   = 0x21
+	opGlobalGet  = 0x23
+	opGlobalSet  = 0x24
+	opI64Const   = 0x42
+	opMemorySize = 0x3f
+	opMemoryGrow = 0x40
+	opI32Sub     = 0x6b
+	opI64Mul     = 0x7e
+	opI64LtS     = 0x53
+	opI64Add     = 0x7c
+	opI64Sub     = 0x7d
+	opI64Shl     = 0x86
+	opI64ShrU    = 0x88
+	opExtendU    = 0xad
+	opTrap       = 0x00
 )
 
 // writer writes the code of functions.
@@ -65,6 +69,18 @@ func (w *writer) chargeSize(out []byte, local uint32, r rate) []byte {
 	return append(append(w.take(out), opLocalGet), index...)
 }
 
+// growMemory stands for memory.grow, and charges for the pages that were
+// granted. The result is on top of the stack.
+func (w *writer) growMemory(out []byte, local uint32) []byte {
+	index := binary.AppendUvarint(nil, uint64(local))
+	out = append(append(out, opMemorySize, 0, opLocalSet), index...)
+	out = append(out, opMemoryGrow, 0)
+	out = append(w.get(out), opMemorySize, 0, opLocalGet)
+	out = append(append(out, index...), opI32Sub, opExtendU)
+	out = append(signed(append(out, opI64Const), costPage), opI64Mul)
+	return w.take(out)
+}
+
 // body writes a function's locals and code with the charges of a plan, and of
 // its frame.
 func (w *writer) body(out, wasm []byte, b gate.Body, p *plan, f frame) []byte {
@@ -98,6 +114,8 @@ func (w *writer) body(out, wasm []byte, b gate.Body, p *plan, f frame) []byte {
 			out, from = binary.AppendUvarint(append(out, opBr), uint64(ins.label)), from+1
 		case ins.region != none:
 			out = w.charge(out, cost)
+		case ins.rate.page:
+			out, from = w.growMemory(out, uint32(b.Locals)), from+2
 		default:
 			out = w.chargeSize(out, uint32(b.Locals), ins.rate)
 		}
