@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"idlehost/host/internal/engine/gate/gatetest"
+	"idlehost/host/internal/engine/hostile"
 )
 
 // tight limits keep what is let in cheap to compile.
@@ -40,6 +41,9 @@ func FuzzCheck(f *testing.F) {
 	}
 	for i := range 16 {
 		f.Add(gatetest.Generate([]byte{byte(i), byte(7 * i), 3, 5, byte(i * i), 99, 3, 77, 21, 200, 4}).Wasm)
+	}
+	for _, wasm := range hostile.Seeds(4 << 10) {
+		f.Add(wasm)
 	}
 	f.Fuzz(func(t *testing.T, wasm []byte) {
 		m, err := Check(wasm, tight(), Contract{AnyImport: true})

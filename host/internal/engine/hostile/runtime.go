@@ -87,10 +87,39 @@ func recursion() []Attack {
 			deep := w.Func{Results: bytes.Repeat([]byte{w.I64}, 16), Body: w.Call(4)}
 			return w.Guest(accept(w.Call(4), bytes.Repeat(w.Drop(), 16)), deep).Bytes()
 		}),
+		attack("recursion-with-both", "A function passes 128 parameters to itself and takes 16 results.", fuel, func() []byte {
+			var pass []byte
+			for i := range uint64(128) {
+				pass = append(pass, w.Code(op(0x20), u(i))...)
+			}
+			deep := w.Func{Params: bytes.Repeat([]byte{w.I64}, 128), Results: bytes.Repeat([]byte{w.I64}, 16), Body: w.Code(pass, w.Call(4))}
+			return w.Guest(accept(bytes.Repeat(op(0x42, 1), 128), w.Call(4), bytes.Repeat(w.Drop(), 16)), deep).Bytes()
+		}),
+		attack("recursion-over-results", "A function keeps 16 results of each of 1500 calls, two bytes a call, and calls itself.", fuel, func() []byte {
+			return w.Guest(accept(w.Call(5)), procedure(""), keeper(), many()).Bytes()
+		}),
+		attack("recursion-at-init-over-results", "The same with the fuel of an initialisation.", atInit(policy.FaultFuel), func() []byte {
+			return w.Guest(procedure("_initialize", w.Call(5)), keeper(), many()).Bytes()
+		}),
+		attack("recursion-at-init", "A function takes 16 results from itself, with the fuel of an initialisation: 178 MB of stack.", atInit(policy.FaultFuel), func() []byte {
+			deep := w.Func{Results: bytes.Repeat([]byte{w.I64}, 16), Body: w.Call(5)}
+			return w.Guest(procedure("_initialize", w.Call(5), bytes.Repeat(w.Drop(), 16)), deep).Bytes()
+		}),
 		attack("recursion-to-a-depth", "A function calls itself 100,000 deep, returns, and does so again.", fuel, func() []byte {
 			return w.Guest(accept(forever(w.Const32(100_000), w.Call(4))), deep(4)).Bytes()
 		}),
 	}
+}
+
+// many returns 16 numbers; keeper, before it, keeps what 1500 calls of it
+// return while it calls itself.
+func many() w.Func {
+	return w.Func{Results: bytes.Repeat([]byte{w.I64}, 16), Body: bytes.Repeat(op(0x42, 1), 16)}
+}
+
+func keeper() w.Func {
+	const n = 1500
+	return procedure("", bytes.Repeat(w.Call(6), n), w.Call(5), bytes.Repeat(op(0x7c), 16*n-1), w.Drop())
 }
 
 // deep is function $self, which calls itself as deep as it is told, and

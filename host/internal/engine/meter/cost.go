@@ -85,10 +85,11 @@ func others() map[gate.Op]int64 {
 }
 
 // costPage is what a page of memory costs that was granted: 64 KiB to be
-// faulted in and zeroed, 40 us on a virtual machine. It is charged afterwards,
+// faulted in and zeroed, 40 us on a virtual machine. What is granted pays for a
+// page more than it is, since the host may move the memory. It is charged afterwards,
 // since what is refused costs nothing; a host's cap on memory bounds what one
 // instance can get for nothing.
-const costPage = 36_000
+const costPage = 32_000
 
 // rate is what an instruction pays for its size, the operand on top of the
 // stack: size << up >> down units of fuel.

@@ -14,6 +14,10 @@ const (
 	opEnd        = 0x0b
 	opVoid       = 0x40
 	opLocalGet   = 0x20
+	opLocalTee   = 0x22
+	opI32Const   = 0x41
+	opI32Ne      = 0x47
+	opI32Add     = 0x6a
 	opLocalSet   = 0x21
 	opGlobalGet  = 0x23
 	opGlobalSet  = 0x24
@@ -70,13 +74,14 @@ func (w *writer) chargeSize(out []byte, local uint32, r rate) []byte {
 }
 
 // growMemory stands for memory.grow, and charges for the pages that were
-// granted. The result is on top of the stack.
+// granted, and one more if there are any. The result is on top of the stack.
 func (w *writer) growMemory(out []byte, local uint32) []byte {
 	index := binary.AppendUvarint(nil, uint64(local))
 	out = append(append(out, opMemorySize, 0, opLocalSet), index...)
 	out = append(out, opMemoryGrow, 0)
 	out = append(w.get(out), opMemorySize, 0, opLocalGet)
-	out = append(append(out, index...), opI32Sub, opExtendU)
+	out = append(append(append(out, index...), opI32Sub, opLocalTee), index...)
+	out = append(append(append(out, opLocalGet), index...), opI32Const, 0, opI32Ne, opI32Add, opExtendU)
 	out = append(signed(append(out, opI64Const), costPage), opI64Mul)
 	return w.take(out)
 }

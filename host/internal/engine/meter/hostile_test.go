@@ -191,7 +191,7 @@ func TestGrowIsCharged(t *testing.T) {
 		}
 		return ample - int64(guest.ExportedGlobal(Global).Get())
 	}
-	if none, ten, refused := used(0), used(10), used(1000); ten-none != 10*costPage || refused-none > 2 {
+	if none, ten, refused := used(0), used(10), used(1000); ten-none != 11*costPage || refused-none > 2 {
 		t.Errorf("used %d, %d, %d", none, ten, refused)
 	}
 }
