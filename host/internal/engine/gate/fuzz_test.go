@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -55,6 +56,9 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		code, err := compiler(t).CompileModule(context.Background(), m.Stripped())
+		if err != nil && strings.Contains(err.Error(), "empty module name") {
+			return // valid, but wazero's rule; no contract but AnyImport allows it
+		}
 		if err != nil {
 			t.Fatalf("let in, but: %v", err)
 		}
