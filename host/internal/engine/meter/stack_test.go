@@ -91,6 +91,9 @@ func carrying(loops, operands int) wasmtest.Module {
 // twice that, since it doubles.
 func TestStackIsBounded(t *testing.T) {
 	const fuel, most = 5_000_000, 16 << 20
+	if raced {
+		t.Skip("the compiler is ten times slower")
+	}
 	for name, m := range recursions() {
 		t.Run(name, func(t *testing.T) {
 			guest := start(t, metered(t, m.Bytes(), fuel))
