@@ -53,4 +53,4 @@ bench-table: ## put the table of host/bench/results.txt into README.md
 	$(GO) run ./host/bench/table -w README.md host/bench/results.txt
 
 bench-isolation: ## latency of a tenant's requests while another attacks, against a quiet run
-	$(GO) test -run '^$$' -bench '^BenchmarkIsolation$$' -benchtime 1000x -timeout 30m ./host/bench
+	$(GO) test -run '^$$' -bench '^BenchmarkIsolation$$' -benchtime 3000x -timeout 30m ./host/bench

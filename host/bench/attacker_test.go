@@ -19,6 +19,7 @@ import (
 // What an attacker can be told, beside the name of a class of the corpus.
 const (
 	none       = "none"
+	traffic    = "traffic"    // nothing: connections of a tenant with a sound policy
 	everything = "everything" // uploads of all classes, and calls
 	burst      = "burst"      // the same by a tenant that has saved up all it can
 	calls      = "calls"      // policies in charge that fail when they are asked
@@ -99,6 +100,11 @@ func (a *attacker) turnTo(name string) string {
 	ctx, a.stop = context.WithCancel(context.Background())
 	if name == none {
 		a.host.tenants[hostile].Replace(nil)
+		return did
+	}
+	if name == traffic {
+		a.broken = a.host.load(hostile, engine.Source{Name: "adaptive", Wasm: bundled("adaptive")})
+		a.running.Go(func() { a.ask(ctx) })
 		return did
 	}
 	if a.broken = a.settle(name); a.broken != nil {
