@@ -26,6 +26,10 @@ func (c *Conn) Close() error {
 		c.gov.asks.Put(q)
 	}
 	c.bookEndLocked(end, now)
+	c.unparkLocked()
+	if c.polled {
+		c.gov.poller.Load().forget(c)
+	}
 	lingers := c.lingersLocked()
 	if lingers {
 		c.linger = true

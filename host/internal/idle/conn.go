@@ -41,6 +41,7 @@ type Conn struct {
 	blocked     atomic.Int64  // nanoseconds spent in writes that did not return at once
 	spliced     atomic.Bool   // bytes may pass that only the kernel counts
 	ending      atomic.Uint32 // 0, or 1 + the reason; written under mu
+	doze        atomic.Uint32 // whether the owner could park
 
 	mu       sync.Mutex // guards the following
 	account  *Account
@@ -87,6 +88,12 @@ type Conn struct {
 	recvAt   int64           // when it had received data last, as of then
 	rttUs    uint32
 	rttVarUs uint32
+
+	sleeper Sleeper // of a parked connection; nil: it is not parked
+	fd      int32   // 1 + the descriptor, once somebody wanted it
+	polled  bool    // the poller knows the descriptor
+	parkAt  int64   // not to be parked before
+	stirred int64   // what phaseStart was when bytes began phase Header; -1: they did not
 
 	ender    func(policy.Reason)
 	endPhase policy.Phase

@@ -34,7 +34,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 		return nil
 	}
 	c.userRead = t
-	if c.ending.Load() != 0 {
+	if c.ending.Load() != 0 || c.doze.Load() == dozeAsked {
 		return nil // the host's has passed already
 	}
 	return c.inner.SetReadDeadline(t)

@@ -16,6 +16,7 @@ const (
 	causeLease          // ask
 	causeProgress       // below the minimum rate, or over the maximum time
 	causeCeiling        // idle for as long as the operator allows
+	causePark           // quiet for long enough to be parked
 )
 
 const never = math.MaxInt64
@@ -80,6 +81,7 @@ func (c *Conn) dueLocked(now int64, exact bool) (at int64, why cause) {
 	if l.limits.Ceiling > 0 && c.admitted {
 		earlier(base+int64(l.limits.Ceiling), causeCeiling)
 	}
+	earlier(c.parkDueLocked(p, base), causePark)
 	if at == never {
 		return now + recheck, causeNone
 	}

@@ -48,6 +48,12 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 		c.scheduleLocked(max(at, now+1))
 		return nil
 	}
+	if why == causePark {
+		c.interruptLocked(now)
+		at, _ = c.dueLocked(now, true)
+		c.scheduleLocked(max(at, now+1))
+		return nil
+	}
 	base := c.baseLocked()
 	c.deadline = time.Duration(max(at-base, 0))
 	switch why {
@@ -195,6 +201,9 @@ func (c *Conn) drain() {
 // (reclaim). It returns what the caller must do without mu.
 func (c *Conn) endLocked(r policy.Reason) (after func()) {
 	now := c.gov.clock.now()
+	if c.sleeper != nil {
+		return c.endParkedLocked(r, now)
+	}
 	p := c.Phase()
 	c.ending.Store(1 + uint32(r))
 	c.endPhase, c.endIdle = p, time.Duration(max(now-c.baseLocked(), 0))

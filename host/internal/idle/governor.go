@@ -34,6 +34,9 @@ type Config struct {
 	// Linger is how long a connection that the host ended while idle waits
 	// for bytes that crossed its FIN. 0: 500 ms. Negative: not at all.
 	Linger time.Duration
+	// ParkAfter is how long a connection is quiet before it is parked, if its
+	// owner can park it. 0: 100 ms. Negative: never.
+	ParkAfter time.Duration
 }
 
 // endGrace is how long the owner of a connection has to close it after the
@@ -46,12 +49,15 @@ type Governor struct {
 	clock   *clock
 	shards  []*shard
 	seed    maphash.Seed
+	polling sync.Once              // the poller is made, or nobody will
+	poller  atomic.Pointer[poller] // nil: nothing parks
 	closing sync.Once
 	asks    sync.Pool // of *question, for asks outside a shard's goroutine
 
 	nextID   atomic.Uint64
 	open     atomic.Int64 // both sides
 	accepted atomic.Int64
+	parked   atomic.Int64
 	draining atomic.Bool
 
 	pressure   atomic.Uint64 // the three of Pressure, 16 bits each
@@ -68,6 +74,9 @@ func New(cfg Config) *Governor {
 	}
 	if cfg.Linger == 0 {
 		cfg.Linger = 500 * time.Millisecond
+	}
+	if cfg.ParkAfter == 0 {
+		cfg.ParkAfter = 100 * time.Millisecond
 	}
 	if cfg.Observer == nil {
 		cfg.Observer = nobody{}
@@ -87,6 +96,10 @@ func (g *Governor) Close() error {
 	g.closing.Do(func() {
 		for _, s := range g.shards {
 			s.close()
+		}
+		g.polling.Do(func() {})
+		if p := g.poller.Load(); p != nil {
+			p.close()
 		}
 		g.clock.close()
 	})
@@ -120,7 +133,7 @@ func (g *Governor) Govern(nc net.Conn, a *Account, side policy.Side) *Conn {
 	now := g.clock.now()
 	c := &Conn{
 		inner: nc, gov: g, shard: g.shards[id%uint64(len(g.shards))],
-		id: id, side: side, opened: now, account: a, phaseStart: now, gapStart: -1, gapEnd: -1, armed: never,
+		id: id, side: side, opened: now, account: a, phaseStart: now, gapStart: -1, gapEnd: -1, stirred: -1, armed: never,
 	}
 	c.entry.Owner = c
 	c.peer = addrPort(nc.RemoteAddr())

@@ -148,6 +148,9 @@ func (c *Conn) splice(dst io.ReaderFrom, from *Conn, src io.Reader, limit int64)
 			}
 		}
 		if err != nil {
+			if from != nil && from.asksToPark(err) {
+				return total, ErrPark
+			}
 			if from != nil {
 				from.note(err)
 			}
@@ -239,6 +242,9 @@ func (c *Conn) endedError() error {
 // readFailed is failure for Read. A byte that arrived before the host's
 // decision to end an idle connection could take effect wins.
 func (c *Conn) readFailed(p []byte, n int, err error) (int, error) {
+	if n == 0 && c.asksToPark(err) {
+		return 0, ErrPark
+	}
 	if n == 0 && c.ending.Load() != 0 && isTimeout(err) {
 		if m := c.reclaim(p); m > 0 {
 			return m, nil

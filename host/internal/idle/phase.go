@@ -27,6 +27,7 @@ func (c *Conn) SetPhase(p policy.Phase) {
 func (c *Conn) setPhaseLocked(p policy.Phase, now int64) {
 	c.phase.Store(uint32(p))
 	c.phaseStart = now
+	c.stirred = -1
 	c.phaseBytes = c.bytesIn.Load() + c.bytesOut.Load()
 	c.phaseBlocked = c.blocked.Load()
 	if c.ending.Load() == 0 && !c.closed {
@@ -56,7 +57,9 @@ func (c *Conn) stir() {
 	}
 	now := c.gov.clock.now()
 	c.gapEnd = now
+	since := c.phaseStart
 	c.setPhaseLocked(abi.PhaseHeader, now)
+	c.stirred = since
 }
 
 // reviveLocked takes the decision to end an idle connection back.
