@@ -53,10 +53,9 @@ func (c *Conn) Doze() {
 func (c *Conn) firstDoze() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rawLocked() == nil {
-		return // no descriptor, as of a test's connection
+	if c.gov.cfg.ParkAfter > 0 && !c.watchableLocked() {
+		return
 	}
-	c.gov.polling.Do(c.gov.startPoller)
 	c.doze.Store(dozeReading)
 	if c.ending.Load() == 0 && !c.closed {
 		c.rescheduleLocked(c.gov.clock.now())
@@ -87,7 +86,7 @@ func (c *Conn) asksToPark(err error) bool {
 func (c *Conn) Park(s Sleeper) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.ending.Load() != 0 || c.sleeper != nil || c.gov.poller.Load() == nil {
+	if c.closed || c.ending.Load() != 0 || c.sleeper != nil || !c.watchableLocked() {
 		return false
 	}
 	c.lullLocked()
@@ -187,6 +186,16 @@ func (c *Conn) lullLocked() {
 	since := c.stirred
 	c.setPhaseLocked(abi.PhaseIdle, since)
 	c.gapEnd = -1
+}
+
+// watchableLocked reports whether there is a poller for the connection. One
+// without a descriptor, as a test has it, needs none.
+func (c *Conn) watchableLocked() bool {
+	if c.rawLocked() == nil {
+		return false
+	}
+	c.gov.polling.Do(c.gov.startPoller)
+	return c.gov.poller.Load() != nil
 }
 
 // startPoller is called when the first connection could park.
