@@ -11,6 +11,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"idlehost/host/internal/admin"
 	"idlehost/host/internal/books"
@@ -151,9 +152,17 @@ func (a *App) govern(c *config.Config) {
 	process := observe.NewProcess()
 	a.governor = idle.New(idle.Config{
 		Limit: c.Limits.Connections, Pressure: process.Pressure,
-		Observer: observe.Both{a.metrics, a.lines},
+		Observer: observe.Both{a.metrics, a.lines}, ParkAfter: parkAfter(c),
 	})
 	a.metrics.Watch(a.governor, process, a.logs)
+}
+
+// parkAfter is when quiet connections are parked, as package idle has it.
+func parkAfter(c *config.Config) time.Duration {
+	if c.Limits.ParkAfter == 0 {
+		return -1
+	}
+	return c.Limits.ParkAfter.D()
 }
 
 // Close ends everything at once, in the order in which one part uses another.

@@ -87,6 +87,7 @@ func (a *App) warnOfRestart(c *config.Config) {
 		"log.format":           old.Log.Format != c.Log.Format,
 		"limits.connections":   old.Limits.Connections != c.Limits.Connections,
 		"limits.clients":       old.Limits.Clients != c.Limits.Clients,
+		"limits.park_after":    old.Limits.ParkAfter != c.Limits.ParkAfter,
 		"timeouts.late_window": old.Timeouts.LateWindow != c.Timeouts.LateWindow,
 	} {
 		if changed {

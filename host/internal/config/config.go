@@ -99,6 +99,9 @@ type Limits struct {
 	TenantConnections int `toml:"tenant_connections"`
 	// Clients bounds the table of remembered clients.
 	Clients int `toml:"clients"`
+	// ParkAfter is how long a connection is quiet before it gives its
+	// goroutines and buffers back. 0: never.
+	ParkAfter Duration `toml:"park_after"`
 }
 
 // Route gives the requests under a path prefix a class that policies see.

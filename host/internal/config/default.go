@@ -12,7 +12,7 @@ func Default() *Config {
 		Upstream: Upstream{DialTimeout: seconds(10)},
 		Tenant:   Tenant{Name: "default"},
 		Timeouts: defaultTimeouts(),
-		Limits:   Limits{Clients: 16384},
+		Limits:   Limits{Clients: 16384, ParkAfter: Duration(100 * time.Millisecond)},
 		Admin:    Admin{Address: "127.0.0.1:9900"},
 		Log:      Log{Format: "text", Level: "info", Rate: 50, Burst: 200},
 		Drain:    Drain{Timeout: seconds(30)},
