@@ -7,7 +7,7 @@ import (
 )
 
 // Fuel is what the policy took of what it is given, in units of about one
-// simple instruction, a third of a nanosecond.
+// simple instruction, 0.3 to 1.3 ns.
 type Fuel struct {
 	PerSecond int64 `json:"per_second"` // what the policy may use in the long run
 	Init      Spent `json:"init"`       // the dearer of the start function and _initialize

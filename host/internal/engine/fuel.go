@@ -45,8 +45,8 @@ func emptied(trap error, budget int64) error {
 	return fmt.Errorf("%w: used up its %d units%s", errFuel, budget, where)
 }
 
-// What host functions cost beside the call itself, in units of fuel of about a
-// third of a nanosecond. They are charged before they do anything, for as much
+// What host functions cost beside the call itself, in units of fuel of a
+// third of a nanosecond and more. They are charged before they do anything, for as much
 // as they would do at most.
 const (
 	costLine      = 256 // a line for the log, kept or not

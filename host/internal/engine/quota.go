@@ -14,7 +14,7 @@ import (
 type QuotaConfig struct {
 	// FuelPerSecond is what the owner's policies together may use in the long
 	// run, in units, new instances included; the fuel of two seconds can be
-	// saved up. Seconds are of event time. 0: 50 million, some 15 ms.
+	// saved up. Seconds are of event time. 0: 50 million, 15 to 50 ms.
 	FuelPerSecond int64
 	// LoadPerSecond is the processor time for loading that a second earns, at
 	// least 1 us: what gate, meter, compiler, start and configure take, of
