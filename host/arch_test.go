@@ -30,9 +30,10 @@ const imports = `
 	policy, idle, /sdk/abi < observe;
 
 	policy, idle, /sdk/abi < proxy/upstream, proxy/h2;
-	policy, idle, proxy/upstream, /sdk/abi < proxy/tcpproxy;
-	policy, idle, proxy/upstream, proxy/h2, /sdk/abi < proxy/httpproxy;
-	policy, idle, proxy/upstream, proxy/h2, proxy/tcpproxy, proxy/httpproxy, /sdk/abi < proxy;
+	policy, idle, /sdk/abi < proxy/tunnel;
+	policy, idle, proxy/upstream, proxy/tunnel, /sdk/abi < proxy/tcpproxy;
+	policy, idle, proxy/upstream, proxy/tunnel, proxy/h2, /sdk/abi < proxy/httpproxy;
+	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, /sdk/abi < proxy;
 
 	NONE < admin;
 	policy, idle, books, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,

@@ -295,7 +295,7 @@ func leaks(t testing.TB) {
 			stacks = string(buf[:runtime.Stack(buf, true)])
 			if strings.Count(stacks, "idlehost/host/internal/proxy.(") == 0 &&
 				!strings.Contains(stacks, "internal/proxy/h2.") &&
-				!strings.Contains(stacks, "internal/proxy/tcpproxy.") &&
+				!strings.Contains(stacks, "internal/proxy/tunnel.") &&
 				!strings.Contains(stacks, "internal/proxy/httpproxy.") {
 				return
 			}

@@ -16,6 +16,7 @@ import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy/h2"
 	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/tunnel"
 )
 
 // Config configures a Proxy.
@@ -41,6 +42,7 @@ type Proxy struct {
 	handler   *httpproxy.Handler
 	http1     *http.Server
 	http2     *h2.Server
+	tunnels   tunnel.Group
 	inbox     *inbox
 
 	ctx     context.Context // of every request
@@ -77,9 +79,9 @@ func New(cfg Config) (*Proxy, error) {
 	}
 	p := &Proxy{
 		gov: cfg.Governor, router: cfg.Router, log: cfg.Logger, check: cfg.CertificateCheck,
-		handler: httpproxy.New(httpproxy.Config{Logger: cfg.Logger, Draining: cfg.Governor.Draining}),
-		inbox:   newInbox(), stopped: make(chan struct{}),
+		inbox: newInbox(), stopped: make(chan struct{}),
 	}
+	p.handler = httpproxy.New(httpproxy.Config{Logger: cfg.Logger, Draining: cfg.Governor.Draining, Tunnels: &p.tunnels})
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for i := range cfg.Listeners {
 		p.listeners = append(p.listeners, newListener(cfg.Listeners[i]))
@@ -195,6 +197,7 @@ func (p *Proxy) Close() error {
 func (p *Proxy) wait(done chan struct{}) {
 	p.conns.Wait()
 	p.handler.Close()
+	p.tunnels.Close()
 	close(done)
 }
 

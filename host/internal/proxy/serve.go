@@ -12,6 +12,7 @@ import (
 	"idlehost/host/internal/proxy/h2"
 	"idlehost/host/internal/proxy/httpproxy"
 	"idlehost/host/internal/proxy/tcpproxy"
+	"idlehost/host/internal/proxy/tunnel"
 	"idlehost/sdk/abi"
 )
 
@@ -111,8 +112,8 @@ func (p *Proxy) serveHTTP2(nc net.Conn, c *idle.Conn, t Tenant) {
 	p.http2.Serve(s.Context(p.ctx), nc, c)
 }
 
-func (p *Proxy) relay(nc net.Conn, c *idle.Conn, t Tenant) {
-	tcpproxy.Relay(p.ctx, nc, c, t.Site.Upstream, p.log)
+func (p *Proxy) relay(nc tunnel.Stream, c *idle.Conn, t Tenant) {
+	tcpproxy.Relay(p.ctx, nc, c, t.Site.Upstream, &p.tunnels, p.log)
 }
 
 // sniff reads until the bytes are, or cannot become, HTTP/2's preface. It asks

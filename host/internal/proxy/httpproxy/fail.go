@@ -19,8 +19,12 @@ import (
 // nobody receives it. nginx began it.
 const statusClientGone = 499
 
-// fail is ReverseProxy's ErrorHandler: nothing has been answered yet.
+// fail is ReverseProxy's ErrorHandler: nothing has been answered yet, but for
+// an upgrade.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errUpgraded) {
+		return
+	}
 	x := exchangeOf(r.Context())
 	status, why := x.classify(err)
 	h.logFailure(x, status, err)

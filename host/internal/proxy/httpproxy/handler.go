@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"idlehost/host/internal/proxy/tunnel"
 	"idlehost/host/internal/proxy/upstream"
 )
 
@@ -21,6 +22,9 @@ type Config struct {
 	Logger *slog.Logger // nil: slog.Default
 	// Draining tells that answers are the last of their connection; may be nil.
 	Draining func() bool
+	// Tunnels owns upgraded connections; its owner closes it after the
+	// Handler. nil: one of the Handler's own, which nobody waits for.
+	Tunnels *tunnel.Group
 }
 
 // Handler serves the requests of every Session. A request's context must
@@ -28,6 +32,7 @@ type Config struct {
 type Handler struct {
 	log      *slog.Logger
 	draining func() bool
+	tunnels  *tunnel.Group
 	proxy    httputil.ReverseProxy
 	lines    lines
 	door     door
@@ -35,12 +40,15 @@ type Handler struct {
 
 // New returns a Handler.
 func New(cfg Config) *Handler {
-	h := &Handler{log: cfg.Logger, draining: cfg.Draining}
+	h := &Handler{log: cfg.Logger, draining: cfg.Draining, tunnels: cfg.Tunnels}
 	if h.log == nil {
 		h.log = slog.Default()
 	}
 	if h.draining == nil {
 		h.draining = func() bool { return false }
+	}
+	if h.tunnels == nil {
+		h.tunnels = new(tunnel.Group)
 	}
 	h.door.empty.L = &h.door.mu
 	h.proxy = httputil.ReverseProxy{
@@ -95,11 +103,7 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, x *exchange) {
 		r.Trailer = http.Header{}
 	}
 	x.Attach(r.Context())
-	out := x.request()
-	if out.Header["Upgrade"] != nil && !x.session.h2 {
-		w = &upgrader{ResponseWriter: w, x: x}
-	}
-	h.proxy.ServeHTTP(w, out)
+	h.proxy.ServeHTTP(w, x.request())
 }
 
 // finish ends the request, however it went.

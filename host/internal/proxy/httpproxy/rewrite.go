@@ -95,7 +95,7 @@ func (h *Handler) modifyResponse(res *http.Response) error {
 	}
 	via(res.Header, x.session.site, res.ProtoMajor, res.ProtoMinor)
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		return x.upgraded(res)
+		return h.upgrade(x, res)
 	}
 	return nil
 }

@@ -2,111 +2,127 @@ package httpproxy
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
-	"io"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
 
 	"idlehost/host/internal/idle"
+	"idlehost/host/internal/proxy/tunnel"
 	"idlehost/sdk/abi"
 )
 
-// upgrader is the ResponseWriter of a request that asks for an upgrade, to
-// WebSocket or anything else.
-type upgrader struct {
-	http.ResponseWriter
-	x *exchange
-}
+// errUpgraded tells ReverseProxy, and fail, that the connection is not HTTP's
+// any more: there is nobody to answer.
+var errUpgraded = errors.New("connection was upgraded")
 
-// tube is an upgraded connection: the client's and the upstream's half.
-type tube struct{ down, up *idle.Conn }
-
-// open says that from now on bytes pass, in either direction.
-func (t tube) open() {
-	t.each(func(c *idle.Conn) {
+// upgrade gives the client's and the upstream's connection to a tunnel. It
+// stands for ReverseProxy's own handling, which would keep the request, its
+// handler's goroutine and four buffers for as long as the tunnel lasts. The
+// error is errUpgraded, or says why the upstream's answer cannot be passed on.
+func (h *Handler) upgrade(x *exchange, res *http.Response) error {
+	up, err := x.upgradable(res)
+	if err != nil {
+		return err
+	}
+	nc, brw, err := http.NewResponseController(x.w).Hijack()
+	if err != nil {
+		return fmt.Errorf("take over the client's connection: %w", err)
+	}
+	res.Body = http.NoBody // what ReverseProxy closes
+	down, ok := bare(nc)
+	if !ok {
+		nc.Close()
+		up.Stream.Close()
+		return errUpgraded
+	}
+	for _, c := range []*idle.Conn{down.Conn, up.Conn} {
 		c.SetProtocol(abi.ProtocolWebSocket)
 		c.SetPhase(abi.PhaseTunnel)
-	})
-}
-
-// half says that one direction has ended.
-func (t tube) half() {
-	t.each(func(c *idle.Conn) { c.SetPhase(abi.PhaseHalfClosed) })
-}
-
-func (t tube) each(f func(*idle.Conn)) {
-	f(t.down)
-	if t.up != nil {
-		f(t.up)
 	}
-}
-
-// Hijack takes the client's connection out of HTTP.
-func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	nc, brw, err := http.NewResponseController(u.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
+	if err := x.switching(brw.Writer, res); err != nil {
+		h.log.Debug("client broke off an upgrade", slog.Uint64("conn", down.Conn.ID()), slog.String("error", err.Error()))
+		down.Stream.Close()
+		up.Stream.Close()
+		return errUpgraded
 	}
-	c := &client{Conn: nc, tube: u.x.tube()}
-	if brw.Reader.Buffered() > 0 { // sent without waiting for the answer
-		c.early = brw.Reader
+	down.Early, _ = brw.Reader.Peek(brw.Reader.Buffered()) // sent without waiting for the answer
+	h.tunnels.Open(down, up)
+	return errUpgraded
+}
+
+// upgradable checks an answer of status 101 against the request (RFC 9110
+// section 7.8) and returns the upstream's end.
+func (x *exchange) upgradable(res *http.Response) (up tunnel.End, err error) {
+	asked, got := upgradeType(res.Request.Header), upgradeType(res.Header)
+	switch {
+	case x.session.h2 || asked == "":
+		return up, errors.New("the upstream switched protocols without being asked to")
+	case !printable(got) || !strings.EqualFold(asked, got):
+		return up, fmt.Errorf("the upstream switched to protocol %q when %q was asked for", got, asked)
+	case x.HasBody && !x.body.complete():
+		return up, errors.New("the upstream switched protocols before the request's content was sent")
 	}
-	c.tube.open()
-	return c, brw, nil
-}
-
-// Unwrap is for http.ResponseController.
-func (u *upgrader) Unwrap() http.ResponseWriter { return u.ResponseWriter }
-
-func (x *exchange) tube() tube { return tube{down: x.session.conn, up: x.Conn()} }
-
-// upgraded prepares the upstream's half; ReverseProxy copies.
-func (x *exchange) upgraded(res *http.Response) error {
-	rwc, ok := res.Body.(io.ReadWriteCloser)
-	if !ok {
-		return errors.New("the upstream's connection cannot be written to")
+	stream, ok := res.Body.(tunnel.Stream)
+	up = tunnel.End{Conn: x.Conn(), Stream: stream}
+	if !ok || up.Conn == nil {
+		return up, errors.New("the upstream's connection cannot be written to")
 	}
-	// Nothing said of the connection as one of HTTP holds any more.
-	x.w.Header().Del("Connection")
-	res.Body = &server{ReadWriteCloser: rwc, tube: x.tube()}
-	return nil
+	return up, nil
 }
 
-// client is the client's half.
-type client struct {
-	net.Conn
-	tube  tube
-	early *bufio.Reader // nil once drained
+func upgradeType(h http.Header) string {
+	if !httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade") {
+		return ""
+	}
+	return h.Get("Upgrade")
 }
 
-func (c *client) Read(p []byte) (int, error) {
-	if c.early != nil {
-		n, err := c.early.Read(p[:min(len(p), c.early.Buffered())])
-		if c.early.Buffered() == 0 {
-			c.early = nil
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
 		}
-		return n, err
 	}
-	return c.Conn.Read(p)
+	return true
 }
 
-// CloseWrite is called when the upstream will send no more.
-func (c *client) CloseWrite() error { return closeWrite(c.Conn, c.tube) }
-
-// server is the upstream's half.
-type server struct {
-	io.ReadWriteCloser
-	tube tube
+// switching writes the answer's header section to the client.
+func (x *exchange) switching(w *bufio.Writer, res *http.Response) error {
+	hd := x.w.Header()
+	hd.Del("Connection") // it was said of the connection as one of HTTP
+	for k, v := range res.Header {
+		hd[k] = append(hd[k], v...)
+	}
+	answer := *res
+	answer.Header, answer.Body = hd, nil
+	if err := answer.Write(w); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
-// CloseWrite is called when the client will send no more.
-func (s *server) CloseWrite() error { return closeWrite(s.ReadWriteCloser, s.tube) }
-
-func closeWrite(w any, t tube) error {
-	h, ok := w.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
+// bare returns the client's end without what HTTP/1 put around it, which has
+// been drained with the request.
+func bare(nc net.Conn) (tunnel.End, bool) {
+	c := idle.From(nc)
+	for nc != nil && c != nil {
+		switch s := nc.(type) {
+		case *tls.Conn:
+			return tunnel.End{Conn: c, Stream: s}, true
+		case *idle.Conn:
+			return tunnel.End{Conn: c, Stream: s}, true
+		}
+		u, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		nc = u.NetConn()
 	}
-	t.half()
-	return h.CloseWrite()
+	return tunnel.End{}, false
 }

@@ -1,0 +1,160 @@
+package tunnel
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"idlehost/host/internal/idle"
+	"idlehost/sdk/abi"
+)
+
+// errOver is what a write finds when the other end cannot be parked again, or
+// the Group is closed.
+var errOver = errors.New("tunnel is over")
+
+// run is the goroutine of one direction, from end i to the other. It ends when
+// nothing has come for a while, and Wake starts it again.
+func (t *tunnel) run(i int, early []byte) {
+	defer t.group.running.Done()
+	f := flow{tunnel: t, from: i}
+	err := f.begin(early)
+	switch {
+	case errors.Is(err, idle.ErrPark):
+		if t.sleep(i) {
+			return
+		}
+	case err == io.EOF:
+		if t.half(i) {
+			return
+		}
+	}
+	t.end()
+}
+
+// half passes on that end i has no more to say, and reports whether the other
+// direction goes on.
+func (t *tunnel) half(i int) bool {
+	o := other(i)
+	if !t.rouse(o) {
+		return false
+	}
+	t.setPhase(abi.PhaseHalfClosed)
+	if t.ends[o].stream.CloseWrite() != nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ends[i].state = ended
+	return t.ends[o].state != ended
+}
+
+// flow is one direction while bytes pass.
+type flow struct {
+	tunnel *tunnel
+	from   int
+	wrote  bool // something, since it was woken
+}
+
+// begin passes bytes on until an error, ErrPark or io.EOF.
+func (f *flow) begin(early []byte) error {
+	if len(early) > 0 {
+		if err := f.write(early, false); err != nil {
+			return err
+		}
+	}
+	b := &f.tunnel.group.buffers
+	p := b.getSmall()
+	for {
+		n, err := f.read(p)
+		if n > 0 {
+			if werr := f.write(p[:n], n == len(p)); werr != nil {
+				err = werr
+			}
+		}
+		if err == nil && n == largeSize && f.clear() {
+			err = f.splice()
+		}
+		if err != nil {
+			b.put(p)
+			return err
+		}
+		p = b.fit(p, n)
+	}
+}
+
+// read is where a direction waits, holding nothing but p.
+func (f *flow) read(p []byte) (int, error) {
+	e := &f.tunnel.ends[f.from]
+	e.conn.Doze()
+	n, err := e.stream.Read(p)
+	e.conn.Rouse()
+	return n, err
+}
+
+// write passes p on. An end that sleeps need not wake for a single message:
+// it is parked again at once. When more is to come, its direction wakes.
+func (f *flow) write(p []byte, more bool) error {
+	t, o := f.tunnel, other(f.from)
+	held := false
+	if f.wrote || more {
+		if !t.rouse(o) {
+			return errOver
+		}
+	} else {
+		held = t.hold(o)
+	}
+	f.wrote = true
+	_, err := t.ends[o].stream.Write(p)
+	if err == nil && held && !t.sleep(o) {
+		return errOver
+	}
+	return err
+}
+
+// clear reports whether the kernel can pass the bytes: nothing lies above the
+// connections.
+func (f *flow) clear() bool {
+	for i := range f.tunnel.ends {
+		if e := &f.tunnel.ends[i]; e.stream != Stream(e.conn) {
+			return false
+		}
+	}
+	return true
+}
+
+// A splice holds a pipe of the kernel's (64 KB, two descriptors), so it is not
+// what waits: after spliceWait without its chunk full, the flow reads again.
+const (
+	spliceChunk = 1 << 20
+	spliceWait  = 100 * time.Millisecond
+)
+
+// splice passes bytes without bringing them to user space for as long as they
+// come fast. It returns nil when they do not any more.
+func (f *flow) splice() error {
+	t := f.tunnel
+	if !t.rouse(other(f.from)) {
+		return errOver
+	}
+	src, dst := t.ends[f.from].conn, t.ends[other(f.from)].conn
+	for {
+		src.SetReadDeadline(time.Now().Add(spliceWait))
+		n, err := dst.ReadFrom(&io.LimitedReader{R: src, N: spliceChunk})
+		src.SetReadDeadline(time.Time{})
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && !ending(src) && !ending(dst):
+			return nil // nothing is lost: the pipe is empty when a read fails
+		case err != nil:
+			return err
+		case n < spliceChunk:
+			return io.EOF
+		}
+	}
+}
+
+func ending(c *idle.Conn) bool {
+	_, yes := c.Ending()
+	return yes
+}
