@@ -14,6 +14,8 @@ import (
 // Connections lists the open connections; idle.Governor does.
 type Connections interface {
 	Each(func(*idle.Conn) bool)
+	// Parked is how many of them nothing is kept for but a record.
+	Parked() int
 }
 
 // Watch adds what is looked up at every scrape instead of being counted: the
@@ -21,6 +23,10 @@ type Connections interface {
 // dropped. It is called once.
 func (m *Metrics) Watch(conns Connections, p *Process, w *Writer) {
 	m.registry.MustRegister(openCollector{m: m, conns: conns}, pressureCollector{p})
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "host_idle_parked_connections",
+		Help: "Open connections that hold no goroutine and no buffer.",
+	}, func() float64 { return float64(conns.Parked()) }))
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "host_log_dropped_lines_total",
 		Help: "Log lines dropped because what reads them was too slow.",
