@@ -110,9 +110,17 @@ func (c *Conn) Unpark() bool {
 
 func (c *Conn) unparkLocked() Sleeper {
 	s := c.sleeper
-	if s != nil {
-		c.sleeper = nil
-		c.gov.parked.Add(-1)
+	if s == nil {
+		return nil
+	}
+	c.sleeper = nil
+	c.gov.parked.Add(-1)
+	if c.ending.Load() == 0 && !c.closed {
+		// It may want to sleep again without a change of phase that would
+		// have the shard look.
+		now := c.gov.clock.now()
+		c.parkAt = now + int64(c.gov.cfg.ParkAfter)
+		c.rescheduleLocked(now)
 	}
 	return s
 }

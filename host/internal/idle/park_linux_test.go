@@ -374,3 +374,23 @@ func TestParkingIsOff(t *testing.T) {
 func staleEvent(c *Conn) unix.EpollEvent {
 	return unix.EpollEvent{Events: unix.EPOLLIN, Fd: c.fd - 1, Pad: int32(uint32(c.id)) + 1}
 }
+
+// A tunnel wakes, reads and sleeps again in one and the same phase.
+func TestParksAgainWithoutAChangeOfPhase(t *testing.T) {
+	g := parking(t, Config{})
+	c, far := admitted(t, g, account())
+	c.SetPhase(abi.PhaseTunnel)
+	for range 3 {
+		s := newSleeper()
+		park(t, c, s)
+		far.Write([]byte("x"))
+		s.wait(t, woken)
+		if n, err := c.Read(make([]byte, 8)); n != 1 || err != nil {
+			t.Fatalf("read %d bytes, %v", n, err)
+		}
+		park(t, c, newSleeper())
+		if !c.Unpark() {
+			t.Fatal("not parked")
+		}
+	}
+}
