@@ -1,11 +1,13 @@
 package h2
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"idlehost/host/internal/idle"
@@ -27,15 +29,27 @@ const farewell = time.Second
 
 var errTooManyStreams = errors.New("too many open streams")
 
-// Conn is the frame layer between TLS and the HTTP/2 server. Bytes pass
-// unchanged; it follows the frames in both directions to tell use from signs
-// of life, and to say good-bye at a frame's boundary.
+// Conn is the frame layer between TLS and one run of the HTTP/2 server. Bytes
+// pass unchanged, but for what concerns parking; it follows the frames in both
+// directions to tell use from signs of life, to say good-bye at a frame's
+// boundary, and to know what a later run has to know.
 //
 // One goroutine reads, another writes; neither side allocates per frame.
 type Conn struct {
 	net.Conn // TLS, or the governed connection itself
 	idle     *idle.Conn
-	in       scanner // owned by the reader
+	session  *session // owned by the reader
+	parks    bool
+	asleep   atomic.Bool   // the server is to go; set under wmu
+	answered chan struct{} // holds one: the server has answered the host's PING, or is gone
+
+	// owned by the reader
+	in       scanner
+	ready    []byte // from the host to the server
+	early    []byte // from the client, read before the server began
+	asked    bool   // the server has been sent a PING of the host's
+	received int64  // bytes of DATA
+	granted  int64  // by WINDOW_UPDATEs of stream 0
 
 	mu      sync.Mutex // guards the following; never held during I/O
 	streams streams
@@ -44,36 +58,63 @@ type Conn struct {
 	quit    bool // a first GOAWAY was written, ours or the server's
 	tooMany bool
 
-	wmu sync.Mutex // guards out, and is held while writing; before mu
-	out scanner
-
-	// method values, so that scanning does not allocate
-	read, readEnd, wrote, wroteEnd func(header)
+	wmu   sync.Mutex // guards the following, and is held while writing; before mu
+	out   scanner
+	edit  editor
+	sent  int64 // bytes of DATA
+	given int64 // by WINDOW_UPDATEs of stream 0
 }
 
-// NewConn returns the layer above nc, whose governed connection is c. The
-// client's connection preface must have been read.
-func NewConn(nc net.Conn, c *idle.Conn) *Conn {
-	h := &Conn{Conn: nc, idle: c}
-	h.read, h.readEnd, h.wrote, h.wroteEnd = h.onRead, h.onReadEnd, h.onWrite, func(header) {}
-	c.SetProtocol(abi.ProtocolHTTP2)
-	c.SetPhase(abi.PhaseStreamIdle)
-	c.SetEnder(h.end)
+// newConn returns the layer for the next run of the server. early is what has
+// been read of the client already, from a frame's boundary on.
+func newConn(s *session, early []byte) *Conn {
+	h := &Conn{
+		Conn: s.nc, idle: s.idle, session: s, parks: s.server.parks(),
+		early: early, answered: make(chan struct{}, 1),
+	}
+	h.streams.last = s.last
+	h.edit.last, h.edit.recvWin, h.edit.nonce = s.last, s.recvWin, s.server.nonce
+	if h.parks {
+		h.edit.want(editTable)
+	}
+	s.idle.SetEnder(h.end)
 	return h
 }
 
+// resume makes the server one that goes on with a session.
+func (h *Conn) resume() {
+	h.ready = h.session.greeting()
+	h.edit.wants = dropTable | editWindow
+	if h.session.last > 0 {
+		h.edit.wants |= dropReset
+	}
+}
+
 // Read is called by the server's reader. When the policy has ended the
-// session, it writes GOAWAY and returns io.EOF, upon which the server closes.
+// session, it writes GOAWAY and returns io.EOF, upon which the server closes;
+// so does it, without a word, when the session is to be parked.
 func (h *Conn) Read(p []byte) (int, error) {
 	for {
-		n, err := h.Conn.Read(p)
+		if len(h.ready) > 0 {
+			n := copy(p, h.ready)
+			h.ready = h.ready[n:]
+			return n, nil
+		}
+		if h.asked && h.rest() {
+			return 0, io.EOF
+		}
+		n, err := h.pull(p)
 		if n > 0 {
-			h.in.scan(p[:n], h.read, h.readEnd)
+			h.in.scan(p[:n], (*inbound)(h))
 			h.midBlock()
 			if h.overrun() {
 				return 0, errTooManyStreams
 			}
 			return n, nil
+		}
+		if errors.Is(err, idle.ErrPark) {
+			h.ask()
+			continue
 		}
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
@@ -87,10 +128,33 @@ func (h *Conn) Read(p []byte) (int, error) {
 	}
 }
 
-// onRead is called with every frame header from the client.
-func (h *Conn) onRead(f header) {
+// pull reads from the client. Between two frames, with our settings known to
+// it, the session could sleep.
+func (h *Conn) pull(p []byte) (int, error) {
+	if len(h.early) > 0 {
+		n := copy(p, h.early)
+		if h.early = h.early[n:]; len(h.early) == 0 {
+			h.early = nil
+		}
+		return n, nil
+	}
+	if !h.parks || !h.session.settled || !h.in.boundary() {
+		return h.Conn.Read(p)
+	}
+	h.idle.Doze()
+	n, err := h.Conn.Read(p)
+	h.idle.Rouse()
+	return n, err
+}
+
+// inbound watches what the client sends; the reader's.
+type inbound Conn
+
+func (w *inbound) begin(f header) {
+	h := (*Conn)(w)
 	switch f.kind {
 	case frameData:
+		h.received += int64(f.length) // padding counts (RFC 9113 section 6.9.1)
 	case frameHeaders, frameContinuation:
 		h.mu.Lock()
 		h.block = true
@@ -100,8 +164,19 @@ func (h *Conn) onRead(f header) {
 	}
 }
 
-// onReadEnd is called when a frame from the client is complete.
-func (h *Conn) onReadEnd(f header) {
+func (w *inbound) unit(f header, b []byte) {
+	switch f.kind {
+	case frameSettings:
+		w.session.merge(binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:]))
+	case frameWindowUpdate:
+		if f.stream == 0 {
+			w.granted += int64(binary.BigEndian.Uint32(b) & maxWindow)
+		}
+	}
+}
+
+func (w *inbound) end(f header) {
+	h := (*Conn)(w)
 	switch f.kind {
 	case frameHeaders, frameContinuation:
 		if f.flags&flagEndHeaders == 0 {
@@ -114,6 +189,8 @@ func (h *Conn) onReadEnd(f header) {
 		h.mu.Unlock()
 	case frameRSTStream:
 		h.closed(f.stream)
+	case frameSettings:
+		h.session.settled = h.session.settled || f.ack()
 	}
 }
 
@@ -159,14 +236,42 @@ func (h *Conn) closed(id uint32) {
 // Write is called by the server.
 func (h *Conn) Write(p []byte) (int, error) {
 	h.wmu.Lock()
-	defer h.wmu.Unlock()
-	n, err := h.Conn.Write(p)
-	h.out.scan(p[:n], h.wrote, h.wroteEnd)
+	asked := h.edit.wants&dropPong != 0
+	n, err := h.writeLocked(p)
+	answered := asked && h.edit.wants&dropPong == 0
+	h.wmu.Unlock()
+	if answered {
+		h.wake()
+	}
 	return n, err
 }
 
-// onWrite is called with every frame header that was written.
-func (h *Conn) onWrite(f header) {
+func (h *Conn) writeLocked(p []byte) (int, error) {
+	q := p
+	switch {
+	case h.asleep.Load(): // the server is going, and does not know why
+		return len(p), nil
+	case !h.edit.done():
+		if q = h.edit.take(nil, p); len(q) == 0 {
+			return len(p), nil
+		}
+	}
+	n, err := h.Conn.Write(q)
+	h.out.scan(q[:n], (*outbound)(h))
+	if err != nil {
+		return min(n, len(p)), err
+	}
+	return len(p), nil
+}
+
+// outbound watches what the client is sent; the writer's, under wmu.
+type outbound Conn
+
+func (w *outbound) begin(f header) {
+	h := (*Conn)(w)
+	if f.kind == frameData {
+		h.sent += int64(f.length)
+	}
 	switch f.kind {
 	case frameData, frameHeaders:
 		if f.flags&flagEndStream != 0 {
@@ -179,6 +284,23 @@ func (h *Conn) onWrite(f header) {
 		h.quit = true
 		h.mu.Unlock()
 	}
+}
+
+func (w *outbound) unit(f header, b []byte) {
+	if f.kind == frameWindowUpdate && f.stream == 0 {
+		w.given += int64(binary.BigEndian.Uint32(b) & maxWindow)
+	}
+}
+
+func (w *outbound) end(header) {}
+
+// Close is called by the server: at its end, or when a write has failed.
+func (h *Conn) Close() error {
+	if h.asleep.Load() {
+		return nil
+	}
+	h.wake()
+	return h.Conn.Close()
 }
 
 // end is the idle layer's: the session is to be ended. The reader does it.
@@ -200,6 +322,9 @@ func (h *Conn) leave() (ours, done bool) {
 	h.mu.Lock()
 	ending, busy, quit, last := h.ending, len(h.streams.open) > 0, h.quit, h.streams.last
 	h.mu.Unlock()
+	if _, over := h.idle.Ending(); over { // decided before there was an ender
+		ending = true
+	}
 	switch {
 	case !ending:
 		return false, false

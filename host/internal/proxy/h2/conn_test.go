@@ -30,7 +30,9 @@ func layered(t *testing.T, buffer int) (*Conn, *idle.Conn, *testnet.Conn) {
 	if err := c.Admit(nil); err != nil {
 		t.Fatal(err)
 	}
-	return NewConn(c, c), c, client
+	c.SetProtocol(abi.ProtocolHTTP2)
+	c.SetPhase(abi.PhaseStreamIdle)
+	return newConn(newSession(NewServer(Config{}), t.Context(), c, c), nil), c, client
 }
 
 func FuzzLayerPassesBytesUnchanged(f *testing.F) {
@@ -79,9 +81,9 @@ func TestLayerDoesNotAllocate(t *testing.T) {
 		p := b.Bytes()
 		p[8], p[7] = byte(id), byte(id>>8)
 		id += 2
-		h.in.scan(p, h.read, h.readEnd)
+		h.in.scan(p, (*inbound)(h))
 		h.midBlock()
-		h.out.scan(p, h.wrote, h.wroteEnd)
+		h.out.scan(p, (*outbound)(h))
 	})
 	if n != 0 {
 		t.Errorf("%v allocations for four frames each way", n)

@@ -7,6 +7,7 @@ package h2
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,10 +15,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 
 	"golang.org/x/net/http2"
 
 	"idlehost/host/internal/idle"
+	"idlehost/sdk/abi"
 )
 
 // Preface is what a client sends first (RFC 9113 section 3.4).
@@ -31,12 +34,25 @@ type Config struct {
 	Logger  *slog.Logger // nil: slog.Default
 	// MaxHeaderBytes bounds a request's header section. 0: net/http's default.
 	MaxHeaderBytes int
+	// HeaderTable lets clients compress the headers of a request with those of
+	// earlier ones, in a table of 4,096 bytes that both sides keep. Sessions
+	// are not parked then.
+	HeaderTable bool
+	// Begin runs f on a goroutine that its owner waits for, or returns false
+	// when nothing is to begin any more. What was parked goes on there. nil:
+	// sessions are not parked.
+	Begin func(f func()) bool
 }
 
-// Server serves sessions. It starts nothing of its own: Serve does all.
+// Server serves sessions. It starts nothing of its own: Serve does all, and
+// Config.Begin what comes after parking.
 type Server struct {
-	base *http.Server
-	http http2.Server
+	base  *http.Server
+	http  http2.Server
+	table bool
+	begin func(func()) bool
+	nonce [8]byte   // of PINGs to the server, which clients never see
+	desks sync.Pool // of *desk
 }
 
 // NewServer returns a Server.
@@ -44,7 +60,7 @@ func NewServer(cfg Config) *Server {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &Server{
+	s := &Server{
 		base: &http.Server{
 			Handler:        cfg.Handler,
 			MaxHeaderBytes: cfg.MaxHeaderBytes,
@@ -52,9 +68,17 @@ func NewServer(cfg Config) *Server {
 			ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 		},
 		// The framer keeps a buffer of the largest frame it has seen.
-		http: http2.Server{MaxReadFrameSize: 16 << 10},
+		http:  http2.Server{MaxReadFrameSize: maxFrame},
+		table: cfg.HeaderTable,
+		begin: cfg.Begin,
 	}
+	rand.Read(s.nonce[:])
+	s.desks.New = func() any { return new(desk) }
+	return s
 }
+
+// parks reports whether sessions may be parked.
+func (s *Server) parks() bool { return s.begin != nil && !s.table }
 
 // ReadPreface reads the connection preface.
 func ReadPreface(r io.Reader) error {
@@ -69,15 +93,12 @@ func ReadPreface(r io.Reader) error {
 }
 
 // Serve serves a session on nc, whose governed connection is c and whose
-// preface has been read, until it ends, and closes nc. Requests get ctx; over
-// TLS, nc is the *tls.Conn.
+// preface has been read, until it ends or is parked; at its end, nc is closed.
+// Requests get ctx; over TLS, nc is the *tls.Conn.
 func (s *Server) Serve(ctx context.Context, nc net.Conn, c *idle.Conn) {
-	layer := NewConn(nc, c)
-	var served net.Conn = layer
-	if t, ok := nc.(*tls.Conn); ok {
-		served = secure{layer, t}
-	}
-	s.http.ServeConn(served, &http2.ServeConnOpts{Context: ctx, BaseConfig: s.base, SawClientPreface: true})
+	c.SetProtocol(abi.ProtocolHTTP2)
+	c.SetPhase(abi.PhaseStreamIdle)
+	newSession(s, ctx, nc, c).serve(nil, true)
 }
 
 // secure shows the server that the session is one over TLS.

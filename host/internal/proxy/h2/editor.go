@@ -1,0 +1,124 @@
+package h2
+
+import "encoding/binary"
+
+// What an editor waits for.
+const (
+	editTable  uint8 = 1 << iota // SETTINGS: to say that the header table is empty
+	dropTable                    // SETTINGS: the client has them
+	editWindow                   // the first WINDOW_UPDATE of stream 0: to say what is missing
+	dropReset                    // RST_STREAM of the last stream, which the greeting began
+	dropPong                     // the ACK of the host's own PING
+)
+
+// editor changes what a server writes where the client is to see something
+// else. Between edits it costs a comparison.
+type editor struct {
+	wants   uint8
+	recvWin int32   // what the client knows that it may send
+	last    uint32  // its highest stream
+	nonce   [8]byte // of the host's own PING
+
+	head [headerLen]byte
+	have int    // bytes of head that are filled
+	left uint32 // payload bytes of the current frame that are still to come
+	hold bool   // the current frame is kept, in held
+	held []byte
+}
+
+// done reports whether bytes may pass without the editor.
+func (e *editor) done() bool { return e.wants == 0 && e.have == 0 && !e.hold }
+
+// want begins an edit, at a frame's boundary.
+func (e *editor) want(edit uint8) { e.wants, e.left = e.wants|edit, 0 }
+
+// take appends to out what is to be written of p.
+func (e *editor) take(out, p []byte) []byte {
+	for len(p) > 0 && !e.done() {
+		if e.left > 0 {
+			n := min(uint32(len(p)), e.left)
+			if e.hold {
+				e.held = append(e.held, p[:n]...)
+			} else {
+				out = append(out, p[:n]...)
+			}
+			p, e.left = p[n:], e.left-n
+			if e.left == 0 && e.hold {
+				out = e.release(out)
+			}
+			continue
+		}
+		n := copy(e.head[e.have:], p)
+		e.have += n
+		p = p[n:]
+		if e.have < headerLen {
+			return out
+		}
+		e.have = 0
+		f := parseHeader(e.head[:])
+		e.left = f.length
+		if e.hold = e.holds(f); e.hold {
+			e.held = append(e.held[:0], e.head[:]...)
+			if e.left == 0 {
+				out = e.release(out)
+			}
+		} else {
+			out = append(out, e.head[:]...)
+		}
+	}
+	return append(out, p...)
+}
+
+// holds reports whether a frame could be one that is waited for. Those are
+// short; what is not is none of them.
+func (e *editor) holds(f header) bool {
+	if f.length > 128 {
+		return false
+	}
+	switch f.kind {
+	case frameSettings:
+		return e.wants&(editTable|dropTable) != 0 && !f.ack()
+	case frameWindowUpdate:
+		return e.wants&editWindow != 0 && f.stream == 0 && f.length == 4
+	case frameRSTStream:
+		return e.wants&dropReset != 0 && f.stream == e.last
+	case framePing:
+		return e.wants&dropPong != 0 && f.ack() && f.length == 8
+	}
+	return false
+}
+
+// release appends what becomes of the frame that is held.
+func (e *editor) release(out []byte) []byte {
+	e.hold = false
+	payload := e.held[headerLen:]
+	switch e.held[3] {
+	case frameSettings:
+		if e.wants&dropTable != 0 {
+			e.wants &^= dropTable
+			return out
+		}
+		e.wants &^= editTable
+		for ; len(payload) >= settingLen; payload = payload[settingLen:] {
+			if binary.BigEndian.Uint16(payload) == settingHeaderTable {
+				binary.BigEndian.PutUint32(payload[2:], 0)
+			}
+		}
+	case frameWindowUpdate:
+		e.wants &^= editWindow
+		more := int64(binary.BigEndian.Uint32(payload)) + initialWindow - int64(e.recvWin)
+		if more <= 0 {
+			return out
+		}
+		binary.BigEndian.PutUint32(payload, uint32(min(more, maxWindow)))
+	case frameRSTStream:
+		e.wants &^= dropReset
+		return out
+	case framePing:
+		if [8]byte(payload) == e.nonce {
+			e.wants &^= dropPong
+			return out
+		}
+	}
+	return append(out, e.held...)
+}

@@ -1,0 +1,152 @@
+package h2
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/policy"
+)
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
+// serve runs a server until the session ends or is parked. early is what has
+// been read from the client, from a frame's boundary on; first says that there
+// was no server before.
+func (s *session) serve(early []byte, first bool) {
+	for ; ; first = false {
+		h := newConn(s, early)
+		opts := &http2.ServeConnOpts{Context: s.ctx, BaseConfig: s.server.base, SawClientPreface: true}
+		if !first {
+			h.resume()
+			opts.Settings = s.payload()
+		}
+		early = nil
+		var served net.Conn = h
+		if t, ok := s.nc.(*tls.Conn); ok {
+			served = secure{h, t}
+		}
+		s.server.http.ServeConn(served, opts)
+		if !h.asleep.Load() {
+			return
+		}
+		h.keep()
+		s.idle.SetEnder(nil) // it holds the layer
+		if s.idle.Park(s) {
+			return
+		}
+	}
+}
+
+// Wake is called by the Governor: there is something to read.
+func (s *session) Wake(c *idle.Conn) {
+	if !s.server.begin(s.attend) {
+		c.Close()
+	}
+}
+
+// Finish is called by the Governor: the session is to be ended.
+func (s *session) Finish(c *idle.Conn, r policy.Reason) {
+	if r == policy.ReasonPeer || !s.server.begin(s.leave) {
+		c.Close()
+	}
+}
+
+// leave says good-bye.
+func (s *session) leave() {
+	f := goAway(s.last)
+	s.nc.SetWriteDeadline(time.Now().Add(farewell))
+	s.nc.Write(f[:])
+	s.nc.Close()
+}
+
+// attend reads what has woken the session. It answers what takes no server and
+// goes back to sleep, or has a server go on.
+func (s *session) attend() {
+	d := s.server.desks.Get().(*desk)
+	early, err := s.handle(d)
+	if len(early) > 0 {
+		early = append([]byte(nil), early...)
+	}
+	s.server.desks.Put(d)
+	switch {
+	case err == nil && s.idle.Park(s):
+	case err == nil || errors.Is(err, errBusy):
+		s.serve(early, false)
+	case s.ended():
+		s.leave()
+	default:
+		s.nc.Close()
+	}
+}
+
+// errBusy says that a session needs a server.
+var errBusy = errors.New("session needs a server")
+
+func (s *session) ended() bool {
+	_, ended := s.idle.Ending()
+	return ended
+}
+
+// handle reads until nothing is left and answers. early is what takes a server
+// (errBusy). Over TLS bytes may have left the socket that nobody has been
+// given: it reads until there are none.
+func (s *session) handle(d *desk) (early []byte, err error) {
+	s.idle.Doze()
+	n, err := s.nc.Read(d.in[:])
+	s.idle.Rouse()
+	_, secured := s.nc.(*tls.Conn)
+	for n > 0 {
+		d.out = d.out[:0]
+		rest, frames := s.control(d.in[:n], d)
+		if werr := s.reply(d.out); werr != nil {
+			return nil, werr
+		}
+		if len(rest) > 0 || !s.calm.add(frames, time.Now()) {
+			return rest, errBusy
+		}
+		if err != nil || !secured {
+			break
+		}
+		n, err = s.readNow(d.in[:])
+	}
+	if err != nil && (errors.Is(err, idle.ErrPark) || isTimeout(err) && !s.ended()) {
+		err = nil
+	}
+	return nil, err
+}
+
+// readNow reads what is there.
+func (s *session) readNow(p []byte) (int, error) {
+	s.nc.SetReadDeadline(longAgo)
+	n, err := s.nc.Read(p)
+	s.nc.SetReadDeadline(time.Time{})
+	return n, err
+}
+
+// reply writes what a client that reads takes at once.
+func (s *session) reply(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	s.nc.SetWriteDeadline(time.Now().Add(farewell))
+	_, err := s.nc.Write(b)
+	s.nc.SetWriteDeadline(time.Time{})
+	return err
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+var (
+	_ idle.Sleeper = (*session)(nil)
+	_ io.Closer    = (*Conn)(nil)
+)
