@@ -5,6 +5,7 @@ import (
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
 )
 
 // Account is one tenant as the idle layer sees it. Create it with NewAccount.
@@ -15,13 +16,21 @@ type Account struct {
 
 	law  atomic.Pointer[law]
 	open atomic.Int64
+
+	// set is what a policy set last: it mostly sets the same for all, who
+	// then share it.
+	set atomic.Pointer[leases]
 }
 
 type law struct {
 	timeouts policy.Timeouts
 	limits   policy.Limits
-	leases   [len(policy.Event{}.Leases)]uint32 // timeouts' Idle in milliseconds
+	leases   leases // timeouts' Idle
 }
+
+// leases are the deadlines of each phase, in milliseconds; 0: none. Those that
+// a Conn points to never change.
+type leases [abi.Phases]uint32
 
 // NewAccount returns an account under the given law.
 func NewAccount(name string, d Decider, b *books.Books, t policy.Timeouts, l policy.Limits) *Account {
@@ -38,6 +47,17 @@ func (a *Account) SetLaw(t policy.Timeouts, l policy.Limits) {
 		n.leases[i] = policy.Millis(t[i].Idle)
 	}
 	a.law.Store(n)
+}
+
+// share returns leases like l that are shared by those who got the same.
+func (a *Account) share(l *leases) *leases {
+	if s := a.set.Load(); s != nil && *s == *l {
+		return s
+	}
+	s := new(leases)
+	*s = *l
+	a.set.Store(s)
+	return s
 }
 
 // Open returns the number of the account's open connections.

@@ -1,6 +1,7 @@
 package idle
 
 import (
+	"net/netip"
 	"time"
 
 	"idlehost/host/internal/policy"
@@ -14,7 +15,7 @@ func (c *Conn) Close() error {
 	c.mu.Lock()
 	if c.closed {
 		defer c.mu.Unlock()
-		return c.closeErr
+		return c.closeErrorLocked()
 	}
 	c.closed = true
 	now := c.gov.clock.now()
@@ -35,15 +36,24 @@ func (c *Conn) Close() error {
 		c.linger = true
 		c.scheduleLocked(now + int64(c.gov.cfg.Linger))
 	} else {
-		c.shard.cancel(&c.entry)
+		c.shard().cancel(&c.entry)
 		end.Unread = unread(c.inner)
-		c.closeErr = c.inner.Close()
+		if err := c.inner.Close(); err != nil {
+			c.closeErr = &err
+		}
 	}
-	a, err := c.account, c.closeErr
+	a, err := c.account, c.closeErrorLocked()
 	c.mu.Unlock()
 	c.gov.count(c, a, -1)
 	c.gov.cfg.Observer.Ended(end)
 	return err
+}
+
+func (c *Conn) closeErrorLocked() error {
+	if c.closeErr == nil {
+		return nil
+	}
+	return *c.closeErr
 }
 
 // lingersLocked half closes a connection that the host ended while idle and
@@ -70,7 +80,7 @@ func (c *Conn) endLinger() {
 func (c *Conn) endRecordLocked(now int64) *End {
 	end := &End{
 		Account: c.account, ID: c.id, Side: c.side, Protocol: c.protocol,
-		Phase: c.Phase(), Reason: c.endReasonLocked(), Verdict: c.verdict, Log: c.log, Peer: c.peer,
+		Phase: c.Phase(), Reason: c.endReasonLocked(), Verdict: c.verdict, Log: c.log, Peer: netip.AddrPortFrom(c.peer, c.peerPort),
 		Age: time.Duration(now - c.opened), Idle: time.Duration(max(now-c.baseLocked(), 0)),
 		Deadline: c.deadline, Asks: c.asks, Requests: c.requests,
 		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),

@@ -17,63 +17,49 @@ const (
 	sideDialled  = abi.SideDialled
 )
 
-// Conn is a governed connection. It wraps below TLS.
+// Conn is a governed connection. It wraps below TLS. There is one for every
+// open connection, so its fields are ordered to leave no gaps: TestConnBudget.
 type Conn struct {
 	// immutable
-	inner  net.Conn
 	gov    *Governor
-	shard  *shard
 	id     uint64
-	side   policy.Side
-	opened int64 // clock time, like every time here
-	peer   netip.AddrPort
+	opened int64      // clock time, like every time here
+	peer   netip.Addr // with peerPort
 	client uint64
 
+	inner net.Conn // read without mu by who owns the connection
+
 	// hot: written by whoever reads and writes, read by the shard
-	phase       atomic.Uint32 // written under mu
-	lastRead    atomic.Int64  // coarse
-	lastWrite   atomic.Int64  // coarse; when a write began or made progress
-	lastControl atomic.Int64  // 0: never
+	lastRead    atomic.Int64 // coarse
+	lastWrite   atomic.Int64 // coarse; when a write began or made progress
+	lastControl atomic.Int64 // 0: never
 	bytesIn     atomic.Uint64
 	bytesOut    atomic.Uint64
-	writing     atomic.Int32  // writes under way
 	writeStart  atomic.Int64  // coarse; when the last write began
 	blocked     atomic.Int64  // nanoseconds spent in writes that did not return at once
+	writing     atomic.Int32  // writes under way
 	spliced     atomic.Bool   // bytes may pass that only the kernel counts
+	phase       atomic.Uint32 // written under mu
 	ending      atomic.Uint32 // 0, or 1 + the reason; written under mu
 	doze        atomic.Uint32 // whether the owner could park
 
-	mu       sync.Mutex // guards the following
+	mu       sync.Mutex // guards the following, but for what says immutable
+	inflight uint32
 	account  *Account
 	entry    entry // in shard's wheel; its own fields are the shard's
 	armed    int64 // no later than this the shard looks
-	protocol policy.Protocol
-	admitted bool
-	peerGone bool // a read returned EOF or a reset
-	failed   bool // an I/O error other than a timeout
-	closed   bool
-	draining bool // to be ended at the end of the last request
-	linger   bool // closed, waiting for what crossed the FIN
-	closeErr error
 
-	handshake    uint16
-	route        uint16
-	inflight     uint32
-	requests     uint32
 	phaseStart   int64
 	phaseBytes   uint64 // bytes both ways when the phase began
 	phaseBlocked int64  // blocked when the phase began
 	acked        uint64 // bytes the peer had acknowledged at the last look
 
-	leases   [abi.Phases]uint32 // milliseconds; 0: none
-	leased   bool               // the policy set them: they outlive a new law
-	hint     time.Duration      // the peer's own idle timeout; 0: not known
-	extBase  int64              // the idle period that extUntil belongs to
+	leases   *leases       // of the law, or as the policy set them; never nil
+	hint     time.Duration // the peer's own idle timeout; 0: not known
+	extBase  int64         // the idle period that extUntil belongs to
 	extUntil int64
-	asks     uint32
 	deadline time.Duration // the last that passed
 	verdict  policy.Verdict
-	log      bool
 	state    [abi.StateSize]uint8
 
 	gapStart int64 // when the last request ended; -1: none has
@@ -90,18 +76,38 @@ type Conn struct {
 	rttVarUs uint32
 
 	sleeper Sleeper // of a parked connection; nil: it is not parked
-	fd      int32   // 1 + the descriptor, once somebody wanted it
-	polled  bool    // the poller knows the descriptor
 	parkAt  int64   // not to be parked before
 	stirred int64   // what phaseStart was when bytes began phase Header; -1: they did not
 
 	ender    func(policy.Reason)
-	endPhase policy.Phase
 	endIdle  time.Duration
+	closeErr *error // nil: none
 
-	userRead  time.Time // the deadlines that the owner set; zero: none
-	userWrite time.Time
+	userRead  userDeadline
+	userWrite userDeadline
+
+	fd        int32 // 1 + the descriptor, once somebody wanted it
+	asks      uint32
+	requests  uint32
+	handshake uint16
+	route     uint16
+	peerPort  uint16      // immutable
+	side      policy.Side // immutable
+	protocol  policy.Protocol
+	endPhase  policy.Phase
+	leased    bool // the policy set the leases: they outlive a new law
+	log       bool // a verdict asked for a decision line
+	polled    bool // the poller knows the descriptor
+	admitted  bool
+	peerGone  bool // a read returned EOF or a reset
+	failed    bool // an I/O error other than a timeout
+	closed    bool
+	draining  bool // to be ended at the end of the last request
+	linger    bool // closed, waiting for what crossed the FIN
 }
+
+// shard returns the shard whose wheel holds the connection.
+func (c *Conn) shard() *shard { return c.gov.shards[c.id%uint64(len(c.gov.shards))] }
 
 // From returns the Conn below nc, unwrapping NetConn as crypto/tls has it;
 // nil if there is none.

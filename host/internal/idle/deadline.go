@@ -16,6 +16,29 @@ func stamp(t *atomic.Int64, k *clock) {
 	}
 }
 
+// userDeadline is a deadline that the owner set, as clock time; 0: none.
+// Like package net, it counts from when it was set: later steps of the wall
+// clock do not reach it.
+type userDeadline int64
+
+func (k *clock) userDeadline(t time.Time) userDeadline {
+	if t.IsZero() {
+		return 0
+	}
+	if d := t.Sub(k.base); d != 0 {
+		return userDeadline(d)
+	}
+	return -1
+}
+
+// time is the inverse of userDeadline.
+func (k *clock) time(d userDeadline) time.Time {
+	if d == 0 {
+		return time.Time{}
+	}
+	return k.base.Add(time.Duration(d))
+}
+
 // SetDeadline sets the owner's read and write deadlines. They are kept apart
 // from the host's: the earlier is in force, neither widens the other.
 func (c *Conn) SetDeadline(t time.Time) error {
@@ -30,10 +53,10 @@ func (c *Conn) SetDeadline(t time.Time) error {
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.IsZero() && c.userRead.IsZero() {
+	if t.IsZero() && c.userRead == 0 {
 		return nil
 	}
-	c.userRead = t
+	c.userRead = c.gov.clock.userDeadline(t)
 	if c.ending.Load() != 0 || c.doze.Load() == dozeAsked {
 		return nil // the host's has passed already
 	}
@@ -44,10 +67,10 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.IsZero() && c.userWrite.IsZero() {
+	if t.IsZero() && c.userWrite == 0 {
 		return nil
 	}
-	c.userWrite = t
+	c.userWrite = c.gov.clock.userDeadline(t)
 	if c.ending.Load() != 0 && !restful(c.endPhase) {
 		return nil
 	}

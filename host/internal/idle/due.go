@@ -142,5 +142,5 @@ func (c *Conn) rescheduleLocked(now int64) {
 // scheduleLocked sets when the shard looks next.
 func (c *Conn) scheduleLocked(at int64) {
 	c.armed = at
-	c.shard.schedule(&c.entry, at)
+	c.shard().schedule(&c.entry, at)
 }

@@ -132,12 +132,13 @@ func (g *Governor) Govern(nc net.Conn, a *Account, side policy.Side) *Conn {
 	id := g.nextID.Add(1)
 	now := g.clock.now()
 	c := &Conn{
-		inner: nc, gov: g, shard: g.shards[id%uint64(len(g.shards))],
+		inner: nc, gov: g,
 		id: id, side: side, opened: now, account: a, phaseStart: now, gapStart: -1, gapEnd: -1, stirred: -1, armed: never,
 	}
 	c.entry.Owner = c
-	c.peer = addrPort(nc.RemoteAddr())
-	c.client = g.clientKey(c.peer.Addr())
+	peer := addrPort(nc.RemoteAddr())
+	c.peer, c.peerPort = peer.Addr(), peer.Port()
+	c.client = g.clientKey(c.peer)
 	c.setLeasesLocked(a.law.Load())
 	g.count(c, a, 1)
 	c.mu.Lock()

@@ -70,7 +70,7 @@ func (c *Conn) Rouse() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ending.Load() == 0 {
-		c.inner.SetReadDeadline(c.userRead)
+		c.inner.SetReadDeadline(c.gov.clock.time(c.userRead))
 	}
 }
 

@@ -66,7 +66,7 @@ func (c *Conn) stir() {
 func (c *Conn) reviveLocked() {
 	c.ending.Store(0)
 	c.extUntil = 0
-	c.inner.SetReadDeadline(c.userRead)
+	c.inner.SetReadDeadline(c.gov.clock.time(c.userRead))
 }
 
 // Begin says that a request, of a route class, begins: its header section is

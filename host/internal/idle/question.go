@@ -49,26 +49,30 @@ func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) policy.Verdic
 // takeLeasesLocked takes over the leases a policy asks for, within the limits.
 // A lease of 0 leaves the phase without one; what the operator's law says of
 // rates, maximum times and the ceiling stays in force.
-func (c *Conn) takeLeasesLocked(leases *[abi.Phases]uint32) {
+func (c *Conn) takeLeasesLocked(wanted *[abi.Phases]uint32) {
 	l := &c.account.law.Load().limits
+	var taken leases
 	floor, ceiling := policy.Millis(l.Floor), policy.Millis(l.Ceiling)
-	for i, ms := range leases {
+	for i, ms := range wanted {
 		if ms == 0 && policy.Phase(i) < abi.PhaseIdle {
-			c.leases[i] = 0
+			taken[i] = 0
 			continue
 		}
 		ms = max(ms, floor)
 		if ceiling > 0 {
 			ms = min(ms, ceiling)
 		}
-		c.leases[i] = ms
+		taken[i] = ms
+	}
+	if taken != *c.leases {
+		c.leases = c.account.share(&taken)
 	}
 	c.leased = true
 }
 
 // setLeasesLocked takes the leases from the law.
 func (c *Conn) setLeasesLocked(l *law) {
-	c.leases, c.leased = l.leases, false
+	c.leases, c.leased = &l.leases, false
 }
 
 func millis(ns int64) uint32 { return policy.Millis(time.Duration(ns)) }
@@ -95,7 +99,7 @@ func (c *Conn) fillLocked(q *question, kind policy.Kind, now int64) {
 		WorthMs: policy.Millis(l.Worth), FloorMs: policy.Millis(l.Floor), CeilingMs: policy.Millis(l.Ceiling),
 		TenantOpen: uint32(c.account.open.Load()), TenantLimit: uint32(l.Connections),
 		HostOpen: uint32(c.gov.accepted.Load()), HostLimit: uint32(c.gov.cfg.Limit),
-		State: c.state, Leases: c.leases,
+		State: c.state, Leases: *c.leases,
 		ClientClosedMs: abi.Never,
 	}
 	if l.Ceiling == 0 {

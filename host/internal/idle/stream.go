@@ -51,7 +51,7 @@ func (s *Stream) SetPhase(p policy.Phase) {
 	now := s.conn.gov.clock.stamp()
 	s.phase, s.since, s.from = p, now, s.bytes.Load()
 	if at := s.dueLocked(); at < never {
-		s.conn.shard.scheduleBy(&s.entry, at)
+		s.conn.shard().scheduleBy(&s.entry, at)
 	}
 }
 
@@ -60,7 +60,7 @@ func (s *Stream) Done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.done = true
-	s.conn.shard.cancel(&s.entry)
+	s.conn.shard().cancel(&s.entry)
 }
 
 func (s *Stream) dueLocked() int64 {
@@ -90,7 +90,7 @@ func (s *Stream) expire(now int64, _ *question) {
 	}
 	if at := s.dueLocked(); at > now {
 		if at < never {
-			s.conn.shard.schedule(&s.entry, at)
+			s.conn.shard().schedule(&s.entry, at)
 		}
 		s.mu.Unlock()
 		return

@@ -32,9 +32,9 @@ type Ask struct {
 
 // Verdict is one answer.
 type Verdict struct {
-	Action Action
 	// Deadline counts from now; meaningful with ActionExtend.
 	Deadline time.Duration
+	Action   Action
 	// Log asks for a decision line in the log.
 	Log bool
 	// Leases says that the policy edited Ask.Event.Leases.
