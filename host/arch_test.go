@@ -17,7 +17,7 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, engine/gate, demo;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls;
 	engine/gate, engine/wasmtest < engine/gate/gatetest;
 	engine/gate < engine/meter;
 	policy < engine/forge;
@@ -29,11 +29,11 @@ const imports = `
 	policy, books, wheel, /sdk/abi < idle;
 	policy, idle, /sdk/abi < observe;
 
-	policy, idle, /sdk/abi < proxy/upstream, proxy/h2;
-	policy, idle, /sdk/abi < proxy/tunnel;
+	policy, idle, proxy/leantls, /sdk/abi < proxy/upstream, proxy/h2;
+	policy, idle, proxy/leantls, /sdk/abi < proxy/tunnel;
 	policy, idle, proxy/upstream, proxy/tunnel, /sdk/abi < proxy/tcpproxy;
 	policy, idle, proxy/upstream, proxy/tunnel, proxy/h2, /sdk/abi < proxy/httpproxy;
-	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, /sdk/abi < proxy;
+	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/leantls, /sdk/abi < proxy;
 
 	NONE < admin;
 	policy, idle, books, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
@@ -46,7 +46,7 @@ const imports = `
 	/sdk/go, /sdk/abi < /sdk/go/policytest;
 	/sdk/go < /examples/hello-go, /examples/adaptive-go;
 
-	NONE < /host/e2e, /host/e2e/hosttest, /host/bench, /host/bench/bare, /host/bench/table;
+	NONE < /host/e2e, /host/e2e/hosttest, /host/bench, /host/bench/bare, /host/bench/table, /host/bench/scale, /host/bench/peers;
 `
 
 // only names the packages that may import something, and why nobody else may.
@@ -63,7 +63,7 @@ var only = []struct{ path, packages, why string }{
 	{"idlehost/host/internal/engine/gate/gatetest", "", "fakes are for tests"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
 	{"testing", "testnet engine/wasmtest engine/gate/gatetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
-	{"unsafe", "idle engine /sdk/abi /sdk/go", "memory layouts of the ABI and the kernel only"},
+	{"unsafe", "idle engine proxy/leantls /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel and crypto/tls only"},
 }
 
 // never names what a room must not know, and why.

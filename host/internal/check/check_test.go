@@ -156,7 +156,7 @@ func TestFaultNamesTheQuestion(t *testing.T) {
 		hook                    Func
 	}{
 		{"trap", "trap", "timeout", "on_timeout: ", Hook("on_timeout", phaseIs(abi.PhaseTunnel, Unreachable()), Const64(Extend60s))},
-		{"loop", "out_of_fuel", "timeout", "on_timeout: out of fuel: used up its 200000 units", Hook("on_timeout", phaseIs(abi.PhaseTunnel, Forever()), Const64(Extend60s))},
+		{"loop", "out_of_fuel", "timeout", "on_timeout: out of fuel: used up its 400000 units", Hook("on_timeout", phaseIs(abi.PhaseTunnel, Forever()), Const64(Extend60s))},
 		{"output", "bad_output", "accept", "on_accept: bad output", Hook("on_accept", phaseIs(abi.PhaseTunnel, Const64(-1), []byte{0x0f}), Const64(Extend60s))},
 		{"close", "trap", "close", "on_close: ", Func{Export: "on_close", Body: phaseIs(abi.PhaseTunnel, Unreachable())}},
 	} {
@@ -213,7 +213,7 @@ func TestReportTellsWhatItIsMadeOf(t *testing.T) {
 		t.Errorf("imports %+v", r.Imports)
 	}
 	f := r.Fuel
-	if f.Init.Calls != 1 || f.Configure.Calls != 0 || f.Close.Calls == 0 || f.Close.Most >= 1000 || f.Accept.Budget != 200_000 || f.PerSecond != 50_000_000 {
+	if f.Init.Calls != 1 || f.Configure.Calls != 0 || f.Close.Calls == 0 || f.Close.Most >= 1000 || f.Accept.Budget != 400_000 || f.PerSecond != 50_000_000 {
 		t.Errorf("fuel %+v", f)
 	}
 	s := text(t, r)

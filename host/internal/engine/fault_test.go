@@ -25,8 +25,8 @@ func TestFaultsOfACall(t *testing.T) {
 	}{
 		{"trap", hook(Unreachable()), policy.FaultTrap, "on_timeout: wasm error: unreachable"},
 		{"out of bounds", hook(Load64(65530)), policy.FaultTrap, "out of bounds memory access"},
-		{"recursion", hook(Call(3)), policy.FaultFuel, "out of fuel: used up its 200000 units in .$3("},
-		{"endless loop", hook(Forever(), Const64(0)), policy.FaultFuel, "on_timeout: out of fuel: used up its 200000 units in .$3("},
+		{"recursion", hook(Call(3)), policy.FaultFuel, "out of fuel: used up its 400000 units in .$3("},
+		{"endless loop", hook(Forever(), Const64(0)), policy.FaultFuel, "on_timeout: out of fuel: used up its 400000 units in .$3("},
 		{"more memory than allowed", hook(Grow(40), Drop(), Unreachable()), policy.FaultMemory, "out of memory: was refused more than 2048 KiB: wasm error: unreachable"},
 		{"unknown action", hook(Const64(3 << 32)), policy.FaultOutput, "unknown action 3"},
 		{"unknown flag", hook(Const64(1<<32 | 4<<40)), policy.FaultOutput, "unknown flags 0x4"},

@@ -41,9 +41,9 @@ func drains() map[string]Module {
 		"growth by none":  hook(nil, forever(Grow(0), Drop())),
 		"fills in a row":  hook(nil, bytes.Repeat(fill, 200)),
 		"logging":         importer("idlehost", "log", 3, 0, nil, forever(Const32(0), Const32(0), Const32(9), Call(0)), Const32(0)),
-		"long lines":      importer("idlehost", "log", 3, 0, nil, bytes.Repeat(Code(Const32(0), Const32(0), Const32(256), Call(0)), 300), Const32(0)),
-		"randomness":      importer(wasi, "random_get", 2, 1, nil, Const32(0), Const32(1<<16), Call(0)),
-		"standard output": importer(wasi, "fd_write", 4, 1, []Data{{Offset: 0, Bytes: []byte{0, 4, 0, 0, 0, 32}}}, bytes.Repeat(Code(Const32(1), Const32(0), Const32(1), Const32(64), Call(0), Drop()), 8), Const32(0)),
+		"long lines":      importer("idlehost", "log", 3, 0, nil, bytes.Repeat(Code(Const32(0), Const32(0), Const32(256), Call(0)), 800), Const32(0)),
+		"randomness":      importer(wasi, "random_get", 2, 1, nil, bytes.Repeat(Code(Const32(0), Const32(1<<16), Call(0), Drop()), 3), Const32(0)),
+		"standard output": importer(wasi, "fd_write", 4, 1, []Data{{Offset: 0, Bytes: []byte{0, 4, 0, 0, 0, 32}}}, bytes.Repeat(Code(Const32(1), Const32(0), Const32(1), Const32(64), Call(0), Drop()), 20), Const32(0)),
 		"sleep":           importer(wasi, "poll_oneoff", 4, 1, nil, forever(Const32(0), Const32(1024), Const32(16), Const32(4096), Call(0), Drop()), Const32(0)),
 	}
 }
@@ -57,7 +57,7 @@ func TestFuelEndsWhatDoesNotComeBack(t *testing.T) {
 			p, other := load(t, e, source(m.Bytes())), load(t, e, source(tiny().Bytes()))
 			_, fault := p.Decide(at(abi.KindTimeout, 0))
 			wantFault(t, name, fault, policy.FaultFuel)
-			if err := p.Err(); !errors.Is(err, errFuel) || !strings.Contains(err.Error(), "on_timeout: out of fuel: used up its 200000 units in ") {
+			if err := p.Err(); !errors.Is(err, errFuel) || !strings.Contains(err.Error(), "on_timeout: out of fuel: used up its 400000 units in ") {
 				t.Error(err)
 			}
 			_, fault = other.Decide(at(abi.KindTimeout, 0))
@@ -65,7 +65,7 @@ func TestFuelEndsWhatDoesNotComeBack(t *testing.T) {
 			_, fault = p.Decide(at(abi.KindAccept, 0))
 			wantFault(t, "accept afterwards", fault, policy.FaultNone)
 			s := p.Stats()
-			if s.Instances != 2 || s.FuelMax[abi.KindTimeout] != 200_000 || other.Stats().Instances != 1 {
+			if s.Instances != 2 || s.FuelMax[abi.KindTimeout] != 400_000 || other.Stats().Instances != 1 {
 				t.Errorf("stats are %+v", s)
 			}
 		})

@@ -54,7 +54,7 @@ func TestInspect(t *testing.T) {
 	if !errors.As(err, &r) || r.Limit != 1000 {
 		t.Errorf("no refusal with the limit in %v", err)
 	}
-	if b := e.Budgets(); b != (Budgets{Call: 200_000, Configure: 5_000_000, Init: 5_000_000, PerSecond: 50_000_000}) {
+	if b := e.Budgets(); b != (Budgets{Call: 400_000, Configure: 5_000_000, Init: 5_000_000, PerSecond: 50_000_000}) {
 		t.Errorf("budgets %+v", b)
 	}
 }
