@@ -37,8 +37,9 @@ func (p *Proxy) accept(l *Listener) {
 				p.log.Info("accepting again", "listener", l.Name)
 				pause = 0
 			}
-			p.conns.Add(1)
-			go p.serve(l, nc)
+			if !p.crew.begin(func() { p.serve(l, nc) }) {
+				nc.Close()
+			}
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {

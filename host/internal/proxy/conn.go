@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 
@@ -9,25 +10,125 @@ import (
 	"idlehost/host/internal/proxy/httpproxy"
 )
 
-// conn is a connection as net/http's server sees it. It hides crypto/tls from
-// the server, which would shake hands by itself.
+// conn is a connection that speaks HTTP/1, as net/http's server sees it. It
+// hides crypto/tls from the server, which would shake hands by itself. It lives
+// through many stays with the server: between two of them it is parked, and
+// then it is all that is kept.
 type conn struct {
 	net.Conn // the *tls.Conn, or idle itself
 	idle     *idle.Conn
-	session  *httpproxy.Session
-	head     []byte // read while the protocol was looked for; nil once replayed
+	proxy    *Proxy
+	site     *httpproxy.Site
+	stay     *stay // nil while parked
 }
 
-// Read replays what was read before.
+// stay is what a conn needs from when net/http accepts it to when net/http
+// closes it. Whoever reads the connection owns it.
+type stay struct {
+	session *httpproxy.Session
+	head    []byte // read while the protocol was looked for; nil once replayed
+	// full is the length of the slice handed to the first Read: that of the
+	// server's empty buffer. 0: none has been.
+	full int
+	// resting: no byte of a request has been read since the connection was
+	// accepted, or last was StateIdle.
+	resting bool
+	quiet   bool // the last Read returned idle.ErrPark
+	strays  int8 // how many CR and LF may still be skipped
+}
+
+// strays is how many CR and LF are skipped before a request line, as net/http
+// does after a POST: it does not know what came before the connection slept
+// (RFC 9112 section 2.2).
+const strays = 4
+
+// begin hands the connection to net/http: head is what has been read already,
+// woken says that it has been parked.
+func (c *conn) begin(head []byte, woken bool) {
+	s := &stay{session: httpproxy.NewSession(c.idle, c.site, false), head: head, resting: true}
+	if woken {
+		s.strays = strays
+	}
+	c.stay = s
+	var nc net.Conn = clear{c}
+	if _, ok := c.Conn.(*tls.Conn); ok {
+		nc = secure{c}
+	}
+	if !c.proxy.inbox.put(nc) {
+		c.idle.Close()
+	}
+}
+
+// rest is called when a request has been answered.
+func (c *conn) rest() {
+	c.stay.resting = true
+	c.idle.End()
+}
+
+// Read replays what was read before. A Read into the server's whole buffer
+// while no request has begun is one that the server can do without: then, and
+// only then, its buffer is empty (pipelined requests wait there, and what its
+// background read took).
 func (c *conn) Read(p []byte) (int, error) {
-	if c.head == nil {
-		return c.Conn.Read(p)
+	s := c.stay
+	if s.full == 0 {
+		s.full = len(p)
 	}
-	n := copy(p, c.head)
-	if c.head = c.head[n:]; len(c.head) == 0 {
-		c.head = nil
+	switch {
+	case s.head != nil:
+		s.resting = false
+		n := copy(p, s.head)
+		if s.head = s.head[n:]; len(s.head) == 0 {
+			s.head = nil
+		}
+		return n, nil
+	case s.resting && len(p) == s.full:
+		return c.doze(p)
 	}
-	return n, nil
+	return c.Conn.Read(p)
+}
+
+// doze is a Read that ends with idle.ErrPark when nothing comes.
+func (c *conn) doze(p []byte) (n int, err error) {
+	s := c.stay
+	c.idle.Doze()
+	for n == 0 && err == nil {
+		n, err = c.Conn.Read(p)
+		n = s.skip(p[:n])
+	}
+	c.idle.Rouse()
+	s.resting = n == 0
+	s.quiet = n == 0 && errors.Is(err, idle.ErrPark)
+	return n, err
+}
+
+// skip moves p over stray CR and LF and returns what is left of it.
+func (s *stay) skip(p []byte) int {
+	i := 0
+	for i < len(p) && s.strays > 0 && (p[i] == '\r' || p[i] == '\n') {
+		i++
+		s.strays--
+	}
+	if i < len(p) {
+		s.strays = 0
+	}
+	return copy(p, p[i:])
+}
+
+// Close parks the connection if that is why net/http closes it. Once the Proxy
+// closes, it may be called while another goroutine reads.
+func (c *conn) Close() error {
+	if c.proxy.closing.Load() {
+		return c.Conn.Close()
+	}
+	if s := c.stay; s != nil && s.quiet {
+		c.stay = nil // nothing of c may be touched after Park
+		if c.idle.Park(c) {
+			return nil
+		}
+		c.stay = s
+	}
+	return c.Conn.Close()
 }
 
 // CloseWrite lets the peer read an end.
@@ -55,40 +156,4 @@ type secure struct{ *conn }
 // ConnectionState is what Request.TLS is filled from.
 func (c secure) ConnectionState() tls.ConnectionState { return c.Conn.(*tls.Conn).ConnectionState() }
 
-// inbox is the listener that hands accepted connections to net/http.
-type inbox struct {
-	conns chan net.Conn
-	done  chan struct{} // closed by the Proxy, once
-}
-
-func newInbox() *inbox { return &inbox{conns: make(chan net.Conn), done: make(chan struct{})} }
-
-// put hands over nc, or closes it when nobody takes it any more.
-func (b *inbox) put(nc net.Conn) {
-	select {
-	case b.conns <- nc:
-	case <-b.done:
-		nc.Close()
-	}
-}
-
-// Accept returns the next connection.
-func (b *inbox) Accept() (net.Conn, error) {
-	select {
-	case nc := <-b.conns:
-		return nc, nil
-	case <-b.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close does nothing: the Proxy closes done when no more connections come.
-func (b *inbox) Close() error { return nil }
-
-// Addr names no address, for there are many.
-func (b *inbox) Addr() net.Addr { return &net.UnixAddr{Name: "proxy", Net: "unix"} }
-
-var (
-	_ io.ReaderFrom = clear{}
-	_ net.Listener  = (*inbox)(nil)
-)
+var _ io.ReaderFrom = clear{}

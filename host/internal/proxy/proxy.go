@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"idlehost/host/internal/idle"
@@ -50,8 +51,11 @@ type Proxy struct {
 	stopped chan struct{}  // closed when no more connections are accepted
 	loops   sync.WaitGroup // accept loops and certificate watches; added to by begin
 	served  sync.WaitGroup // http1, from begin to Close
-	conns   sync.WaitGroup // serve; added to by accept loops only
+	crew    crew
+	closing atomic.Bool // Close was called: nothing parks any more
 	close   sync.Once
+
+	farewells farewells
 
 	mu     sync.Mutex // guards the following
 	begun  bool       // the loops run
@@ -81,6 +85,7 @@ func New(cfg Config) (*Proxy, error) {
 		gov: cfg.Governor, router: cfg.Router, log: cfg.Logger, check: cfg.CertificateCheck,
 		inbox: newInbox(), stopped: make(chan struct{}),
 	}
+	p.farewells.crew = &p.crew
 	p.handler = httpproxy.New(httpproxy.Config{Logger: cfg.Logger, Draining: cfg.Governor.Draining, Tunnels: &p.tunnels})
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for i := range cfg.Listeners {
@@ -104,11 +109,11 @@ func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
 		ErrorLog:    slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return p.ctx },
 		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
-			return nc.(interface{ core() *conn }).core().session.Context(ctx)
+			return nc.(interface{ core() *conn }).core().stay.session.Context(ctx)
 		},
 		ConnState: func(nc net.Conn, s http.ConnState) {
 			if s == http.StateIdle {
-				nc.(interface{ core() *conn }).core().idle.End()
+				nc.(interface{ core() *conn }).core().rest()
 			}
 		},
 	}
@@ -183,7 +188,10 @@ func (p *Proxy) Close() error {
 		p.halt()
 		p.loops.Wait()
 		p.cancel()
-		close(p.inbox.done)
+		p.closing.Store(true)
+		for _, nc := range p.inbox.end() {
+			nc.Close()
+		}
 		p.http1.Close()
 		p.served.Wait()
 		done := make(chan struct{})
@@ -195,7 +203,7 @@ func (p *Proxy) Close() error {
 
 // wait closes done when no connection and no request is being served.
 func (p *Proxy) wait(done chan struct{}) {
-	p.conns.Wait()
+	p.crew.end()
 	p.handler.Close()
 	p.tunnels.Close()
 	close(done)

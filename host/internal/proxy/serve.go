@@ -19,7 +19,6 @@ import (
 // serve leads a connection through its life: governed from its first moment,
 // through TLS and the detection of the protocol, to what serves it.
 func (p *Proxy) serve(l *Listener, nc net.Conn) {
-	defer p.conns.Done()
 	hello := &Hello{Listener: l.Name, Peer: nc.RemoteAddr(), Local: nc.LocalAddr(), TLS: l.TLS != nil}
 	t, err := p.router.Route(hello)
 	if err != nil {
@@ -43,7 +42,7 @@ func (p *Proxy) serve(l *Listener, nc net.Conn) {
 		p.relay(c, c, t)
 		return
 	}
-	p.serveClear(c, t)
+	p.serveClear(c, t.Site)
 }
 
 // serveTLS shakes hands, under the law of phase Handshake.
@@ -85,30 +84,30 @@ func (p *Proxy) serveTLS(l *Listener, c *idle.Conn, hello *Hello) {
 			tc.Close()
 			return
 		}
-		p.serveHTTP2(tc, c, t)
+		p.serveHTTP2(tc, c, t.Site)
 	default:
-		p.inbox.put(secure{&conn{Conn: tc, idle: c, session: httpproxy.NewSession(c, t.Site, false)}})
+		(&conn{Conn: tc, idle: c, proxy: p, site: t.Site}).begin(nil, false)
 	}
 }
 
 // serveClear tells HTTP/1 from HTTP/2 with prior knowledge. The connection is
-// admitted already: one that sends nothing idles, like any other.
-func (p *Proxy) serveClear(c *idle.Conn, t Tenant) {
-	head, isH2, err := sniff(c)
-	if err != nil {
+// admitted already: one that sends nothing idles, like any other, and sleeps.
+func (p *Proxy) serveClear(c *idle.Conn, site *httpproxy.Site) {
+	head, isH2, err := sniff(sniffed{c})
+	switch {
+	case errors.Is(err, idle.ErrPark) && c.Park(&newcomer{proxy: p, site: site}):
+	case err != nil:
 		c.Close()
-		return
+	case isH2:
+		p.serveHTTP2(c, c, site)
+	default:
+		c.SetProtocol(abi.ProtocolHTTP1)
+		(&conn{Conn: c, idle: c, proxy: p, site: site}).begin(head, false)
 	}
-	if isH2 {
-		p.serveHTTP2(c, c, t)
-		return
-	}
-	c.SetProtocol(abi.ProtocolHTTP1)
-	p.inbox.put(clear{&conn{Conn: c, idle: c, session: httpproxy.NewSession(c, t.Site, false), head: head}})
 }
 
-func (p *Proxy) serveHTTP2(nc net.Conn, c *idle.Conn, t Tenant) {
-	s := httpproxy.NewSession(c, t.Site, true)
+func (p *Proxy) serveHTTP2(nc net.Conn, c *idle.Conn, site *httpproxy.Site) {
+	s := httpproxy.NewSession(c, site, true)
 	p.http2.Serve(s.Context(p.ctx), nc, c)
 }
 
@@ -132,6 +131,21 @@ func sniff(r io.Reader) (head []byte, isH2 bool, err error) {
 			return nil, false, err
 		}
 	}
+}
+
+// sniffed is a connection of which nothing is known: until its first byte comes
+// it can sleep.
+type sniffed struct{ c *idle.Conn }
+
+// Read reads into what is left of sniff's buffer: all of it before the first
+// byte.
+func (s sniffed) Read(p []byte) (int, error) {
+	if len(p) < len(h2.Preface) {
+		return s.c.Read(p)
+	}
+	s.c.Doze()
+	defer s.c.Rouse()
+	return s.c.Read(p)
 }
 
 // refusal is answered whatever was asked; an HTTP/2 client sees an error either
