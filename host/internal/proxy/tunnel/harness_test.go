@@ -129,10 +129,17 @@ func (r *rig) end(side policy.Side, secure bool) (End, net.Conn) {
 	if !secure {
 		return End{Conn: c, Stream: c}, far
 	}
-	mine := r.tls()
-	ours, peer := tls.Server(c, mine), tls.Client(far, &tls.Config{InsecureSkipVerify: true})
+	ours, peer := r.shake(c, far, side)
+	return End{Conn: c, Stream: ours}, peer
+}
+
+// shake puts TLS above both ends of a connection.
+func (r *rig) shake(near, far net.Conn, side policy.Side) (ours, peer *tls.Conn) {
+	r.t.Helper()
+	blind := &tls.Config{InsecureSkipVerify: true}
+	ours, peer = tls.Server(near, r.tls()), tls.Client(far, blind)
 	if side == abi.SideDialled {
-		ours, peer = tls.Client(c, &tls.Config{InsecureSkipVerify: true}), tls.Server(far, mine)
+		ours, peer = tls.Client(near, blind), tls.Server(far, r.tls())
 	}
 	shaken := make(chan error, 1)
 	go func() { shaken <- peer.Handshake() }()
@@ -142,7 +149,7 @@ func (r *rig) end(side policy.Side, secure bool) (End, net.Conn) {
 	if err := <-shaken; err != nil {
 		r.t.Fatal(err)
 	}
-	return End{Conn: c, Stream: ours}, peer
+	return ours, peer
 }
 
 // tls returns a server's configuration.

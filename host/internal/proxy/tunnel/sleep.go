@@ -1,8 +1,11 @@
 package tunnel
 
 import (
+	"crypto/tls"
+
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/proxy/leantls"
 )
 
 // sleep parks end i. It returns false when that cannot be, because the
@@ -14,6 +17,9 @@ func (t *tunnel) sleep(i int) bool {
 		return true
 	}
 	e := &t.ends[i]
+	if tc, ok := e.stream.(*tls.Conn); ok {
+		leantls.Release(tc) // does nothing while the other direction writes
+	}
 	e.state = asleep
 	if !e.conn.Park(t) {
 		e.state = flowing
