@@ -68,12 +68,15 @@ func (x *exchange) upgradable(res *http.Response) (up tunnel.End, err error) {
 	case x.HasBody && !x.body.complete():
 		return up, errors.New("the upstream switched protocols before the request's content was sent")
 	}
-	stream, ok := res.Body.(tunnel.Stream)
-	up = tunnel.End{Conn: x.Conn(), Stream: stream}
-	if !ok || up.Conn == nil {
-		return up, errors.New("the upstream's connection cannot be written to")
+	nc, early, err := x.Detach(res.Body)
+	if err != nil {
+		return up, fmt.Errorf("take over the upstream's connection: %w", err)
 	}
-	return up, nil
+	stream, ok := nc.(tunnel.Stream)
+	if !ok {
+		return up, errors.New("the upstream's connection does not half close")
+	}
+	return tunnel.End{Conn: idle.From(nc), Stream: stream, Early: early}, nil
 }
 
 func upgradeType(h http.Header) string {

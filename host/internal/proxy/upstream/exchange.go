@@ -35,6 +35,7 @@ type Exchange struct {
 	mu      sync.Mutex // guards the following
 	target  *target    // of the last attempt
 	wire    *wire      // of the last attempt; nil: no connection yet
+	top     *top       // above it; nil over HTTP/2
 	refused bool       // the connection was ended by the host as it was chosen
 	reused  bool       // it had served another request before
 	begun   bool       // the request counts on wire.conn; ended by end
@@ -128,6 +129,7 @@ func (x *Exchange) gotConn(info httptrace.GotConnInfo) {
 	ok := w.conn.Begin(x.Route, x.HasBody)
 	x.mu.Lock()
 	x.wire, x.refused, x.reused, x.begun = w, !ok, info.Reused, ok
+	x.top, _ = info.Conn.(*top)
 	x.mu.Unlock()
 	switch {
 	case !ok:

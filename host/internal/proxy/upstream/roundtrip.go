@@ -87,7 +87,7 @@ func sleep(req *http.Request, attempt int) bool {
 func (x *Exchange) attempt(t *target) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.target, x.wire, x.refused, x.reused, x.begun = t, nil, false, false, false
+	x.target, x.wire, x.top, x.refused, x.reused, x.begun = t, nil, nil, false, false, false
 }
 
 // answered looks at the header section of an answer.

@@ -16,13 +16,17 @@ import (
 type top struct {
 	net.Conn // TLS or the wire
 	wire     *wire
-	failed   error // owned by the reader
+	failed   error // owned by the reader, as is the following
+	dry      bool  // Detach has been called
 }
 
 // begun is a status line, after which a header section would follow.
 const begun = "HTTP/1.1 504 Gateway Timeout\r\n"
 
 func (t *top) Read(p []byte) (int, error) {
+	if t.dry {
+		return 0, errDry
+	}
 	if t.failed != nil {
 		return 0, t.failed
 	}
@@ -42,11 +46,3 @@ func (t *top) Read(p []byte) (int, error) {
 
 // NetConn returns the connection below, so that idle.From finds its way.
 func (t *top) NetConn() net.Conn { return t.Conn }
-
-// CloseWrite half closes, as an upgraded connection's relay wants.
-func (t *top) CloseWrite() error {
-	if h, ok := t.Conn.(interface{ CloseWrite() error }); ok {
-		return h.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
