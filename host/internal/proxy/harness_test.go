@@ -68,6 +68,7 @@ type setup struct {
 	decider  idle.Decider
 	observer idle.Observer
 	tcp      bool
+	park     time.Duration // idle.Config.ParkAfter
 }
 
 // rig is a running proxy with its client.
@@ -112,7 +113,7 @@ func start(t testing.TB, s setup) *rig {
 	if s.decider == nil {
 		s.decider = policy.Fixed{}
 	}
-	r.gov = idle.New(idle.Config{Shards: 1, Observer: s.observer, Linger: 50 * time.Millisecond})
+	r.gov = idle.New(idle.Config{Shards: 1, Observer: s.observer, Linger: 50 * time.Millisecond, ParkAfter: s.park})
 	r.account = idle.NewAccount("test", s.decider, nil, s.law, s.limits)
 	r.dialled = idle.NewAccount("test", s.decider, nil, s.dialled, s.limits)
 	if s.server != nil {
