@@ -62,7 +62,7 @@ func (c *Conn) lingersLocked() bool {
 	if c.ending.Load() == 0 || !restful(c.endPhase) || c.side != sideAccepted || c.peerGone || c.gov.cfg.Linger < 0 {
 		return false
 	}
-	return c.CloseWrite() == nil
+	return c.closeWriteLocked() == nil
 }
 
 // endLinger closes for good and counts bytes that came too late.
@@ -70,11 +70,12 @@ func (c *Conn) endLinger() {
 	c.mu.Lock()
 	a := c.account
 	c.linger = false
+	late := unread(c.inner) > 0
+	c.inner.Close()
 	c.mu.Unlock()
-	if unread(c.inner) > 0 {
+	if late {
 		c.gov.cfg.Observer.Late(a, c.gov.cfg.Linger, true)
 	}
-	c.inner.Close()
 }
 
 func (c *Conn) endRecordLocked(now int64) *End {

@@ -27,7 +27,9 @@ type Conn struct {
 	peer   netip.Addr // with peerPort
 	client uint64
 
-	inner net.Conn // read without mu by who owns the connection
+	// inner changes while the connection is parked, under mu; who owns it
+	// reads it without.
+	inner net.Conn
 
 	// hot: written by whoever reads and writes, read by the shard
 	lastRead    atomic.Int64 // coarse
@@ -262,12 +264,23 @@ func (c *Conn) fullLocked() bool {
 }
 
 // LocalAddr returns the local address.
-func (c *Conn) LocalAddr() net.Addr { return c.inner.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inner.LocalAddr()
+}
 
 // RemoteAddr returns the peer's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.inner.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.innerNow().RemoteAddr() }
 
 // NetConn returns the wrapped connection, the name that crypto/tls uses.
-func (c *Conn) NetConn() net.Conn { return c.inner }
+func (c *Conn) NetConn() net.Conn { return c.innerNow() }
+
+// innerNow is inner for whoever does not own the connection.
+func (c *Conn) innerNow() net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inner
+}
 
 var _ net.Conn = (*Conn)(nil)

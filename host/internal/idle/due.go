@@ -17,6 +17,7 @@ const (
 	causeProgress       // below the minimum rate, or over the maximum time
 	causeCeiling        // idle for as long as the operator allows
 	causePark           // quiet for long enough to be parked
+	causeBare           // parked for long enough to be stripped
 )
 
 const never = math.MaxInt64
@@ -82,6 +83,7 @@ func (c *Conn) dueLocked(now int64, exact bool) (at int64, why cause) {
 		earlier(base+int64(l.limits.Ceiling), causeCeiling)
 	}
 	earlier(c.parkDueLocked(p, base), causePark)
+	earlier(c.bareDueLocked(), causeBare)
 	if at == never {
 		return now + recheck, causeNone
 	}

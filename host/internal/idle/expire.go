@@ -25,8 +25,8 @@ func (c *Conn) expire(now int64, q *question) {
 		c.mu.Unlock()
 		return
 	case c.ending.Load() != 0: // its owner had endGrace to close it
-		c.mu.Unlock()
 		c.inner.Close()
+		c.mu.Unlock()
 		c.Close()
 		return
 	}
@@ -48,11 +48,15 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 		c.scheduleLocked(max(at, now+1))
 		return nil
 	}
-	if why == causePark {
-		c.interruptLocked(now)
+	if why == causePark || why == causeBare {
+		if why == causePark {
+			c.interruptLocked(now)
+		} else {
+			after = c.stripLocked()
+		}
 		at, _ = c.dueLocked(now, true)
 		c.scheduleLocked(max(at, now+1))
-		return nil
+		return after
 	}
 	base := c.baseLocked()
 	c.deadline = time.Duration(max(at-base, 0))

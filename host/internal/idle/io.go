@@ -179,6 +179,8 @@ type readerOnly struct{ io.Reader }
 
 // CloseRead shuts down the reading side.
 func (c *Conn) CloseRead() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if h, ok := c.inner.(interface{ CloseRead() error }); ok {
 		return h.CloseRead()
 	}
@@ -187,6 +189,12 @@ func (c *Conn) CloseRead() error {
 
 // CloseWrite shuts down the writing side: the peer reads an end.
 func (c *Conn) CloseWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closeWriteLocked()
+}
+
+func (c *Conn) closeWriteLocked() error {
 	if h, ok := c.inner.(interface{ CloseWrite() error }); ok {
 		return h.CloseWrite()
 	}
@@ -195,7 +203,9 @@ func (c *Conn) CloseWrite() error {
 
 // SyscallConn returns the descriptor's handle.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
-	if rc := rawConn(c.inner); rc != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if rc := rawConn(c.inner); rc != nil && !c.bareLocked() {
 		return rc, nil
 	}
 	return nil, errors.ErrUnsupported

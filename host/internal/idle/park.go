@@ -96,7 +96,9 @@ func (c *Conn) Park(s Sleeper) bool {
 		return false
 	}
 	c.gov.parked.Add(1)
-	c.rescheduleLocked(c.gov.clock.now())
+	now := c.gov.clock.now()
+	c.parkAt = c.stripAtLocked(now)
+	c.rescheduleLocked(now)
 	return true
 }
 
@@ -105,7 +107,11 @@ func (c *Conn) Park(s Sleeper) bool {
 func (c *Conn) Unpark() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.unparkLocked() != nil
+	if c.unparkLocked() == nil {
+		return false
+	}
+	c.dressLocked()
+	return true
 }
 
 func (c *Conn) unparkLocked() Sleeper {
@@ -130,8 +136,11 @@ func (c *Conn) ready(hungUp bool) {
 	c.mu.Lock()
 	s := c.unparkLocked()
 	gone := s != nil && hungUp && restful(c.Phase()) && unread(c.inner) == 0
-	if gone {
+	switch {
+	case gone:
 		c.peerGone = true
+	case s != nil:
+		c.dressLocked()
 	}
 	c.mu.Unlock()
 	switch {
@@ -146,6 +155,7 @@ func (c *Conn) ready(hungUp bool) {
 func (c *Conn) endParkedLocked(r policy.Reason, now int64) (after func()) {
 	s := c.unparkLocked()
 	if unread(c.inner) > 0 {
+		c.dressLocked()
 		c.extUntil = 0
 		c.scheduleLocked(now + int64(time.Second)) // what has been read by then moves it
 		return func() { s.Wake(c) }
