@@ -6,10 +6,12 @@ GO       ?= go
 FUZZTIME ?= 30s
 REQUESTS ?= 10000
 CLANG    := 14.0.6
+PEERS    :=
+SOAK     := 1000000
 
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-.PHONY: help build plugins generate test check fuzz bench bench-table bench-isolation
+.PHONY: help build plugins generate test check fuzz bench bench-table bench-isolation bench-park bench-scale bench-peers soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,3 +56,15 @@ bench-table: ## put the table of host/bench/results.txt into README.md
 
 bench-isolation: ## latency of a tenant's requests while another attacks, against a quiet run
 	$(GO) test -run '^$$' -bench '^BenchmarkIsolation$$' -benchtime 3000x -timeout 30m ./host/bench
+
+bench-park: ## what the readiness to park costs busy connections
+	$(GO) test -run '^$$' -bench '^BenchmarkParkTax$$' -benchtime $(REQUESTS)x -timeout 30m ./host/bench
+
+bench-scale: ## many idle connections: memory, deadlines at once, waking at once
+	$(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 10m ./host/bench/scale
+
+bench-peers: ## idle connections beside net/http, Caddy, nginx and HAProxy
+	$(GO) run ./host/bench/peers $(PEERS)
+
+soak: ## a million requests over connections that park and wake
+	$(GO) test $(RACE) -run '^TestSoak$$' -timeout 60m ./host/internal/proxy -args -soak $(SOAK)

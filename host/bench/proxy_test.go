@@ -40,7 +40,8 @@ func BenchmarkProxy(b *testing.B) {
 	}
 }
 
-func measure(b *testing.B, p proxy) {
+// measure returns microseconds a request.
+func measure(b *testing.B, p proxy) float64 {
 	before, err := p.CPU()
 	if err != nil {
 		b.Skip(err)
@@ -52,7 +53,9 @@ func measure(b *testing.B, p proxy) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(float64((after-before).Nanoseconds())/1e3/float64(b.N), "cpu-us/req")
+	us := float64((after-before).Nanoseconds()) / 1e3 / float64(b.N)
+	b.ReportMetric(us, "cpu-us/req")
+	return us
 }
 
 // start builds and starts the contestants in front of the upstream.
