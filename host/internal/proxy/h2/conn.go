@@ -78,6 +78,11 @@ func newConn(s *session, early []byte) *Conn {
 		h.edit.want(editTable)
 	}
 	s.idle.SetEnder(h.end)
+	if s.ended() { // before there was an ender: nothing was under way
+		h.mu.Lock()
+		h.ending = true
+		h.mu.Unlock()
+	}
 	return h
 }
 
@@ -322,9 +327,6 @@ func (h *Conn) leave() (ours, done bool) {
 	h.mu.Lock()
 	ending, busy, quit, last := h.ending, len(h.streams.open) > 0, h.quit, h.streams.last
 	h.mu.Unlock()
-	if _, over := h.idle.Ending(); over { // decided before there was an ender
-		ending = true
-	}
 	switch {
 	case !ending:
 		return false, false

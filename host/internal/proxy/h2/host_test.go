@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +37,9 @@ type host struct {
 	cert   *tls.Certificate // nil: in the clear
 	pool   *x509.CertPool
 
-	wg sync.WaitGroup
+	runs atomic.Int32 // servers and requests that have begun
+	over atomic.Bool  // nothing is to begin
+	wg   sync.WaitGroup
 }
 
 type hostConfig struct {
@@ -44,6 +47,7 @@ type hostConfig struct {
 	table    bool          // Config.HeaderTable
 	park     time.Duration // 0: 1 ms
 	idle     time.Duration // the law of phase StreamIdle; 0: none
+	linger   time.Duration // 0: none
 	handler  http.Handler  // nil: serveEcho
 	observer idle.Observer
 }
@@ -55,18 +59,26 @@ func newHost(t testing.TB, cfg hostConfig) *host {
 	if cfg.park == 0 {
 		cfg.park = time.Millisecond
 	}
+	if cfg.linger == 0 {
+		cfg.linger = -1
+	}
 	if cfg.handler == nil {
 		cfg.handler = http.HandlerFunc(serveEcho)
 	}
 	h := &host{gov: idle.New(idle.Config{
-		ParkAfter: cfg.park, Granularity: time.Millisecond, Linger: -1, Observer: cfg.observer,
+		ParkAfter: cfg.park, Granularity: time.Millisecond, Linger: cfg.linger, Observer: cfg.observer,
 	})}
 	var law policy.Timeouts
 	law[abi.PhaseStreamIdle].Idle = cfg.idle
 	h.acct = idle.NewAccount("test", policy.Fixed{}, nil, law, policy.Limits{})
 	h.server = NewServer(Config{
 		HeaderTable: cfg.table,
-		Begin:       func(f func()) bool { h.wg.Go(f); return true },
+		Begin: func(f func()) bool {
+			if !h.over.Load() {
+				h.wg.Go(f)
+			}
+			return !h.over.Load()
+		},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := r.Context().Value(connKey{}).(*idle.Conn)
 			c.Begin(0, false)
@@ -74,6 +86,11 @@ func newHost(t testing.TB, cfg hostConfig) *host {
 			cfg.handler.ServeHTTP(w, r)
 		}),
 	})
+	h.server.base.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateActive { // a server begins, or a request
+			h.runs.Add(1)
+		}
+	}
 	if cfg.tls {
 		h.cert, h.pool = certificate(t)
 	}
