@@ -20,16 +20,26 @@ const (
 // Conn is a governed connection. It wraps below TLS. There is one for every
 // open connection, so its fields are ordered to leave no gaps: TestConnBudget.
 type Conn struct {
-	// immutable
-	gov    *Governor
-	id     uint64
-	opened int64      // clock time, like every time here
-	peer   netip.Addr // with peerPort
-	client uint64
+	gov *Governor // immutable
 
 	// inner changes while the connection is parked, under mu; who owns it
 	// reads it without.
 	inner net.Conn
+
+	// guarded by mu; pointers come first, so that is all the collector reads
+	account  *Account
+	entry    entry           // in shard's wheel; its own fields are the shard's
+	leases   *leases         // of the law, or as the policy set them; never nil
+	raw      syscall.RawConn // of inner, once somebody wanted it
+	sleeper  Sleeper         // of a parked connection; nil: it is not parked
+	ender    func(policy.Reason)
+	closeErr *error // nil: none
+
+	// immutable
+	id     uint64
+	opened int64      // clock time, like every time here
+	peer   netip.Addr // with peerPort
+	client uint64
 
 	// hot: written by whoever reads and writes, read by the shard
 	lastRead    atomic.Int64 // coarse
@@ -47,8 +57,6 @@ type Conn struct {
 
 	mu       sync.Mutex // guards the following, but for what says immutable
 	inflight uint32
-	account  *Account
-	entry    entry // in shard's wheel; its own fields are the shard's
 	armed    int64 // no later than this the shard looks
 
 	phaseStart   int64
@@ -56,7 +64,6 @@ type Conn struct {
 	phaseBlocked int64  // blocked when the phase began
 	acked        uint64 // bytes the peer had acknowledged at the last look
 
-	leases   *leases       // of the law, or as the policy set them; never nil
 	hint     time.Duration // the peer's own idle timeout; 0: not known
 	extBase  int64         // the idle period that extUntil belongs to
 	extUntil int64
@@ -71,19 +78,14 @@ type Conn struct {
 	gapMean  uint32
 	gapMax   uint32
 
-	raw      syscall.RawConn // of inner, once somebody wanted it
-	infoAt   int64           // when the kernel was asked last
-	recvAt   int64           // when it had received data last, as of then
+	infoAt   int64 // when the kernel was asked last
+	recvAt   int64 // when it had received data last, as of then
 	rttUs    uint32
 	rttVarUs uint32
 
-	sleeper Sleeper // of a parked connection; nil: it is not parked
-	parkAt  int64   // not to be parked before
-	stirred int64   // what phaseStart was when bytes began phase Header; -1: they did not
-
-	ender    func(policy.Reason)
-	endIdle  time.Duration
-	closeErr *error // nil: none
+	parkAt  int64 // not to be parked before; of a parked one, when to strip it
+	stirred int64 // what phaseStart was when bytes began phase Header; -1: they did not
+	endIdle time.Duration
 
 	userRead  userDeadline
 	userWrite userDeadline
