@@ -69,8 +69,18 @@ func (k kind) ends(t testing.TB) (server, client *tls.Config) {
 	return server, client
 }
 
-// dial returns both raw ends of a TCP connection.
+// dial returns both raw ends of a TCP connection, which the test's end closes.
 func dial(t testing.TB) (server, client net.Conn) {
+	t.Helper()
+	server, client = connect(t)
+	for _, c := range []net.Conn{server, client} {
+		c.SetDeadline(time.Now().Add(time.Minute))
+		t.Cleanup(func() { c.Close() })
+	}
+	return server, client
+}
+
+func connect(t testing.TB) (server, client net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -82,10 +92,6 @@ func dial(t testing.TB) (server, client net.Conn) {
 	}
 	if server, err = l.Accept(); err != nil {
 		t.Fatal(err)
-	}
-	for _, c := range []net.Conn{server, client} {
-		c.SetDeadline(time.Now().Add(time.Minute))
-		t.Cleanup(func() { c.Close() })
 	}
 	return server, client
 }
