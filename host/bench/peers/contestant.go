@@ -54,12 +54,12 @@ func titleOf(name string) string {
 
 // findHost builds the host once, as the Makefile does.
 func findHost(p *plan) (string, error) {
+	if p.host != "" {
+		return p.host, nil
+	}
 	program := filepath.Join(p.dir, "host")
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
-	}
-	if p.host != "" {
-		return p.host, nil
 	}
 	if text, err := exec.Command("go", "build", "-trimpath", "-o", program, "idlehost/host").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the host: %w\n%s", err, text)

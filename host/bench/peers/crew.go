@@ -58,7 +58,12 @@ func (c *crew) roomy() (*hand, error) {
 // burst makes all idle connections active at once. Took is the time until the
 // last answer.
 func (c *crew) burst() (report, error) {
-	o := order{Do: burst, Start: time.Now().Add(500 * time.Millisecond)}
+	n := 0
+	for _, h := range c.hands {
+		n += h.holds
+	}
+	// Time for each connection to get ready.
+	o := order{Do: burst, Start: time.Now().Add(100*time.Millisecond + time.Duration(n)*50*time.Microsecond)}
 	type result struct {
 		report
 		error

@@ -26,7 +26,7 @@ type plan struct {
 	conns       int // connections of a load at a time
 
 	results, table, doc string // files
-	json                bool
+	json, quiet         bool   // quiet: without a word about progress
 	host, caddy         string // programs; empty: built, found
 
 	descriptors int

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -113,8 +114,11 @@ func (p *plan) leaveOut(c contestant, err error) {
 	_ = p.note(fmt.Sprintf("missing: %s: %q", c.name, err))
 }
 
-// keepRecord adds a result.
+// keepRecord adds a result, as exact as the file has it.
 func (p *plan) keepRecord(r record) error {
+	for i := range r.Values {
+		r.Values[i].Value = math.Round(r.Values[i].Value*100) / 100
+	}
 	p.records = append(p.records, r)
 	p.progress("%s", r.short())
 	return p.note(r.String())
@@ -129,6 +133,9 @@ func (p *plan) note(line string) error {
 }
 
 func (p *plan) progress(format string, args ...any) {
+	if p.quiet {
+		return
+	}
 	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(p.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
