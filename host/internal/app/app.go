@@ -58,6 +58,7 @@ type App struct {
 	dialled  *idle.Account // the tenant's connections to upstreams: another law and other books, the same policy
 	governor *idle.Governor
 	edge     *edge
+	sweeper  *sweeper
 
 	state atomic.Int32
 	// For people: who decides, and where the admin server listens (nil: off).
@@ -155,6 +156,7 @@ func (a *App) govern(c *config.Config) {
 		Observer: observe.Both{a.metrics, a.lines}, ParkAfter: parkAfter(c),
 	})
 	a.metrics.Watch(a.governor, process, a.logs)
+	a.sweeper = newSweeper(a.governor.Parked)
 }
 
 // parkAfter is when quiet connections are parked, as package idle has it.
@@ -181,6 +183,9 @@ func (a *App) Close() error {
 	a.served.Wait()
 	if a.edge != nil {
 		errs = append(errs, a.edge.close())
+	}
+	if a.sweeper != nil {
+		a.sweeper.close()
 	}
 	if a.governor != nil {
 		errs = append(errs, a.governor.Close())
