@@ -71,13 +71,13 @@ func occupied() (heap, stack int) {
 	return int(m.HeapAlloc), int(m.StackInuse)
 }
 
-// budget is the most that a sleeping tunnel may hold, both ends together and
-// with what net keeps of two sockets: bytes of heap.
-var budget = map[string]int{"clear": 2400, "tls-down": 3600, "tls-up": 4100, "tls-both": 5200}
+// budget is the most that a sleeping tunnel may hold, both ends together: bytes
+// of heap.
+var budget = map[string]int{"clear": 1300, "tls-down": 2400, "tls-up": 2900, "tls-both": 4000}
 
 // TestBudget measures tunnels that have carried something and sleep.
 func TestBudget(t *testing.T) {
-	const tunnels = 500
+	const tunnels = 300
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -109,12 +109,14 @@ func TestBudget(t *testing.T) {
 				add()
 			}
 			r.quiet(len(open))
-			heap2, stack2 := occupied()
-			each := (heap2 - heap) / tunnels
-			t.Logf("%d bytes of heap a tunnel, %d of stack", each, (stack2-stack)/tunnels)
-			if each > budget[k.name] {
-				t.Errorf("a sleeping tunnel holds %d bytes, want at most %d", each, budget[k.name])
-			}
+			// A while after it is parked, a connection is stripped.
+			each, stacks := 0, 0
+			defer func() { t.Logf("%d bytes of heap a tunnel, %d of stack", each, stacks) }()
+			eventually(t, "the budget is kept", func() bool {
+				heap2, stack2 := occupied()
+				each, stacks = (heap2-heap)/tunnels, (stack2-stack)/tunnels
+				return each <= budget[k.name]
+			})
 		})
 	}
 }

@@ -20,15 +20,18 @@ func (t *tunnel) run(i int, early []byte) {
 	defer t.group.running.Done()
 	f := flow{tunnel: t, from: i}
 	err := f.begin(early)
-	switch {
-	case errors.Is(err, idle.ErrPark):
-		if t.sleep(i) {
+	for errors.Is(err, idle.ErrPark) {
+		switch t.sleep(i) {
+		case slept:
 			return
+		case stays:
+			err = f.begin(nil)
+		case fails:
+			err = errOver
 		}
-	case err == io.EOF:
-		if t.half(i) {
-			return
-		}
+	}
+	if err == io.EOF && t.half(i) {
+		return
 	}
 	t.end()
 }
@@ -37,11 +40,8 @@ func (t *tunnel) run(i int, early []byte) {
 // direction goes on.
 func (t *tunnel) half(i int) bool {
 	o := other(i)
-	if !t.rouse(o) {
-		return false
-	}
 	t.setPhase(abi.PhaseHalfClosed)
-	if t.ends[o].stream.CloseWrite() != nil {
+	if _, ok := t.claim(o, true); !ok || t.ends[o].stream.CloseWrite() != nil || !t.settle(o) {
 		return false
 	}
 	t.mu.Lock()
@@ -97,21 +97,26 @@ func (f *flow) read(p []byte) (int, error) {
 // it is parked again at once. When more is to come, its direction wakes.
 func (f *flow) write(p []byte, more bool) error {
 	t, o := f.tunnel, other(f.from)
-	held := false
-	if f.wrote || more {
-		if !t.rouse(o) {
-			return errOver
-		}
-	} else {
-		held = t.hold(o)
-	}
-	f.wrote = true
-	_, err := t.ends[o].stream.Write(p)
-	if err == nil && held && !t.sleep(o) {
+	isHeld, ok := t.claim(o, f.wrote || more)
+	if !ok {
 		return errOver
 	}
-	return err
+	f.wrote = true
+	if isHeld {
+		relief := time.AfterFunc(holdLimit, func() { t.relieve(o) })
+		defer relief.Stop()
+	}
+	if _, err := t.ends[o].stream.Write(p); err != nil {
+		return err
+	}
+	if !t.settle(o) {
+		return errOver
+	}
+	return nil
 }
+
+// holdLimit is how long a write to an end may take before somebody reads there.
+const holdLimit = 10 * time.Millisecond
 
 // clear reports whether the kernel can pass the bytes: nothing lies above the
 // connections.
@@ -134,11 +139,12 @@ const (
 // splice passes bytes without bringing them to user space for as long as they
 // come fast. It returns nil when they do not any more.
 func (f *flow) splice() error {
-	t := f.tunnel
-	if !t.rouse(other(f.from)) {
+	t, o := f.tunnel, other(f.from)
+	if _, ok := t.claim(o, true); !ok {
 		return errOver
 	}
-	src, dst := t.ends[f.from].conn, t.ends[other(f.from)].conn
+	defer t.settle(o) // it is awake, and not parked here
+	src, dst := t.ends[f.from].conn, t.ends[o].conn
 	for {
 		src.SetReadDeadline(time.Now().Add(spliceWait))
 		n, err := dst.ReadFrom(&io.LimitedReader{R: src, N: spliceChunk})

@@ -68,7 +68,7 @@ func newRig(t testing.TB, parkAfter time.Duration, law policy.Timeouts) *rig {
 	t.Helper()
 	r := &rig{t: t, group: new(Group), ends: &observer{}}
 	r.gov = idle.New(idle.Config{
-		ParkAfter: parkAfter, Granularity: time.Millisecond, Observer: r.ends, Linger: -1,
+		ParkAfter: parkAfter, StripAfter: 4 * max(parkAfter, soon), Granularity: time.Millisecond, Observer: r.ends, Linger: -1,
 	})
 	r.account = idle.NewAccount("test", policy.Fixed{}, nil, law, policy.Limits{})
 	t.Cleanup(func() {

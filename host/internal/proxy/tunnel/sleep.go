@@ -8,17 +8,36 @@ import (
 	"idlehost/host/internal/proxy/leantls"
 )
 
-// sleep parks end i. It returns false when that cannot be, because the
-// connection is closed or ending: then the tunnel is to be ended.
-func (t *tunnel) sleep(i int) bool {
+// What becomes of a direction that is quiet.
+type rest uint8
+
+const (
+	slept rest = iota
+	stays      // something is being written to its end: it reads on
+	fails      // the connection is closed or ending, and so is the tunnel
+)
+
+// sleep parks end i, whose bytes the caller has read.
+func (t *tunnel) sleep(i int) rest {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.over {
-		return true
+	switch {
+	case t.over:
+		return slept
+	case t.ends[i].written:
+		return stays
+	case t.parkLocked(i):
+		return slept
 	}
+	return fails
+}
+
+// parkLocked parks end i. It returns false when that cannot be, because the
+// connection is closed or ending.
+func (t *tunnel) parkLocked(i int) bool {
 	e := &t.ends[i]
 	if tc, ok := e.stream.(*tls.Conn); ok {
-		leantls.Release(tc) // does nothing while the other direction writes
+		leantls.Release(tc)
 	}
 	e.state = asleep
 	if !e.conn.Park(t) {
@@ -28,30 +47,41 @@ func (t *tunnel) sleep(i int) bool {
 	return true
 }
 
-// hold takes end i, if it sleeps, for one write by the other direction, which
-// puts it to sleep again. It returns false where there is nothing to take: the
-// end is awake, or is just being woken.
-func (t *tunnel) hold(i int) bool {
+// claim takes end i for something that the other direction writes to it; settle
+// gives it back. An end that sleeps is woken, if wake says so; else it is held,
+// and settle puts it to sleep again. ok is false when the Group is closed.
+func (t *tunnel) claim(i int, wake bool) (isHeld, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := &t.ends[i]
+	e.written = true
 	if t.over || e.state != asleep || !e.conn.Unpark() {
-		return false
+		return false, true // it is awake, or Wake is on its way
 	}
 	e.state = held
-	return true
+	if wake {
+		return false, t.wakeLocked(i)
+	}
+	return true, true
 }
 
-// rouse wakes end i if it sleeps. It returns false when the Group is closed.
-func (t *tunnel) rouse(i int) bool {
+// settle returns false when the end cannot be parked again.
+func (t *tunnel) settle(i int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := &t.ends[i]
-	if t.over || e.state != asleep || !e.conn.Unpark() {
-		return true
+	e.written = false
+	return t.over || e.state != held || t.parkLocked(i)
+}
+
+// relieve wakes end i if it is still held: a peer that does not take what is
+// written may be waiting for what it has said to be read.
+func (t *tunnel) relieve(i int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over && t.ends[i].state == held {
+		t.wakeLocked(i) // where this fails, the Group's owner closes both ends
 	}
-	e.state = held // nobody's, should it not be woken
-	return t.wakeLocked(i)
 }
 
 // wakeLocked starts the direction that end i's bytes take.

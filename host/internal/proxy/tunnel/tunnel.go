@@ -46,7 +46,10 @@ const (
 type end struct {
 	conn   *idle.Conn
 	stream Stream
-	state  state // guarded by the tunnel's mu
+
+	// guarded by the tunnel's mu
+	state   state
+	written bool // the other direction is writing to it: it must not be parked
 }
 
 // tunnel is what is left of a connection pair that nobody uses: keep it small.

@@ -166,7 +166,7 @@ func TestMessageLeavesTheOtherEndAsleep(t *testing.T) {
 		b, server := r.end(abi.SideDialled, k.isSecUp)
 		tn := &tunnel{group: r.group, ends: [2]end{{conn: a.Conn, stream: a.Stream}, {conn: b.Conn, stream: b.Stream}}}
 		tn.setPhase(abi.PhaseTunnel)
-		if !tn.sleep(0) || !tn.sleep(1) {
+		if tn.sleep(0) != slept || tn.sleep(1) != slept {
 			t.Fatal("not parked")
 		}
 		f := flow{tunnel: tn, from: 0}
@@ -182,6 +182,54 @@ func TestMessageLeavesTheOtherEndAsleep(t *testing.T) {
 		expect(t, server, "onetwo")
 		eventually(t, "asleep again", func() bool { return r.gov.Parked() == 2 && running() == 0 })
 		say(t, server, client, "answer")
+	})
+}
+
+// TestShutWindowHoldsUpOneDirectionOnly: a peer that does not take what it is
+// sent may still speak, and be waiting for an answer to that.
+func TestShutWindowHoldsUpOneDirectionOnly(t *testing.T) {
+	flood := make([]byte, 16<<20)
+	t.Run("flowing", func(t *testing.T) {
+		r := newRig(t, soon, law(0))
+		client, server := r.open(kinds[0])
+		sent := make(chan error, 1)
+		go func() {
+			_, err := server.Write(flood)
+			sent <- err
+		}()
+		for range 50 {
+			say(t, client, server, "x")
+			<-time.After(2 * soon)
+		}
+		if n, err := io.CopyN(io.Discard, client, int64(len(flood))); int(n) != len(flood) || err != nil {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+		r.quiet(2)
+	})
+	t.Run("asleep", func(t *testing.T) {
+		r := newRig(t, soon, law(0))
+		a, client := r.end(abi.SideAccepted, false)
+		b, server := r.end(abi.SideDialled, false)
+		tn := &tunnel{group: r.group, ends: [2]end{{conn: a.Conn, stream: a.Stream}, {conn: b.Conn, stream: b.Stream}}}
+		tn.setPhase(abi.PhaseTunnel)
+		tn.sleep(0)
+		tn.sleep(1)
+		sent := make(chan error, 1)
+		go func() { sent <- (&flow{tunnel: tn, from: 1}).write(flood, false) }()
+		eventually(t, "the client's end is held", func() bool { return r.gov.Parked() == 1 })
+		say(t, client, server, "x")
+		if n, err := io.CopyN(io.Discard, client, int64(len(flood))); int(n) != len(flood) || err != nil {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+		r.quiet(2)
+		say(t, client, server, "y")
+		tn.end()
 	})
 }
 
