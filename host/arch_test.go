@@ -29,7 +29,9 @@ const imports = `
 	policy, books, wheel, /sdk/abi < idle;
 	policy, idle, /sdk/abi < observe;
 
-	policy, idle, proxy/leantls, /sdk/abi < proxy/upstream, proxy/h2;
+	policy, idle, proxy/leantls < proxy/upstream/h1;
+	policy, idle, proxy/upstream/h1, /sdk/abi < proxy/upstream;
+	policy, idle, proxy/leantls, /sdk/abi < proxy/h2;
 	policy, idle, proxy/leantls, /sdk/abi < proxy/tunnel;
 	policy, idle, proxy/upstream, proxy/tunnel, /sdk/abi < proxy/tcpproxy;
 	policy, idle, proxy/upstream, proxy/tunnel, proxy/h2, /sdk/abi < proxy/httpproxy;

@@ -7,42 +7,49 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/proxy/upstream/h1"
 	"idlehost/sdk/abi"
 )
 
-// unlimited stands where the transport wants a number: how many connections
-// idle is for the policy to say.
-const unlimited = 1 << 20
-
-// newTransport returns a transport for t that speaks one of protocols, in the
-// order of preference, where TLS lets it choose.
-func (g *Group) newTransport(t *target, protocols ...string) *http.Transport {
+// equip gives t the clients that its scheme needs.
+func (g *Group) equip(t *target) {
 	d := &dialling{group: g, target: t}
+	switch {
+	case t.h2c:
+		t.h2 = g.newH2()
+		t.h2.DialContext = d.h2c
+	case t.url.Scheme == "http":
+		t.h1 = g.newH1(d.plain)
+	case t.url.Scheme == "https":
+		d.any, d.http1 = g.clientTLS(t, "h2", "http/1.1"), g.clientTLS(t, "http/1.1")
+		t.h1, t.upgrades = g.newH1(d.secure), g.newH1(d.secureH1)
+		t.h2 = g.newH2()
+		t.h2.DialTLSContext = d.secureH2
+	}
+}
+
+func (g *Group) newH1(dial func(context.Context) (*h1.Conn, error)) *h1.Client {
+	return h1.New(h1.Config{Dial: dial, ContinueTimeout: g.cfg.ContinueTimeout, MaxHeaderBytes: g.cfg.MaxHeaderBytes})
+}
+
+// newH2 returns a transport that speaks HTTP/2 only.
+func (g *Group) newH2() *http.Transport {
 	tr := &http.Transport{
-		DialContext:            d.plain,
-		DialTLSContext:         d.secure,
-		MaxIdleConnsPerHost:    unlimited,
 		DisableCompression:     true, // what the client may decode is the client's affair
 		ExpectContinueTimeout:  g.cfg.ContinueTimeout,
 		MaxResponseHeaderBytes: g.cfg.MaxHeaderBytes,
 		Protocols:              new(http.Protocols),
 	}
-	tr.Protocols.SetHTTP1(!t.h2c)
-	tr.Protocols.SetUnencryptedHTTP2(t.h2c)
-	if t.url.Scheme == "https" {
-		tr.Protocols.SetHTTP2(slices.Contains(protocols, "h2"))
-		d.tls = g.clientTLS(t)
-		d.tls.NextProtos = protocols
-	}
+	tr.Protocols.SetHTTP2(true)
+	tr.Protocols.SetUnencryptedHTTP2(true)
 	return tr
 }
 
 // clientTLS fills in what the operator's configuration leaves open.
-func (g *Group) clientTLS(t *target) *tls.Config {
+func (g *Group) clientTLS(t *target, protocols ...string) *tls.Config {
 	c := &tls.Config{}
 	if g.cfg.TLS != nil {
 		c = g.cfg.TLS.Clone()
@@ -56,60 +63,106 @@ func (g *Group) clientTLS(t *target) *tls.Config {
 	if c.ClientSessionCache == nil {
 		c.ClientSessionCache = tls.NewLRUClientSessionCache(64)
 	}
+	c.NextProtos = protocols
 	return c
 }
 
-// dialling makes one target's connections for its transport.
+// errOtherProtocol says that a server has chosen another HTTP than it did
+// before. The connection is kept for the request that comes again.
+var errOtherProtocol = errors.New("the server has chosen another protocol")
+
+// dialling makes one target's connections for its clients.
 type dialling struct {
-	group  *Group
-	target *target
-	tls    *tls.Config
+	group      *Group
+	target     *target
+	any, http1 *tls.Config // what may be negotiated
 }
 
 // plain connects in clear.
-func (d *dialling) plain(ctx context.Context, _, _ string) (net.Conn, error) {
+func (d *dialling) plain(ctx context.Context) (*h1.Conn, error) {
 	c, err := d.group.connect(ctx, d.target)
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{conn: c, h2: d.target.h2c}
-	if err := w.admit(); err != nil {
+	if err := admit(c, abi.ProtocolHTTP1); err != nil {
 		return nil, err
 	}
-	if w.h2 {
-		return w, nil
-	}
-	return &top{Conn: w, wire: w}, nil
+	return h1.NewConn(c), nil
 }
 
-// secure connects and shakes hands, so that the handshake is governed by the
-// law of its own phase.
-func (d *dialling) secure(ctx context.Context, _, _ string) (net.Conn, error) {
+func (d *dialling) h2c(ctx context.Context, _, _ string) (net.Conn, error) {
 	c, err := d.group.connect(ctx, d.target)
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{conn: c}
-	tc := tls.Client(w, d.tls)
+	if err := admit(c, abi.ProtocolHTTP2); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// secureH1 connects for what HTTP/2 cannot do.
+func (d *dialling) secureH1(ctx context.Context) (*h1.Conn, error) {
+	k, _, err := d.handshake(ctx, d.http1)
+	return k, err
+}
+
+// secure connects for HTTP/1. Where the server prefers HTTP/2, its transport
+// gets the connection.
+func (d *dialling) secure(ctx context.Context) (*h1.Conn, error) {
+	k, tc, err := d.handshake(ctx, d.any)
+	if err != nil || tc == nil {
+		return k, err
+	}
+	d.target.speaksH2.Store(true)
+	d.target.spare.put(tc)
+	return nil, errOtherProtocol
+}
+
+// secureH2 connects for HTTP/2's transport, which asks the connection what was
+// negotiated.
+func (d *dialling) secureH2(ctx context.Context, _, _ string) (net.Conn, error) {
+	if tc := d.target.spare.take(); tc != nil {
+		return tc, nil
+	}
+	k, tc, err := d.handshake(ctx, d.any)
+	if err != nil {
+		return nil, err
+	}
+	if tc == nil {
+		d.target.speaksH2.Store(false)
+		d.target.h1.Keep(k)
+		return nil, errOtherProtocol
+	}
+	return tc, nil
+}
+
+// handshake connects and shakes hands, so that the handshake is governed by
+// the law of its own phase. It returns either an HTTP/1 connection or one that
+// HTTP/2 was negotiated for.
+func (d *dialling) handshake(ctx context.Context, config *tls.Config) (*h1.Conn, *tls.Conn, error) {
+	c, err := d.group.connect(ctx, d.target)
+	if err != nil {
+		return nil, nil, err
+	}
+	k := h1.NewConn(c)
+	tc := tls.Client(k.Wire(), config)
 	ctx, cancel := context.WithTimeout(ctx, d.group.cfg.DialTimeout)
 	defer cancel()
 	if err := tc.HandshakeContext(ctx); err != nil {
 		c.Close()
-		return nil, &dialError{fmt.Errorf("tls handshake: %w", err)}
+		return nil, nil, &dialError{fmt.Errorf("tls handshake: %w", err)}
 	}
 	state := tc.ConnectionState()
 	c.SetHandshake(1)
 	if state.DidResume {
 		c.SetHandshake(2)
 	}
-	w.h2 = state.NegotiatedProtocol == "h2"
-	if err := w.admit(); err != nil {
-		return nil, err
+	if state.NegotiatedProtocol == "h2" {
+		return nil, tc, admit(c, abi.ProtocolHTTP2)
 	}
-	if w.h2 {
-		return tc, nil // the transport asks it what was negotiated
-	}
-	return &top{Conn: tc, wire: w}, nil
+	k.Secure(tc)
+	return k, nil, admit(c, abi.ProtocolHTTP1)
 }
 
 // connect opens a governed connection, in phase Handshake.
@@ -122,15 +175,8 @@ func (g *Group) connect(ctx context.Context, t *target) (*idle.Conn, error) {
 }
 
 // admit asks the policy; on refusal the connection is closed.
-func (w *wire) admit() error {
-	w.conn.SetProtocol(abi.ProtocolHTTP1)
-	if w.h2 {
-		w.conn.SetProtocol(abi.ProtocolHTTP2)
-	}
-	return admit(w.conn)
-}
-
-func admit(c *idle.Conn) error {
+func admit(c *idle.Conn, p policy.Protocol) error {
+	c.SetProtocol(p)
 	if err := c.Admit(nil); err != nil {
 		c.Close()
 		return err
@@ -155,8 +201,7 @@ func (g *Group) Dial(ctx context.Context) (c *idle.Conn, target string, err erro
 			}
 			continue
 		}
-		c.SetProtocol(policy.Protocol(abi.ProtocolTCP))
-		if err = admit(c); err != nil {
+		if err = admit(c, abi.ProtocolTCP); err != nil {
 			return nil, target, err
 		}
 		c.SetPhase(abi.PhaseTunnel)

@@ -12,6 +12,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/proxy/upstream/h1"
 	"idlehost/sdk/abi"
 )
 
@@ -32,13 +33,16 @@ type Exchange struct {
 	// then on the request cannot be repeated.
 	Touched atomic.Bool
 
+	inform func(int, textproto.MIMEHeader) error // answers of status 1xx; nil: nobody wants them
+	call   h1.Call
+
 	mu      sync.Mutex // guards the following
 	target  *target    // of the last attempt
-	wire    *wire      // of the last attempt; nil: no connection yet
-	top     *top       // above it; nil over HTTP/2
+	conn    *idle.Conn // of the last attempt; nil: no connection yet
+	h2      bool       // it is an HTTP/2 one
 	refused bool       // the connection was ended by the host as it was chosen
 	reused  bool       // it had served another request before
-	begun   bool       // the request counts on wire.conn; ended by end
+	begun   bool       // the request counts on conn; ended by end
 
 	body answer
 }
@@ -65,10 +69,7 @@ func exchangeOf(ctx context.Context) *Exchange {
 func (x *Exchange) Conn() *idle.Conn {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.wire == nil {
-		return nil
-	}
-	return x.wire.conn
+	return x.conn
 }
 
 // Target names the target last tried; empty without one.
@@ -86,16 +87,16 @@ func (x *Exchange) Target() string {
 func (x *Exchange) BodyRead() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.wire != nil && x.begun && !x.wire.h2 && x.wire.conn.Phase() == abi.PhaseBody {
-		x.wire.conn.SetPhase(abi.PhaseUpstream)
+	if x.conn != nil && x.begun && !x.h2 && x.conn.Phase() == abi.PhaseBody {
+		x.conn.SetPhase(abi.PhaseUpstream)
 	}
 }
 
 // Broken returns the error that cut the answer's content short, nil for none.
 func (x *Exchange) Broken() error { return x.body.broken() }
 
-// trace hooks the exchange into the transport. ReverseProxy makes a trace of
-// its own for every request, which is taken over: composing another with it
+// trace hooks the exchange into HTTP/2's transport. ReverseProxy makes a trace
+// of its own for every request, which is taken over: composing another with it
 // would cost more than the rest of the exchange.
 func (x *Exchange) trace(req *http.Request) *http.Request {
 	t := httptrace.ContextClientTrace(req.Context())
@@ -104,8 +105,6 @@ func (x *Exchange) trace(req *http.Request) *http.Request {
 		req = req.WithContext(httptrace.WithClientTrace(req.Context(), t))
 		t = httptrace.ContextClientTrace(req.Context())
 	}
-	t.GotConn = x.gotConn
-	t.PutIdleConn = x.putIdle
 	if pass := t.Got1xxResponse; pass != nil && x.HasBody && req.Header["Expect"] != nil {
 		t.Got1xxResponse = func(code int, h textproto.MIMEHeader) error {
 			if code == http.StatusContinue {
@@ -114,75 +113,66 @@ func (x *Exchange) trace(req *http.Request) *http.Request {
 			return pass(code, h)
 		}
 	}
+	t.GotConn, x.inform = x.gotConn, t.Got1xxResponse
 	return req
 }
 
-// gotConn is called before a byte of the request is written. A connection
-// that the host has just decided to end is closed here: the transport then
-// finds that nothing was written, and chooses another.
+// gotConn is called by HTTP/2's transport before a byte of the request is
+// written. A connection that the host has just decided to end is closed here:
+// the transport then finds that nothing was written, and chooses another.
 func (x *Exchange) gotConn(info httptrace.GotConnInfo) {
-	w := wireOf(info.Conn)
-	if w == nil {
+	c := idle.From(info.Conn)
+	if c == nil {
 		return
 	}
 	x.endStream() // of an attempt that the transport gave up
-	ok := w.conn.Begin(x.Route, x.HasBody)
-	x.mu.Lock()
-	x.wire, x.refused, x.reused, x.begun = w, !ok, info.Reused, ok
-	x.top, _ = info.Conn.(*top)
-	x.mu.Unlock()
-	switch {
-	case !ok:
-		w.Close()
-	case !w.h2:
-		w.wrote.Store(false)
-		w.waited.Store(true)
+	if !x.start(c, info.Reused, true) {
+		c.Close()
 	}
 }
 
-// putIdle is called when an HTTP/1 connection is back in the pool, before
-// the end of the answer is seen by who reads it.
-func (x *Exchange) putIdle(err error) {
-	if err == nil {
-		x.end()
-	}
+func (x *Exchange) start(c *idle.Conn, reused, h2 bool) bool {
+	ok := c.Begin(x.Route, x.HasBody)
+	x.mu.Lock()
+	x.conn, x.h2, x.refused, x.reused, x.begun = c, h2, !ok, reused, ok
+	x.mu.Unlock()
+	return ok
 }
 
 // end says that the request no longer occupies the connection.
 func (x *Exchange) end() {
 	x.mu.Lock()
-	w, begun := x.wire, x.begun
+	c, begun := x.conn, x.begun
 	x.begun = false
 	x.mu.Unlock()
-	if !begun {
-		return
+	if begun {
+		c.End()
 	}
-	w.waited.Store(false)
-	w.conn.End()
 }
 
 // endStream is end for HTTP/2, where no pool tells.
 func (x *Exchange) endStream() {
 	x.mu.Lock()
-	h2 := x.wire != nil && x.wire.h2
+	h2 := x.conn != nil && x.h2
 	x.mu.Unlock()
 	if h2 {
 		x.end()
 	}
 }
 
-// unsent reports whether a failed attempt has certainly not reached the
-// upstream.
-func (x *Exchange) unsent(err error) (again, elsewhere bool) {
+// unsent reports whether a failed attempt has certainly done nothing at the
+// upstream, or nothing that harms when it is done twice.
+func (x *Exchange) unsent(req *http.Request, err error) (again, elsewhere bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
-	case x.refused, errors.Is(err, idle.ErrEnded):
+	case x.refused, errors.Is(err, idle.ErrEnded), errors.Is(err, errOtherProtocol):
 		return true, false
-	case x.wire == nil:
+	case x.conn == nil:
 		return false, NotConnected(err)
 	}
-	return !x.wire.h2 && x.reused && !x.wire.wrote.Load(), false
+	var u *h1.Unanswered
+	return x.reused && errors.As(err, &u) && u.Repeatable(req), false
 }
 
 // phase is the phase of the connection, for logs.
@@ -192,6 +182,24 @@ func (x *Exchange) phase() policy.Phase {
 	}
 	return abi.PhaseHandshake
 }
+
+// owner is an Exchange as its HTTP/1 connection sees it.
+type owner Exchange
+
+func (o *owner) Start(c *idle.Conn, reused bool) bool {
+	return (*Exchange)(o).start(c, reused, false)
+}
+
+func (o *owner) Inform(code int, h textproto.MIMEHeader) error {
+	if o.inform == nil {
+		return nil
+	}
+	return o.inform(code, h)
+}
+
+func (o *owner) Answer(res *http.Response) { (*Exchange)(o).head(res) }
+
+func (o *owner) Free() { (*Exchange)(o).end() }
 
 // answer is the content of a response; it knows when that has ended.
 type answer struct {

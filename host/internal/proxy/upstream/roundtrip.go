@@ -30,7 +30,8 @@ const retries = 8
 // at a target. A body must survive Close, for it is used again when nothing of
 // it was read; Exchange.Touched tells.
 //
-// A request is repeated only when no byte of it has left this host.
+// A request is repeated when no byte of it has left this host, and one that
+// does no harm when its connection had served another and broke unanswered.
 func (g *Group) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req.Context())
 	if x == nil {
@@ -41,22 +42,21 @@ func (g *Group) RoundTrip(req *http.Request) (*http.Response, error) {
 	first, elsewhere := g.first(), 0
 	for attempt := 0; ; attempt++ {
 		t := g.at(first, elsewhere)
-		if t.transport == nil {
+		if t.h1 == nil && t.h2 == nil {
 			return nil, &Error{Target: t.String(), Err: ErrNoTarget}
 		}
 		x.attempt(t)
 		t.aim(req.URL, &asked)
-		res, err := t.via(req).RoundTrip(req)
+		res, err := t.send(x, req, attempt > 1)
 		if err == nil {
-			x.answered(res)
 			return res, nil
 		}
-		again, other := x.unsent(err)
+		again, other := x.unsent(req, err)
 		phase := x.phase()
 		x.endStream()
 		switch {
 		case req.Context().Err() != nil || x.Touched.Load():
-		case again && attempt < retries && sleep(req, attempt):
+		case again && attempt < retries && x.rest(attempt):
 			continue
 		case other && elsewhere < len(g.targets)-1:
 			elsewhere++
@@ -66,11 +66,14 @@ func (g *Group) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// sleep gives the transport time to notice that a connection is gone: an
-// HTTP/2 one leaves the pool only when its reader has seen the end. It
-// reports whether the request is still wanted.
-func sleep(req *http.Request, attempt int) bool {
-	if attempt == 0 {
+// rest gives HTTP/2's transport time to notice that a connection is gone: one
+// leaves its pool only when its reader has seen the end. It reports whether
+// the request is still wanted.
+func (x *Exchange) rest(attempt int) bool {
+	x.mu.Lock()
+	h2 := x.h2
+	x.mu.Unlock()
+	if !h2 || attempt == 0 {
 		return true
 	}
 	t := time.NewTimer(time.Millisecond << attempt)
@@ -78,7 +81,7 @@ func sleep(req *http.Request, attempt int) bool {
 	select {
 	case <-t.C:
 		return true
-	case <-req.Context().Done():
+	case <-x.Done():
 		return false
 	}
 }
@@ -87,28 +90,47 @@ func sleep(req *http.Request, attempt int) bool {
 func (x *Exchange) attempt(t *target) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.target, x.wire, x.top, x.refused, x.reused, x.begun = t, nil, nil, false, false, false
+	x.target, x.conn, x.h2, x.refused, x.reused, x.begun = t, nil, false, false, false, false
 }
 
-// answered looks at the header section of an answer.
-func (x *Exchange) answered(res *http.Response) {
-	if c := x.Conn(); c != nil {
-		if v := res.Header["Keep-Alive"]; len(v) > 0 {
-			c.SetHint(keepAlive(v))
-		}
-		if c.Phase() == abi.PhaseBody { // answered before the content was all read
-			c.SetPhase(abi.PhaseWrite)
-		}
+// send makes one attempt. fresh asks for a new connection where that makes a
+// difference.
+func (t *target) send(x *Exchange, req *http.Request, fresh bool) (res *http.Response, err error) {
+	if c := t.via(req); c != nil {
+		res, err = c.RoundTrip(&x.call, req, (*owner)(x), fresh)
+	} else if res, err = t.h2.RoundTrip(req); err == nil {
+		x.head(res)
 	}
-	if res.StatusCode == http.StatusSwitchingProtocols {
+	if err == nil {
+		x.watch(res)
+	}
+	return res, err
+}
+
+// head looks at the header section of an answer.
+func (x *Exchange) head(res *http.Response) {
+	c := x.Conn()
+	if c == nil {
 		return
 	}
-	if res.Body == nil || res.Body == http.NoBody {
+	if v := res.Header["Keep-Alive"]; len(v) > 0 {
+		c.SetHint(keepAlive(v))
+	}
+	if c.Phase() == abi.PhaseBody { // answered before the content was all read
+		c.SetPhase(abi.PhaseWrite)
+	}
+}
+
+// watch follows the answer's content to its end.
+func (x *Exchange) watch(res *http.Response) {
+	switch {
+	case res.StatusCode == http.StatusSwitchingProtocols:
+	case res.Body == nil || res.Body == http.NoBody:
 		x.endStream()
-		return
+	default:
+		x.body.ReadCloser, x.body.x = res.Body, x
+		res.Body = &x.body
 	}
-	x.body.ReadCloser, x.body.x = res.Body, x
-	res.Body = &x.body
 }
 
 // hintMargin is how much sooner than announced a connection is given up: a

@@ -7,30 +7,39 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
+
+	"idlehost/host/internal/proxy/upstream/h1"
 )
 
 // target is one server.
 type target struct {
-	url       *url.URL // scheme http, https or tcp; host with a port
-	h2c       bool
-	address   string // host:port to dial
-	transport *http.Transport
-	upgrades  *http.Transport // of an https target, for what HTTP/2 cannot do
+	url      *url.URL // scheme http, https or tcp; host with a port
+	h2c      bool
+	address  string          // host:port to dial
+	h1       *h1.Client      // of http and https
+	upgrades *h1.Client      // of https, for what HTTP/2 cannot do
+	h2       *http.Transport // of h2c and https
+
+	// speaksH2 is what an https server has chosen last.
+	speaksH2 atomic.Bool
+	spare    spare
 }
 
-// via returns the transport that a request needs.
-func (t *target) via(r *http.Request) *http.Transport {
-	if r.Header["Upgrade"] == nil {
-		return t.transport
-	}
-	if t.h2c { // no upgrade over HTTP/2 (RFC 9113 section 8.6); a server may always decline one
+// via returns the client that a request needs; nil: HTTP/2's transport.
+func (t *target) via(r *http.Request) *h1.Client {
+	upgrade := r.Header["Upgrade"] != nil
+	switch {
+	case upgrade && t.h2c: // no upgrade over HTTP/2 (RFC 9113 section 8.6); a server may always decline one
 		delete(r.Header, "Upgrade")
 		delete(r.Header, "Connection")
-	}
-	if t.upgrades != nil {
+		return nil
+	case upgrade && t.upgrades != nil:
 		return t.upgrades
+	case t.h2c || t.speaksH2.Load():
+		return nil
 	}
-	return t.transport
+	return t.h1
 }
 
 // parseTarget reads http://, https://, h2c:// and tcp:// URLs.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/idle"
+	"idlehost/host/internal/proxy/upstream/h1"
 )
 
 // ErrNoTarget is returned when a Group has no target that serves the protocol
@@ -71,12 +72,7 @@ func New(cfg Config) (*Group, error) {
 			return nil, fmt.Errorf("upstream target %q: %w", s, err)
 		}
 		g.targets = append(g.targets, t)
-		if t.url.Scheme != "tcp" {
-			t.transport = g.newTransport(t, "h2", "http/1.1")
-		}
-		if t.url.Scheme == "https" {
-			t.upgrades = g.newTransport(t, "http/1.1")
-		}
+		g.equip(t)
 	}
 	return g, nil
 }
@@ -84,12 +80,15 @@ func New(cfg Config) (*Group, error) {
 // Close closes the connections that nobody uses. Requests under way go on.
 func (g *Group) Close() {
 	for _, t := range g.targets {
-		if t.transport != nil {
-			t.transport.CloseIdleConnections()
+		for _, c := range []*h1.Client{t.h1, t.upgrades} {
+			if c != nil {
+				c.Close()
+			}
 		}
-		if t.upgrades != nil {
-			t.upgrades.CloseIdleConnections()
+		if t.h2 != nil {
+			t.h2.CloseIdleConnections()
 		}
+		t.spare.close()
 	}
 }
 

@@ -1,4 +1,4 @@
-package upstream
+package h1
 
 import (
 	"net"
@@ -8,37 +8,33 @@ import (
 	"idlehost/host/internal/idle"
 )
 
-// wire is a dialled connection between the transport (and its TLS) and the
-// idle layer. It notes what a repetition of a request depends on: whether any
-// byte of it has left.
+// wire is a governed connection as HTTP, or TLS below it, uses it.
 type wire struct {
-	conn *idle.Conn
-	h2   bool // set before the transport sees it
-
-	wrote  atomic.Bool // since the request began; HTTP/1 only
-	waited atomic.Bool // a request was sent and nothing has come back; HTTP/1 only
+	conn  *idle.Conn
+	wrote atomic.Bool // a byte has left since the request began
+	dry   bool        // the reader wants no more than what has been read
 }
 
-// wireOf returns the wire below nc, nil if there is none.
-func wireOf(nc net.Conn) *wire {
-	for nc != nil {
-		if w, ok := nc.(*wire); ok {
-			return w
-		}
-		u, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return nil
-		}
-		nc = u.NetConn()
+// errDry is what a dry wire has to read. As a net.Error that is temporary it
+// leaves TLS as it is.
+var errDry error = dryError{}
+
+type dryError struct{}
+
+func (dryError) Error() string   { return "nothing has been read ahead" }
+func (dryError) Timeout() bool   { return true }
+func (dryError) Temporary() bool { return true }
+
+func (w *wire) Read(p []byte) (int, error) {
+	if w.dry {
+		return 0, errDry
 	}
-	return nil
+	return w.conn.Read(p)
 }
-
-func (w *wire) Read(p []byte) (int, error) { return w.conn.Read(p) }
 
 func (w *wire) Write(p []byte) (int, error) {
 	n, err := w.conn.Write(p)
-	if n > 0 {
+	if n > 0 && !w.wrote.Load() {
 		w.wrote.Store(true)
 	}
 	return n, err
