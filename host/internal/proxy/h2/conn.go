@@ -41,13 +41,14 @@ type Conn struct {
 	session  *session // owned by the reader
 	parks    bool
 	asleep   atomic.Bool   // the server is to go; set under wmu
-	answered chan struct{} // holds one: the server has answered the host's PING, or is gone
+	answered chan struct{} // holds one: all edits are made, or the server is gone
 
 	// owned by the reader
 	in       scanner
 	ready    []byte // from the host to the server
 	early    []byte // from the client, read before the server began
-	asked    bool   // the server has been sent a PING of the host's
+	greeted  bool   // the server has been sent a greeting of the host's
+	asked    bool   // and now a PING
 	received int64  // bytes of DATA
 	granted  int64  // by WINDOW_UPDATEs of stream 0
 
@@ -92,6 +93,7 @@ func (h *Conn) resume() {
 	h.edit.wants = dropTable | editWindow
 	if h.session.last > 0 {
 		h.edit.wants |= dropReset
+		h.greeted = true
 	}
 }
 
@@ -105,7 +107,11 @@ func (h *Conn) Read(p []byte) (int, error) {
 			h.ready = h.ready[n:]
 			return n, nil
 		}
-		if h.asked && h.rest() {
+		switch {
+		case h.greeted: // before a frame of the client's for the same stream comes
+			h.greeted = false
+			h.wait()
+		case h.asked && h.rest():
 			return 0, io.EOF
 		}
 		n, err := h.pull(p)
@@ -241,9 +247,9 @@ func (h *Conn) closed(id uint32) {
 // Write is called by the server.
 func (h *Conn) Write(p []byte) (int, error) {
 	h.wmu.Lock()
-	asked := h.edit.wants&dropPong != 0
+	edits := !h.edit.done()
 	n, err := h.writeLocked(p)
-	answered := asked && h.edit.wants&dropPong == 0
+	answered := edits && h.edit.done()
 	h.wmu.Unlock()
 	if answered {
 		h.wake()

@@ -19,7 +19,7 @@ import (
 )
 
 // layered returns a layer and the client's end below it.
-func layered(t *testing.T, buffer int) (*Conn, *idle.Conn, *testnet.Conn) {
+func layered(t testing.TB, buffer int) (*Conn, *idle.Conn, *testnet.Conn) {
 	t.Helper()
 	gov := idle.New(idle.Config{Shards: 1, Linger: -1})
 	t.Cleanup(func() { gov.Close() })

@@ -18,6 +18,10 @@ func (h *Conn) ask() {
 	if !h.edit.done() || !h.out.boundary() || h.window() < initialWindow {
 		return
 	}
+	select {
+	case <-h.answered: // of an earlier edit
+	default:
+	}
 	h.edit.want(dropPong)
 	h.asked = true
 	h.ready = appendFrame(nil, framePing, 0, 0, h.edit.nonce[:])
@@ -26,12 +30,7 @@ func (h *Conn) ask() {
 // rest waits for the answer and puts the session to sleep, or returns false.
 func (h *Conn) rest() bool {
 	h.asked = false
-	late := time.NewTimer(farewell)
-	defer late.Stop()
-	select {
-	case <-h.answered:
-	case <-late.C: // a write is blocked, or the server has said its last word
-	}
+	h.wait()
 	if !h.quiet() || !h.wmu.TryLock() {
 		return false
 	}
@@ -41,6 +40,16 @@ func (h *Conn) rest() bool {
 	}
 	h.asleep.Store(true)
 	return true
+}
+
+// wait waits until the server has written what it was brought to write.
+func (h *Conn) wait() {
+	late := time.NewTimer(farewell)
+	defer late.Stop()
+	select {
+	case <-h.answered:
+	case <-late.C: // a write is blocked, or the server has said its last word
+	}
 }
 
 // quiet reports whether nothing is under way, nor coming to an end.
@@ -56,7 +65,7 @@ func (h *Conn) quiet() bool {
 // window is what may be sent on stream 0. wmu is held.
 func (h *Conn) window() int64 { return int64(h.session.sendWin) + h.granted - h.sent }
 
-// wake lets rest go on.
+// wake lets wait go on.
 func (h *Conn) wake() {
 	select {
 	case h.answered <- struct{}{}:
