@@ -53,7 +53,7 @@ func measure(b *testing.B, p proxy) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	us := float64((after-before).Nanoseconds()) / 1e3 / float64(b.N)
+	us := float64((after - before).Nanoseconds()) / 1e3 / float64(b.N)
 	b.ReportMetric(us, "cpu-us/req")
 	return us
 }
