@@ -75,15 +75,23 @@ func (c *Conn) dressLocked() {
 }
 
 // clothe returns a net.Conn for a duplicate of fd: package net takes one only
-// from a file, which would close it.
+// from a file, which would close it. A blocking file is spared the way in and
+// out of Go's poller; package net makes the socket, which blocking is a
+// property of, what it was.
 func clothe(fd int) (net.Conn, error) {
 	d, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("duplicate descriptor: %w", err)
 	}
+	_ = unix.SetNonblock(d, false)
 	f := os.NewFile(uintptr(d), "parked")
 	defer f.Close()
-	return net.FileConn(f)
+	nc, err := net.FileConn(f)
+	if err != nil {
+		_ = unix.SetNonblock(fd, true)
+		return nil, fmt.Errorf("connection of a descriptor: %w", err)
+	}
+	return nc, nil
 }
 
 // leave takes the connection out of the epoll. c.mu is held.

@@ -207,8 +207,15 @@ func TestStrippingIsOff(t *testing.T) {
 }
 
 // TestNoDescriptorToWakeWith: out of descriptors, a request that has arrived
-// is read and answered all the same; then there is an error, and no panic.
+// is read and answered all the same; then there is an error, and no panic, nor
+// a wait. Waking takes two.
 func TestNoDescriptorToWakeWith(t *testing.T) {
+	for spare := range 2 {
+		wakeWithFew(t, spare)
+	}
+}
+
+func wakeWithFew(t *testing.T, spare int) {
 	g := parking(t, Config{StripAfter: time.Millisecond})
 	c, far := admitted(t, g, account())
 	s := newSleeper()
@@ -218,8 +225,13 @@ func TestNoDescriptorToWakeWith(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
+	free, err := unix.Dup(0) // the lowest
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(free)
 	low := limit
-	low.Cur = 0
+	low.Cur = uint64(free + spare)
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
 		t.Skip(err)
 	}

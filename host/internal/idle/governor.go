@@ -38,8 +38,9 @@ type Config struct {
 	// owner can park it. 0: 100 ms. Negative: never.
 	ParkAfter time.Duration
 	// StripAfter is how long a connection is parked before it is left with
-	// nothing but its descriptor. It saves 0.6 KB, and waking takes 15 us
-	// more; keep-alive probes are then Go's default again. 0: 5 s. Negative:
+	// nothing but its descriptor, where that is of TCP. That saves 0.9 KB
+	// of 1.6 and takes, with the waking, 25 us of processor time;
+	// keep-alive probes are then Go's default again. 0: 5 s. Negative:
 	// never.
 	StripAfter time.Duration
 }
