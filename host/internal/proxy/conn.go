@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy/httpproxy"
@@ -30,8 +31,7 @@ type stay struct {
 	// full is the length of the slice handed to the first Read: that of the
 	// server's empty buffer. 0: none has been.
 	full int
-	// resting: no byte of a request has been read since the connection was
-	// accepted, or last was StateIdle.
+	// resting: the server waits for a request, and has seen no byte of it.
 	resting bool
 	quiet   bool // the last Read returned idle.ErrPark
 	strays  int8 // how many CR and LF may still be skipped
@@ -59,14 +59,25 @@ func (c *conn) begin(head []byte, woken bool) {
 	}
 }
 
-// rest is called when a request has been answered.
-func (c *conn) rest() {
-	c.stay.resting = true
-	c.idle.End()
+// idleTimeout is the server's. It never passes: setting it is how net/http says
+// that from now on it waits for the next request, until it sets another.
+const idleTimeout = 100 * 365 * 24 * time.Hour
+
+// SetReadDeadline sets net/http's deadlines but for that one. It may be called
+// while the server reads in the background, and then changes nothing here.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	switch s := c.stay; {
+	case t.After(c.proxy.never):
+		s.resting = true
+		return nil
+	case s.resting: // four bytes have come, if only from the server's buffer
+		s.resting = false
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 // Read replays what was read before. A Read into the server's whole buffer
-// while no request has begun is one that the server can do without: then, and
+// while it waits for a request is one that the server can do without: then, and
 // only then, its buffer is empty (pipelined requests wait there, and what its
 // background read took).
 func (c *conn) Read(p []byte) (int, error) {

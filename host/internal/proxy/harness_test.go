@@ -113,7 +113,11 @@ func start(t testing.TB, s setup) *rig {
 	if s.decider == nil {
 		s.decider = policy.Fixed{}
 	}
-	r.gov = idle.New(idle.Config{Shards: 1, Observer: s.observer, Linger: 50 * time.Millisecond, ParkAfter: s.park})
+	cfg := idle.Config{Shards: 1, Observer: s.observer, Linger: 50 * time.Millisecond, ParkAfter: s.park}
+	if s.park > 0 {
+		cfg.Granularity = s.park
+	}
+	r.gov = idle.New(cfg)
 	r.account = idle.NewAccount("test", s.decider, nil, s.law, s.limits)
 	r.dialled = idle.NewAccount("test", s.decider, nil, s.dialled, s.limits)
 	if s.server != nil {

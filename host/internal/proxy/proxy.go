@@ -53,6 +53,7 @@ type Proxy struct {
 	served  sync.WaitGroup // http1, from begin to Close
 	crew    crew
 	closing atomic.Bool // Close was called: nothing parks any more
+	never   time.Time   // before any moment that idleTimeout after now is
 	close   sync.Once
 
 	farewells farewells
@@ -85,6 +86,7 @@ func New(cfg Config) (*Proxy, error) {
 		gov: cfg.Governor, router: cfg.Router, log: cfg.Logger, check: cfg.CertificateCheck,
 		inbox: newInbox(), stopped: make(chan struct{}),
 	}
+	p.never = time.Now().Add(idleTimeout / 2)
 	p.farewells.crew = &p.crew
 	p.handler = httpproxy.New(httpproxy.Config{Logger: cfg.Logger, Draining: cfg.Governor.Draining, Tunnels: &p.tunnels})
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -96,12 +98,13 @@ func New(cfg Config) (*Proxy, error) {
 	return p, nil
 }
 
-// newHTTP1 returns the server of HTTP/1. It has no timeouts: the idle layer
-// holds every phase to its law.
+// newHTTP1 returns the server of HTTP/1. It has no timeouts that pass: the idle
+// layer holds every phase to its law.
 func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
 	s := &http.Server{
 		Handler:        p.handler,
 		MaxHeaderBytes: maxHeader,
+		IdleTimeout:    idleTimeout,
 		Protocols:      new(http.Protocols),
 		// OPTIONS * is a question to the upstream.
 		DisableGeneralOptionsHandler: true,
@@ -113,7 +116,7 @@ func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
 		},
 		ConnState: func(nc net.Conn, s http.ConnState) {
 			if s == http.StateIdle {
-				nc.(interface{ core() *conn }).core().rest()
+				nc.(interface{ core() *conn }).core().idle.End()
 			}
 		},
 	}
