@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -131,7 +132,7 @@ func TestPolicyEndsAParkedTunnel(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, soon, law(100*time.Millisecond))
 		client, server := r.open(k)
-		eventually(t, "parked", func() bool { return r.gov.Parked() == 2 })
+		eventually(t, "parked", func() bool { return r.gov.Parked() == 2 || r.gov.Open() == 0 })
 		for _, c := range []net.Conn{client, server} {
 			// Over TLS without a good-bye this is io.ErrUnexpectedEOF.
 			if b, err := io.ReadAll(c); len(b) != 0 || err != nil {
@@ -359,3 +360,29 @@ func TestSplice(t *testing.T) {
 type neverEnding struct{}
 
 func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }
+
+// TestByteAtTheDeadline sends a word at about the time at which the policy ends
+// a parked tunnel: it arrives whole or the sender sees an end, never neither.
+func TestByteAtTheDeadline(t *testing.T) {
+	const lease = 20 * time.Millisecond
+	r := newRig(t, soon, law(lease))
+	passed := 0
+	for i := range 40 {
+		client, server := r.open(kinds[0])
+		eventually(t, "parked", func() bool { return r.gov.Parked() == 2 || r.gov.Open() == 0 })
+		<-time.After(lease - 4*soon + time.Duration(i)*soon/8)
+		io.WriteString(client, "word") // may find it closed
+		got, err := io.ReadAll(server) // until the lease is over
+		switch {
+		case string(got) == "word":
+			passed++
+		case len(got) != 0 || err != nil && !errors.Is(err, syscall.ECONNRESET):
+			t.Fatalf("%q, %v", got, err)
+		}
+		if b, _ := io.ReadAll(client); len(b) != 0 {
+			t.Fatalf("%q", b)
+		}
+		eventually(t, "both sides closed", func() bool { return r.gov.Open() == 0 })
+	}
+	t.Logf("%d of 40 words were faster", passed)
+}
