@@ -11,6 +11,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/proxy/leantls"
 )
 
 // longAgo is a deadline that has passed.
@@ -38,10 +39,18 @@ func (s *session) serve(early []byte, first bool) {
 		}
 		h.keep()
 		s.idle.SetEnder(nil) // it holds the layer
-		if s.idle.Park(s) {
+		if s.park() {
 			return
 		}
 	}
+}
+
+// park gives the session to the Governor, if that takes it.
+func (s *session) park() bool {
+	if t, ok := s.nc.(*tls.Conn); ok {
+		leantls.Release(t)
+	}
+	return s.idle.Park(s)
 }
 
 // Wake is called by the Governor: there is something to read.
@@ -76,7 +85,7 @@ func (s *session) attend() {
 	}
 	s.server.desks.Put(d)
 	switch {
-	case err == nil && s.idle.Park(s):
+	case err == nil && s.park():
 	case err == nil || errors.Is(err, errBusy):
 		s.serve(early, false)
 	case s.ended():
