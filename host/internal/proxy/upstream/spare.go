@@ -11,14 +11,19 @@ import (
 // transport which speaks the protocol that was negotiated. There is room for
 // one: of several requests that find out at once, the transport needs no more.
 type spare struct {
-	mu   sync.Mutex // guards the following
-	conn *tls.Conn
+	mu     sync.Mutex // guards the following
+	conn   *tls.Conn
+	closed bool
 }
 
 func (s *spare) put(c *tls.Conn) {
 	s.mu.Lock()
 	old := s.conn
-	s.conn = c
+	if s.closed {
+		old = c
+	} else {
+		s.conn = c
+	}
 	s.mu.Unlock()
 	if old != nil {
 		old.Close()
@@ -42,6 +47,9 @@ func (s *spare) take() *tls.Conn {
 }
 
 func (s *spare) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	if c := s.take(); c != nil {
 		c.Close()
 	}

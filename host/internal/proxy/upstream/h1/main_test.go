@@ -66,9 +66,6 @@ func newStand(t testing.TB, o options, script func(net.Conn)) *stand {
 		}
 		c := s.gov.Govern(nc, account, abi.SideDialled)
 		c.SetProtocol(abi.ProtocolHTTP1)
-		if err := c.Admit(nil); err != nil {
-			return nil, err
-		}
 		k := NewConn(c)
 		if s.tls != nil {
 			tc := tls.Client(k.Wire(), s.tls)
@@ -77,6 +74,10 @@ func newStand(t testing.TB, o options, script func(net.Conn)) *stand {
 				return nil, err
 			}
 			k.Secure(tc)
+		}
+		if err := c.Admit(nil); err != nil {
+			c.Close()
+			return nil, err
 		}
 		return k, nil
 	}
@@ -197,4 +198,18 @@ func (s *stand) kept() (n int) {
 		n++
 	}
 	return n
+}
+
+// quiet reports whether nothing has come on the connection that is next.
+func (s *stand) quiet() bool {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	return s.client.newest != nil && newProbe().quiet(s.client.newest.raw)
+}
+
+// spin lets others run for a while.
+func spin(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		runtime.Gosched()
+	}
 }
