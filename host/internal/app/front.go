@@ -39,14 +39,14 @@ func (f *front) Route(*proxy.Hello) (proxy.Tenant, error) {
 // what a site holds.
 func (f *front) like(l config.Listener) bool {
 	return f.listener.Name == l.Name && f.listener.Address == l.Address &&
-		f.listener.Protocol == l.Protocol && slices.Equal(f.listener.TLS, l.TLS)
+		f.listener.Protocol == l.Protocol && f.listener.HeaderTable == l.HeaderTable && slices.Equal(f.listener.TLS, l.TLS)
 }
 
 // start builds the proxy and accepts until stopAccepting. The socket's former
 // front must have stopped.
 func (f *front) start(a *App) error {
 	p, err := proxy.New(proxy.Config{
-		Governor: a.governor, Router: f, Logger: a.logger,
+		Governor: a.governor, Router: f, Logger: a.logger, HeaderTable: f.listener.HeaderTable,
 		Listeners: []proxy.Listener{{
 			Listener: f.socket.open(), Name: f.listener.Name, TLS: f.certs, TCP: f.listener.Protocol == "tcp",
 		}},

@@ -28,6 +28,9 @@ type Config struct {
 	Logger    *slog.Logger // nil: slog.Default
 	// MaxHeaderBytes bounds a request's header section. 0: 128 KiB.
 	MaxHeaderBytes int
+	// HeaderTable lets HTTP/2 clients compress headers with those of earlier
+	// requests; their sessions do not park.
+	HeaderTable bool
 	// CertificateCheck is how often certificate files are looked at. 0: 10 s.
 	CertificateCheck time.Duration
 }
@@ -94,7 +97,10 @@ func New(cfg Config) (*Proxy, error) {
 		p.listeners = append(p.listeners, newListener(cfg.Listeners[i]))
 	}
 	p.http1 = p.newHTTP1(cfg.MaxHeaderBytes)
-	p.http2 = h2.NewServer(h2.Config{Handler: p.handler, Logger: cfg.Logger, MaxHeaderBytes: cfg.MaxHeaderBytes})
+	p.http2 = h2.NewServer(h2.Config{
+		Handler: p.handler, Logger: cfg.Logger, MaxHeaderBytes: cfg.MaxHeaderBytes,
+		HeaderTable: cfg.HeaderTable, Begin: p.crew.begin,
+	})
 	return p, nil
 }
 
