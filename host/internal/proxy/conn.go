@@ -9,6 +9,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/leantls"
 )
 
 // conn is a connection that speaks HTTP/1, as net/http's server sees it. It
@@ -134,6 +135,9 @@ func (c *conn) Close() error {
 	}
 	if s := c.stay; s != nil && s.quiet {
 		c.stay = nil // nothing of c may be touched after Park
+		if tc, ok := c.Conn.(*tls.Conn); ok {
+			leantls.Release(tc)
+		}
 		if c.idle.Park(c) {
 			return nil
 		}
