@@ -62,7 +62,7 @@ func FuzzAnswer(f *testing.F) {
 			ours = exchangeOurs(method, answer)
 			theirs = exchangeTheirs(method, answer)
 		})
-		if theirs.status < 100 && !theirs.failed && ours.failed {
+		if theirs.header != "" && theirs.status < 100 && ours.failed {
 			return // a server could not pass it on
 		}
 		if ours != theirs {
