@@ -91,7 +91,11 @@ func newConn(s *session, early []byte) *Conn {
 func (h *Conn) resume() {
 	h.ready = h.session.greeting()
 	h.edit.wants = dropTable | editWindow
-	if h.session.last > 0 {
+	switch {
+	case h.session.debt() > 0:
+		h.edit.wants |= dropAnswer
+		h.greeted = true
+	case h.session.last > 0:
 		h.edit.wants |= dropReset
 		h.greeted = true
 	}
@@ -201,7 +205,11 @@ func (w *inbound) end(f header) {
 	case frameRSTStream:
 		h.closed(f.stream)
 	case frameSettings:
-		h.session.settled = h.session.settled || f.ack()
+		if f.ack() {
+			h.session.settled = true
+		} else {
+			h.session.opened = true
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ const (
 	editWindow                   // the first WINDOW_UPDATE of stream 0: to say what is missing
 	dropReset                    // RST_STREAM of the last stream, which the greeting began
 	dropPong                     // the ACK of the host's own PING
+	dropAnswer                   // everything on the last stream until it ends
 )
 
 // editor changes what a server writes where the client is to see something
@@ -22,12 +23,13 @@ type editor struct {
 	head [headerLen]byte
 	have int    // bytes of head that are filled
 	left uint32 // payload bytes of the current frame that are still to come
-	hold bool   // the current frame is kept, in held
+	drop bool   // the current frame is not written
+	hold bool   // it is kept, in held
 	held []byte
 }
 
 // done reports whether bytes may pass without the editor.
-func (e *editor) done() bool { return e.wants == 0 && e.have == 0 && !e.hold }
+func (e *editor) done() bool { return e.wants == 0 && e.have == 0 && !e.hold && !e.drop }
 
 // want begins an edit, at a frame's boundary.
 func (e *editor) want(edit uint8) { e.wants, e.left = e.wants|edit, 0 }
@@ -37,14 +39,15 @@ func (e *editor) take(out, p []byte) []byte {
 	for len(p) > 0 && !e.done() {
 		if e.left > 0 {
 			n := min(uint32(len(p)), e.left)
-			if e.hold {
+			switch {
+			case e.hold:
 				e.held = append(e.held, p[:n]...)
-			} else {
+			case !e.drop:
 				out = append(out, p[:n]...)
 			}
 			p, e.left = p[n:], e.left-n
-			if e.left == 0 && e.hold {
-				out = e.release(out)
+			if e.left == 0 {
+				out = e.end(out)
 			}
 			continue
 		}
@@ -56,17 +59,40 @@ func (e *editor) take(out, p []byte) []byte {
 		}
 		e.have = 0
 		f := parseHeader(e.head[:])
-		e.left = f.length
-		if e.hold = e.holds(f); e.hold {
-			e.held = append(e.held[:0], e.head[:]...)
-			if e.left == 0 {
-				out = e.release(out)
-			}
-		} else {
-			out = append(out, e.head[:]...)
+		out = e.begin(out, f)
+		if e.left == 0 {
+			out = e.end(out)
 		}
 	}
 	return append(out, p...)
+}
+
+// begin decides what becomes of a frame.
+func (e *editor) begin(out []byte, f header) []byte {
+	e.left = f.length
+	e.drop = e.wants&dropAnswer != 0 && f.stream == e.last
+	e.hold = !e.drop && e.holds(f)
+	switch {
+	case e.drop:
+		ended := (f.kind == frameData || f.kind == frameHeaders) && f.flags&flagEndStream != 0
+		if ended || f.kind == frameRSTStream {
+			e.wants &^= dropAnswer
+		}
+	case e.hold:
+		e.held = append(e.held[:0], e.head[:]...)
+	default:
+		out = append(out, e.head[:]...)
+	}
+	return out
+}
+
+// end is called when a frame is complete.
+func (e *editor) end(out []byte) []byte {
+	if e.hold {
+		out = e.release(out)
+	}
+	e.drop = false
+	return out
 }
 
 // holds reports whether a frame could be one that is waited for. Those are

@@ -51,6 +51,15 @@ func TestEditor(t *testing.T) {
 				fr.WriteWindowUpdate(0, 7)
 				fr.WriteData(5, true, make([]byte, 300))
 			}}},
+		"a session in debt": {editor{wants: dropTable | editWindow | dropAnswer, recvWin: 1 << 20, last: 7},
+			[]func(*http2.Framer){settings(4096), func(fr *http2.Framer) {
+				fr.WriteWindowUpdate(0, 1<<20-initialWindow)
+				fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 7, EndHeaders: true, BlockFragment: []byte{0x88}})
+				fr.WriteData(7, false, make([]byte, 4096))
+				fr.WriteData(7, true, nil)
+				fr.WriteRSTStream(7, http2.ErrCodeStreamClosed)
+			}},
+			[]func(*http2.Framer){func(fr *http2.Framer) { fr.WriteRSTStream(7, http2.ErrCodeStreamClosed) }}},
 		"a full window": {editor{wants: dropTable | editWindow, recvWin: initialWindow + 1000},
 			[]func(*http2.Framer){settings(4096), func(fr *http2.Framer) { fr.WriteWindowUpdate(0, 1000) }}, nil},
 		"a question to the server": {editor{wants: dropPong, nonce: nonce},
@@ -86,7 +95,7 @@ func TestEditor(t *testing.T) {
 func FuzzEditor(f *testing.F) {
 	f.Add(frames(func(fr *http2.Framer) { fr.WriteSettings(); fr.WriteWindowUpdate(0, 9); fr.WriteRSTStream(3, 1) }), uint8(31), 3)
 	f.Fuzz(func(t *testing.T, in []byte, wants uint8, step int) {
-		e := editor{wants: wants & 31, recvWin: 1 << 20, last: 3}
+		e := editor{wants: wants & 63, recvWin: 1 << 20, last: 3}
 		whole, _ := edit(e, in, max(len(in), 1))
 		parts, _ := edit(e, in, min(max(step, 1), max(len(in), 1)))
 		if !bytes.Equal(whole, parts) {

@@ -27,6 +27,9 @@ func (s *session) serve(early []byte, first bool) {
 		if !first {
 			h.resume()
 			opts.Settings = s.payload()
+			if debt := s.debt(); debt > 0 {
+				opts.Handler = payer{s, debt, s.server.base.Handler}
+			}
 		}
 		early = nil
 		var served net.Conn = h

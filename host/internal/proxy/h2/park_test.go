@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,7 +31,6 @@ func TestSettingsOutliveTheServer(t *testing.T) {
 	if n := r.answer(1); n != 90 || got != 10 {
 		t.Errorf("%d, then %d bytes", got, n)
 	}
-	r.WriteWindowUpdate(0, 100)
 	r.parked()
 	r.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1000})
 	if f, ok := r.read().(*http2.SettingsFrame); !ok || !f.IsAck() {
@@ -67,6 +67,68 @@ func TestSendWindowOutlivesTheServer(t *testing.T) {
 	r.WriteWindowUpdate(0, 100_000)
 	if n := r.answer(3); n != 100_000 {
 		t.Errorf("then %d bytes", n)
+	}
+}
+
+// Many clients give the window back only when half of it is gone.
+func TestSessionsSleepInDebt(t *testing.T) {
+	for _, stream := range []uint32{100, initialWindow, maxWindow} {
+		r := newRaw(t, hostConfig{}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: stream})
+		if stream == 100 { // what streams may send is not what is looked at
+			r.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 30_000})
+			r.read()
+		}
+		left, id := initialWindow, uint32(1)
+		for _, n := range []int{100, 20_000, 1, 30_000} {
+			r.parked()
+			if got := r.request(id, "x-size", strconv.Itoa(n)); got != n {
+				t.Fatalf("%d bytes, want %d", got, n)
+			}
+			left, id = left-n, id+2
+		}
+		if stream == 100 {
+			r.parked()
+			r.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 100})
+			r.read()
+			r.parked()
+			r.WriteWindowUpdate(0, 5)
+			r.ping()
+			r.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 30_000})
+			r.read()
+			left += 5
+		}
+		r.parked()
+		r.headers(id, true, "x-size", "29000")
+		got := 0
+		for got < left {
+			if f, ok := r.read().(*http2.DataFrame); ok {
+				got += len(f.Data())
+			}
+		}
+		r.ping()
+		if got != left {
+			t.Fatalf("%d bytes are sent into a window of %d", got, left)
+		}
+		r.WriteWindowUpdate(0, 50_000)
+		if n := r.answer(id); n != 29_000-left {
+			t.Errorf("then %d bytes, want %d", n, 29_000-left)
+		}
+	}
+}
+
+// An empty window is the deepest debt.
+func TestSessionsSleepWithoutAWindow(t *testing.T) {
+	r := newRaw(t, hostConfig{})
+	r.request(1, "x-size", strconv.Itoa(initialWindow))
+	r.parked()
+	r.headers(3, true, "x-size", "10")
+	if f, ok := r.read().(*http2.MetaHeadersFrame); !ok || f.StreamEnded() {
+		t.Fatalf("%v", f)
+	}
+	r.ping()
+	r.WriteWindowUpdate(0, 10)
+	if n := r.answer(3); n != 10 {
+		t.Errorf("%d bytes", n)
 	}
 }
 
@@ -395,15 +457,15 @@ func TestNothingBeginsAfterTheEnd(t *testing.T) {
 // Requests race the end of a session that falls asleep and wakes: each is
 // answered, or the GOAWAY says that it was not looked at.
 func TestEndRacesRequests(t *testing.T) {
-	h := newHost(t, hostConfig{idle: 20 * time.Millisecond, linger: 100 * time.Millisecond})
+	h := newHost(t, hostConfig{idle: 80 * time.Millisecond, linger: 100 * time.Millisecond})
 	var served, refused atomic.Int32
 	var wg sync.WaitGroup
-	for w := range 4 {
+	for w := range 8 {
 		wg.Go(func() {
-			for i := range 60 {
+			for i := range 25 {
 				r := greet(t, h)
 				r.WriteSettingsAck()
-				pause(18*time.Millisecond + time.Duration(i*4+w)*20*time.Microsecond)
+				pause(78*time.Millisecond + time.Duration(i*8+w)*20*time.Microsecond)
 				r.headers(1, true)
 				answered, last := r.outcome()
 				switch {

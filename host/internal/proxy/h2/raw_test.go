@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -134,9 +135,23 @@ func (r *raw) answer(id uint32) (n int) {
 			if f.StreamID == id && f.StreamEnded() {
 				return n
 			}
+			r.whole(f)
 		default:
 			r.t.Fatalf("on the way to an answer: %v", f)
 		}
+	}
+}
+
+// whole fails when a header section is not what serveEcho has written: the
+// client's table and the server's are out of step.
+func (r *raw) whole(f *http2.MetaHeadersFrame) {
+	r.t.Helper()
+	names := ""
+	for _, h := range f.Fields {
+		names += h.Name + " "
+	}
+	if f.PseudoValue("status") != "200" || !strings.Contains(names, "x-got") || !strings.Contains(names, "date") {
+		r.t.Fatalf("the header section is %v", f.Fields)
 	}
 }
 

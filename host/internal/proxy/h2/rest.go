@@ -14,8 +14,7 @@ func (h *Conn) ask() {
 		return
 	}
 	defer h.wmu.Unlock()
-	// A window below the initial one is what a new server cannot be told.
-	if !h.edit.done() || !h.out.boundary() || h.window() < initialWindow {
+	if !h.edit.done() || !h.out.boundary() || !h.session.solvent(h.window(), h.lastStream()) {
 		return
 	}
 	select {
@@ -60,6 +59,12 @@ func (h *Conn) quiet() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.streams.open) == 0 && !h.block && !h.ending && !h.quit
+}
+
+func (h *Conn) lastStream() uint32 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.streams.last
 }
 
 // window is what may be sent on stream 0. wmu is held.

@@ -53,6 +53,9 @@ type Server struct {
 	begin func(func()) bool
 	nonce [8]byte   // of PINGs to the server, which clients never see
 	desks sync.Pool // of *desk
+
+	secret string // the path of requests of the host's own
+	till   []byte // the header block of one
 }
 
 // NewServer returns a Server.
@@ -73,6 +76,9 @@ func NewServer(cfg Config) *Server {
 		begin: cfg.Begin,
 	}
 	rand.Read(s.nonce[:])
+	var secret [16]byte
+	rand.Read(secret[:])
+	s.secret, s.till = payment(secret[:])
 	s.desks.New = func() any { return new(desk) }
 	return s
 }

@@ -20,7 +20,9 @@ type session struct {
 
 	settings [maxKnown]uint32 // the client's, by id - 1
 	known    uint8            // which of them it has sent, by bit id - 1
+	opened   bool             // it has sent its first
 	settled  bool             // it has acknowledged ours
+	moved    bool             // it has changed the header table after its first
 	leastTab uint32           // the smallest header table it has allowed
 	sendWin  int32            // what we may send on stream 0
 	recvWin  int32            // what the client knows that it may send on stream 0
@@ -59,6 +61,7 @@ func (s *session) merge(id uint16, v uint32) {
 	s.known |= 1 << (id - 1)
 	if id == settingHeaderTable {
 		s.leastTab = min(s.leastTab, v)
+		s.moved = s.moved || s.opened
 	}
 }
 
@@ -86,15 +89,22 @@ func appendSetting(b []byte, id uint16, v uint32) []byte {
 
 // greeting is what a new server reads first, instead of the client's greeting:
 // the acknowledgement of its SETTINGS, what the client's window is above the
-// initial one, and a request on the last stream. That one is malformed, so the
-// server resets it without calling a handler, and knows from then on which
-// streams there have been: what still comes for them is nothing new to it.
+// initial one, and a request on the last stream: from then on the server knows
+// which streams there have been, and what still comes for them is nothing new
+// to it. The request is malformed, and reset without calling a handler, unless
+// there is a debt to pay.
 func (s *session) greeting() []byte {
-	b := appendFrame(make([]byte, 0, 3*headerLen+4), frameSettings, flagAck, 0, nil)
+	b := appendFrame(make([]byte, 0, 6*headerLen), frameSettings, flagAck, 0, nil)
 	if more := s.sendWin - initialWindow; more > 0 {
 		b = appendFrame(b, frameWindowUpdate, 0, 0, binary.BigEndian.AppendUint32(nil, uint32(more)))
 	}
-	if s.last > 0 {
+	switch debt := s.debt(); {
+	case debt > 0:
+		b = appendFrame(b, frameHeaders, flagEndStream|flagEndHeaders, s.last, s.server.till)
+		if s.known&(1<<(settingWindow-1)) != 0 && s.settings[settingWindow-1] < uint32(debt) {
+			b = appendFrame(b, frameWindowUpdate, 0, s.last, binary.BigEndian.AppendUint32(nil, uint32(debt)))
+		}
+	case s.last > 0:
 		b = appendFrame(b, frameHeaders, flagEndStream|flagEndHeaders, s.last, nil)
 	}
 	return b
