@@ -11,10 +11,10 @@ SOAK     := 1000000
 
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-.PHONY: help build plugins generate test check fuzz bench bench-table bench-isolation bench-park bench-scale bench-peers soak
+.PHONY: help build plugins generate test check fuzz bench bench-table bench-isolation bench-park bench-scale bench-peers bench-peers-table soak
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/host
 	$(GO) build -trimpath -o bin/host ./host
@@ -63,8 +63,13 @@ bench-park: ## what the readiness to park costs busy connections
 bench-scale: ## many idle connections: memory, deadlines at once, waking at once
 	$(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 10m ./host/bench/scale
 
-bench-peers: ## idle connections beside net/http, Caddy, nginx and HAProxy
-	$(GO) run ./host/bench/peers $(PEERS)
+bench-peers: ## idle connections and requests beside net/http, Caddy, nginx and HAProxy
+	sh host/bench/peers/install.sh
+	$(GO) run ./host/bench/peers -o host/bench/peers/results.new $(PEERS)
+	@mv host/bench/peers/results.new host/bench/peers/results.txt
+
+bench-peers-table: ## put the tables of host/bench/peers/results.txt into README.md
+	$(GO) run ./host/bench/peers -table host/bench/peers/results.txt -w README.md
 
 soak: ## a million requests over connections that park and wake
 	$(GO) test $(RACE) -run '^TestSoak$$' -timeout 60m ./host/internal/proxy -args -soak $(SOAK)

@@ -63,7 +63,10 @@ func park(t testing.TB, c *Conn, s Sleeper) {
 	if n != 0 || !errors.Is(err, ErrPark) {
 		t.Fatalf("read %d bytes, %v, want to be parked", n, err)
 	}
-	var ne net.Error
+	var ne interface {
+		Timeout() bool
+		Temporary() bool
+	} // as crypto/tls asks
 	if !errors.As(err, &ne) || !ne.Timeout() || !ne.Temporary() {
 		t.Fatalf("%v is no passing timeout", err)
 	}
