@@ -15,7 +15,7 @@ type Conn struct {
 	wire   wire
 	nc     net.Conn        // where HTTP is spoken: the wire, or TLS above it
 	tls    *tls.Conn       // nil in clear
-	raw    syscall.RawConn // nil: cannot be asked, so not be kept
+	raw    syscall.RawConn // nil: parked, or it cannot be asked and so not be kept
 	abort  func()          // closes from any goroutine; made once
 	client *Client         // set when it is first used
 
@@ -30,10 +30,14 @@ type Conn struct {
 func NewConn(c *idle.Conn) *Conn {
 	k := &Conn{wire: wire{conn: c}}
 	k.nc, k.abort = &k.wire, k.sever
-	if canAsk {
-		k.raw, _ = c.SyscallConn()
-	}
+	k.findRaw()
 	return k
+}
+
+func (k *Conn) findRaw() {
+	if canAsk {
+		k.raw, _ = k.wire.conn.SyscallConn()
+	}
 }
 
 // Wire returns what TLS is to be put over.

@@ -29,6 +29,7 @@ type stand struct {
 	dials  atomic.Int64
 	tls    *tls.Config // of the client; nil: in clear
 	serve  sync.WaitGroup
+	addr   atomic.Pointer[string] // of the server
 }
 
 // options vary a stand.
@@ -57,10 +58,12 @@ func newStand(t testing.TB, o options, script func(net.Conn)) *stand {
 		s.tls = &tls.Config{InsecureSkipVerify: true}
 		s.ln = tls.NewListener(ln, o.server)
 	}
+	addr := ln.Addr().String()
+	s.addr.Store(&addr)
 	account := idle.NewAccount("test", policy.Fixed{}, nil, o.law, policy.Limits{})
 	o.config.Dial = func(ctx context.Context) (*Conn, error) {
 		s.dials.Add(1)
-		nc, err := new(net.Dialer).DialContext(ctx, "tcp", ln.Addr().String())
+		nc, err := new(net.Dialer).DialContext(ctx, "tcp", *s.addr.Load())
 		if err != nil {
 			return nil, err
 		}

@@ -48,7 +48,14 @@ func (c *Client) popLocked() bool {
 	slept := k.place == asleep
 	c.unlinkLocked(k)
 	k.place = inUse
-	return !slept || k.wire.conn.Unpark()
+	if !slept {
+		return true
+	}
+	if !k.wire.conn.Unpark() {
+		return false
+	}
+	k.findRaw()
+	return true
 }
 
 // put keeps a connection for the next request, or closes it.
@@ -155,9 +162,13 @@ func (c *Client) sweepSome() bool {
 		}
 		c.hot = k.newer
 		leantls.Release(k.tls)
+		k.raw = nil // it would keep what the Governor may take from a parked one
 		if k.wire.conn.Park((*sleeper)(k)) {
 			k.place = asleep
-		} else if _, ending := k.wire.conn.Ending(); !ending { // else its ender is coming
+			continue
+		}
+		k.findRaw()
+		if _, ending := k.wire.conn.Ending(); !ending { // else its ender is coming
 			k.blind = true
 			c.blind++
 		}

@@ -94,6 +94,23 @@ func TestUnusedConnectionsPark(t *testing.T) {
 	})
 }
 
+// TestLongParkedConnectionsAreUsedAgain has the Governor take all but the
+// descriptor from them.
+func TestLongParkedConnectionsAreUsedAgain(t *testing.T) {
+	ways(t, options{idle: idle.Config{StripAfter: time.Millisecond}}, func(t *testing.T, o options) {
+		s := newStand(t, o, answers(hello))
+		first := s.mustGet()
+		tcp := first.conn.NetConn()
+		for range 2 {
+			eventually(t, "stripped", func() bool { return s.gov.Parked() == 1 && first.conn.NetConn() != tcp })
+			if u := s.mustGet(); u.conn != first.conn {
+				t.Error("not used again")
+			}
+			tcp = first.conn.NetConn()
+		}
+	})
+}
+
 // TestServerEndsOrSpeaks has the server close, or send what nobody asked for,
 // at every stage of being idle.
 func TestServerEndsOrSpeaks(t *testing.T) {
