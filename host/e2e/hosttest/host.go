@@ -56,11 +56,16 @@ func (h *Host) URL(scheme, path string) string {
 // written name="value".
 func (h *Host) Metric(t testing.TB, name string, pairs ...string) float64 {
 	t.Helper()
-	sum, err := scrape(h.Admin+"/metrics", name, pairs)
+	sum, err := h.Sample(name, pairs...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sum
+}
+
+// Sample is Metric outside the goroutine of the test.
+func (h *Host) Sample(name string, pairs ...string) (float64, error) {
+	return scrape(h.Admin+"/metrics", name, pairs)
 }
 
 func scrape(url, name string, pairs []string) (sum float64, err error) {
