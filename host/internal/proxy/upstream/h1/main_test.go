@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/textproto"
 	"runtime"
 	"strings"
@@ -215,4 +216,29 @@ func spin(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		runtime.Gosched()
 	}
+}
+
+const hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+// certificate makes a TLS configuration for a server.
+func certificate(t testing.TB) *tls.Config {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	defer s.Close()
+	return &tls.Config{Certificates: s.TLS.Certificates}
+}
+
+// ways are the kinds of connection that a pool holds.
+func ways(t *testing.T, o options, f func(*testing.T, options)) {
+	t.Run("plain", func(t *testing.T) { f(t, o) })
+	t.Run("tls", func(t *testing.T) { o.server = certificate(t); f(t, o) })
+}
+
+func (s *stand) mustGet() *user {
+	s.t.Helper()
+	u, status, content, err := s.get(request(s.t.Context(), "GET", ""))
+	if err != nil || status != 200 || content != "hello" {
+		s.t.Fatalf("%d %q, %v", status, content, err)
+	}
+	return u
 }
