@@ -50,7 +50,7 @@ func parsePlan(args []string) (*plan, error) {
 	sizes := f.String("sizes", "2000,8000", "idle `connections` at which memory is read")
 	f.IntVar(&p.rounds, "rounds", 5, "rounds of requests and accepts")
 	f.IntVar(&p.memRounds, "memory-rounds", 1, "rounds of memory and burst")
-	f.DurationVar(&p.settle, "settle", 5*time.Second, "wait before memory is read")
+	f.DurationVar(&p.settle, "settle", 15*time.Second, "wait before memory is read")
 	f.IntVar(&p.holdConns, "hold", 10000, "idle connections of hold")
 	f.DurationVar(&p.holdTime, "hold-time", time.Minute, "how long they are held")
 	f.IntVar(&p.requests, "requests", 20000, "requests of a round, over keep-alive connections")

@@ -156,7 +156,7 @@ func (a *App) govern(c *config.Config) {
 		Observer: observe.Both{a.metrics, a.lines}, ParkAfter: parkAfter(c),
 	})
 	a.metrics.Watch(a.governor, process, a.logs)
-	a.sweeper = newSweeper(a.governor.Parked)
+	a.sweeper = newSweeper(func() int { return a.governor.Parked() + a.governor.Stripped() })
 }
 
 // parkAfter is when quiet connections are parked, as package idle has it.

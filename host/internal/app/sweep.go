@@ -8,8 +8,8 @@ import (
 const (
 	// sweepEvery is how often the sweeper looks.
 	sweepEvery = time.Second
-	// sweepWorth is how many more connections have to be parked than at the
-	// last sweep: what each leaves behind is some 10 KB and more.
+	// sweepWorth is how many more connections have to be parked, or stripped,
+	// than at the last sweep: what each leaves behind is 1 to 30 KB.
 	sweepWorth = 64
 	// sweepLate is how many looks a sweep waits for a wave to end, at most.
 	sweepLate = 10
@@ -20,7 +20,7 @@ const (
 // from then on would keep them: Go collects when the heap has grown, or after
 // two minutes, and returns what is free little by little.
 type sweeper struct {
-	parked func() int
+	parked func() int // parked connections, and once more those stripped
 	sweep  func()
 	stop   chan struct{}
 	done   chan struct{}

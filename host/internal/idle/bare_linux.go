@@ -45,6 +45,7 @@ func (c *Conn) stripLocked() (after func()) {
 	p.leave(c)
 	_ = tcp.Close() // the socket stays open, so there is nothing to fail
 	c.inner, c.raw, c.fd = (*bare)(c), nil, int32(fd)+1
+	c.gov.stripped.Add(1)
 	if p.watch(c) {
 		return nil
 	}

@@ -402,3 +402,19 @@ func TestStripHammer(t *testing.T) {
 		t.Errorf("%d parked in the end", g.Parked())
 	}
 }
+
+func TestStrippedConnectionsAreCounted(t *testing.T) {
+	g := New(Config{ParkAfter: time.Millisecond, StripAfter: time.Millisecond})
+	defer g.Close()
+	c, far := admitted(t, g, account())
+	s := newSleeper()
+	park(t, c, s)
+	for g.Stripped() != 1 {
+		runtime.Gosched()
+	}
+	far.Write([]byte("x"))
+	s.wait(t, woken)
+	if g.Stripped() != 0 || g.Parked() != 0 {
+		t.Errorf("%d stripped, %d parked after the wake", g.Stripped(), g.Parked())
+	}
+}

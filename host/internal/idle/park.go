@@ -121,6 +121,9 @@ func (c *Conn) unparkLocked() Sleeper {
 	}
 	c.sleeper = nil
 	c.gov.parked.Add(-1)
+	if c.bareLocked() {
+		c.gov.stripped.Add(-1)
+	}
 	if c.ending.Load() == 0 && !c.closed {
 		// It may want to sleep again without a change of phase that would
 		// have the shard look.
@@ -226,5 +229,11 @@ func (g *Governor) startPoller() {
 	}
 }
 
+// Parks reports whether connections are parked, where the system can.
+func (g *Governor) Parks() bool { return g.cfg.ParkAfter > 0 }
+
 // Parked returns the number of parked connections.
 func (g *Governor) Parked() int { return int(g.parked.Load()) }
+
+// Stripped returns how many of them have only their descriptor left.
+func (g *Governor) Stripped() int { return int(g.stripped.Load()) }
