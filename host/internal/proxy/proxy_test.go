@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -10,9 +11,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"idlehost/host/internal/proxy/httpproxy"
 )
 
 func TestContentPassesBothWays(t *testing.T) {
@@ -93,14 +97,47 @@ func TestInformationalAnswersPass(t *testing.T) {
 		if b, _ := io.ReadAll(res.Body); string(b) != "content" {
 			t.Errorf("answer %q", b)
 		}
-		want := "[103 100]"
+		want, also := "[103 100]", ""
 		if m.h2() { // the HTTP/2 server takes the Expect header away, so the upstream does not see it
-			want = "[100 103]"
+			want, also = "[100 103]", "[100 100 103]"
 		}
-		if got := fmt.Sprint(codes); got != want {
+		if got := fmt.Sprint(codes); got != want && got != also {
 			t.Errorf("informational answers %s, want %s", got, want)
 		}
 	}, every...)
+}
+
+// A 103 must not take the place of the 100 that the client waits for before
+// it sends content.
+func TestContentIsInvitedBeforeEarlyHints(t *testing.T) {
+	run(t, func(t *testing.T, m mode) {
+		r := start(t, setup{mode: m, site: httpproxy.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Link", "</style.css>; rel=preload")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(http.StatusEarlyHints)
+			b, err := io.ReadAll(r.Body) // its 100 is one too many
+			w.WriteHeader(http.StatusEarlyHints)
+			fmt.Fprintf(w, "%s %v %v", b, err, w.Header())
+		})}})
+		var got []string
+		trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+			got = append(got, fmt.Sprint(code, h))
+			return nil
+		}}
+		ctx, cancel := context.WithTimeout(httptrace.WithClientTrace(t.Context(), trace), 10*time.Second)
+		defer cancel()
+		req := r.request("POST", "/", "content")
+		req.Header.Set("Expect", "100-continue")
+		res := r.do(req.WithContext(ctx))
+		const link = "map[Link:[</style.css>; rel=preload]]"
+		if b, err := io.ReadAll(res.Body); string(b) != "content <nil> "+link {
+			t.Errorf("answer %q, %v", b, err)
+		}
+		want := []string{"100 map[]", "103 " + link, "103 " + link, "103 " + link}
+		if !slices.Equal(got, want) {
+			t.Errorf("informational answers %q, want %q", got, want)
+		}
+	}, h2c, h2s)
 }
 
 func TestExpectRefusedBeforeContent(t *testing.T) {

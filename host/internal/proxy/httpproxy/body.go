@@ -17,8 +17,9 @@ type body struct {
 	x      *exchange
 	stream *idle.Stream // HTTP/2 only
 
-	closed atomic.Bool
-	read   atomic.Bool // to its end
+	closed  atomic.Bool
+	arrived atomic.Bool // a read has returned: it waits for no answer 100
+	read    atomic.Bool // to its end
 
 	mu  sync.Mutex // guards the following
 	err error      // what cut the content short
@@ -35,6 +36,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.x.Touched.Store(true)
 	n, err := b.from.Read(p)
+	b.arrived.Store(true)
 	if b.stream != nil {
 		b.stream.Progress(n)
 	}

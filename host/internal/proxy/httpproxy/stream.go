@@ -14,8 +14,9 @@ import (
 // applies to the stream.
 type streamWriter struct {
 	http.ResponseWriter
-	x      *exchange
-	stream *idle.Stream // nil before the first write
+	x       *exchange
+	stream  *idle.Stream // nil before the first write
+	invited bool         // an answer 100 has been written
 }
 
 // writePiece bounds one write, so that a slow client's progress is seen. It is
