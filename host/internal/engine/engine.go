@@ -175,12 +175,6 @@ func (e *Engine) disown(p *Policy) {
 	delete(e.policies, p)
 }
 
-func (e *Engine) closed() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.policies == nil
-}
-
 // emit hands lines to the configured log. No lock may be held.
 func (e *Engine) emit(module string, lines []line) {
 	if e.cfg.Log == nil {

@@ -1,5 +1,7 @@
 package h2
 
+//lint:file-ignore SA1019 see server.go
+
 import (
 	"crypto/tls"
 	"errors"
