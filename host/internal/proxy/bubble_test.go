@@ -292,7 +292,13 @@ func TestRequestThatRacesTheEndIsServed(t *testing.T) {
 		// The request is in the pipe when the session is ended: both wake at
 		// once, in either order.
 		s.headers(1, true)
-		gov.Each(func(c *idle.Conn) bool { c.Shut(policy.ReasonPolicy); return true })
+		ctx, cancel := context.WithCancel(t.Context())
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			gov.Drain(ctx)
+		}()
+		defer func() { cancel(); <-drained }()
 		time.Sleep(time.Second)
 		close(release)
 		for {
