@@ -122,8 +122,8 @@ func (g *Governor) Open() int { return int(g.open.Load()) }
 // Draining reports whether Drain was called.
 func (g *Governor) Draining() bool { return g.draining.Load() }
 
-// Each calls f for every open connection until it returns false. One that is
-// just being looked at may be missed.
+// Each calls f for every open connection, once, until it returns false, and for
+// some that have just been closed.
 func (g *Governor) Each(f func(*Conn) bool) {
 	var conns []*Conn
 	for _, s := range g.shards {

@@ -26,7 +26,8 @@ type shard struct {
 
 	mu     sync.Mutex // guards the following; a Conn's mu may be held, never taken
 	wheel  *wheel.Wheel[timed]
-	wakeAt int64 // when the goroutine looks next
+	wakeAt int64    // when the goroutine looks next
+	due    []*entry // out of the wheel to be looked at; those of one turn
 }
 
 func newShard(k *clock, step int64) *shard {
@@ -84,11 +85,12 @@ func (s *shard) serve() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	q := newQuestion()
-	var due []*entry
 	for {
 		now := s.clock.now()
 		s.mu.Lock()
-		due = s.wheel.Advance(now, due[:0])
+		clear(s.due)
+		s.due = s.wheel.Advance(now, s.due[:0])
+		due := s.due
 		s.wakeAt = s.wheel.Next()
 		wait := s.wakeAt - now
 		if len(due) > 0 {
@@ -96,9 +98,8 @@ func (s *shard) serve() {
 		}
 		s.mu.Unlock()
 		if len(due) > 0 {
-			for i, e := range due {
+			for _, e := range due {
 				e.Owner.expire(now, q)
-				due[i] = nil
 			}
 			continue
 		}
@@ -112,16 +113,23 @@ func (s *shard) serve() {
 	}
 }
 
-// conns appends every connection of the shard to list.
+// conns appends every connection of the shard to list, once, and some that have
+// just been closed. Thousands may be due, and out of the wheel, at one time.
 func (s *shard) conns(list []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wheel.Each(func(e *entry) bool {
+	add := func(e *entry) bool {
 		if c, ok := e.Owner.(*Conn); ok {
 			list = append(list, c)
 		}
 		return true
-	})
+	}
+	s.wheel.Each(add)
+	for _, e := range s.due {
+		if s.wheel.Due(e) == wheel.Never { // it has not been put back
+			add(e)
+		}
+	}
 	return list
 }
 

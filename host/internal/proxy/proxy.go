@@ -218,19 +218,22 @@ func (p *Proxy) wait(done chan struct{}) {
 	close(done)
 }
 
-// sever closes connections until done. One that was on its way from one stage
-// to the next may be missed at first.
+// sever closes connections until done, and once more: one that was on its way
+// from one stage to the next, or to be parked, may be missed at first.
 func (p *Proxy) sever(done chan struct{}) {
 	t := time.NewTicker(10 * time.Millisecond)
 	defer t.Stop()
-	for {
+	for last := false; ; {
 		p.gov.Each(func(c *idle.Conn) bool {
 			c.Close()
 			return true
 		})
+		if last {
+			return
+		}
 		select {
 		case <-done:
-			return
+			last = true
 		case <-t.C:
 		}
 	}

@@ -1,0 +1,45 @@
+package idle
+
+import (
+	"testing"
+	"time"
+
+	"idlehost/host/internal/books"
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
+)
+
+// Connections that are due together are out of the wheel together: Proxy.Close
+// and Drain would leave those that Each does not find open.
+func TestEachFindsConnectionsThatAreDue(t *testing.T) {
+	const n = 50
+	law := testTimeouts
+	law[abi.PhaseIdle].Idle = 50 * time.Millisecond
+	var g *Governor
+	found := make(chan map[*Conn]int, n)
+	a := NewAccount("acme", decide(func(q *policy.Ask) policy.Verdict {
+		if policy.Kind(q.Event.Kind) != abi.KindTimeout {
+			return policy.Verdict{}
+		}
+		seen := map[*Conn]int{}
+		g.Each(func(c *Conn) bool { seen[c]++; return true })
+		found <- seen
+		return policy.Verdict{Action: abi.ActionExtend, Deadline: time.Hour}
+	}), books.New(books.Config{}), law, policy.Limits{})
+	g = New(Config{ParkAfter: -1, Shards: 1, Granularity: 50 * time.Millisecond})
+	t.Cleanup(func() { g.Close() })
+	for range n {
+		admitted(t, g, a)
+	}
+	for range n {
+		seen := <-found
+		if len(seen) != n {
+			t.Fatalf("%d of %d connections were found", len(seen), n)
+		}
+		for _, times := range seen {
+			if times != 1 {
+				t.Fatalf("one was found %d times", times)
+			}
+		}
+	}
+}
