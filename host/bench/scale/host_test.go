@@ -80,8 +80,8 @@ func (h *held) Wake(c *idle.Conn) {
 // Finish closes.
 func (h *held) Finish(c *idle.Conn, _ policy.Reason) { c.Close() }
 
-// host governs count connections to the address that it prints, prints its
-// figures, and wakes at a line of input: then it prints those that follow.
+// host governs count connections to the address that it prints, counts, from a
+// line of input on, what it takes to wake, and prints its figures.
 func host(count string) error {
 	n, err := strconv.Atoi(count)
 	if err != nil {
@@ -117,6 +117,7 @@ func host(count string) error {
 	h.measureDue(&f)
 	fmt.Println("held")
 	if in := bufio.NewScanner(os.Stdin); in.Scan() {
+		fmt.Println("counting")
 		h.measureWake(&f)
 	}
 	return json.NewEncoder(os.Stdout).Encode(f)
