@@ -28,6 +28,9 @@ type Limits struct {
 	Ceiling time.Duration
 	// Connections is how many connections the tenant may have open. 0: any number.
 	Connections int
+	// ClientConnections is how many of them one client, told by its address,
+	// may have open. 0: any number.
+	ClientConnections int
 	// Worth is what sparing a client one reconnect is worth, in time of
 	// holding its connection.
 	Worth time.Duration

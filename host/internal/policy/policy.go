@@ -46,6 +46,8 @@ type Verdict struct {
 	// Fault tells why the tenant's policy did not, where Source is
 	// SourceFallback.
 	Fault Fault
+	// Role is that of the version that was asked, or should have been.
+	Role Role
 }
 
 // Policy answers questions. Decide is called from several goroutines, must
