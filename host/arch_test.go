@@ -25,6 +25,10 @@ const imports = `
 
 	/sdk/abi < policy;
 	policy, /sdk/abi < books, tenant, config;
+	NONE < store, api, proxy/proxyproto;
+	store < store/file, store/storetest;
+	policy, store, api < control;
+	api < admin/v1, client;
 	policy, engine/gate, engine/meter, /sdk/abi < engine;
 	policy, books, wheel, /sdk/abi < idle;
 	policy, idle, /sdk/abi < observe;
@@ -35,13 +39,13 @@ const imports = `
 	policy, idle, proxy/leantls, /sdk/abi < proxy/tunnel;
 	policy, idle, proxy/upstream, proxy/tunnel, /sdk/abi < proxy/tcpproxy;
 	policy, idle, proxy/upstream, proxy/tunnel, proxy/h2, /sdk/abi < proxy/httpproxy;
-	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/leantls, /sdk/abi < proxy;
+	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/leantls, proxy/proxyproto, /sdk/abi < proxy;
 
-	NONE < admin;
+	api, admin/v1 < admin;
 	policy, idle, books, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
-	proxy/tcpproxy, demo, observe, admin, /plugins, /sdk/abi < app;
+	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, store, store/file, check, /plugins, /sdk/abi < app;
 	policy, config, engine, engine/gate, /sdk/abi < check;
-	app, config, check, engine/forge, /plugins < cli;
+	app, api, client, config, check, engine/forge, /plugins < cli;
 	cli < /host;
 
 	/sdk/abi < /sdk/go, /sdk/tck;
@@ -58,13 +62,18 @@ var only = []struct{ path, packages, why string }{
 	{"github.com/BurntSushi/toml", "config /sdk/abi/gen", "the file format is config's"},
 	{"github.com/spf13", "cli", "flags are parsed in one place"},
 	{"golang.org/x/net/http2", "proxy/h2 proxy/httpproxy proxy/upstream", "its home moved to net/http with Go 1.27: keep its use in one place"},
+	{"go.etcd.io/bbolt", "store/file", "one room knows how the store lies on disk"},
+	{"github.com/jedisct1/go-minisign", "control", "signatures are a rule of control"},
+	{"github.com/getkin/kin-openapi", "", "the document is held against the handlers by tests"},
+	{"github.com/schollz/progressbar", "cli", "people are at the command line only"},
 	{"github.com/coder/websocket", "", "a client for tests"},
 	{"google.golang.org/grpc", "", "a client for tests"},
 	{"idlehost/host/internal/testnet", "", "fakes are for tests"},
 	{"idlehost/host/internal/engine/wasmtest", "engine/gate/gatetest engine/hostile", "fakes are for tests"},
 	{"idlehost/host/internal/engine/gate/gatetest", "", "fakes are for tests"},
+	{"idlehost/host/internal/store/storetest", "", "it is what stores are tested by"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
-	{"testing", "testnet engine/wasmtest engine/gate/gatetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
+	{"testing", "testnet engine/wasmtest engine/gate/gatetest store/storetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
 	{"unsafe", "idle engine proxy/leantls /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel and crypto/tls only"},
 }
 
