@@ -112,7 +112,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	remedies := c.Plugin.Remedies()
-	a.tenant = tenant.New(tenant.Config{Name: c.Tenant.Name, Logger: a.logger, Remedies: &remedies})
+	a.tenant = tenant.New(tenant.Config{Name: c.Tenants.Default, Logger: a.logger, Remedies: &remedies})
 	if err := a.install(ctx, c, m); err != nil {
 		return err
 	}

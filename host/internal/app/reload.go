@@ -83,7 +83,7 @@ func (a *App) warnOfRestart(c *config.Config) {
 	old := a.current
 	var keys []string
 	for key, changed := range map[string]bool{
-		"tenant.name":          old.Tenant != c.Tenant,
+		"tenants.default":      old.Tenants.Default != c.Tenants.Default,
 		"log.format":           old.Log.Format != c.Log.Format,
 		"limits.connections":   old.Limits.Connections != c.Limits.Connections,
 		"limits.clients":       old.Limits.Clients != c.Limits.Clients,

@@ -24,13 +24,13 @@ func (c *Config) check(ps *Problems) {
 	k := checker{c: c, problems: ps}
 	k.listeners()
 	k.targets("upstream.targets", c.Upstream.Targets)
-	k.remedies()
+	k.remedies("plugin", k.c.Plugin)
 	k.routes()
 	k.timeouts()
 	k.numbers()
 	k.admin()
 	k.log()
-	k.tenant()
+	k.tenants()
 }
 
 type checker struct {
@@ -53,13 +53,35 @@ func (k checker) listeners() {
 		}
 		names[l.Name], addresses[l.Address] = true, true
 		k.choice(path+".protocol", l.Protocol, "http", "tcp")
-		if l.Tenant != "" && l.Tenant != k.c.Tenant.Name {
-			k.bad(path+".tenant", fmt.Sprintf("no tenant is called %q", l.Tenant), nearest(l.Tenant, []string{k.c.Tenant.Name}))
-		}
+		k.owner(path, l)
 		k.targets(path+".upstream", l.Upstream)
+		k.networks(path+".proxy_from", l.ProxyFrom)
 		k.fits(path, l)
 		k.networks(path+".trusted_proxies", l.TrustedProxies)
 		k.certificates(path+".tls", l.TLS)
+	}
+}
+
+// owner checks how the tenants of a listener are told apart. One that is named
+// may also be in the store, which is not looked into here.
+func (k checker) owner(path string, l Listener) {
+	k.choice(path+".tenant_by", l.TenantBy, "listener", "sni", "host", "destination")
+	names := []string{k.c.Tenants.Default}
+	for _, t := range k.c.Declared {
+		names = append(names, t.Name)
+	}
+	if l.Tenant != "" && k.c.Store.Dir == "" && !slices.Contains(names, l.Tenant) {
+		k.bad(path+".tenant", fmt.Sprintf("no tenant is called %q", l.Tenant), nearest(l.Tenant, names))
+	}
+	switch {
+	case l.Tenant != "" && l.TenantBy != "" && l.TenantBy != "listener":
+		k.bad(path+".tenant_by", fmt.Sprintf("every connection is %s's already", l.Tenant), "keep one of tenant and tenant_by")
+	case l.TenantBy == "sni" && len(l.TLS) == 0:
+		k.bad(path+".tenant_by", "a listener without TLS sees no server name", `use "host"`)
+	case l.TenantBy == "host" && l.Protocol == "tcp":
+		k.bad(path+".tenant_by", "a tcp listener sees no requests", "")
+	case l.TenantBy == "destination" && len(l.ProxyFrom) == 0:
+		k.bad(path+".tenant_by", "only the PROXY protocol names destinations", "set proxy_from")
 	}
 }
 
@@ -136,6 +158,16 @@ func (k checker) networks(path string, networks []string) {
 		}
 		if _, err := netip.ParseAddr(n); err != nil {
 			k.bad(Index(path, i), fmt.Sprintf("%q is neither an address nor a network", n), `such as "10.0.0.0/8"`)
+		}
+	}
+}
+
+func (k checker) destinations(path string, list []string) {
+	for i, d := range list {
+		_, port := netip.ParseAddrPort(d)
+		_, net := netip.ParsePrefix(d)
+		if _, addr := netip.ParseAddr(d); port != nil && net != nil && addr != nil {
+			k.bad(Index(path, i), fmt.Sprintf("%q is no address", d), `such as "192.0.2.1", "192.0.2.1:443" or "192.0.2.0/24"`)
 		}
 	}
 }

@@ -10,7 +10,9 @@ type Config struct {
 	Listeners []Listener `toml:"listener"`
 	Upstream  Upstream   `toml:"upstream"`
 	Plugin    Plugin     `toml:"plugin"`
-	Tenant    Tenant     `toml:"tenant"`
+	Tenants   Tenants    `toml:"tenants"`
+	Declared  []Tenant   `toml:"tenant"`
+	Store     Store      `toml:"store"`
 	Timeouts  Timeouts   `toml:"timeouts"`
 	Limits    Limits     `toml:"limits"`
 	Routes    []Route    `toml:"route"`
@@ -31,9 +33,18 @@ type Listener struct {
 	Address string `toml:"address"`
 	// Protocol is "http" (HTTP/1 and HTTP/2) or "tcp" (relayed bytes).
 	Protocol string `toml:"protocol"`
-	// Tenant is the name of the tenant its connections belong to. Empty: the
-	// only one.
+	// Tenant is the name of the tenant that its connections belong to. Empty:
+	// TenantBy tells.
 	Tenant string `toml:"tenant,omitempty"`
+	// TenantBy is how the tenant of a connection is known: "listener" (Tenant,
+	// else the default one), "sni", "host" (of the first request) or
+	// "destination" (that the PROXY protocol names). Empty: "listener" where
+	// there is no other tenant or Tenant is set, else "sni" with TLS, "host"
+	// without, and "listener" for tcp.
+	TenantBy string `toml:"tenant_by,omitempty"`
+	// ProxyFrom are addresses or networks whose connections begin with a
+	// header of the PROXY protocol, version 1 or 2.
+	ProxyFrom []string `toml:"proxy_from,omitempty"`
 	// Upstream replaces the targets of [upstream] for this listener.
 	Upstream []string `toml:"upstream,omitempty"`
 	// TrustedProxies are addresses or networks whose forwarding headers are
@@ -90,11 +101,6 @@ type Plugin struct {
 	Dir string `toml:"-"`
 }
 
-// Tenant is whom connections, books and policy belong to.
-type Tenant struct {
-	Name string `toml:"name"`
-}
-
 // Limits bound how much is open and remembered. 0: no limit of the host's own.
 type Limits struct {
 	// Connections is how many connections the host may have open, both sides.
@@ -126,8 +132,27 @@ type Admin struct {
 	TokenEnv string `toml:"token_env,omitempty"`
 	// TokenFile is a file whose lines are bearer tokens.
 	TokenFile string `toml:"token_file,omitempty"`
+	// Open lets everybody in who reaches a loopback address, as an operator,
+	// where no token is configured.
+	Open bool `toml:"open"`
+	// TLSCert and TLSKey are PEM files; with them the server speaks HTTPS.
+	TLSCert string `toml:"tls_cert,omitempty"`
+	TLSKey  string `toml:"tls_key,omitempty"`
+	// ClientCA is a PEM file of the authorities that sign clients'
+	// certificates; Clients says who they are.
+	ClientCA string   `toml:"client_ca,omitempty"`
+	Clients  []Client `toml:"client,omitempty"`
 	// Pprof serves /debug/pprof.
 	Pprof bool `toml:"pprof"`
+}
+
+// Client is the bearer of a certificate.
+type Client struct {
+	// Name is the common name of the certificate, or one of its DNS, e-mail or
+	// URI names.
+	Name string `toml:"name"`
+	// Tenant is the only one that it may look after. Empty: it is an operator.
+	Tenant string `toml:"tenant,omitempty"`
 }
 
 // Off is the address of an admin server that does not run.

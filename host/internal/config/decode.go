@@ -65,6 +65,16 @@ func (d *decoder) value(path string, v any, dst reflect.Value) {
 			return
 		}
 		d.bad(path, "is "+kind(v)+", want a whole number", "")
+	case reflect.Float64:
+		switch n := v.(type) {
+		case float64:
+			dst.SetFloat(n)
+			return
+		case int64:
+			dst.SetFloat(float64(n))
+			return
+		}
+		d.bad(path, "is "+kind(v)+", want a number", "")
 	case reflect.Slice:
 		d.list(path, v, dst)
 	case reflect.Map:

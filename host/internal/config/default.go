@@ -10,10 +10,10 @@ const DefaultAddress = "127.0.0.1:8080"
 func Default() *Config {
 	return &Config{
 		Upstream: Upstream{DialTimeout: seconds(10)},
-		Tenant:   Tenant{Name: "default"},
+		Tenants:  Tenants{Default: "default", Unknown: "default", RestAfter: Duration(10 * time.Minute)},
 		Timeouts: defaultTimeouts(),
 		Limits:   Limits{Clients: 16384, ParkAfter: Duration(100 * time.Millisecond)},
-		Admin:    Admin{Address: "127.0.0.1:9900"},
+		Admin:    Admin{Address: "127.0.0.1:9900", Open: true},
 		Log:      Log{Format: "text", Level: "info", Rate: 50, Burst: 200},
 		Drain:    Drain{Timeout: seconds(30)},
 		origins:  map[string]string{},
@@ -58,7 +58,10 @@ func (c *Config) Complete() {
 		l := &c.Listeners[i]
 		l.Name = or(l.Name, l.Address)
 		l.Protocol = or(l.Protocol, "http")
-		l.Tenant = or(l.Tenant, c.Tenant.Name)
+		l.TenantBy = c.tenantBy(*l)
+		if l.TenantBy == "listener" {
+			l.Tenant = or(l.Tenant, c.Tenants.Default)
+		}
 	}
 }
 

@@ -22,9 +22,9 @@ func (p Plugin) Remedies() policy.Remedies {
 	return r
 }
 
-func (k checker) remedies() {
-	for _, cause := range slices.Sorted(maps.Keys(k.c.Plugin.OnFault)) {
-		path := "plugin.on_fault." + cause
+func (k checker) remedies(plugin string, p Plugin) {
+	for _, cause := range slices.Sorted(maps.Keys(p.OnFault)) {
+		path := plugin + ".on_fault." + cause
 		if _, ok := policy.ParseFault(cause); !ok {
 			hint := nearest(cause, policy.FaultNames())
 			if hint == "" {
@@ -32,6 +32,6 @@ func (k checker) remedies() {
 			}
 			k.bad(path, fmt.Sprintf("%q is no cause of a fault", cause), hint)
 		}
-		k.choice(path, k.c.Plugin.OnFault[cause], policy.RemedyNames()...)
+		k.choice(path, p.OnFault[cause], policy.RemedyNames()...)
 	}
 }

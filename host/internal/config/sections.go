@@ -73,9 +73,39 @@ func (k checker) admin() {
 	if a.TokenEnv != "" && a.TokenFile != "" {
 		k.bad("admin.token_file", "token_env names the token already", "keep one of the two")
 	}
-	if a.TokenEnv == "" && a.TokenFile == "" && a.Address != "" && !Loopback(a.Address) {
+	if a.Open && !a.Guarded() && a.Address != "" && !Loopback(a.Address) {
 		k.bad("admin.address", fmt.Sprintf("%s is not a loopback address, and no token protects it", a.Address),
 			"set token_env or token_file in [admin], or listen on 127.0.0.1")
+	}
+	if (a.TLSCert == "") != (a.TLSKey == "") {
+		k.bad("admin.tls_cert", "tls_cert and tls_key belong together", "")
+	}
+	k.clients()
+}
+
+// Guarded reports whether the configuration names somebody who may come in.
+func (a Admin) Guarded() bool {
+	return a.TokenEnv != "" || a.TokenFile != "" || a.ClientCA != "" && len(a.Clients) > 0
+}
+
+func (k checker) clients() {
+	a := k.c.Admin
+	if a.ClientCA != "" && a.TLSCert == "" {
+		k.bad("admin.client_ca", "clients' certificates need TLS", "set tls_cert and tls_key")
+	}
+	seen := map[string]bool{}
+	for i, c := range a.Clients {
+		path := Index("admin.client", i)
+		if c.Name == "" {
+			k.bad(path+".name", "is missing", "the common name of the certificate")
+		}
+		if seen[c.Name] {
+			k.bad(path+".name", fmt.Sprintf("%q is named already", c.Name), "")
+		}
+		seen[c.Name] = true
+		if a.ClientCA == "" {
+			k.bad(path, "nobody's certificates are trusted", "set client_ca")
+		}
 	}
 }
 
@@ -95,14 +125,4 @@ func Loopback(address string) bool {
 func (k checker) log() {
 	k.choice("log.format", k.c.Log.Format, "text", "json")
 	k.choice("log.level", k.c.Log.Level, "debug", "info", "warn", "error")
-}
-
-// tenant holds the name to what a metric label, a file name and a URL take.
-func (k checker) tenant() {
-	const longest = 64
-	name := k.c.Tenant.Name
-	rest := strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_.")
-	if name == "" || len(name) > longest || rest != "" {
-		k.bad("tenant.name", fmt.Sprintf("%q is not a name", name), fmt.Sprintf("up to %d letters, digits, -, _ and .", longest))
-	}
 }
