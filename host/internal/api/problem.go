@@ -39,11 +39,13 @@ const (
 	KindForbidden        = "forbidden"              // 403
 	KindNotFound         = "not-found"              // 404
 	KindMethod           = "method-not-allowed"     // 405
+	KindTimeout          = "timeout"                // 408: the request came too slowly
 	KindConflict         = "conflict"               // 409: the state does not allow it
 	KindDeclared         = "declared"               // 409: the configuration file has it
 	KindPrecondition     = "precondition-failed"    // 412: changed meanwhile
 	KindTooLarge         = "too-large"              // 413
 	KindMediaType        = "unsupported-media-type" // 415
+	KindMisdirected      = "misdirected"            // 421: meant for another host
 	KindInvalid          = "invalid"                // 422: the request makes no sense
 	KindRefused          = "policy-refused"         // 422: Cause and Report say why
 	KindSignature        = "signature"              // 422: missing or wrong
@@ -60,6 +62,7 @@ var kinds = map[string]struct {
 }{
 	KindUnauthorized: {401, "authentication is needed"}, KindForbidden: {403, "not allowed"},
 	KindNotFound: {404, "there is no such thing"}, KindMethod: {405, "method not allowed"},
+	KindTimeout: {408, "the request came too slowly"}, KindMisdirected: {421, "meant for another host"},
 	KindConflict: {409, "the present state does not allow it"}, KindDeclared: {409, "declared in the configuration file"},
 	KindPrecondition: {412, "it has changed meanwhile"}, KindTooLarge: {413, "too large"},
 	KindMediaType: {415, "unsupported media type"}, KindInvalid: {422, "the request makes no sense"},
