@@ -11,7 +11,7 @@ type Policy struct {
 	Size   int       `json:"size"` // bytes of the module
 	Added  time.Time `json:"added"`
 	// Report is what the check of the module said, as JSON.
-	Report json.RawMessage `json:"report"`
+	Report json.RawMessage `json:"report,omitempty"`
 }
 
 // Token lets its bearer in. The secret itself is nowhere kept.

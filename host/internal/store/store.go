@@ -14,24 +14,32 @@ var (
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("exists already")
 	ErrClosed   = errors.New("store is closed")
+	// ErrInvalid is of what cannot be kept as it is: a name that is none, a
+	// module that has another digest, a number that JSON has no form for.
+	ErrInvalid = errors.New("not valid")
 )
 
 // Store keeps what must outlive the process. A change that has returned
 // without an error is there after a crash at any later moment, with its audit
 // entry; one that has not is there as a whole or not at all. Safe for
 // concurrent use. What it returns is the caller's, and so is what it is given.
+// Names and digests that nothing can have are not found, and cannot be added:
+// ErrInvalid. Where ctx is done before a change has begun, nothing changes and
+// the error is ctx's.
 type Store interface {
 	// Tenant returns a tenant; ErrNotFound.
 	Tenant(ctx context.Context, name string) (*Tenant, error)
 	// Tenants returns up to limit tenants in the order of their names, those
 	// after the one named. limit 0: all.
 	Tenants(ctx context.Context, after string, limit int) ([]*Tenant, error)
-	// Create adds a tenant and sets its Revision; ErrExists.
+	// Create adds a tenant and sets its three revisions, which are one;
+	// ErrExists.
 	Create(ctx context.Context, t *Tenant, e Entry) error
 	// Update changes a tenant: edit is given a copy that already has the new
 	// Revision, and returns what the audit log is to say. An error of edit
 	// ends it without a change and is returned as it is. A store may call edit
-	// more than once; the last call counts. ErrNotFound.
+	// more than once; the last call counts. It must not change the store, nor
+	// the tenant's name. ErrNotFound.
 	Update(ctx context.Context, name string, edit func(*Tenant) (Entry, error)) (*Tenant, error)
 	// Delete removes a tenant with its tokens and learned states; allow may
 	// refuse. ErrNotFound.
@@ -39,10 +47,12 @@ type Store interface {
 	// Watch has f called with the name of every tenant that is created,
 	// changed or deleted from now on, by this process or another, until stop
 	// is called; f is called by one goroutine at a time, after the change.
-	// Changes may be reported together, and more than once.
+	// Changes may be reported together, and more than once. A slow f delays
+	// nobody. stop waits for f if it is running: f must not call it.
 	Watch(f func(name string)) (stop func())
 
-	// PutPolicy adds a policy and its module; one that is there stays as it is.
+	// PutPolicy adds a policy and its module; one that is there stays as it is,
+	// but its grace begins anew, and its module is made whole if it was not.
 	PutPolicy(ctx context.Context, p *Policy, wasm []byte) error
 	// Policy returns a policy by digest; ErrNotFound.
 	Policy(ctx context.Context, digest string) (*Policy, error)
@@ -50,10 +60,11 @@ type Store interface {
 	Module(ctx context.Context, digest string) ([]byte, error)
 	// Sweep removes policies that no tenant's Versions name and that were put
 	// longer ago than the store's grace (an upload puts the policy first and
-	// names it then). It returns how many.
+	// names it then). It returns how many. Tokens that have expired go too.
 	Sweep(ctx context.Context) (int, error)
 
-	// PutToken adds a token; ErrExists where its ID is taken.
+	// PutToken adds a token; ErrExists where its ID is taken, ErrNotFound where
+	// its tenant is not there: who comes after it must not inherit the token.
 	PutToken(ctx context.Context, t *Token, e Entry) error
 	// Token returns a token by ID; ErrNotFound.
 	Token(ctx context.Context, id string) (*Token, error)
@@ -66,17 +77,21 @@ type Store interface {
 	// Note adds an entry to the audit log by itself.
 	Note(ctx context.Context, e Entry) error
 	// Audit returns up to limit entries, the newest first, whose Seq is below
-	// before (0: any) and whose Tenant is tenant (empty: any).
+	// before (0: any) and whose Tenant is tenant (empty: any). limit 0: all
+	// that are kept; a store forgets the oldest.
 	Audit(ctx context.Context, tenant string, before uint64, limit int) ([]Entry, error)
 
 	// PutState keeps what a policy of a tenant has learned. It need not
-	// survive a crash.
+	// survive a crash. The tenant need not be there, since the operator's own
+	// policy learns too; but one that is made again never sees what was learned
+	// before it.
 	PutState(ctx context.Context, tenant, digest string, s State) error
 	// State returns it; ErrNotFound.
 	State(ctx context.Context, tenant, digest string) (State, error)
 
 	// Secret returns the 32 random bytes of that name, made at first use.
 	Secret(ctx context.Context, name string) ([]byte, error)
-	// Close ends every watch and gives the medium back. Idempotent.
+	// Close waits for what is under way, ends every watch and gives the medium
+	// back. Idempotent.
 	Close() error
 }
