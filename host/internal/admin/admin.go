@@ -1,10 +1,13 @@
-// Package admin is the operator's own HTTP server: metrics, health, readiness
-// and, when asked for, profiles. It knows none of what it shows; it is given
-// handlers and questions to ask.
+// Package admin is the operator's own HTTP server: metrics, health, readiness,
+// profiles when asked for, and the API by which operators and tenants look
+// after tenants. It decides who comes in and knows none of what it shows: it
+// is given handlers and questions to ask.
 package admin
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,17 +15,40 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"idlehost/host/internal/admin/v1"
+	"idlehost/host/internal/api"
 )
 
 // Config configures a Server.
 type Config struct {
-	// Address is host:port. One that other machines reach needs Tokens.
+	// Address is host:port. One that other machines reach needs Tokens, or
+	// ClientCAs and Clients.
 	Address string
-	// Tokens are the bearer tokens that open everything but /healthz and
-	// /readyz, which tell nothing. None: everything is open.
+	// Tokens are bearer tokens of operators. None, and no ClientCAs either:
+	// everybody who reaches a loopback address is an operator, unless Closed.
+	// That depends on the configuration alone: a token that is stored later
+	// neither opens nor closes anything. /healthz and /readyz, which tell
+	// nothing, are open to everybody.
 	Tokens []string
+	// Closed trusts nobody for reaching the address alone. With Bearers it may
+	// be one that other machines reach.
+	Closed bool
+	// Bearers knows tokens that are kept elsewhere; nil: there are none.
+	Bearers Bearers
+	// Certificate returns the server's certificate, as tls.Config's
+	// GetCertificate does, at each handshake; nil: it speaks clear text.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// ClientCAs sign the certificates of clients; nil: none are asked for.
+	ClientCAs *x509.CertPool
+	// Clients are the bearers of certificates who may come in.
+	Clients []Client
+	// API serves what begins with /v1/; nil: nothing.
+	API *v1.Handler
 	// Pprof serves /debug/pprof.
 	Pprof bool
 	// Metrics serves /metrics.
@@ -38,14 +64,18 @@ type Config struct {
 // Server is the admin server. Create it with Listen.
 type Server struct {
 	address  string // as configured
-	listener net.Listener
+	listener *listener
 	http     *http.Server
+	failures *v1.Ration // failed attempts to come in, by peer
 	handler  atomic.Pointer[http.Handler]
+
+	draining chan struct{} // closed when streams are to end
+	drain    sync.Once
 }
 
 // ErrOpen is returned by Listen for an address that other machines reach,
-// when no token protects it.
-var ErrOpen = errors.New("not a loopback address, and no token protects it")
+// when nothing protects it.
+var ErrOpen = errors.New("not a loopback address, and no token or client certificate protects it")
 
 // Listen binds the address; Serve starts to answer.
 func Listen(ctx context.Context, cfg Config) (*Server, error) {
@@ -60,7 +90,10 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin address: %w", err)
 	}
-	s := &Server{address: cfg.Address, listener: l}
+	s := &Server{
+		address: cfg.Address, listener: &listener{Listener: l}, failures: newFailures(),
+		draining: make(chan struct{}),
+	}
 	s.set(cfg)
 	s.http = &http.Server{
 		Handler:           s,
@@ -77,7 +110,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 
 // check refuses what would let strangers in.
 func (c Config) check() error {
-	if len(c.Tokens) == 0 && !loopback(c.Address) {
+	if !c.guarded() && !c.Closed && !loopback(c.Address) {
 		return fmt.Errorf("admin address %s: %w", c.Address, ErrOpen)
 	}
 	for i, token := range c.Tokens {
@@ -85,11 +118,25 @@ func (c Config) check() error {
 			return fmt.Errorf("admin token %d of %d is shorter than %d characters", i+1, len(c.Tokens), MinToken)
 		}
 	}
+	if c.ClientCAs != nil && c.Certificate == nil {
+		return errors.New("certificates of admin clients need TLS")
+	}
+	for i, client := range c.Clients {
+		if client.Name == "" {
+			return fmt.Errorf("admin client %d of %d has no name", i+1, len(c.Clients))
+		}
+	}
 	return nil
 }
 
-// Update goes by another configuration from the next request on. Its Address
-// must be the same; Logger stays.
+// guarded reports whether the configuration names somebody who may come in.
+func (c Config) guarded() bool {
+	return len(c.Tokens) > 0 || c.ClientCAs != nil && len(c.Clients) > 0
+}
+
+// Update goes by another configuration from the next request on, and for
+// certificates from the next handshake. Its Address must be the same; Logger
+// stays.
 func (s *Server) Update(cfg Config) error {
 	if cfg.Address != s.address {
 		return fmt.Errorf("admin server listens on %s, not %s", s.address, cfg.Address)
@@ -102,8 +149,9 @@ func (s *Server) Update(cfg Config) error {
 }
 
 func (s *Server) set(cfg Config) {
-	h := routes(cfg)
+	h := s.routes(cfg)
 	s.handler.Store(&h)
+	s.listener.tls.Store(tlsConfig(cfg))
 }
 
 // Address returns the address as configured.
@@ -125,8 +173,10 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Shutdown stops after the requests in flight, or when ctx is done.
+// Shutdown ends streams, and stops after the requests in flight or when ctx is
+// done.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.drain.Do(func() { close(s.draining) })
 	if err := s.http.Shutdown(ctx); err != nil {
 		return s.Close()
 	}
@@ -135,6 +185,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Close stops at once, even when Serve was never called.
 func (s *Server) Close() error {
+	s.drain.Do(func() { close(s.draining) })
 	err := s.http.Close()
 	if e := s.listener.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
 		err = errors.Join(err, e)
@@ -142,11 +193,28 @@ func (s *Server) Close() error {
 	return err
 }
 
-func routes(cfg Config) http.Handler {
+// routes returns what answers by a configuration.
+func (s *Server) routes(cfg Config) http.Handler {
+	d := newDoor(cfg, s.failures)
+	pages, calls := pageRoutes(cfg, d), http.Handler(http.HandlerFunc(http.NotFound))
+	if cfg.API != nil {
+		calls = cfg.API.Serve(v1.Gate{Authenticate: d.Authenticate, Draining: s.draining})
+	}
+	return d.sameOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == api.Prefix || strings.HasPrefix(r.URL.Path, api.Prefix+"/") {
+			calls.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}))
+}
+
+// pageRoutes are the pages for people and machines that watch the host.
+func pageRoutes(cfg Config, d *door) http.Handler {
 	open, locked := http.NewServeMux(), http.NewServeMux()
 	open.HandleFunc("GET /healthz", healthz)
 	open.HandleFunc("GET /readyz", readyz(cfg.Ready))
-	open.Handle("/", guard(cfg.Tokens, locked))
+	open.Handle("/", d.operators(locked))
 
 	locked.HandleFunc("GET /{$}", index(cfg))
 	if cfg.Metrics != nil {
@@ -159,7 +227,7 @@ func routes(cfg Config) http.Handler {
 		locked.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		locked.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
-	return browserGuard(cfg.Tokens, open)
+	return open
 }
 
 // loopback reports whether only this machine reaches host:port. A name other

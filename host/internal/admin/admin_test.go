@@ -27,13 +27,18 @@ func get(h http.Handler, path string, header ...string) *httptest.ResponseRecord
 	return rec
 }
 
+// handler is what a server answers by.
+func handler(cfg Config) http.Handler {
+	return (&Server{failures: newFailures(), draining: make(chan struct{})}).routes(cfg)
+}
+
 func metrics() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "metrics here") })
 }
 
 func TestPages(t *testing.T) {
 	var notReady atomic.Bool
-	h := routes(Config{
+	h := handler(Config{
 		Metrics: metrics(),
 		About:   func() []string { return []string{"host v1", "listening"} },
 		Ready: func() error {
@@ -70,14 +75,14 @@ func TestPages(t *testing.T) {
 }
 
 func TestPprofWhenAskedFor(t *testing.T) {
-	h := routes(Config{Pprof: true})
+	h := handler(Config{Pprof: true})
 	if rec := get(h, "/debug/pprof/goroutine?debug=1"); rec.Code != 200 || !strings.Contains(rec.Body.String(), "goroutine profile") {
 		t.Errorf("%d %.80q", rec.Code, rec.Body)
 	}
 }
 
 func TestTokenOpensWhatTells(t *testing.T) {
-	h := routes(Config{Tokens: []string{"another-token-of-it", token}, Metrics: metrics(), Pprof: true})
+	h := handler(Config{Tokens: []string{"another-token-of-it", token}, Metrics: metrics(), Pprof: true})
 	for _, tt := range []struct {
 		path, auth string
 		want       int
@@ -103,7 +108,7 @@ func TestTokenOpensWhatTells(t *testing.T) {
 }
 
 func TestRebindingIsRefused(t *testing.T) {
-	h := routes(Config{Metrics: metrics()})
+	h := handler(Config{Metrics: metrics()})
 	for host, want := range map[string]int{
 		"127.0.0.1:9900": 200, "[::1]:9900": 200, "localhost:9900": 200, "localhost": 200, "::1": 200,
 		"evil.example:9900": 421, "evil.example": 421, "": 421,

@@ -33,6 +33,9 @@ func index(cfg Config) http.HandlerFunc {
 		fmt.Fprintln(w, "/metrics       Prometheus metrics")
 		fmt.Fprintln(w, "/healthz       200 while the process lives")
 		fmt.Fprintln(w, "/readyz        200 while it takes traffic")
+		if cfg.API != nil {
+			fmt.Fprintln(w, "/v1/           the API, described by /v1/openapi.json")
+		}
 		if cfg.Pprof {
 			fmt.Fprintln(w, "/debug/pprof/  profiles")
 		}

@@ -1,0 +1,89 @@
+package v1
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"time"
+
+	"idlehost/host/internal/api"
+)
+
+// maxJSON is the length of the longest JSON body, in bytes.
+const maxJSON = 64 << 10
+
+// stall is how long a sender may pause within a body.
+const stall = 5 * time.Second
+
+// sends reports whether the request may have a body at all.
+func (c *call) sends() bool {
+	return c.r.Body != nil && c.r.Body != http.NoBody && c.r.ContentLength != 0
+}
+
+// body reads the body, which must be of that media type and no longer than
+// most. A sender that waits to be asked (Expect: 100-continue) is asked only
+// if it can be right, and a slow one is not waited for.
+func (c *call) body(kind string, most int) ([]byte, error) {
+	if err := c.carries(kind); err != nil {
+		return nil, err
+	}
+	if c.r.ContentLength > int64(most) {
+		return nil, tooLarge(most)
+	}
+	size := int(c.r.ContentLength)
+	if size < 0 {
+		size = most
+	}
+	control := http.NewResponseController(c.w)
+	paced := &paced{control: control, body: http.MaxBytesReader(c.w, c.r.Body, int64(most)), end: time.Now().Add(allowance(size))}
+	data, err := io.ReadAll(paced)
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge(most)
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, api.NewProblem(api.KindTimeout, "want %d KiB per second, and no pause longer than %s", slowest>>10, stall)
+	case err != nil:
+		return nil, api.NewProblem(api.KindInvalid, "the body breaks off")
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	return data, nil
+}
+
+// carries looks at how the body is labelled.
+func (c *call) carries(kind string) error {
+	if coding := c.r.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return api.NewProblem(api.KindMediaType, "the body has a Content-Encoding, and none is understood")
+	}
+	got, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if err != nil || got != kind {
+		return api.NewProblem(api.KindMediaType, "want Content-Type: %s", kind)
+	}
+	if charset := params["charset"]; charset != "" && charset != "utf-8" && charset != "UTF-8" {
+		return api.NewProblem(api.KindMediaType, "want UTF-8")
+	}
+	return nil
+}
+
+func tooLarge(most int) error {
+	return api.NewProblem(api.KindTooLarge, "the body is longer than %d bytes", most)
+}
+
+// paced reads a body by deadlines: one for the next byte, one for the last.
+type paced struct {
+	control *http.ResponseController
+	body    io.Reader
+	end     time.Time
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	next := time.Now().Add(stall)
+	if p.end.Before(next) {
+		next = p.end
+	}
+	// Recorders of tests have no deadlines.
+	_ = p.control.SetReadDeadline(next)
+	return p.body.Read(b)
+}

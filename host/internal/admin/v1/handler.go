@@ -1,0 +1,157 @@
+// Package v1 serves version 1 of the admin API: it holds a request to its
+// route, to what its sender may do and to limits, and puts it to an
+// api.Service. openapi.json describes it.
+package v1
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"idlehost/host/internal/api"
+)
+
+// Config configures a Handler. Its limits hold for each caller, who is a
+// tenant, whatever tokens it has, or one operator.
+type Config struct {
+	Service api.Service
+	// UploadBytes is the size of the largest policy. 0: 4 MiB.
+	UploadBytes int
+	// Rate is how many requests per second a caller may make, and Burst how
+	// many at once. 0: 50 and 100; a negative Rate: any number.
+	Rate  float64
+	Burst int
+	// Concurrent is how many requests of a caller are served at a time,
+	// streams not counted. 0: 16.
+	Concurrent int
+	// Streams is how many streams of decisions a tenant may have open, and the
+	// operators may have open of it. 0: 8.
+	Streams int
+	// Logger is told what is the host's own fault; nil: nobody is told.
+	Logger *slog.Logger
+}
+
+// maxCallers bounds the table of callers whose rate is known. Who is forgotten
+// starts with a full bucket.
+const maxCallers = 16 << 10
+
+// Handler serves the API. It is safe for concurrent use, and what it counts
+// holds over all the servers that it is served by.
+type Handler struct {
+	service api.Service
+	cfg     Config
+	paths   []*path
+	rates   *Ration // nil: any
+	busy    *crowd  // requests, by caller
+	streams *crowd  // by tenant and kind of caller
+}
+
+// Gate is what the server of a Handler knows.
+type Gate struct {
+	// Authenticate says who sent a request. It returns a *api.Problem for who
+	// may not come in, and must not read the body. Streams call it again.
+	Authenticate func(*http.Request) (api.Actor, error)
+	// Draining is closed when streams are to end. nil: they may go on.
+	Draining <-chan struct{}
+}
+
+// New returns a handler. Serve gives it a gate.
+func New(cfg Config) *Handler {
+	cfg.UploadBytes = or(cfg.UploadBytes, 4<<20)
+	cfg.Burst = or(cfg.Burst, 100)
+	cfg.Concurrent = or(cfg.Concurrent, 16)
+	cfg.Streams = or(cfg.Streams, 8)
+	if cfg.Rate == 0 {
+		cfg.Rate = 50
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &Handler{
+		service: cfg.Service, cfg: cfg, paths: byPath(routes()),
+		busy: newCrowd(cfg.Concurrent), streams: newCrowd(cfg.Streams),
+	}
+	if cfg.Rate > 0 {
+		h.rates = NewRation(cfg.Rate, cfg.Burst, maxCallers)
+	}
+	return h
+}
+
+func or(v, otherwise int) int {
+	if v <= 0 {
+		return otherwise
+	}
+	return v
+}
+
+// Serve returns a server's view of the handler.
+func (h *Handler) Serve(g Gate) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{Handler: h, gate: g, w: w, r: r, id: rand.Text()[:12]}
+		c.dress()
+		defer c.caught()
+		if err := c.run(); err != nil {
+			c.fail(err)
+		}
+	})
+}
+
+// run finds the route, and whether the sender may take it now.
+func (c *call) run() error {
+	var err error
+	if c.route, err = c.find(c.w, c.r); err != nil {
+		return err
+	}
+	if c.route.who != anybody {
+		if c.who, err = c.gate.Authenticate(c.r); err != nil {
+			return err
+		}
+		if err := c.route.allows(c.r, c.who); err != nil {
+			return err
+		}
+		leave, err := c.admit()
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
+	if c.query, err = parseQuery(c.r, c.route.query); err != nil {
+		return err
+	}
+	return c.route.handle(c)
+}
+
+// admit holds the caller to its rate and concurrency.
+func (c *call) admit() (leave func(), err error) {
+	key := caller(c.who)
+	if c.rates != nil {
+		if wait := c.rates.Take(time.Now(), key); wait > 0 {
+			p := api.NewProblem(api.KindRate, "more than %g requests per second", c.cfg.Rate)
+			p.RetryAfter = wait
+			return nil, p
+		}
+	}
+	if c.route.stream {
+		return func() {}, nil // counted apart
+	}
+	if !c.busy.enter(key) {
+		p := api.NewProblem(api.KindRate, "more than %d requests at a time", c.cfg.Concurrent)
+		p.RetryAfter = time.Second
+		return nil, p
+	}
+	return func() { c.busy.leave(key) }, nil
+}
+
+// caller is whom limits hold for. A tenant can make tokens, so they do not
+// count each.
+func caller(a api.Actor) string {
+	if a.Operator {
+		return "operator " + a.Name
+	}
+	return "tenant " + a.Tenant
+}
+
+// ctx is the request's.
+func (c *call) ctx() context.Context { return c.r.Context() }
