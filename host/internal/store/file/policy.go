@@ -1,0 +1,71 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"idlehost/host/internal/store"
+)
+
+// policy is what is kept of a policy.
+type policy struct {
+	store.Policy
+	// Put is when it was uploaded last, by whomever: its grace counts from it.
+	Put time.Time `json:"put"`
+}
+
+// PutPolicy implements store.Store. The module is there, and synced, before the
+// record that names it.
+func (s *Store) PutPolicy(ctx context.Context, p *store.Policy, wasm []byte) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	kept := policy{Policy: *p, Put: time.Now()}
+	kept.Size = len(wasm)
+	record, err := encode(&kept)
+	if err == nil {
+		err = checkModule(p.Digest, wasm)
+	}
+	if err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	s.modules.RLock()
+	defer s.modules.RUnlock()
+	if err := s.placeModule(p.Digest, wasm); err != nil {
+		return fmt.Errorf("policy %s: %w", p.Digest, err)
+	}
+	return s.change(ctx, func(t *txn) error { return t.putPolicy(&kept, record) })
+}
+
+func (t *txn) putPolicy(kept *policy, record []byte) error {
+	key := []byte(kept.Digest)
+	old, err := t.get(bucketPolicies, key)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		there, err := decode[policy](t, bucketPolicies, key, old)
+		if err != nil {
+			return err
+		}
+		there.Put = kept.Put
+		if record, err = encode(there); err != nil {
+			return err
+		}
+	}
+	return t.put(bucketPolicies, key, record)
+}
+
+// Policy implements store.Store.
+func (s *Store) Policy(ctx context.Context, digest string) (found *store.Policy, err error) {
+	err = s.read(ctx, func(t *txn) error {
+		kept, err := load[policy](t, bucketPolicies, digest)
+		if err == nil {
+			found = &kept.Policy
+		}
+		return err
+	})
+	return found, err
+}

@@ -1,0 +1,200 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"idlehost/host/internal/store"
+)
+
+// Sweep implements store.Store. It also removes modules that no record names,
+// which a process that was killed has left, and states that are old. Uploads
+// wait for it, other changes for a part of it.
+func (s *Store) Sweep(ctx context.Context) (int, error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.leave()
+	n, err := s.sweep(ctx, time.Now())
+	if err != nil {
+		return n, fmt.Errorf("sweep: %w", err)
+	}
+	return n, nil
+}
+
+func (s *Store) sweep(ctx context.Context, now time.Time) (n int, err error) {
+	swept, err := s.sweepModules(ctx, now)
+	if err != nil {
+		return len(swept), err
+	}
+	return len(swept), s.sweepStates(ctx, now.Add(-s.cfg.StateKept))
+}
+
+func (s *Store) sweepModules(ctx context.Context, now time.Time) (swept []string, err error) {
+	s.modules.Lock()
+	defer s.modules.Unlock()
+	var policies, tokens []string
+	err = s.view(func(t *txn) (err error) {
+		if policies, err = t.unnamed(ctx, now.Add(-s.cfg.Grace)); err == nil {
+			tokens, err = t.expired(ctx, now)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(policies)+len(tokens) > 0 {
+		// Looked up once more, since a tenant may have named one meanwhile.
+		err = s.change(ctx, func(t *txn) (err error) {
+			swept, err = t.sweep(ctx, now.Add(-s.cfg.Grace), tokens)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, digest := range swept {
+		if err := os.Remove(s.path(modulePath(digest)...)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return swept, err
+		}
+	}
+	return swept, s.sweepOrphans(now.Add(-s.cfg.Grace))
+}
+
+// sweep drops policies that nobody names, and tokens.
+func (t *txn) sweep(ctx context.Context, since time.Time, tokens []string) ([]string, error) {
+	policies, err := t.unnamed(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range tokens {
+		k, err := load[store.Token](t, bucketTokens, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // revoked meanwhile
+		}
+		if err == nil {
+			err = t.dropToken(k.Tenant, id)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, digest := range policies {
+		if err := t.drop(bucketPolicies, []byte(digest)); err != nil {
+			return nil, err
+		}
+	}
+	return policies, nil
+}
+
+// unnamed returns the policies that were put before a time and that no tenant's
+// Versions name.
+func (t *txn) unnamed(ctx context.Context, since time.Time) (digests []string, err error) {
+	old := map[string]bool{}
+	err = each(ctx, t, bucketPolicies, func(p *policy) {
+		if p.Put.Before(since) {
+			old[p.Digest] = true
+		}
+	})
+	if err != nil || len(old) == 0 {
+		return nil, err
+	}
+	err = t.tenants(ctx, "", func(kept *tenant) bool {
+		for _, v := range kept.Versions {
+			delete(old, v.Digest)
+		}
+		return len(old) > 0
+	})
+	if err != nil {
+		return nil, err
+	}
+	for digest := range old {
+		digests = append(digests, digest)
+	}
+	return digests, nil
+}
+
+// expired returns the tokens whose time has passed.
+func (t *txn) expired(ctx context.Context, now time.Time) (ids []string, err error) {
+	err = each(ctx, t, bucketTokens, func(k *store.Token) {
+		if !k.Expires.IsZero() && !k.Expires.After(now) {
+			ids = append(ids, k.ID)
+		}
+	})
+	return ids, err
+}
+
+// each calls f for every record of a bucket.
+func each[T any](ctx context.Context, t *txn, bucket string, f func(*T)) error {
+	return t.tx.Bucket([]byte(bucket)).ForEach(func(k, value []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		record, err := t.open(bucket, k, value)
+		if err != nil {
+			return err
+		}
+		v, err := decode[T](t, bucket, k, record)
+		if err == nil {
+			f(v)
+		}
+		return err
+	})
+}
+
+// sweepOrphans removes files of modules that have no record and are older than
+// since.
+func (s *Store) sweepOrphans(since time.Time) error {
+	recorded := map[string]bool{}
+	err := s.view(func(t *txn) error {
+		return t.keys(bucketPolicies, nil, func(digest []byte) error {
+			recorded[string(digest)] = true
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	dirs, err := os.ReadDir(s.path(modulesDir))
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		if !d.IsDir() {
+			continue
+		}
+		err := removeOld(s.path(modulesDir, d.Name()), since, func(name string) bool {
+			digest, ok := strings.CutSuffix(name, moduleExt)
+			return ok && store.CheckDigest(digest) == nil && !recorded[digest]
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeOld removes the files of a directory that match and were written
+// before a time.
+func removeOld(dir string, since time.Time, match func(name string) bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() || !info.ModTime().Before(since) || !match(e.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

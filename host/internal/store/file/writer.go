@@ -1,0 +1,216 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+)
+
+// groupSize bounds how many changes share a transaction, and queueSize how many
+// wait; who comes then waits to wait.
+const (
+	groupSize = 512
+	queueSize = 512
+)
+
+// writer is the one goroutine that changes the database. Changes that wait
+// while it syncs share the next transaction, so that many writers pay for few
+// syncs; one alone waits for nobody. It is ours and not bbolt's Batch because
+// there a change that fails has all others of its transaction run again, and
+// because a panic on a damaged page must not be met on a goroutine of bbolt's.
+// Store.Close stops it.
+type writer struct {
+	store *Store
+	queue chan *change
+	done  chan struct{}
+
+	// The following belong to the goroutine, and to stop after it.
+
+	// broken refuses all further changes: what the last one left is not known.
+	broken error
+	// wedged says that a panic went through bbolt with its locks held.
+	wedged bool
+}
+
+// change is what a caller wants done in a transaction.
+type change struct {
+	do    func(*txn) error
+	taken atomic.Bool // by the writer, or by the caller who has given up
+	err   error       // of do
+	names []string    // touched by do
+	reply chan error  // of one element
+}
+
+var errNothing = errors.New("nothing to commit")
+
+func (w *writer) start(s *Store) {
+	w.store = s
+	w.queue = make(chan *change, queueSize)
+	w.done = make(chan struct{})
+	go w.run()
+}
+
+// stop ends the writer when nobody uses the store any more, and reports whether
+// the database is wedged.
+func (w *writer) stop() bool {
+	close(w.queue)
+	<-w.done
+	return w.wedged
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	// A fault in the mapped file becomes a panic, which update recovers.
+	debug.SetPanicOnFault(true)
+	for c := range w.queue {
+		w.commit(w.gather(c))
+	}
+}
+
+// gather adds what waits to a first change.
+func (w *writer) gather(first *change) []*change {
+	group := []*change{first}
+	for len(group) < groupSize {
+		select {
+		case c, ok := <-w.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, c)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit makes the changes of a group last, tells the watches, and answers.
+func (w *writer) commit(group []*change) {
+	live := group[:0]
+	for _, c := range group {
+		if c.taken.CompareAndSwap(false, true) {
+			live = append(live, c)
+		}
+	}
+	err := w.broken
+	if err == nil {
+		err = w.update(live)
+	}
+	for _, c := range live {
+		if c.err == nil && err != nil {
+			c.err = err
+		}
+		if c.err == nil {
+			w.store.watches.tell(c.names)
+		}
+		c.reply <- c.err
+	}
+}
+
+// update runs the changes in one transaction. One that fails before it has
+// written anything fails alone.
+func (w *writer) update(group []*change) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: damaged: %v", w.store.path(dbName), r)
+			w.broken, w.wedged = err, true
+		}
+	}()
+	var id int
+	err = w.store.db.Update(func(tx *bbolt.Tx) error {
+		id = tx.ID()
+		return runAll(&txn{tx: tx}, group)
+	})
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNothing):
+		return nil
+	}
+	err = fmt.Errorf("%s: writing: %w", w.store.path(dbName), err)
+	if w.reached(id) {
+		// The change may be there although it failed, and what bbolt holds in
+		// memory is older: going on would use pages twice.
+		w.broken = fmt.Errorf("an earlier change failed half-way, start the program anew: %w", err)
+	}
+	return err
+}
+
+func runAll(t *txn, group []*change) error {
+	some := false
+	for _, c := range group {
+		t.dirty, t.touched = false, nil
+		c.err = c.do(t)
+		if c.err != nil && t.dirty {
+			return c.err
+		}
+		some = some || t.dirty
+		c.names = t.touched
+	}
+	if !some {
+		return errNothing
+	}
+	return nil
+}
+
+// reached reports whether readers see the transaction, or whether that cannot
+// be told.
+func (w *writer) reached(id int) bool {
+	tx, err := w.store.db.Begin(false)
+	if err != nil {
+		return true
+	}
+	seen := tx.ID()
+	return tx.Rollback() != nil || seen >= id
+}
+
+// change has do run in a transaction by the writer, and returns when it lasts.
+// do must check everything before it writes anything.
+func (s *Store) change(ctx context.Context, do func(*txn) error) error {
+	c := &change{do: do, reply: make(chan error, 1)}
+	select {
+	case s.writer.queue <- c:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-c.reply:
+		return passOn(err)
+	case <-ctx.Done():
+		if c.taken.CompareAndSwap(false, true) {
+			return ctx.Err() // the writer will not touch it
+		}
+		return passOn(<-c.reply)
+	}
+}
+
+// panicked is a panic of a caller's function on its way back to the caller.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("%v\n\n%s", p.value, p.stack) }
+
+// passOn panics with what a caller's function has panicked with: the writer
+// must live on, and the bug is the caller's to see.
+func passOn(err error) error {
+	if p, ok := errors.AsType[*panicked](err); ok {
+		panic(p)
+	}
+	return err
+}
+
+// guarded runs a function of a caller.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &panicked{r, debug.Stack()}
+		}
+	}()
+	return f()
+}
