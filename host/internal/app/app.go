@@ -20,6 +20,7 @@ import (
 	"idlehost/host/internal/engine/forge"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/observe"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/tenant"
 )
 
@@ -135,7 +136,7 @@ func (a *App) observe(c *config.Config) (err error) {
 	a.metrics = observe.NewMetrics(a.cfg.Version)
 	a.lines = observe.NewLines(observe.LinesConfig{
 		Logger: a.logger, Rate: c.Log.Rate, Burst: c.Log.Burst, Metrics: a.metrics,
-		Digest: func(string) string { return tenant.Short(a.tenant.Digest()) },
+		Digest: func(string, policy.Role) string { return tenant.Short(a.tenant.Digest()) },
 	})
 	return nil
 }

@@ -1,14 +1,18 @@
 package idle
 
 import (
+	"math/rand/v2"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/policy"
-	"idlehost/sdk/abi"
 )
 
-// Account is one tenant as the idle layer sees it. Create it with NewAccount.
+// Account is one tenant as the idle layer sees it. Create it with NewAccount,
+// or with Terms.Account. There are two for every tenant, mostly of tenants
+// without a connection: TestAccountBudget.
 type Account struct {
 	Name    string
 	Decider Decider
@@ -20,33 +24,52 @@ type Account struct {
 	// set is what a policy set last: it mostly sets the same for all, who
 	// then share it.
 	set atomic.Pointer[leases]
-}
 
-type law struct {
-	timeouts policy.Timeouts
-	limits   policy.Limits
-	leases   leases // timeouts' Idle
-}
+	// counting says that the connections of each client are counted: since
+	// the law first limited them.
+	counting atomic.Bool
 
-// leases are the deadlines of each phase, in milliseconds; 0: none. Those that
-// a Conn points to never change.
-type leases [abi.Phases]uint32
+	setting sync.Mutex // held while the law changes; before a Conn's mu
+
+	mu      sync.Mutex // guards the following; a Conn's mu may be held, never taken
+	conns   []*Conn    // each at its slot
+	retired bool
+}
 
 // NewAccount returns an account under the given law.
 func NewAccount(name string, d Decider, b *books.Books, t policy.Timeouts, l policy.Limits) *Account {
-	a := &Account{Name: name, Decider: d, Books: b}
-	a.SetLaw(t, l)
-	return a
+	return NewTerms(t).Account(name, d, b, l)
 }
 
 // SetLaw replaces timeouts and limits. Open connections follow at their next
-// look, those that a policy gave leases keep them.
-func (a *Account) SetLaw(t policy.Timeouts, l policy.Limits) {
-	n := &law{timeouts: t, limits: l}
-	for i := range t {
-		n.leases[i] = policy.Millis(t[i].Idle)
+// look, those that a policy gave leases keep them. It must not be called by a
+// Decider or an Observer.
+func (a *Account) SetLaw(t policy.Timeouts, l policy.Limits) { a.SetTerms(NewTerms(t), l) }
+
+// SetTerms is SetLaw with terms that other accounts share.
+//
+// A limit on the connections of one client is in force once those that are
+// open have been counted; from then on they are counted for good.
+func (a *Account) SetTerms(t *Terms, l policy.Limits) {
+	a.setting.Lock()
+	defer a.setting.Unlock()
+	if l.ClientConnections > 0 && !a.counting.Swap(true) {
+		for _, c := range a.snapshot() {
+			c.countLate(a)
+		}
 	}
-	a.law.Store(n)
+	a.law.Store(&law{Terms: t, limits: l})
+}
+
+// Open returns the number of the account's open connections. The end of each
+// of the others has been observed.
+func (a *Account) Open() int { return int(a.open.Load()) }
+
+// Retired reports whether Retire was called.
+func (a *Account) Retired() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.retired
 }
 
 // share returns leases like l that are shared by those who got the same.
@@ -60,11 +83,50 @@ func (a *Account) share(l *leases) *leases {
 	return s
 }
 
-// Open returns the number of the account's open connections.
-func (a *Account) Open() int { return int(a.open.Load()) }
-
 // wantsClose reports whether the policy is to be told of every end.
 func (a *Account) wantsClose() bool {
 	w, ok := a.Decider.(interface{ WantsClose() bool })
 	return ok && w.WantsClose()
+}
+
+// enter puts c on the list.
+func (a *Account) enter(c *Conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c.slot = uint32(len(a.conns))
+	a.conns = append(a.conns, c)
+}
+
+// leave takes c off the list, and gives back what a crowd has left behind.
+func (a *Account) leave(c *Conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last := len(a.conns) - 1
+	moved := a.conns[last]
+	a.conns[c.slot], moved.slot = moved, c.slot
+	a.conns[last] = nil
+	a.conns = a.conns[:last]
+	if cap(a.conns) > 16 && last < cap(a.conns)/4 {
+		a.conns = append(make([]*Conn, 0, cap(a.conns)/2), a.conns...)
+	}
+}
+
+// snapshot returns the connections on the list, in no order.
+func (a *Account) snapshot() []*Conn {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.conns)
+}
+
+// sample returns up to n connections from a random place of the list on.
+func (a *Account) sample(n int) []*Conn {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := a.conns
+	if len(all) <= n {
+		return slices.Clone(all)
+	}
+	from := rand.IntN(len(all))
+	some := append(make([]*Conn, 0, n), all[from:min(from+n, len(all))]...)
+	return append(some, all[:n-len(some)]...)
 }

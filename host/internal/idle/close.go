@@ -43,9 +43,10 @@ func (c *Conn) Close() error {
 		}
 	}
 	a, err := c.account, c.closeErrorLocked()
+	c.uncountLocked(a)
 	c.mu.Unlock()
-	c.gov.count(c, a, -1)
 	c.gov.cfg.Observer.Ended(end)
+	c.gov.left(c, a)
 	return err
 }
 
@@ -68,20 +69,20 @@ func (c *Conn) lingersLocked() bool {
 // endLinger closes for good and counts bytes that came too late.
 func (c *Conn) endLinger() {
 	c.mu.Lock()
-	a := c.account
+	a, client := c.account, c.client
 	c.linger = false
 	late := unread(c.inner) > 0
 	c.inner.Close()
 	c.mu.Unlock()
 	if late {
-		c.gov.cfg.Observer.Late(a, c.gov.cfg.Linger, true)
+		c.gov.cfg.Observer.Late(a, client, c.gov.cfg.Linger, true)
 	}
 }
 
 func (c *Conn) endRecordLocked(now int64) *End {
 	end := &End{
 		Account: c.account, ID: c.id, Side: c.side, Protocol: c.protocol,
-		Phase: c.Phase(), Reason: c.endReasonLocked(), Verdict: c.verdict, Log: c.log, Peer: netip.AddrPortFrom(c.peer, c.peerPort),
+		Phase: c.Phase(), Reason: c.endReasonLocked(), Verdict: c.verdict, Log: c.log, Peer: netip.AddrPortFrom(c.peer, c.peerPort), Client: c.client,
 		Age: time.Duration(now - c.opened), Idle: time.Duration(max(now-c.baseLocked(), 0)),
 		Deadline: c.deadline, Asks: c.asks, Requests: c.requests,
 		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),

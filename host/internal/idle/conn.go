@@ -37,9 +37,11 @@ type Conn struct {
 
 	// immutable
 	id     uint64
-	opened int64      // clock time, like every time here
+	opened int64 // clock time, like every time here
+
+	// guarded by mu; they stay what they are from Admit on
 	peer   netip.Addr // with peerPort
-	client uint64
+	client uint64     // hash of peer; 0: there is none
 
 	// hot: written by whoever reads and writes, read by the shard
 	lastRead    atomic.Int64 // coarse
@@ -64,8 +66,9 @@ type Conn struct {
 	phaseBlocked int64  // blocked when the phase began
 	acked        uint64 // bytes the peer had acknowledged at the last look
 
-	hint     time.Duration // the peer's own idle timeout; 0: not known
-	extBase  int64         // the idle period that extUntil belongs to
+	slot     uint32 // on the account's list, whose mu guards it
+	hint     uint32 // milliseconds: the peer's own idle timeout; 0: not known
+	extBase  int64  // the idle period that extUntil belongs to
 	extUntil int64
 	deadline time.Duration // the last that passed
 	verdict  policy.Verdict
@@ -95,7 +98,7 @@ type Conn struct {
 	requests  uint32
 	handshake uint16
 	route     uint16
-	peerPort  uint16      // immutable
+	peerPort  uint16
 	side      policy.Side // immutable
 	protocol  policy.Protocol
 	endPhase  policy.Phase
@@ -106,8 +109,10 @@ type Conn struct {
 	peerGone  bool // a read returned EOF or a reset
 	failed    bool // an I/O error other than a timeout
 	closed    bool
-	draining  bool // to be ended at the end of the last request
-	linger    bool // closed, waiting for what crossed the FIN
+	linger    bool  // closed, waiting for what crossed the FIN
+	leaving   uint8 // 0, or 1 + why it is to be ended at the end of the last request
+	counted   bool  // in the account's crowd
+	proxied   bool  // peer is not inner's
 }
 
 // shard returns the shard whose wheel holds the connection.
@@ -127,18 +132,6 @@ func From(nc net.Conn) *Conn {
 		nc = u.NetConn()
 	}
 	return nil
-}
-
-// addrPort returns what netip can say of an address; zero for a strange one.
-func addrPort(a net.Addr) netip.AddrPort {
-	if t, ok := a.(*net.TCPAddr); ok {
-		return t.AddrPort()
-	}
-	if a == nil {
-		return netip.AddrPort{}
-	}
-	p, _ := netip.ParseAddrPort(a.String())
-	return p
 }
 
 // ID is unique while the process runs.
@@ -184,10 +177,14 @@ func (c *Conn) Control() { c.lastControl.Store(max(c.gov.clock.stamp(), 1)) }
 // SetHint caps the idle lease by what the peer announced (Keep-Alive:
 // timeout=N of an upstream, RFC 2068 section 19.7.1.1). 0: no hint.
 func (c *Conn) SetHint(d time.Duration) {
+	var ms uint32
+	if d > 0 {
+		ms = max(policy.Millis(d), 1)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.hint != d {
-		c.hint = d
+	if c.hint != ms {
+		c.hint = ms
 		c.rescheduleLocked(c.gov.clock.now())
 	}
 }
@@ -209,71 +206,6 @@ func (c *Conn) Ending() (policy.Reason, bool) {
 	}
 	return policy.Reason(e - 1), true
 }
-
-// Admit assigns the connection to a (nil: the account it has) and asks its
-// policy for the accept event. It moves to phase Idle. ErrRefused: close it.
-func (c *Conn) Admit(a *Account) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if a != nil && a != c.account {
-		c.gov.count(c, c.account, -1)
-		c.gov.count(c, a, 1)
-		c.account = a
-		c.setLeasesLocked(a.law.Load())
-	}
-	a = c.account
-	c.admitted = true
-	c.setPhaseLocked(abi.PhaseIdle, c.gov.clock.now())
-	if b := a.Books; b != nil {
-		since, returned := b.Opened(c.client, c.gov.clock.millis(c.gov.clock.now()))
-		if returned && b.Late(since) {
-			c.gov.cfg.Observer.Late(a, time.Duration(since)*time.Millisecond, false)
-		}
-	}
-	if c.side == sideAccepted && c.fullLocked() {
-		c.endLocked(policy.ReasonPressure)
-		return ErrRefused
-	}
-	q := c.gov.asks.Get().(*question)
-	defer c.gov.asks.Put(q)
-	v := c.askLocked(q, abi.KindAccept, c.gov.clock.now())
-	if v.Action == abi.ActionClose {
-		c.endLocked(policy.ReasonPolicy)
-		return ErrRefused
-	}
-	if v.Action == abi.ActionExtend { // a lease for the phase that begins
-		c.extBase = c.baseLocked()
-		c.extUntil = c.extBase + int64(c.clampLocked(v.Deadline, 0))
-	}
-	c.rescheduleLocked(c.gov.clock.now())
-	return nil
-}
-
-// fullLocked makes room under the limits by ending an idle connection, and
-// reports whether it could not. c.mu is held; evict takes the victim's.
-func (c *Conn) fullLocked() bool {
-	l := &c.account.law.Load().limits
-	full := l.Connections > 0 && c.account.open.Load() > int64(l.Connections) ||
-		c.gov.cfg.Limit > 0 && c.gov.accepted.Load() > int64(c.gov.cfg.Limit)
-	if !full {
-		return false
-	}
-	a := c.account
-	c.mu.Unlock() // two connections must never hold each other's mu
-	ok := c.gov.evict(a)
-	c.mu.Lock()
-	return !ok
-}
-
-// LocalAddr returns the local address.
-func (c *Conn) LocalAddr() net.Addr {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.inner.LocalAddr()
-}
-
-// RemoteAddr returns the peer's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.innerNow().RemoteAddr() }
 
 // NetConn returns the wrapped connection, the name that crypto/tls uses.
 func (c *Conn) NetConn() net.Conn { return c.innerNow() }

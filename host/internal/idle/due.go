@@ -107,7 +107,7 @@ func (c *Conn) leaseLocked(l *law, p policy.Phase, base int64) int64 {
 		lease = int64(l.timeouts[p].Idle) // exact, below a millisecond too
 	}
 	if c.hint > 0 && p == abi.PhaseIdle {
-		lease = min(lease, int64(c.hint))
+		lease = min(lease, int64(c.hint)*1e6)
 	}
 	return base + lease
 }

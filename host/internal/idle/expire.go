@@ -103,7 +103,7 @@ func (c *Conn) weighLocked(v policy.Verdict, idle int64) (hold time.Duration, re
 			return time.Duration(recheck), policy.ReasonDefault
 		}
 		if c.hint > 0 && policy.Phase(c.phase.Load()) == abi.PhaseIdle {
-			law = min(law, c.hint)
+			law = min(law, time.Duration(c.hint)*time.Millisecond)
 		}
 		return law - time.Duration(idle), policy.ReasonDefault
 	}
@@ -172,32 +172,6 @@ func (c *Conn) shutIdle(r policy.Reason) bool {
 		after()
 	}
 	return ok
-}
-
-// evictable reports whether the connection may give way, and how long it has
-// been idle.
-func (c *Conn) evictable(a *Account, now int64) (idle int64, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.account != a || c.side != sideAccepted || c.closed || c.ending.Load() != 0 || !restful(c.Phase()) {
-		return 0, false
-	}
-	return now - c.phaseStart, true
-}
-
-// drain ends the connection if nothing is under way, else at the end of the
-// last request.
-func (c *Conn) drain() {
-	if c.side != sideAccepted {
-		return
-	}
-	c.mu.Lock()
-	c.draining = true
-	idle := c.inflight == 0 && restful(c.Phase())
-	c.mu.Unlock()
-	if idle {
-		c.shutIdle(policy.ReasonDrain)
-	}
 }
 
 // endLocked decides to end the connection: from now on exactly one of two

@@ -1,11 +1,7 @@
 package idle
 
 import (
-	"context"
-	"hash/maphash"
-	"math/rand/v2"
 	"net"
-	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -29,6 +25,9 @@ type Config struct {
 	// Limit is the number of accepted connections the host may have open;
 	// 0: any.
 	Limit int
+	// ClientKey is the key of the hash that clients are known by: with the
+	// same one a client keeps its pseudonym over restarts. Zero: a random one.
+	ClientKey [32]byte
 	// Observer may be nil.
 	Observer Observer
 	// Linger is how long a connection that the host ended while idle waits
@@ -54,7 +53,8 @@ type Governor struct {
 	cfg     Config
 	clock   *clock
 	shards  []*shard
-	seed    maphash.Seed
+	key     clientKey
+	crowd   crowd
 	polling sync.Once              // the poller is made, or nobody will
 	poller  atomic.Pointer[poller] // nil: nothing parks
 	closing sync.Once
@@ -91,7 +91,7 @@ func New(cfg Config) *Governor {
 	if cfg.Observer == nil {
 		cfg.Observer = nobody{}
 	}
-	g := &Governor{cfg: cfg, clock: newClock(cfg.Granularity), seed: maphash.MakeSeed()}
+	g := &Governor{cfg: cfg, clock: newClock(cfg.Granularity), key: newClientKey(cfg.ClientKey)}
 	g.asks.New = func() any { return newQuestion() }
 	g.pressureAt.Store(-int64(time.Second))
 	for range cfg.Shards {
@@ -146,61 +146,29 @@ func (g *Governor) Govern(nc net.Conn, a *Account, side policy.Side) *Conn {
 		id: id, side: side, opened: now, account: a, phaseStart: now, gapStart: -1, gapEnd: -1, stirred: -1, armed: never,
 	}
 	c.entry.Owner = c
-	peer := addrPort(nc.RemoteAddr())
-	c.peer, c.peerPort = peer.Addr(), peer.Port()
-	c.client = g.clientKey(c.peer)
+	c.setPeerLocked(addrPort(nc.RemoteAddr()))
 	c.setLeasesLocked(a.law.Load())
-	g.count(c, a, 1)
+	g.open.Add(1)
+	if side == sideAccepted {
+		g.accepted.Add(1)
+	}
+	a.open.Add(1)
+	a.enter(c)
 	c.mu.Lock()
 	c.rescheduleLocked(now)
 	c.mu.Unlock()
 	return c
 }
 
-// count keeps the numbers of open connections.
-func (g *Governor) count(c *Conn, a *Account, n int64) {
-	g.open.Add(n)
+// left takes a connection that has ended out of the numbers. When they show it,
+// its end has been observed.
+func (g *Governor) left(c *Conn, a *Account) {
+	a.leave(c)
+	g.open.Add(-1)
 	if c.side == sideAccepted {
-		g.accepted.Add(n)
+		g.accepted.Add(-1)
 	}
-	a.open.Add(n)
-}
-
-// clientKey hashes an address, an IPv6 one by its /64, under a key of this
-// process: a policy can tell clients apart, not who they are.
-func (g *Governor) clientKey(a netip.Addr) uint64 {
-	if !a.IsValid() {
-		return 0
-	}
-	a = a.Unmap()
-	if a.Is6() {
-		p, _ := a.WithZone("").Prefix(64)
-		a = p.Addr()
-	}
-	return max(maphash.Comparable(g.seed, a), 1)
-}
-
-// Drain ends all accepted connections: idle ones at once and politely, the
-// others when their request has ended. It returns when none is left or ctx is
-// done, with the number that remains.
-func (g *Governor) Drain(ctx context.Context) (left int) {
-	g.draining.Store(true)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		g.Each(func(c *Conn) bool {
-			c.drain()
-			return true
-		})
-		if g.accepted.Load() == 0 {
-			return 0
-		}
-		select {
-		case <-ctx.Done():
-			return int(g.accepted.Load())
-		case <-tick.C:
-		}
-	}
+	a.open.Add(-1)
 }
 
 // pressureNow returns the process's pressure, at most a second old.
@@ -224,34 +192,11 @@ func share(n int64, limit int) uint16 {
 	return uint16(min(max(n, 0)*1000/int64(limit), 1000))
 }
 
-// evict ends the connection that has been idle longest among a sample of a's,
-// and reports whether there was one. nginx and ATS do so too; sampling keeps
-// no order while nobody is evicted (Redis does the same).
-func (g *Governor) evict(a *Account) bool {
-	const sample = 64
-	var victim *Conn
-	var longest int64
-	now, seen := g.clock.now(), 0
-	from := rand.IntN(len(g.shards))
-	for i := range g.shards {
-		for _, c := range g.shards[(from+i)%len(g.shards)].sample(sample) {
-			if idle, ok := c.evictable(a, now); ok {
-				if seen++; idle > longest {
-					victim, longest = c, idle
-				}
-			}
-		}
-		if seen >= sample {
-			break
-		}
-	}
-	return victim != nil && victim.shutIdle(policy.ReasonPressure)
-}
-
 // nobody observes nothing.
 type nobody struct{}
 
 func (nobody) Asked(*Account, *policy.Ask, policy.Verdict, time.Duration) {}
 func (nobody) Reused(*Account, time.Duration)                             {}
-func (nobody) Late(*Account, time.Duration, bool)                         {}
+func (nobody) Late(*Account, uint64, time.Duration, bool)                 {}
+func (nobody) Returned(*Account, uint64, time.Duration)                   {}
 func (nobody) Ended(*End)                                                 {}

@@ -54,6 +54,7 @@ type log struct {
 	ends []End
 	late []bool
 	gaps []time.Duration
+	back []time.Duration // of clients that returned
 	asks int
 }
 
@@ -69,7 +70,13 @@ func (l *log) Reused(_ *Account, d time.Duration) {
 	l.gaps = append(l.gaps, d)
 }
 
-func (l *log) Late(_ *Account, _ time.Duration, lost bool) {
+func (l *log) Returned(_ *Account, client uint64, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.back = append(l.back, d)
+}
+
+func (l *log) Late(_ *Account, _ uint64, _ time.Duration, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.late = append(l.late, lost)

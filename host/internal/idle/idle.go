@@ -41,7 +41,10 @@ type Observer interface {
 	// Late reports a client that wanted its connection just after it was
 	// closed: lost says that its bytes reached the closed connection,
 	// otherwise it came back on a new one; after counts from the close.
-	Late(a *Account, after time.Duration, lost bool)
+	Late(a *Account, client uint64, after time.Duration, lost bool)
+	// Returned reports a client on a new connection, so long after the host
+	// had closed its last one while that was idle; Late follows if it was soon.
+	Returned(a *Account, client uint64, after time.Duration)
 	// Ended reports the end of a connection.
 	Ended(*End)
 }
@@ -57,6 +60,7 @@ type End struct {
 	Verdict   policy.Verdict // the last answer; zero when nothing was asked
 	Log       bool           // a verdict asked for a decision line
 	Peer      netip.AddrPort
+	Client    uint64 // the peer's pseudonym; 0: it has no address
 	Age, Idle time.Duration
 	Deadline  time.Duration // the last deadline that passed; 0 when none did
 	Asks      uint32

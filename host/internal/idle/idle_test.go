@@ -350,7 +350,7 @@ func TestDrainSaysGoodbyeAfterTheLastStream(t *testing.T) {
 		b.conn.Begin(0, false)
 		got := make(chan policy.Reason, 1)
 		b.conn.SetEnder(func(r policy.Reason) { got <- r })
-		b.conn.drain()
+		b.conn.drain(nil, policy.ReasonDrain)
 		synctest.Wait()
 		if len(got) != 0 {
 			b.Fatal("ended under a request")

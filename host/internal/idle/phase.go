@@ -148,8 +148,8 @@ func (c *Conn) endRequestLocked() (after func()) {
 		p = abi.PhaseStreamIdle
 	}
 	c.setPhaseLocked(p, now)
-	if c.draining && c.ending.Load() == 0 {
-		return c.endLocked(policy.ReasonDrain)
+	if c.leaving != 0 && c.ending.Load() == 0 {
+		return c.endLocked(policy.Reason(c.leaving - 1))
 	}
 	return nil
 }

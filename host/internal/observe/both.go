@@ -25,9 +25,16 @@ func (b Both) Reused(a *idle.Account, gap time.Duration) {
 }
 
 // Late passes it on.
-func (b Both) Late(a *idle.Account, after time.Duration, lost bool) {
+func (b Both) Late(a *idle.Account, client uint64, after time.Duration, lost bool) {
 	for _, o := range b {
-		o.Late(a, after, lost)
+		o.Late(a, client, after, lost)
+	}
+}
+
+// Returned passes it on.
+func (b Both) Returned(a *idle.Account, client uint64, after time.Duration) {
+	for _, o := range b {
+		o.Returned(a, client, after)
 	}
 }
 

@@ -27,3 +27,8 @@ func (b *bucket) take(now time.Time) bool {
 	b.tokens--
 	return true
 }
+
+// full reports whether nothing would be different had it never been used.
+func (b *bucket) full(now time.Time) bool {
+	return b.rate <= 0 || b.at.IsZero() || b.tokens+b.rate*now.Sub(b.at).Seconds() >= b.burst
+}

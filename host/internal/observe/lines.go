@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -15,9 +16,9 @@ import (
 type LinesConfig struct {
 	// Logger must not block.
 	Logger *slog.Logger
-	// Digest names the policy in charge of a tenant, shortened for people;
-	// empty where the native one rules.
-	Digest func(tenant string) string
+	// Digest names the policy that plays a role for a tenant, shortened for
+	// people; empty where the native one rules.
+	Digest func(tenant string, role policy.Role) string
 	// Rate is how many lines a tenant may cause per second, 0: any number;
 	// Burst how many at once, 0: as many as Rate.
 	Rate, Burst int
@@ -31,48 +32,51 @@ type LinesConfig struct {
 type Lines struct {
 	cfg LinesConfig
 
-	mu      sync.Mutex // guards the following fields
-	rate    bucket     // the model of every tenant's
-	tenants map[string]*quota
-}
-
-// quota is one tenant's share of the log.
-type quota struct {
-	bucket     bucket
-	suppressed uint64 // since the last line
+	mu     sync.Mutex // guards the following fields
+	quotas quotas
 }
 
 // NewLines returns a writer of lines.
 func NewLines(cfg LinesConfig) *Lines {
 	if cfg.Digest == nil {
-		cfg.Digest = func(string) string { return "" }
+		cfg.Digest = func(string, policy.Role) string { return "" }
 	}
-	l := &Lines{cfg: cfg, tenants: map[string]*quota{}}
+	l := &Lines{cfg: cfg, quotas: newQuotas()}
 	l.SetRate(cfg.Rate, cfg.Burst)
 	return l
 }
 
-// SetRate changes how many lines a tenant may cause.
+// SetRate changes how many lines a tenant may cause that has no rate of its
+// own.
 func (l *Lines) SetRate(rate, burst int) {
-	if burst < 1 {
-		burst = max(rate, 1)
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rate = bucket{rate: float64(rate), burst: float64(burst)}
-	for _, q := range l.tenants {
-		q.bucket = l.rate
-	}
+	l.quotas.setRate(model(rate, burst))
+}
+
+// SetTenantRate gives a tenant a rate of its own, with a burst of 0 as of
+// LinesConfig. A rate of 0: the host's again.
+func (l *Lines) SetTenantRate(tenant string, rate, burst int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quotas.setOwn(tenant, model(rate, burst))
+}
+
+// Forget gives up what is kept for a tenant that was removed.
+func (l *Lines) Forget(tenant string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quotas.forget(tenant)
 }
 
 // Asked logs the decision if the policy wants that.
 func (l *Lines) Asked(a *idle.Account, ask *policy.Ask, v policy.Verdict, took time.Duration) {
-	if !v.Log || !l.pass(a.Name, slog.LevelInfo) {
+	if !v.Log || !l.pass(a, slog.LevelInfo) {
 		return
 	}
 	e := &ask.Event
 	l.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "policy decision",
-		slog.String("tenant", a.Name), slog.String("policy", l.cfg.Digest(a.Name)),
+		slog.String("tenant", a.Name), slog.String("policy", l.cfg.Digest(a.Name, v.Role)), slog.String("role", v.Role.String()),
 		slog.Uint64("conn", e.Conn), slog.String("event", abi.Kind(e.Kind).String()),
 		slog.String("side", abi.Side(e.Side).String()), slog.String("protocol", abi.Protocol(e.Protocol).String()),
 		slog.String("phase", abi.Phase(e.Phase).String()), slog.String("action", v.Action.String()),
@@ -88,11 +92,11 @@ func (l *Lines) Ended(e *idle.End) {
 	if e.Reason.Host() || e.Log {
 		level = slog.LevelInfo
 	}
-	if !l.pass(e.Account.Name, level) {
+	if !l.pass(e.Account, level) {
 		return
 	}
 	l.cfg.Logger.LogAttrs(context.Background(), level, "connection closed",
-		slog.String("tenant", e.Account.Name), slog.String("policy", l.cfg.Digest(e.Account.Name)),
+		slog.String("tenant", e.Account.Name), slog.String("policy", l.cfg.Digest(e.Account.Name, e.Verdict.Role)), slog.String("role", e.Verdict.Role.String()),
 		slog.Uint64("conn", e.ID), slog.String("side", e.Side.String()), slog.String("protocol", e.Protocol.String()),
 		slog.String("phase", e.Phase.String()), slog.String("reason", e.Reason.String()),
 		span("idle", e.Idle), span("age", e.Age), slog.Uint64("asks", uint64(e.Asks)), span("deadline", e.Deadline),
@@ -105,32 +109,26 @@ func (l *Lines) Ended(e *idle.End) {
 func (l *Lines) Reused(*idle.Account, time.Duration) {}
 
 // Late logs a request that the host's own close has lost.
-func (l *Lines) Late(a *idle.Account, after time.Duration, lost bool) {
-	if lost && l.pass(a.Name, slog.LevelWarn) {
+func (l *Lines) Late(a *idle.Account, client uint64, after time.Duration, lost bool) {
+	if lost && l.pass(a, slog.LevelWarn) {
 		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "request lost to an idle close",
-			slog.String("tenant", a.Name), slog.String("policy", l.cfg.Digest(a.Name)), span("after", after))
+			slog.String("tenant", a.Name), slog.String("client", pseudonym(client)), span("after", after))
 	}
 }
 
+// Returned is not logged: it is an ordinary thing to do.
+func (l *Lines) Returned(*idle.Account, uint64, time.Duration) {}
+
 // pass reports whether a tenant's line may be written, and says first how
 // many were not.
-func (l *Lines) pass(tenant string, level slog.Level) bool {
+func (l *Lines) pass(a *idle.Account, level slog.Level) bool {
 	if !l.cfg.Logger.Enabled(context.Background(), level) {
 		return false
 	}
+	now := time.Now()
 	l.mu.Lock()
-	q := l.tenants[tenant]
-	if q == nil {
-		if len(l.tenants) >= maxTenants {
-			tenant = otherTenant
-			q = l.tenants[tenant]
-		}
-		if q == nil {
-			q = &quota{bucket: l.rate}
-			l.tenants[tenant] = q
-		}
-	}
-	ok := q.bucket.take(time.Now())
+	q := l.quotas.of(a.Name, now)
+	ok := q.bucket.take(now)
 	left := q.suppressed
 	if ok {
 		q.suppressed = 0
@@ -139,10 +137,10 @@ func (l *Lines) pass(tenant string, level slog.Level) bool {
 	}
 	l.mu.Unlock()
 	if !ok && l.cfg.Metrics != nil {
-		l.cfg.Metrics.of(tenant).suppressed.Inc()
+		l.cfg.Metrics.of(a).leftOut().Inc()
 	}
 	if ok && left > 0 {
-		l.sayLeft(tenant, left)
+		l.sayLeft(a.Name, left)
 	}
 	return ok
 }
@@ -151,7 +149,7 @@ func (l *Lines) pass(tenant string, level slog.Level) bool {
 func (l *Lines) Flush() {
 	l.mu.Lock()
 	left := map[string]uint64{}
-	for tenant, q := range l.tenants {
+	for tenant, q := range l.quotas.tenants {
 		if q.suppressed > 0 {
 			left[tenant] = q.suppressed
 			q.suppressed = 0
@@ -166,6 +164,9 @@ func (l *Lines) Flush() {
 func (l *Lines) sayLeft(tenant string, n uint64) {
 	l.cfg.Logger.Warn("connection lines left out", "tenant", tenant, "lines", n)
 }
+
+// pseudonym writes a client's key as the API does.
+func pseudonym(client uint64) string { return fmt.Sprintf("%016x", client) }
 
 // span is a duration to the millisecond, as text in every log format: slog's
 // JSON would give nanoseconds without saying so.

@@ -30,7 +30,7 @@ func TestEndLineIsExplained(t *testing.T) {
 	var out bytes.Buffer
 	l := NewLines(LinesConfig{
 		Logger: slog.New(slog.NewJSONHandler(&out, nil)),
-		Digest: func(tenant string) string { return "abc-" + tenant },
+		Digest: func(tenant string, role policy.Role) string { return "abc-" + tenant + "-" + role.String() },
 	})
 	l.Ended(endOf(policy.ReasonPolicy))
 	var got map[string]any
@@ -38,7 +38,7 @@ func TestEndLineIsExplained(t *testing.T) {
 		t.Fatalf("%v: %s", err, out.String())
 	}
 	for key, want := range map[string]any{
-		"msg": "connection closed", "level": "INFO", "tenant": "shop", "policy": "abc-shop", "conn": 9.0,
+		"msg": "connection closed", "level": "INFO", "tenant": "shop", "policy": "abc-shop-active", "role": "active", "conn": 9.0,
 		"side": "accepted", "protocol": "http1", "phase": "idle", "reason": "policy", "idle": "30.012s", "age": "1m1s",
 		"asks": 2.0, "deadline": "30s", "bytes_in": 100.0, "bytes_out": 2000.0, "requests": 4.0, "unread": 0.0,
 		"peer": "192.0.2.1:4711", "explain": "idle 30.012s in phase idle; policy said close (reason 3)",
@@ -165,7 +165,7 @@ func TestHammerLines(t *testing.T) {
 		wg.Go(func() {
 			for i := range 500 {
 				both.Ended(endOf(policy.ReasonDefault))
-				both.Late(account("shop"), time.Millisecond, i%2 == 0)
+				both.Late(account("shop"), 1, time.Millisecond, i%2 == 0)
 				both.Reused(account("shop"), time.Second)
 				both.Asked(account("shop"), askOf(abi.KindAccept, abi.PhaseIdle), policy.Verdict{Log: true}, 1)
 				if i%100 == 0 {

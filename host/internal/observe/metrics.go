@@ -4,6 +4,7 @@
 package observe
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -32,12 +33,21 @@ type Metrics struct {
 	bytes      *prometheus.CounterVec
 	requests   *prometheus.CounterVec
 	suppressed *prometheus.CounterVec
+	returned   *prometheus.CounterVec
 	loads      *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
+	uploads    *prometheus.CounterVec
+	steps      *prometheus.CounterVec
+	reverts    prometheus.Counter
+
+	// byTenant are the families that tell tenants apart.
+	byTenant []interface {
+		DeletePartialMatch(prometheus.Labels) int
+	}
 
 	tenants sync.Map // of *series by tenant
 	mu      sync.Mutex
-	known   int // tenants told apart so far; guarded by mu
+	known   int // tenants told apart; guarded by mu
 }
 
 const (
@@ -73,19 +83,41 @@ func NewMetrics(version string) *Metrics {
 			"Connection lines left out because the tenant was over its rate.", "tenant"),
 		loads: counter("host_policy_loads_total",
 			"Policies loaded, by outcome: ok, or the cause of the failure.", "tenant", "outcome"),
+		returned: counter("host_idle_returned_clients_total",
+			"Clients that came back on a new connection after theirs was closed while idle.", "tenant"),
 		reloads: counter("host_app_reloads_total",
 			"Reloads of the configuration, by outcome.", "outcome"),
+		uploads: counter("host_policy_uploads_total",
+			"Policies sent to the admin API, by outcome.", "outcome"),
+		steps: counter("host_rollout_steps_total",
+			"Steps of rollouts that somebody took, by kind.", "step"),
+		reverts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "host_rollout_automatic_rollbacks_total",
+			Help: "Canaries that the host took back because they did worse.",
+		}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "host_build_info", Help: "1, labelled with the version of the host.",
 	}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.asks, m.faults, m.askTime, m.gaps, m.late, m.closed, m.bytes, m.requests,
-		m.suppressed, m.loads, m.reloads, build,
+		m.suppressed, m.returned, m.loads, m.reloads, m.uploads, m.steps, m.reverts, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, v := range []*prometheus.CounterVec{
+		m.asks, m.faults, m.late, m.closed, m.bytes, m.requests, m.suppressed, m.returned, m.loads,
+	} {
+		m.byTenant = append(m.byTenant, v)
+	}
+	m.byTenant = append(m.byTenant, m.askTime, m.gaps)
 	for _, outcome := range []string{"ok", "error"} {
 		m.reloads.WithLabelValues(outcome)
+	}
+	for _, outcome := range uploadOutcomes {
+		m.uploads.WithLabelValues(outcome)
+	}
+	for _, step := range rolloutSteps {
+		m.steps.WithLabelValues(step)
 	}
 	return m
 }
@@ -100,36 +132,36 @@ func histogram(name, help string, buckets []float64, labels ...string) *promethe
 
 // Asked counts a question. It allocates nothing.
 func (m *Metrics) Asked(a *idle.Account, ask *policy.Ask, v policy.Verdict, took time.Duration) {
-	s, kind := m.of(a.Name), int(ask.Event.Kind)
+	s, kind := m.of(a), int(ask.Event.Kind)
 	if kind >= kinds {
 		return
 	}
-	s.asks[kind][outcomeOf(v)].Inc()
-	s.askTime[kind].Observe(took.Seconds())
+	s.ask(kind, outcomeOf(v)).Inc()
+	s.took(kind).Observe(took.Seconds())
 	if v.Source == policy.SourceFallback && int(v.Fault) < len(s.faults) {
-		s.faults[v.Fault].Inc()
+		s.fault(v.Fault).Inc()
 	}
 }
 
 // Reused counts an idle gap. It is called once per request, and allocates
 // nothing.
 func (m *Metrics) Reused(a *idle.Account, gap time.Duration) {
-	m.of(a.Name).gaps.Observe(gap.Seconds())
+	m.of(a).gap().Observe(gap.Seconds())
 }
 
 // Late counts a client that wanted its connection just after it was closed.
-func (m *Metrics) Late(a *idle.Account, _ time.Duration, lost bool) {
-	s := m.of(a.Name)
-	if lost {
-		s.lost.Inc()
-	} else {
-		s.reconnected.Inc()
-	}
+func (m *Metrics) Late(a *idle.Account, _ uint64, _ time.Duration, lost bool) {
+	m.of(a).late(lost).Inc()
+}
+
+// Returned counts a client that came back.
+func (m *Metrics) Returned(a *idle.Account, _ uint64, _ time.Duration) {
+	m.of(a).back().Inc()
 }
 
 // Ended counts the end of a connection.
 func (m *Metrics) Ended(e *idle.End) {
-	name, side := m.of(e.Account.Name).name, abi.Side(e.Side).String()
+	name, side := m.of(e.Account).name, abi.Side(e.Side).String()
 	m.closed.WithLabelValues(name, side, e.Phase.String(), e.Reason.String()).Inc()
 	m.bytes.WithLabelValues(name, side, "in").Add(float64(e.BytesIn))
 	m.bytes.WithLabelValues(name, side, "out").Add(float64(e.BytesOut))
@@ -142,7 +174,7 @@ func (m *Metrics) Loaded(tenant string, fault policy.Fault) {
 	if fault != policy.FaultNone {
 		outcome = fault.String()
 	}
-	m.loads.WithLabelValues(m.of(tenant).name, outcome).Inc()
+	m.loads.WithLabelValues(m.named(tenant).name, outcome).Inc()
 }
 
 // Reloaded counts a reload of the configuration.
@@ -153,5 +185,40 @@ func (m *Metrics) Reloaded(err error) {
 	}
 	m.reloads.WithLabelValues(outcome).Inc()
 }
+
+// What an upload may come to.
+const (
+	UploadCreated   = "created"   // the tenant has a new version
+	UploadKnown     = "known"     // it had it already
+	UploadRefused   = "refused"   // the module is no policy that the host runs
+	UploadSignature = "signature" // missing or wrong
+	UploadTooLarge  = "too_large"
+	UploadBusy      = "busy"  // to be tried again later
+	UploadError     = "error" // anything else
+)
+
+var uploadOutcomes = []string{UploadCreated, UploadKnown, UploadRefused, UploadSignature, UploadTooLarge, UploadBusy, UploadError}
+
+// Uploaded counts a policy that was sent, by one of the outcomes above; another
+// counts as an error.
+func (m *Metrics) Uploaded(outcome string) {
+	if !slices.Contains(uploadOutcomes, outcome) {
+		outcome = UploadError
+	}
+	m.uploads.WithLabelValues(outcome).Inc()
+}
+
+var rolloutSteps = []string{"shadow", "canary", "promote", "rollback"}
+
+// Stepped counts a step of a rollout, as the API calls it: shadow, canary,
+// promote or rollback. What has another name is not counted.
+func (m *Metrics) Stepped(step string) {
+	if slices.Contains(rolloutSteps, step) {
+		m.steps.WithLabelValues(step).Inc()
+	}
+}
+
+// Reverted counts a canary that the host took back by itself.
+func (m *Metrics) Reverted() { m.reverts.Inc() }
 
 var _ idle.Observer = (*Metrics)(nil)

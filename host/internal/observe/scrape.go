@@ -33,6 +33,16 @@ func (m *Metrics) Watch(conns Connections, p *Process, w *Writer) {
 	}, func() float64 { return float64(w.Dropped()) }))
 }
 
+// WatchTenants adds how many tenants the host knows, and how many guests it has
+// loaded for them. It is called once.
+func (m *Metrics) WatchTenants(known, guests func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "host_app_known_tenants", Help: "Tenants that the host knows.",
+	}, func() float64 { return float64(known()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "host_policy_loaded_guests", Help: "Instances of policies that are loaded.",
+	}, func() float64 { return float64(guests()) }))
+}
+
 // Handler serves the metrics in the formats that Prometheus reads.
 func (m *Metrics) Handler(logger *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
@@ -65,7 +75,7 @@ func (c openCollector) Describe(ch chan<- *prometheus.Desc) { ch <- openDesc }
 func (c openCollector) Collect(ch chan<- prometheus.Metric) {
 	open := map[openKey]int{}
 	c.conns.Each(func(conn *idle.Conn) bool {
-		open[openKey{c.m.of(conn.Account().Name).name, conn.Side(), conn.Protocol(), conn.Phase()}]++
+		open[openKey{c.m.of(conn.Account()).name, conn.Side(), conn.Protocol(), conn.Phase()}]++
 		return true
 	})
 	for k, n := range open {

@@ -30,17 +30,18 @@ type Ask struct {
 	Gaps *Gaps
 }
 
-// Verdict is one answer.
+// Verdict is one answer. There is one in the record of every connection, so
+// the fields are in an order that leaves no gaps.
 type Verdict struct {
 	// Deadline counts from now; meaningful with ActionExtend.
 	Deadline time.Duration
-	Action   Action
+	// Reason is the policy's own code, 0 to 32767, shown in logs.
+	Reason uint16
+	Action Action
 	// Log asks for a decision line in the log.
 	Log bool
 	// Leases says that the policy edited Ask.Event.Leases.
 	Leases bool
-	// Reason is the policy's own code, 0 to 32767, shown in logs.
-	Reason uint16
 	// Source tells who answered.
 	Source Source
 	// Fault tells why the tenant's policy did not, where Source is

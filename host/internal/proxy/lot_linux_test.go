@@ -64,7 +64,8 @@ type silence struct{}
 
 func (silence) Asked(*idle.Account, *policy.Ask, policy.Verdict, time.Duration) {}
 func (silence) Reused(*idle.Account, time.Duration)                             {}
-func (silence) Late(*idle.Account, time.Duration, bool)                         {}
+func (silence) Late(*idle.Account, uint64, time.Duration, bool)                 {}
+func (silence) Returned(*idle.Account, uint64, time.Duration)                   {}
 func (silence) Ended(*idle.End)                                                 {}
 
 func newLot(t testing.TB, m mode, law policy.Timeouts) *lot {

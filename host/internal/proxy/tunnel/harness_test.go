@@ -45,7 +45,8 @@ type observer struct {
 
 func (o *observer) Asked(*idle.Account, *policy.Ask, policy.Verdict, time.Duration) {}
 func (o *observer) Reused(*idle.Account, time.Duration)                             {}
-func (o *observer) Late(*idle.Account, time.Duration, bool)                         {}
+func (o *observer) Late(*idle.Account, uint64, time.Duration, bool)                 {}
+func (o *observer) Returned(*idle.Account, uint64, time.Duration)                   {}
 func (o *observer) Ended(e *idle.End) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
