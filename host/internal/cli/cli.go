@@ -73,10 +73,17 @@ func report(w io.Writer, err error) int {
 	return ExitError
 }
 
+// say writes a message. Parts of it may be anybody's, and it may go to a
+// terminal.
 func say(w io.Writer, kind, text string) {
-	if text != "" {
-		fmt.Fprintf(w, "host: %s: %s\n", kind, strings.ReplaceAll(text, "\n", "\n       "))
+	if text == "" {
+		return
 	}
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = plain(lines[i])
+	}
+	fmt.Fprintf(w, "host: %s: %s\n", kind, strings.Join(lines, "\n       "))
 }
 
 // exactly takes n arguments, and says so in our words.

@@ -56,7 +56,8 @@ func newRoot(f *flags) *cobra.Command {
 		}
 		help(cmd, f)
 	})
-	root.AddCommand(newCheck(), newVersion(), newConfig(), newCompileApart())
+	root.AddCommand(newCheck(), newVersion(), newConfig(), newCompileApart(),
+		newTenant(), newPolicy(), newConns(), newAudit())
 	return root
 }
 

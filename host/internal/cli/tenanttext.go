@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"idlehost/host/internal/api"
+)
+
+// writeTenant shows a tenant and its limits to people.
+func writeTenant(w io.Writer, t *api.Tenant, l *api.EffectiveLimits) error {
+	facts := newTable(w)
+	facts.row("tenant", t.Name)
+	switch {
+	case t.Declared:
+		facts.row("declared", "in the configuration file")
+	default:
+		facts.row("created", ago(t.Created)+" ago, changed "+ago(t.Changed)+" ago")
+	}
+	facts.row("policy", orHosts(t.Active))
+	facts.row("open", connections(l.Open, l.HostLimit))
+	for _, f := range []struct {
+		name  string
+		texts []string
+	}{{"host", t.Spec.Hosts}, {"destination", t.Spec.Destinations}, {"upstream", t.Spec.Upstreams}} {
+		for _, text := range f.texts {
+			facts.row(f.name, cut(text, 80))
+		}
+	}
+	if t.Spec.RewriteHost {
+		facts.row("rewrite host", "yes")
+	}
+	if t.Spec.RequireSignature {
+		facts.row("signature", "required")
+	}
+	facts.row("guard", guard(t.Spec.Guard))
+	uploads := "at most " + size(l.UploadBytes) + "; " + lasting(millis(int64(l.LoadSavedMs))) + " of processor time saved up"
+	if l.RetryAfterSec > 0 {
+		uploads += "; the next in " + lasting(time.Duration(l.RetryAfterSec)*time.Second)
+	}
+	facts.row("uploads", uploads)
+	if err := facts.end(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return writeLimits(w, l.Configured, l.Effective)
+}
+
+func connections(open, most int) string {
+	if most == 0 {
+		return fmt.Sprintf("%d connections", open)
+	}
+	return fmt.Sprintf("%d connections; the whole host takes %d", open, most)
+}
+
+// guard tells by how much a canary may be worse.
+func guard(g api.Guard) string {
+	samples := g.MinSamples
+	if samples == 0 {
+		samples = 100
+	}
+	return fmt.Sprintf("faults %s, early closes %s, late requests %s worse than the active version, of %d or more",
+		margin(g.Faults), margin(g.EarlyCloses), margin(g.LateReturns), samples)
+}
+
+func margin(m float64) string {
+	switch {
+	case m == 0:
+		m = 0.02
+	case m < 0:
+		return "any"
+	}
+	return percent(100 * m)
+}
+
+func writeLimits(w io.Writer, set, holds api.Limits) error {
+	t := newTable(w, "LIMIT", "CONFIGURED", "IN FORCE")
+	for _, row := range []struct{ name, set, holds string }{
+		{"connections", limit(set.Connections), limit(holds.Connections)},
+		{"connections of a client", limit(set.ClientConnections), limit(holds.ClientConnections)},
+		{"fuel per second", limit(set.FuelPerSecond), limit(holds.FuelPerSecond)},
+		{"memory of a policy", pages(set.MemoryPages), pages(holds.MemoryPages)},
+		{"log lines per second", limit(set.LogRate), limit(holds.LogRate)},
+		{"log lines at once", limit(set.LogBurst), limit(holds.LogBurst)},
+		{"shortest deadline", deadline(set.Floor), deadline(holds.Floor)},
+		{"longest deadline", deadline(set.Ceiling), deadline(holds.Ceiling)},
+	} {
+		t.row(row.name, row.set, row.holds)
+	}
+	return t.end()
+}
+
+func pages(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return size(uint64(max(n, 0)) << 16)
+}
+
+func deadline(d api.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return lasting(time.Duration(d))
+}
