@@ -1,0 +1,227 @@
+package control
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"idlehost/host/internal/api"
+	"idlehost/host/internal/store"
+)
+
+// A move changes the Rollout of a record, which is its caller's, and says what
+// the log is to say. It may be made more than once, of other records too, and
+// returns errUnchanged where everything is as it is to be.
+type move func(t *store.Tenant) (moved, error)
+
+// moved is what a move has done.
+type moved struct {
+	action string // of the audit log
+	digest string
+	detail string
+	// try is what must load before this may be kept; nil: nothing that was not
+	// in charge already.
+	try *store.Release
+}
+
+// shadow asks a version beside the active one; of no digest, it ends that.
+func shadow(s api.Step) move {
+	return func(t *store.Tenant) (moved, error) {
+		r := &t.Rollout
+		if s.Digest == "" {
+			if r.Shadow == nil {
+				return moved{}, errUnchanged
+			}
+			old := r.Shadow.Digest
+			r.Shadow = nil
+			return moved{action: "rollout.shadow", digest: old, detail: "ended"}, nil
+		}
+		v, err := version(t, s.Digest)
+		if err != nil {
+			return moved{}, err
+		}
+		rel := release(v, s.Params, r.Shadow)
+		switch {
+		case same(r.Shadow, rel):
+			return moved{}, errUnchanged
+		case same(r.Active, rel):
+			return moved{}, api.NewProblem(api.KindConflict, "%s is the active version: it would be compared with itself", short(v.Digest))
+		case r.Canary != nil && r.Canary.Digest == v.Digest:
+			return moved{}, api.NewProblem(api.KindConflict, "%s is the canary: roll it back first", short(v.Digest))
+		}
+		r.Shadow = rel
+		return moved{action: "rollout.shadow", digest: v.Digest, try: rel}, nil
+	}
+}
+
+// canary puts a version in charge of some of the clients. Of no digest, it is
+// about the canary that there is.
+func canary(s api.Step, now time.Time) move {
+	return func(t *store.Tenant) (moved, error) {
+		r := &t.Rollout
+		if s.Digest == "" && r.Canary == nil {
+			return moved{}, invalid("digest", "digest is missing, and there is no canary")
+		}
+		digest := s.Digest
+		if digest == "" {
+			digest = r.Canary.Digest
+		}
+		v, err := version(t, digest)
+		if err != nil {
+			return moved{}, err
+		}
+		rel := release(v, s.Params, r.Canary, r.Shadow)
+		if same(r.Active, rel) {
+			return moved{}, api.NewProblem(api.KindConflict, "%s is the active version already", short(v.Digest))
+		}
+		m := moved{action: "rollout.canary", digest: v.Digest, detail: fmt.Sprintf("%v %% of the clients", s.Percent)}
+		switch {
+		case !same(r.Canary, rel):
+			m.try = rel
+		case r.Percent == s.Percent:
+			return moved{}, errUnchanged
+		}
+		r.Canary, r.Percent, r.Since = rel, s.Percent, now
+		v.Served = true
+		if r.Shadow != nil && r.Shadow.Digest == v.Digest {
+			r.Shadow = nil
+		}
+		return m, nil
+	}
+}
+
+// promote makes a version the active one; of no digest, the canary.
+func promote(s api.Step) move {
+	return func(t *store.Tenant) (moved, error) {
+		r := &t.Rollout
+		digest := s.Digest
+		if digest == "" {
+			if r.Canary == nil {
+				return moved{}, api.NewProblem(api.KindConflict, "there is no canary to promote: name a policy")
+			}
+			digest = r.Canary.Digest
+		}
+		v, err := version(t, digest)
+		if err != nil {
+			return moved{}, err
+		}
+		rel := release(v, s.Params, r.Canary, r.Shadow, r.Active)
+		if same(r.Active, rel) && (r.Canary == nil || r.Canary.Digest != v.Digest) {
+			return moved{}, errUnchanged
+		}
+		m := moved{action: "rollout.promote", digest: v.Digest, try: rel, detail: "in place of the host's own policy"}
+		if r.Active != nil {
+			m.detail = "in place of " + short(r.Active.Digest)
+		}
+		if r.Active != nil && !same(r.Active, rel) {
+			r.Past = slices.DeleteFunc(r.Past, func(p store.Release) bool { return same(&p, r.Active) })
+			r.Past = slices.Insert(r.Past, 0, *r.Active)
+			r.Past = r.Past[:min(len(r.Past), store.PastKept)]
+		}
+		r.Active, r.Verdict = rel, nil
+		v.Served = true
+		if r.Canary != nil && r.Canary.Digest == v.Digest {
+			endCanary(r)
+		}
+		if r.Shadow != nil && r.Shadow.Digest == v.Digest {
+			r.Shadow = nil
+		}
+		return m, nil
+	}
+}
+
+// rollback takes the canary back if there is one, else the active version.
+func rollback(s api.Step, now time.Time) move {
+	return func(t *store.Tenant) (moved, error) {
+		r := &t.Rollout
+		digest := ""
+		if s.Digest != "" {
+			v, err := version(t, s.Digest)
+			if err != nil {
+				return moved{}, err
+			}
+			digest = v.Digest
+		}
+		switch {
+		case r.Canary != nil && (digest == "" || digest == r.Canary.Digest):
+			return takeBack(t, store.Verdict{Digest: r.Canary.Digest, Reason: s.Reason, At: now}, "rollout.rollback"), nil
+		case r.Canary != nil && r.Active != nil && digest == r.Active.Digest:
+			// To say yes and do nothing would leave it in charge.
+			return moved{}, api.NewProblem(api.KindConflict, "the canary, %s, would be taken back before %s: roll that back, or promote it, first",
+				short(r.Canary.Digest), short(digest))
+		case r.Canary == nil && r.Active != nil && (digest == "" || digest == r.Active.Digest):
+			return goBack(t, s.Reason), nil
+		case digest != "":
+			return moved{}, errUnchanged
+		}
+		return moved{}, api.NewProblem(api.KindConflict, "there is nothing to take back: the host's own policy is in charge")
+	}
+}
+
+// revert takes the canary back by itself, while it is that version.
+func revert(digest, reason string, now time.Time) move {
+	return func(t *store.Tenant) (moved, error) {
+		if c := t.Rollout.Canary; c == nil || c.Digest != digest {
+			return moved{}, errUnchanged
+		}
+		return takeBack(t, store.Verdict{Digest: digest, Automatic: true, Reason: reason, At: now}, "rollout.revert"), nil
+	}
+}
+
+func takeBack(t *store.Tenant, v store.Verdict, action string) moved {
+	endCanary(&t.Rollout)
+	t.Rollout.Verdict = &v
+	return moved{action: action, digest: v.Digest, detail: strings.TrimSuffix("canary: "+v.Reason, ": ")}
+}
+
+// goBack puts the release that was active before in charge, or the host's own.
+func goBack(t *store.Tenant, reason string) moved {
+	r := &t.Rollout
+	m := moved{action: "rollout.rollback", digest: r.Active.Digest, detail: "back to the host's own policy"}
+	r.Active = nil
+	if len(r.Past) > 0 {
+		last := r.Past[0]
+		r.Past = slices.Delete(r.Past, 0, 1)
+		r.Active, m.try = &last, &last
+		m.detail = "back to " + short(last.Digest)
+	}
+	if len(r.Past) == 0 {
+		r.Past = nil
+	}
+	if same(r.Shadow, r.Active) {
+		r.Shadow = nil
+	}
+	if reason != "" {
+		m.detail += ": " + reason
+	}
+	return m
+}
+
+func endCanary(r *store.Rollout) { r.Canary, r.Percent, r.Since = nil, 0, time.Time{} }
+
+// release is a version with its parameters: those given, else those that it
+// has in the first of the roles that it plays.
+func release(v *store.Version, params map[string]string, roles ...*store.Release) *store.Release {
+	if params == nil {
+		for _, r := range roles {
+			if r != nil && r.Digest == v.Digest {
+				params = r.Params
+				break
+			}
+		}
+	}
+	rel := &store.Release{Digest: v.Digest}
+	if len(params) > 0 {
+		rel.Params = maps.Clone(params)
+	}
+	return rel
+}
+
+func same(a, b *store.Release) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Digest == b.Digest && maps.Equal(a.Params, b.Params)
+}

@@ -1,0 +1,186 @@
+package control
+
+import (
+	"context"
+	"errors"
+
+	"idlehost/host/internal/api"
+	"idlehost/host/internal/store"
+)
+
+// Bounds of what a Step may say, in bytes.
+const (
+	maxReason = 500
+	maxParams = 64 << 10 // the engine's own bound
+)
+
+// Rollout shows which versions are asked, and by whom.
+func (c *Control) Rollout(ctx context.Context, tenant string) (*api.Rollout, error) {
+	s, err := c.find(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	return c.showRollout(s), nil
+}
+
+func (c *Control) showRollout(s *subject) *api.Rollout {
+	out := &api.Rollout{ETag: rolloutTag(s.record)}
+	out.Sides, out.Comparison = c.runtime.Sides(s.name)
+	if s.fixed { // what the record says is not in force
+		if s.declared.Active != "" {
+			out.Active = &api.Release{Digest: s.declared.Active}
+		}
+		return out
+	}
+	r := s.record.Rollout
+	out.Active, out.Canary, out.Shadow = (*api.Release)(r.Active), (*api.Release)(r.Canary), (*api.Release)(r.Shadow)
+	out.Percent, out.Since, out.Verdict = r.Percent, r.Since, (*api.Verdict)(r.Verdict)
+	for _, p := range r.Past {
+		out.Past = append(out.Past, api.Release(p))
+	}
+	return out
+}
+
+// Shadow asks a version beside the active one; an empty Digest ends that.
+func (c *Control) Shadow(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
+	if err := checkStep(s, false); err != nil {
+		return nil, err
+	}
+	return c.roll(ctx, who, tenant, pre, shadow(s))
+}
+
+// Canary puts a version in charge of a percentage of the clients. An empty
+// Digest changes the percentage of the canary that there is.
+func (c *Control) Canary(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
+	if err := checkStep(s, true); err != nil {
+		return nil, err
+	}
+	return c.roll(ctx, who, tenant, pre, canary(s, c.now()))
+}
+
+// Promote makes a version the active one: that of Step, else the canary.
+func (c *Control) Promote(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
+	if err := checkStep(s, false); err != nil {
+		return nil, err
+	}
+	return c.roll(ctx, who, tenant, pre, promote(s))
+}
+
+// Rollback takes the canary back if there is one, else the active version.
+func (c *Control) Rollback(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
+	if err := checkStep(s, false); err != nil {
+		return nil, err
+	}
+	if len(s.Params) > 0 {
+		return nil, invalid("params", "a rollback takes no params: it goes back to what was")
+	}
+	return c.roll(ctx, who, tenant, pre, rollback(s, c.now()))
+}
+
+// Revert takes a canary back by itself, for a reason that a Guard has found.
+// It does nothing where the canary is another version meanwhile, or none.
+func (c *Control) Revert(ctx context.Context, tenant, digest, reason string) error {
+	_, err := c.roll(ctx, api.Actor{Name: "guard"}, tenant, api.Precondition{}, revert(digest, clean(reason, maxReason), c.now()))
+	return err
+}
+
+// checkStep holds a Step to what every move relies on.
+func checkStep(s api.Step, percent bool) error {
+	switch {
+	case percent && !(s.Percent > 0 && s.Percent <= 100): // NaN is neither
+		return invalid("percent", "percent is %v: more than 0, at most 100", s.Percent)
+	case !percent && s.Percent != 0:
+		return invalid("percent", "only a canary has a percentage")
+	}
+	size := 0
+	for k, v := range s.Params {
+		size += len(k) + len(v) + len("=\n")
+	}
+	if size > maxParams {
+		return invalid("params", "params have %d bytes, at most %d", size, maxParams)
+	}
+	return checkLine("reason", s.Reason, maxReason)
+}
+
+// roll makes a move: it is tried before it is kept, and in force before it is
+// answered.
+func (c *Control) roll(ctx context.Context, who api.Actor, tenant string, pre api.Precondition, m move) (*api.Rollout, error) {
+	if _, err := c.govern(ctx, tenant); err != nil {
+		return nil, err // nobody waits for a tenant that is not there
+	}
+	leave, err := c.rooms.enter(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	s, err := c.govern(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	now := c.showRollout(s)
+	planned, err := makeMove(s.record, pre, m)
+	if errors.Is(err, errUnchanged) {
+		return now, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := c.try(ctx, tenant, planned.try); err != nil {
+		return nil, err
+	}
+	if err := c.keep(ctx, who, s); err != nil {
+		return nil, err
+	}
+	if err := c.keepMove(ctx, who, tenant, pre, m, planned.try); err != nil {
+		return nil, err
+	}
+	if err := c.enforce(ctx, tenant); err != nil {
+		return nil, err
+	}
+	return c.Rollout(ctx, tenant)
+}
+
+// makeMove makes a move where the precondition holds.
+func makeMove(t *store.Tenant, pre api.Precondition, m move) (moved, error) {
+	if err := check(pre, rolloutTag(t), true); err != nil {
+		return moved{}, err
+	}
+	return m(t)
+}
+
+// try has a release loaded; nil: there is nothing to load.
+func (c *Control) try(ctx context.Context, tenant string, r *store.Release) error {
+	if r == nil {
+		return nil
+	}
+	wasm, err := c.store.Module(ctx, r.Digest)
+	if err != nil {
+		return kept(err, "read policy "+short(r.Digest))
+	}
+	return refused(c.runtime.Try(ctx, tenant, wasm, *r), "try policy "+short(r.Digest))
+}
+
+// keepMove makes the move again, of what the store has by now.
+func (c *Control) keepMove(ctx context.Context, who api.Actor, tenant string, pre api.Precondition, m move, tried *store.Release) error {
+	_, err := c.store.Update(ctx, tenant, func(t *store.Tenant) (store.Entry, error) {
+		// The tag is of the Revision before this one: RolloutRevision still is.
+		done, err := makeMove(t, pre, m)
+		if err != nil {
+			return store.Entry{}, err
+		}
+		if !same(done.try, tried) { // by another process: what came of it has not been tried
+			return store.Entry{}, api.NewProblem(api.KindPrecondition, "the rollout has changed meanwhile: look again")
+		}
+		t.RolloutRevision, t.Changed = t.Revision, c.now()
+		return store.Entry{
+			At: t.Changed, Actor: who.Name, Tenant: tenant, Action: done.action, Digest: done.digest, Detail: clean(done.detail, maxDetail),
+		}, nil
+	})
+	switch {
+	case errors.Is(err, errUnchanged):
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return noTenant(tenant)
+	}
+	return kept(err, "keep the rollout of tenant "+tenant)
+}
