@@ -143,7 +143,7 @@ func (s *shared) settle(name, target string) (front.Listener, error) {
 	if err != nil {
 		return front.Listener{}, err
 	}
-	s.routes[name] = front.Tenant{Account: accepted, Site: &httpproxy.Site{Upstream: g}}
+	s.routes[name] = front.Tenant{Account: accepted, Home: &httpproxy.Site{Upstream: g}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	return front.Listener{Listener: l, Name: name}, err
 }
@@ -169,7 +169,7 @@ func (s *shared) close() error {
 		return err
 	}
 	for _, r := range s.routes {
-		r.Site.Upstream.Close()
+		r.Home.Site().Upstream.Close()
 	}
 	if err := s.governor.Close(); err != nil {
 		return err

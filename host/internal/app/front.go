@@ -32,7 +32,7 @@ type front struct {
 
 // Route answers for every connection of the front: they belong to its tenant.
 func (f *front) Route(*proxy.Hello) (proxy.Tenant, error) {
-	return proxy.Tenant{Account: f.account, Site: f.site.Load()}, nil
+	return proxy.Tenant{Account: f.account, Home: f.site.Load()}, nil
 }
 
 // like reports whether a listener of the configuration differs in nothing but

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -14,6 +15,11 @@ type Listener struct {
 	Name string
 	// TLS makes it speak TLS.
 	TLS *Certificates
+	// ProxyFrom are the networks of proxies in front. Connections from there
+	// must begin with a header of the PROXY protocol, version 1 or 2, which
+	// says whose they are. What others send is taken as it is: whoever could
+	// send a header could be anybody.
+	ProxyFrom []netip.Prefix
 	// TCP relays bytes instead of HTTP.
 	TCP bool
 
@@ -66,6 +72,7 @@ func newListener(l Listener) *Listener {
 		} else {
 			l.tlsConfig = l.TLS.config("h2", "http/1.1")
 		}
+		l.tlsConfig.GetConfigForClient = greeted
 	}
 	return &l
 }

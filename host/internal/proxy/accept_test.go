@@ -48,7 +48,7 @@ func TestAcceptSurvivesRunningOutOfDescriptors(t *testing.T) {
 			Governor: gov, Logger: slog.New(slog.NewTextHandler(log, nil)),
 			Router: proxy.One{
 				Account: idle.NewAccount("test", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{}),
-				Site:    &httpproxy.Site{Local: http.NotFoundHandler()},
+				Home:    &httpproxy.Site{Local: http.NotFoundHandler()},
 			},
 			Listeners: []proxy.Listener{{Listener: ln, Name: "flaky"}},
 		})
@@ -198,7 +198,7 @@ func TestTenantByServerName(t *testing.T) {
 	tenant := func(name string) proxy.Tenant {
 		return proxy.Tenant{
 			Account: idle.NewAccount(name, policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{}),
-			Site: &httpproxy.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			Home: &httpproxy.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				io.WriteString(w, name)
 			})},
 		}
@@ -255,15 +255,15 @@ func TestTenantByServerName(t *testing.T) {
 }
 
 func TestRefusalIsWellFormed(t *testing.T) {
-	res, err := http.ReadResponse(bufio.NewReader(strings.NewReader(proxy.Refusal)), nil)
+	res, err := http.ReadResponse(bufio.NewReader(strings.NewReader(proxy.Sorry)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b, err := io.ReadAll(res.Body)
-	if err != nil || strconv.Itoa(len(b)) != res.Header.Get("Content-Length") || !strings.HasSuffix(proxy.Refusal, string(b)) || len(b) == 0 {
+	if err != nil || strconv.Itoa(len(b)) != res.Header.Get("Content-Length") || !strings.HasSuffix(proxy.Sorry, string(b)) || len(b) == 0 {
 		t.Errorf("%q, %v, %v", b, res.Header, err)
 	}
-	if _, rest, _ := strings.Cut(proxy.Refusal, "\r\n\r\n"); rest != string(b) {
+	if _, rest, _ := strings.Cut(proxy.Sorry, "\r\n\r\n"); rest != string(b) {
 		t.Errorf("content %q does not end with %q", b, rest)
 	}
 }

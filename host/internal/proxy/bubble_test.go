@@ -63,7 +63,7 @@ func bubble(t *testing.T, law policy.Timeouts, h http.HandlerFunc, f func(*testi
 		ln := &memory{conns: make(chan net.Conn), done: make(chan struct{})}
 		p, err := proxy.New(proxy.Config{
 			Governor:  gov,
-			Router:    proxy.One{Account: idle.NewAccount("test", policy.Fixed{}, nil, law, policy.Limits{}), Site: &httpproxy.Site{Local: h}},
+			Router:    proxy.One{Account: idle.NewAccount("test", policy.Fixed{}, nil, law, policy.Limits{}), Home: &httpproxy.Site{Local: h}},
 			Listeners: []proxy.Listener{{Listener: ln, Name: "memory"}},
 			Logger:    slog.New(slog.DiscardHandler),
 		})

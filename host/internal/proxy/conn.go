@@ -20,7 +20,7 @@ type conn struct {
 	net.Conn // the *tls.Conn, or idle itself
 	idle     *idle.Conn
 	proxy    *Proxy
-	site     *httpproxy.Site
+	home     Home  // while parked; till then its session knows
 	stay     *stay // nil while parked
 }
 
@@ -46,7 +46,7 @@ const strays = 4
 // begin hands the connection to net/http: head is what has been read already,
 // woken says that it has been parked.
 func (c *conn) begin(head []byte, woken bool) {
-	s := &stay{session: httpproxy.NewSession(c.idle, c.site, false), head: head, resting: true}
+	s := &stay{session: httpproxy.NewSession(c.idle, c.home, false), head: head, resting: true}
 	if woken {
 		s.strays = strays
 	}
@@ -134,6 +134,7 @@ func (c *conn) Close() error {
 		return c.Conn.Close()
 	}
 	if s := c.stay; s != nil && s.quiet {
+		c.home = s.session.Home()
 		c.stay = nil // nothing of c may be touched after Park
 		if tc, ok := c.Conn.(*tls.Conn); ok {
 			leantls.Release(tc)

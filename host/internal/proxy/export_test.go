@@ -5,8 +5,8 @@ import "crypto/tls"
 // TLSConfig is what a listener with c uses.
 func TLSConfig(c *Certificates) *tls.Config { return c.config("h2", "http/1.1") }
 
-// Sniff, Refusal are internals under test.
+// Sniff, Sorry are internals under test.
 var (
-	Sniff   = sniff
-	Refusal = refusal
+	Sniff = sniff
+	Sorry = refusal
 )

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -68,7 +69,11 @@ type setup struct {
 	decider  idle.Decider
 	observer idle.Observer
 	tcp      bool
-	park     time.Duration // idle.Config.ParkAfter
+	router   func(*rig) proxy.Router // nil: proxy.One of the account and the site
+	from     []netip.Prefix          // Listener.ProxyFrom
+	strange  *idle.Account           // Config.Strangers
+	names    []string                // of the certificate, beside the usual ones
+	park     time.Duration           // idle.Config.ParkAfter
 }
 
 // rig is a running proxy with its client.
@@ -82,6 +87,7 @@ type rig struct {
 	url     string // of the proxy
 	origin  *httptest.Server
 	client  *http.Client
+	site    httpproxy.Site // as it was set up
 	pool    *x509.CertPool
 	log     *buffer
 	end     func()
@@ -136,21 +142,26 @@ func start(t testing.TB, s setup) *rig {
 		}
 		s.site.Upstream = group
 	}
+	r.site = s.site
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := proxy.Listener{Listener: ln, Name: "test", TCP: s.tcp}
+	l := proxy.Listener{Listener: ln, Name: "test", TCP: s.tcp, ProxyFrom: s.from}
 	if s.mode.tls() {
-		p := newPair(t, t.TempDir(), "a", "a.example", "*.wild.example")
+		p := newPair(t, t.TempDir(), "a", append([]string{"a.example", "*.wild.example"}, s.names...)...)
 		r.pool.AddCert(p.leaf)
 		log := slog.New(slog.NewTextHandler(r.log, nil))
 		if l.TLS, err = proxy.NewCertificates([]proxy.Pair{p.Pair}, log); err != nil {
 			t.Fatal(err)
 		}
 	}
+	var router proxy.Router = proxy.One{Account: r.account, Home: &s.site}
+	if s.router != nil {
+		router = s.router(r)
+	}
 	r.proxy, err = proxy.New(proxy.Config{
-		Governor: r.gov, Router: proxy.One{Account: r.account, Site: &s.site}, Listeners: []proxy.Listener{l},
+		Governor: r.gov, Router: router, Listeners: []proxy.Listener{l}, Strangers: s.strange,
 		Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -26,6 +26,10 @@ type Config struct {
 	Router    Router
 	Listeners []Listener
 	Logger    *slog.Logger // nil: slog.Default
+	// Strangers is the account of connections of which it is not known whose
+	// they are: before a PROXY header has come, and where the Router says
+	// Unknown. nil: one of the Proxy's own, under a law of 10 s.
+	Strangers *idle.Account
 	// MaxHeaderBytes bounds a request's header section. 0: 128 KiB.
 	MaxHeaderBytes int
 	// HeaderTable lets HTTP/2 clients compress headers with those of earlier
@@ -40,6 +44,7 @@ type Config struct {
 type Proxy struct {
 	gov       *idle.Governor
 	router    Router
+	strangers *idle.Account
 	log       *slog.Logger
 	listeners []*Listener
 	check     time.Duration
@@ -85,14 +90,19 @@ func New(cfg Config) (*Proxy, error) {
 	if cfg.CertificateCheck <= 0 {
 		cfg.CertificateCheck = 10 * time.Second
 	}
+	if cfg.Strangers == nil {
+		cfg.Strangers = newStrangers()
+	}
 	p := &Proxy{
-		gov: cfg.Governor, router: cfg.Router, log: cfg.Logger, check: cfg.CertificateCheck,
+		gov: cfg.Governor, router: cfg.Router, strangers: cfg.Strangers, log: cfg.Logger, check: cfg.CertificateCheck,
 		inbox: newInbox(), stopped: make(chan struct{}),
 	}
 	p.never = time.Now().Add(idleTimeout / 2)
 	p.farewells.crew = &p.crew
-	p.handler = httpproxy.New(httpproxy.Config{Logger: cfg.Logger, Draining: cfg.Governor.Draining, Tunnels: &p.tunnels})
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.handler = httpproxy.New(httpproxy.Config{
+		Logger: cfg.Logger, Context: p.ctx, Draining: cfg.Governor.Draining, Tunnels: &p.tunnels,
+	})
 	for i := range cfg.Listeners {
 		p.listeners = append(p.listeners, newListener(cfg.Listeners[i]))
 	}

@@ -13,25 +13,23 @@ import (
 	"idlehost/host/internal/proxy/httpproxy"
 	"idlehost/host/internal/proxy/tcpproxy"
 	"idlehost/host/internal/proxy/tunnel"
+	"idlehost/host/internal/proxy/upstream"
 	"idlehost/sdk/abi"
 )
 
 // serve leads a connection through its life: governed from its first moment,
 // through TLS and the detection of the protocol, to what serves it.
 func (p *Proxy) serve(l *Listener, nc net.Conn) {
-	hello := &Hello{Listener: l.Name, Peer: nc.RemoteAddr(), Local: nc.LocalAddr(), TLS: l.TLS != nil}
-	t, err := p.router.Route(hello)
-	if err != nil {
-		p.log.Debug("connection without a tenant", "listener", l.Name, "peer", hello.Peer, "error", err)
-		nc.Close()
+	a := p.arrive(l, nc)
+	if a == nil {
 		return
 	}
-	c := p.gov.Govern(nc, t.Account, abi.SideAccepted)
 	if l.TLS != nil {
-		p.serveTLS(l, c, hello)
+		p.serveTLS(a)
 		return
 	}
-	if err := c.Admit(t.Account); err != nil {
+	c := a.conn
+	if err := a.admit(); err != nil {
 		if !l.TCP && errors.Is(err, idle.ErrRefused) {
 			refuse(c)
 		}
@@ -39,80 +37,80 @@ func (p *Proxy) serve(l *Listener, nc net.Conn) {
 		return
 	}
 	if l.TCP {
-		p.relay(c, c, t)
+		p.relay(c, c, a.tenant.Home)
 		return
 	}
-	p.serveClear(c, t.Site)
+	p.serveClear(c, a.tenant.Home)
 }
 
-// serveTLS shakes hands, under the law of phase Handshake.
-func (p *Proxy) serveTLS(l *Listener, c *idle.Conn, hello *Hello) {
-	tc := tls.Server(c, l.tlsConfig)
-	if err := tc.Handshake(); err != nil {
-		p.log.Debug("tls handshake failed", "listener", l.Name, "peer", hello.Peer, "conn", c.ID(), "error", err)
+// serveTLS serves what lies within TLS.
+func (p *Proxy) serveTLS(a *arrival) {
+	c := a.conn
+	tc, err := a.shake()
+	if err != nil {
+		a.log("tls handshake failed", err)
 		scold(err)
 		c.Close()
 		return
 	}
 	state := tc.ConnectionState()
-	hello.Name, hello.ALPN = serverName(state.ServerName), state.NegotiatedProtocol
-	t, err := p.router.Route(hello)
-	if err != nil {
-		p.log.Debug("connection without a tenant", "listener", l.Name, "peer", hello.Peer, "name", hello.Name, "error", err)
-		tc.Close()
-		return
-	}
 	c.SetHandshake(1)
 	if state.DidResume {
 		c.SetHandshake(2)
 	}
+	isH2 := state.NegotiatedProtocol == "h2"
 	switch {
-	case l.TCP:
+	case a.listener.TCP:
 		c.SetProtocol(abi.ProtocolTCP)
-	case hello.ALPN == "h2":
+	case isH2:
 		c.SetProtocol(abi.ProtocolHTTP2)
 	default:
 		c.SetProtocol(abi.ProtocolHTTP1)
 	}
-	switch err := c.Admit(t.Account); {
+	home := a.tenant.Home
+	switch err := a.admit(); {
 	case err != nil:
 		tc.Close()
-	case l.TCP:
-		p.relay(tc, c, t)
-	case hello.ALPN == "h2":
+	case a.listener.TCP:
+		p.relay(tc, c, home)
+	case isH2:
 		if h2.ReadPreface(tc) != nil {
 			tc.Close()
 			return
 		}
-		p.serveHTTP2(tc, c, t.Site)
+		p.serveHTTP2(tc, c, home)
 	default:
-		(&conn{Conn: tc, idle: c, proxy: p, site: t.Site}).begin(nil, false)
+		(&conn{Conn: tc, idle: c, proxy: p, home: home}).begin(nil, false)
 	}
 }
 
 // serveClear tells HTTP/1 from HTTP/2 with prior knowledge. The connection is
 // admitted already: one that sends nothing idles, like any other, and sleeps.
-func (p *Proxy) serveClear(c *idle.Conn, site *httpproxy.Site) {
+func (p *Proxy) serveClear(c *idle.Conn, home Home) {
 	head, isH2, err := sniff(sniffed{c})
 	switch {
-	case errors.Is(err, idle.ErrPark) && c.Park(&newcomer{proxy: p, site: site}):
+	case errors.Is(err, idle.ErrPark) && c.Park(&newcomer{proxy: p, home: home}):
 	case err != nil:
 		c.Close()
 	case isH2:
-		p.serveHTTP2(c, c, site)
+		p.serveHTTP2(c, c, home)
 	default:
 		c.SetProtocol(abi.ProtocolHTTP1)
-		(&conn{Conn: c, idle: c, proxy: p, site: site}).begin(head, false)
+		(&conn{Conn: c, idle: c, proxy: p, home: home}).begin(head, false)
 	}
 }
 
-func (p *Proxy) serveHTTP2(nc net.Conn, c *idle.Conn, site *httpproxy.Site) {
-	s := httpproxy.NewSession(c, site, true)
+func (p *Proxy) serveHTTP2(nc net.Conn, c *idle.Conn, home Home) {
+	s := httpproxy.NewSession(c, home, true)
 	p.http2.Serve(s.Context(p.ctx), nc, c)
 }
 
-func (p *Proxy) relay(nc tunnel.Stream, c *idle.Conn, t Tenant) {
-	tcpproxy.Relay(p.ctx, nc, c, t.Site.Upstream, &p.tunnels, p.log)
+func (p *Proxy) relay(nc tunnel.Stream, c *idle.Conn, home Home) {
+	var group *upstream.Group
+	if s := home.Site(); s != nil {
+		group = s.Upstream
+	}
+	tcpproxy.Relay(p.ctx, nc, c, group, &p.tunnels, p.log)
 }
 
 // sniff reads until the bytes are, or cannot become, HTTP/2's preface. It asks

@@ -3,7 +3,6 @@ package proxy
 import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/proxy/httpproxy"
 )
 
 // Wake begins another stay with net/http.
@@ -22,12 +21,12 @@ func (c *conn) Finish(_ *idle.Conn, r policy.Reason) {
 // newcomer is a connection in clear that has not yet said what it speaks.
 type newcomer struct {
 	proxy *Proxy
-	site  *httpproxy.Site
+	home  Home
 }
 
 // Wake goes on with detecting the protocol.
 func (n *newcomer) Wake(c *idle.Conn) {
-	if !n.proxy.crew.begin(func() { n.proxy.serveClear(c, n.site) }) {
+	if !n.proxy.crew.begin(func() { n.proxy.serveClear(c, n.home) }) {
 		c.Close()
 	}
 }

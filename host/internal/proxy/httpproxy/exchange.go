@@ -14,6 +14,7 @@ import (
 type exchange struct {
 	upstream.Exchange
 	session *Session
+	site    *Site
 	w       http.ResponseWriter // the server's own
 	r       *http.Request       // as it came
 
@@ -38,9 +39,9 @@ func exchangeOf(ctx context.Context) *exchange {
 }
 
 // begin makes the request known to the idle layer.
-func begin(s *Session, w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{session: s, w: w, r: r}
-	x.Route = s.site.Routes.Class(r.URL.Path)
+func begin(s *Session, site *Site, w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{session: s, site: site, w: w, r: r}
+	x.Route = site.Routes.Class(r.URL.Path)
 	x.HasBody = r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
 	if !s.conn.Begin(x.Route, x.HasBody) {
 		// The host has decided to end the connection, but the request was

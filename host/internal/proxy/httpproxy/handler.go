@@ -5,6 +5,7 @@
 package httpproxy
 
 import (
+	"context"
 	"io"
 	"log"
 	"log/slog"
@@ -22,6 +23,9 @@ type Config struct {
 	Logger *slog.Logger // nil: slog.Default
 	// Draining tells that answers are the last of their connection; may be nil.
 	Draining func() bool
+	// Context ends what a request waits for that is not its own, when no more
+	// are served; nil: nothing does.
+	Context context.Context
 	// Tunnels owns upgraded connections; its owner closes it after the
 	// Handler. nil: one of the Handler's own, which nobody waits for.
 	Tunnels *tunnel.Group
@@ -31,18 +35,23 @@ type Config struct {
 // carry its session (Session.Context).
 type Handler struct {
 	log      *slog.Logger
+	ctx      context.Context
 	draining func() bool
 	tunnels  *tunnel.Group
 	proxy    httputil.ReverseProxy
 	lines    lines
 	door     door
+	nothing  Site // of homes that have none
 }
 
 // New returns a Handler.
 func New(cfg Config) *Handler {
-	h := &Handler{log: cfg.Logger, draining: cfg.Draining, tunnels: cfg.Tunnels}
+	h := &Handler{log: cfg.Logger, ctx: cfg.Context, draining: cfg.Draining, tunnels: cfg.Tunnels}
 	if h.log == nil {
 		h.log = slog.Default()
+	}
+	if h.ctx == nil {
+		h.ctx = context.Background()
 	}
 	if h.draining == nil {
 		h.draining = func() bool { return false }
@@ -75,7 +84,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.door.leave()
-	x := begin(s, w, r)
+	home, refused := h.admit(s, r)
+	site := home.Site()
+	if site == nil {
+		site = &h.nothing
+	}
+	x := begin(s, site, w, r)
 	defer h.finish(x)
 	if h.draining() {
 		w.Header().Set("Connection", "close") // over HTTP/2 the server makes a GOAWAY of it
@@ -83,13 +97,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.h2 {
 		w = &x.writer
 	}
-	if r.Method == http.MethodConnect {
-		reply(w, r, http.StatusMethodNotAllowed, "this proxy opens no tunnels")
+	if refused != nil {
+		refuse(w, r, refused)
 		return
 	}
-	if s.site.Upstream == nil && s.site.Local != nil {
+	if site.Upstream == nil && site.Local != nil {
 		x.Attach(r.Context())
-		s.site.Local.ServeHTTP(w, x.request())
+		site.Local.ServeHTTP(w, x.request())
 		return
 	}
 	h.forward(w, r, x)
@@ -125,7 +139,7 @@ func (h *Handler) finish(x *exchange) {
 type transport struct{}
 
 func (transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	g := exchangeOf(r.Context()).session.site.Upstream
+	g := exchangeOf(r.Context()).site.Upstream
 	if g == nil {
 		return nil, upstream.ErrNoTarget
 	}

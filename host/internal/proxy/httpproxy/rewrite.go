@@ -15,7 +15,7 @@ func (h *Handler) rewrite(pr *httputil.ProxyRequest) {
 	// ReverseProxy drops parameters that it cannot parse. Nothing here reads
 	// them, so what they mean is the upstream's affair.
 	out.URL.RawQuery = pr.In.URL.RawQuery
-	if s.site.RewriteHost {
+	if x.site.RewriteHost {
 		out.Host = ""
 	}
 	if x.HasBody {
@@ -23,15 +23,15 @@ func (h *Handler) rewrite(pr *httputil.ProxyRequest) {
 		// The map is filled while the content is read; a copy would stay empty.
 		out.Trailer = pr.In.Trailer
 	}
-	forwarded(out, pr.In, s)
-	via(out.Header, s.site, pr.In.ProtoMajor, pr.In.ProtoMinor)
+	forwarded(out, pr.In, s, s.trusted(x.site))
+	via(out.Header, x.site, pr.In.ProtoMajor, pr.In.ProtoMinor)
 }
 
 // forwarded says on whose behalf the request is sent. What a client says of
 // itself counts only when it is trusted.
-func forwarded(out, in *http.Request, s *Session) {
+func forwarded(out, in *http.Request, s *Session, trusted bool) {
 	var prior []string
-	if s.trusted {
+	if trusted {
 		prior = in.Header["X-Forwarded-For"]
 		keep(out.Header, in.Header, "Forwarded")
 		keep(out.Header, in.Header, "X-Forwarded-Host")
@@ -93,7 +93,7 @@ func (h *Handler) modifyResponse(res *http.Response) error {
 		delete(res.Header, "Content-Length")
 		res.ContentLength = -1
 	}
-	via(res.Header, x.session.site, res.ProtoMajor, res.ProtoMinor)
+	via(res.Header, x.site, res.ProtoMajor, res.ProtoMinor)
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return h.upgrade(x, res)
 	}

@@ -6,14 +6,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy/upstream"
 )
 
-// Site is what the requests of a connection are served by. Not changed once
-// in use.
+// Site is what requests are served by. Not changed once in use.
 type Site struct {
 	// Upstream is where requests go; nil: Local answers.
 	Upstream *upstream.Group
@@ -29,27 +30,68 @@ type Site struct {
 	Via string
 }
 
+// Site makes a site the Home of connections of which it serves every request.
+func (s *Site) Site() *Site { return s }
+
+// Owns is true.
+func (s *Site) Owns(string) bool { return true }
+
 // Session is one accepted connection, as its requests see it.
 type Session struct {
-	conn    *idle.Conn
-	site    *Site
-	h2      bool
-	peer    string // the client's address, as X-Forwarded-For has it
-	trusted bool   // the client may say on whose behalf it asks
+	conn *idle.Conn
+	peer string // the client's address, as X-Forwarded-For has it
+	h2   bool
+
+	mu   sync.Mutex // guards the following; held while a lobby is left, see enter
+	home Home
 }
 
-// NewSession returns the session of a connection that a site serves.
-func NewSession(c *idle.Conn, site *Site, h2 bool) *Session {
-	s := &Session{conn: c, site: site, h2: h2}
-	a := addrOf(c.RemoteAddr())
-	if !a.IsValid() {
-		return s
-	}
-	s.peer = a.String()
-	for _, p := range site.Trusted {
-		s.trusted = s.trusted || p.Contains(a)
+// NewSession returns the session of a connection.
+func NewSession(c *idle.Conn, home Home, h2 bool) *Session {
+	s := &Session{conn: c, home: home, h2: h2}
+	if a := addrOf(c.RemoteAddr()); a.IsValid() {
+		s.peer = a.String()
 	}
 	return s
+}
+
+// Home returns where the connection belongs by now.
+func (s *Session) Home() Home {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.home
+}
+
+// enter returns the Home that decides about a request for host. The first that
+// a lobby lets in takes the connection with it. Of requests that come at once,
+// over HTTP/2, one does so while the others wait: one connection wakes one
+// tenant at a time, however many it names.
+func (s *Session) enter(ctx context.Context, host string) (Home, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lobby, ok := s.home.(Lobby)
+	if !ok {
+		return s.home, nil
+	}
+	t, err := lobby.Enter(host)
+	if err != nil {
+		return lobby, err
+	}
+	t.Warm(ctx)
+	if err := s.conn.Reassign(t.Account); err != nil {
+		return lobby, err
+	}
+	s.home = t.Home
+	return s.home, nil
+}
+
+// trusted reports whether the client may say on whose behalf it asks.
+func (s *Session) trusted(site *Site) bool {
+	if len(site.Trusted) == 0 {
+		return false
+	}
+	a, err := netip.ParseAddr(s.peer)
+	return err == nil && slices.ContainsFunc(site.Trusted, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // addrOf returns the address without port, zone and IPv4-in-IPv6 form.

@@ -1,0 +1,200 @@
+package proxy_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/proxy"
+)
+
+// parking is how soon connections park in tests of both kinds.
+var parking = map[string]time.Duration{"awake": 0, "parked": time.Millisecond}
+
+// settled waits until n connections park, where they do.
+func (r *rig) settled(park time.Duration, n int) {
+	if r.t.Helper(); park > 0 {
+		eventually(r.t, "parked", func() bool { return r.gov.Parked() == n })
+	}
+}
+
+// A connection belongs to the first tenant that it names, through parks too.
+func TestFirstHostDecides(t *testing.T) {
+	for name, park := range parking {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, m mode) {
+				a, b := newHouse(policy.Limits{}, "a.example", "www.a.example"), newHouse(policy.Limits{}, "b.example")
+				town := newTown(a, b)
+				r := start(t, setup{mode: m, park: park, router: town.router})
+				r.want("nobody.example", said{421, "421", true})
+				open(t, town.lobby, 1)
+				r.settled(park, 1)
+				r.want("A.example.:8443", said{200, "a.example", false})
+				open(t, town.lobby, 0)
+				open(t, a.account, 1)
+				for range 3 {
+					r.settled(park, 1)
+					r.want("b.example", said{421, "421", false})
+					r.settled(park, 1)
+					r.want("www.a.example", said{200, "a.example", false})
+					r.want("nobody.example", said{421, "421", false})
+				}
+				open(t, a.account, 1)
+				if n := b.door.asked.Load(); n != 0 || a.door.asked.Load() != 1 || a.door.cold.Load() != 0 {
+					t.Errorf("a was asked %d times, %d of them cold, b %d times", a.door.asked.Load(), a.door.cold.Load(), n)
+				}
+				r.client.CloseIdleConnections()
+				open(t, a.account, 0)
+				r.want("b.example", said{200, "b.example", true})
+				open(t, b.account, 1)
+			}, every...)
+		})
+	}
+}
+
+// What an Enter's error says is what the client is told.
+func TestLobbySaysWhy(t *testing.T) {
+	run(t, func(t *testing.T, m mode) {
+		town := newTown(newHouse(policy.Limits{}, "a.example"))
+		town.enter = func(host string) error {
+			switch host {
+			case "gone.example":
+				return fmt.Errorf("wrapped: %w", &proxy.Refusal{Status: 410, Text: "gone.example has moved out"})
+			case "last.example":
+				return &proxy.Refusal{Status: 404, Text: "no such host", Close: true}
+			}
+			return nil
+		}
+		r := start(t, setup{mode: m, router: town.router})
+		req := r.request("POST", "/", "content")
+		req.Host = "gone.example"
+		res := r.do(req)
+		if b, _ := io.ReadAll(res.Body); res.StatusCode != 410 || string(b) != "410 Gone: gone.example has moved out\n" {
+			t.Errorf("%d, %q", res.StatusCode, b)
+		}
+		r.want("a.example", said{200, "a.example", false})
+		r.client.CloseIdleConnections()
+		r.want("last.example", said{404, "404", true})
+		open(t, town.lobby, 0)
+	}, every...)
+}
+
+// A tenant that takes no more connections says so, and the lobby keeps none of
+// those it has sent away.
+func TestTenantRefusesAConnection(t *testing.T) {
+	run(t, func(t *testing.T, m mode) {
+		a, b := newHouse(policy.Limits{}, "a.example"), newHouse(policy.Limits{}, "b.example")
+		a.door.shut.Store(true)
+		town := newTown(a, b)
+		r := start(t, setup{mode: m, router: town.router})
+		r.want("a.example", said{503, "503", true})
+		open(t, town.lobby, 0)
+		open(t, a.account, 0)
+		r.want("b.example", said{200, "b.example", true})
+	}, every...)
+}
+
+// Of an HTTP/2 connection's first requests exactly one decides.
+func TestFirstRequestsAtOnce(t *testing.T) {
+	a, b := newHouse(policy.Limits{}, "a.example"), newHouse(policy.Limits{}, "b.example")
+	town := newTown(a, b)
+	r := start(t, setup{mode: h2c, park: time.Millisecond, router: town.router})
+	for range 50 {
+		r.client.Transport = r.transport(h2c)
+		r.want("nobody.example", said{421, "421", true})
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		got := map[string]int{}
+		for i := range 20 {
+			wg.Go(func() {
+				host := []string{"a.example", "b.example"}[i%2]
+				x, err := r.trySay(host)
+				mu.Lock()
+				defer mu.Unlock()
+				got[fmt.Sprint(host, " ", x.status, " ", x.fresh, " ", err)]++
+			})
+		}
+		wg.Wait()
+		if len(got) != 2 || got["a.example 200 false <nil>"]+got["b.example 200 false <nil>"] != 10 ||
+			got["a.example 421 false <nil>"]+got["b.example 421 false <nil>"] != 10 {
+			t.Fatalf("%v", got)
+		}
+		r.client.CloseIdleConnections()
+	}
+	open(t, a.account, 0)
+	open(t, b.account, 0)
+	open(t, town.lobby, 0)
+	if n := a.door.asked.Load() + b.door.asked.Load(); n != 50 {
+		t.Errorf("%d accepts of 50 connections", n)
+	}
+}
+
+// A change of a tenant's site holds for the next request of an open connection.
+func TestSiteChangesUnderAnOpenConnection(t *testing.T) {
+	for name, park := range parking {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, m mode) {
+				a := newHouse(policy.Limits{}, "a.example")
+				r := start(t, setup{mode: m, park: park, router: newTown(a).router})
+				r.want("a.example", said{200, "a.example", true})
+				r.settled(park, 1)
+				a.serve("another")
+				r.want("a.example", said{200, "another", false})
+				a.site.Store(nil)
+				r.want("a.example", said{503, "503", false})
+			}, every...)
+		})
+	}
+}
+
+// Upgraded connections belong to whom their connection does.
+func TestTunnelBelongsToTheTenant(t *testing.T) {
+	a := newHouse(policy.Limits{}, "a.example")
+	a.site.Store(nil)
+	town := newTown(a)
+	r := start(t, setup{mode: h1, park: time.Millisecond, router: func(r *rig) proxy.Router { return town }, server: http.HandlerFunc(switches)})
+	a.site.Store(&r.site)
+	c := r.dial(h1)
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	read(t, c, "101 Switching Protocols", "\r\n\r\n")
+	open(t, a.account, 1)
+	for range 3 {
+		io.WriteString(c, "again")
+		read(t, c, "", "again")
+		eventually(t, "parked", func() bool { return r.gov.Parked() == 2 })
+		open(t, a.account, 1)
+		open(t, town.lobby, 0)
+	}
+	c.Close()
+	open(t, a.account, 0)
+}
+
+// switches answers an upgrade with an echo.
+func switches(w http.ResponseWriter, r *http.Request) {
+	nc, brw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer nc.Close()
+	io.WriteString(nc, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	io.Copy(nc, brw)
+}
+
+// read reads up to an end, and looks for what shall be in it.
+func read(t *testing.T, r io.Reader, want, end string) {
+	t.Helper()
+	var got []byte
+	for b := make([]byte, 1); !strings.HasSuffix(string(got), end); got = append(got, b[0]) {
+		if _, err := io.ReadFull(r, b); err != nil {
+			t.Fatalf("%q, then %v", got, err)
+		}
+	}
+	if !strings.Contains(string(got), want) {
+		t.Errorf("%q in place of %q", got, want)
+	}
+}
