@@ -37,6 +37,11 @@ type figures struct {
 	WakeWall  time.Duration `json:"wake_wall"`
 }
 
+// guest is a loaded policy as a tenant has it.
+type guest struct{ *engine.Policy }
+
+func (g guest) Learned() tenant.State { return tenant.State(g.State()) }
+
 // held is a host that holds connections.
 type held struct {
 	governor *idle.Governor
@@ -102,7 +107,7 @@ func host(count string) error {
 	}
 	c := config.Default()
 	h := &held{want: n, tenant: tenant.New(tenant.Config{Name: "scale"}), governor: idle.New(idle.Config{})}
-	h.tenant.Replace(p)
+	h.tenant.Replace(guest{p})
 	h.account = idle.NewAccount("scale", h, books.New(books.Config{Clients: 16384}), c.Timeouts.Accepted(), c.AcceptedLimits())
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -132,9 +132,7 @@ func (a *App) install(ctx context.Context, c *config.Config, m *module) error {
 func (a *App) load(ctx context.Context, m *module) (*engine.Policy, error) {
 	src := engine.Source{Name: m.name, Wasm: m.wasm, Params: m.params}
 	a.tenant.Guest(func(g tenant.Guest) {
-		if old, ok := g.(*engine.Policy); ok {
-			src.State = old.State()
-		}
+		src.State = engine.State(g.Learned())
 	})
 	p, err := a.engine.Load(ctx, src)
 	a.metrics.Loaded(a.tenant.Name(), faultOf(err))
@@ -149,9 +147,15 @@ func (a *App) seat(m *module, p *engine.Policy) {
 		a.say("the native fixed policy decides")
 		return
 	}
-	a.tenant.Replace(p)
+	a.tenant.Replace(guest{p})
 	a.say(fmt.Sprintf("policy %s (%s) decides", m.name, tenant.Short(m.digest)))
 }
+
+// guest is a loaded policy as a tenant has it.
+type guest struct{ *engine.Policy }
+
+// Learned returns a copy of what it has learned.
+func (g guest) Learned() tenant.State { return tenant.State(g.State()) }
 
 func (a *App) say(rule string) { a.rule.Store(&rule) }
 

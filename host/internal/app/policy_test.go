@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
 	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/tenant"
 )
@@ -33,7 +32,7 @@ func learner(t *testing.T, version int64) string {
 // learned returns the count in the state of the policy in charge.
 func (r *running) learned() (n uint64) {
 	r.tenant.Guest(func(g tenant.Guest) {
-		if b := g.(*engine.Policy).State().Bytes; len(b) == 8 {
+		if b := g.Learned().Bytes; len(b) == 8 {
 			n = binary.LittleEndian.Uint64(b)
 		}
 	})

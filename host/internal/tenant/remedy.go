@@ -11,42 +11,51 @@ import (
 // policy that no remedy wants any more is closed.
 func (t *Tenant) SetRemedies(r policy.Remedies) {
 	t.remedies.Store(&r)
-	if !r.Uses(policy.RemedyPrevious) {
-		t.remember(nil)
+	if r.Uses(policy.RemedyPrevious) {
+		return
 	}
+	t.mu.Lock()
+	old := t.plan.Load()
+	next := *old
+	next.previous = nil
+	c := &change{t: t, old: old, next: &next}
+	t.plan.Store(c.next)
+	c.leaveLocked()
+	t.mu.Unlock()
+	c.clear()
 }
 
-// remember makes s the previous policy.
-func (t *Tenant) remember(s *seat) {
-	if old := t.previous.Swap(s); old != nil {
-		old.release()
-	}
-}
-
-// fallback answers where the policy of that digest could not.
-func (t *Tenant) fallback(ask *policy.Ask, fault policy.Fault, digest string) policy.Verdict {
+// fallback answers where the version in lane l could not.
+func (t *Tenant) fallback(p *plan, l *lane, ask *policy.Ask, fault policy.Fault) policy.Verdict {
 	if int(fault) >= faults {
 		fault = policy.FaultOutput
 	}
-	t.faults[fault].Add(1)
-	v, remedy := t.remedy(ask, fault)
-	v.Source, v.Fault = policy.SourceFallback, fault
-	if suppressed, ok := t.bursts[fault].open(); ok {
-		t.logger.Warn("policy failed, "+says[remedy], "tenant", t.name, "policy", Short(digest), "cause", fault.String(),
-			"event", abi.Kind(ask.Event.Kind).String(), "phase", abi.Phase(ask.Event.Phase).String(),
-			"suppressed", suppressed)
-	}
+	l.record.fault(fault)
+	v, remedy := t.remedy(p, l, ask, fault)
+	v.Source, v.Fault, v.Role = policy.SourceFallback, fault, l.role
+	t.complain(l, ask, fault, says[remedy])
 	return v
 }
 
-var says = [...]string{
-	policy.RemedyDefault:  "native default answers",
-	policy.RemedyKeep:     "the last deadline is kept",
-	policy.RemedyPrevious: "the previous policy answers",
+func (t *Tenant) complain(l *lane, ask *policy.Ask, fault policy.Fault, text string) {
+	suppressed, ok := l.record.bursts[fault].open()
+	if !ok {
+		return
+	}
+	t.logger.Warn(text, "tenant", t.name, "policy", Short(l.digest()), "role", l.role.String(), "cause", fault.String(),
+		"event", abi.Kind(ask.Event.Kind).String(), "phase", abi.Phase(ask.Event.Phase).String(),
+		"suppressed", suppressed)
 }
 
-// remedy answers, and says by what.
-func (t *Tenant) remedy(ask *policy.Ask, fault policy.Fault) (policy.Verdict, policy.Remedy) {
+var says = [...]string{
+	policy.RemedyDefault:  "policy failed, native default answers",
+	policy.RemedyKeep:     "policy failed, the last deadline is kept",
+	policy.RemedyPrevious: "policy failed, the previous policy answers",
+}
+
+// remedy answers, and says by what. What was before a canary is the active
+// version.
+func (t *Tenant) remedy(p *plan, l *lane, ask *policy.Ask, fault policy.Fault) (policy.Verdict, policy.Remedy) {
 	switch t.remedies.Load()[fault] {
 	case policy.RemedyKeep:
 		if ask.Event.Kind == uint8(abi.KindTimeout) && ask.Event.DeadlineMs > 0 {
@@ -55,12 +64,29 @@ func (t *Tenant) remedy(ask *policy.Ask, fault policy.Fault) (policy.Verdict, po
 			return policy.Verdict{Action: abi.ActionExtend, Deadline: d}, policy.RemedyKeep
 		}
 	case policy.RemedyPrevious:
-		if s := retained(&t.previous); s != nil {
-			defer s.release()
-			if v, fault := s.decide(ask); fault == policy.FaultNone {
-				return v, policy.RemedyPrevious
-			}
+		before := p.previous
+		if l == p.canary {
+			before = p.active
+		}
+		if v, ok := t.stand(before, ask); ok {
+			return v, policy.RemedyPrevious
 		}
 	}
 	return t.native.Decide(ask), policy.RemedyDefault
+}
+
+// stand asks a version in the place of another.
+func (t *Tenant) stand(l *lane, ask *policy.Ask) (policy.Verdict, bool) {
+	if l == nil || l.resident == nil {
+		return policy.Verdict{}, false
+	}
+	s := l.take(oneAsk)
+	if s == nil {
+		t.nudge(l.resident)
+		return policy.Verdict{}, false
+	}
+	defer s.release()
+	s.touch(ask.Event.NowMs)
+	v, fault := s.guest.Decide(ask)
+	return v, fault == policy.FaultNone
 }

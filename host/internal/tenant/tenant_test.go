@@ -39,6 +39,7 @@ func (g *fakeGuest) Decide(*policy.Ask) (policy.Verdict, policy.Fault) {
 	return policy.Verdict{Action: abi.ActionExtend, Reason: g.reason}, g.fault
 }
 func (g *fakeGuest) Digest() string { return g.digest }
+func (g *fakeGuest) Learned() State { return State{} }
 func (g *fakeGuest) Close() error   { g.closed.Add(1); return nil }
 
 func TestDecideSaysWhoAnswered(t *testing.T) {
@@ -55,8 +56,8 @@ func TestDecideSaysWhoAnswered(t *testing.T) {
 	if v := tn.Decide(&policy.Ask{}); v != want {
 		t.Errorf("with a policy that traps: %+v, want %+v", v, want)
 	}
-	if tn.Digest() != "d2" || tn.Faults(policy.FaultTrap) != 1 {
-		t.Errorf("digest %q, traps %d", tn.Digest(), tn.Faults(policy.FaultTrap))
+	if side := tn.Stats().Sides[0]; tn.Digest() != "d2" || side.Asks != 1 || side.Faults[policy.FaultTrap] != 1 {
+		t.Errorf("digest %q, record %+v", tn.Digest(), side)
 	}
 	tn.Lose(policy.FaultCompile, "d3")
 	if v := tn.Decide(&policy.Ask{}); v.Source != policy.SourceFallback || v.Fault != policy.FaultCompile {
@@ -85,7 +86,7 @@ func TestRateKeepsTheLastDeadline(t *testing.T) {
 		{policy.FaultFuel, abi.KindTimeout, 45_000, policy.Verdict{}},
 	} {
 		tn := New(Config{})
-		tn.Replace(&fakeGuest{fault: c.fault})
+		tn.Replace(closeWatcher{&fakeGuest{fault: c.fault}})
 		c.want.Source, c.want.Fault = policy.SourceFallback, c.fault
 		ask := &policy.Ask{Event: policy.Event{Kind: uint8(c.kind), DeadlineMs: c.deadline}}
 		if v := tn.Decide(ask); v != c.want {

@@ -1,0 +1,75 @@
+package tenant
+
+import (
+	"sync/atomic"
+	"time"
+
+	"idlehost/host/internal/policy"
+)
+
+// lane is a version in a role. It belongs to one plan after another for as
+// long as neither changes.
+type lane struct {
+	role     policy.Role
+	resident *resident // nil: the native policy, as active only
+	record   record
+
+	// shift is nil where no guest lives. It is set with Tenant.mu held, in a
+	// lane of the plan in force.
+	shift atomic.Pointer[shift]
+}
+
+func newLane(role policy.Role, r *resident) *lane {
+	l := &lane{role: role, resident: r}
+	l.record.since = time.Now()
+	return l
+}
+
+// take returns the guest's shift for a question, or with asks 0 for a look, to
+// be released; nil if no guest lives.
+func (l *lane) take(asks uint64) *shift {
+	for {
+		s := l.shift.Load()
+		if s == nil || s.retain(asks) {
+			return s
+		}
+		// It was taken out and has ended between the two looks.
+	}
+}
+
+// strip takes the shift out. The caller releases it, without Tenant.mu: that
+// may close the guest.
+func (l *lane) strip() *shift { return l.shift.Swap(nil) }
+
+// fillLocked lets the lane's guest begin, if there is one and it has not.
+// Tenant.mu is held.
+func (l *lane) fillLocked() {
+	if r := l.resident; r != nil && r.seat != nil && l.shift.Load() == nil {
+		l.shift.Store(newShift(r.seat, &l.record))
+	}
+}
+
+func (l *lane) digest() string {
+	if l.resident == nil {
+		return ""
+	}
+	return l.resident.version.Digest
+}
+
+func (l *lane) tally() tally {
+	r := &l.record
+	t := tally{asks: r.asks.Load(), closes: r.closes.Load(), early: r.early.Load(), late: r.late.Load()}
+	if s := l.shift.Load(); s != nil {
+		t.asks += s.asks()
+	}
+	for i := range r.faults {
+		t.faults[i] = r.faults[i].Load()
+	}
+	return t
+}
+
+// wantsClose reports whether the version, as far as it has lived, wants to be
+// told of every end; nil is no lane.
+func (l *lane) wantsClose() bool {
+	return l != nil && l.resident != nil && l.resident.wantsClose.Load()
+}

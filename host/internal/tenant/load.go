@@ -1,0 +1,133 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"idlehost/host/internal/policy"
+)
+
+// flight is a load that runs, or waits at the gate. Whoever starts one waits
+// for nothing; it belongs to the tenant, whose Close waits for it.
+type flight struct {
+	done   chan struct{} // closed after the resident has its guest, or its loss
+	cancel context.CancelFunc
+}
+
+// Warm has every version of the plan loaded that has no guest, and waits for
+// those whose answers count until they are there, or have failed, or ctx is
+// done. A connection's own goroutine calls it before its first question. It
+// counts as a use.
+func (t *Tenant) Warm(ctx context.Context) {
+	p := t.plan.Load()
+	now := uint64(time.Now().UnixMilli())
+	warm := p.active.warm(now)
+	warm = p.canary.warm(now) && warm
+	warm = p.shadow.warm(now) && warm
+	if warm {
+		return
+	}
+	for _, f := range t.board() {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// warm reports whether the lane, if there is one, needs no load, and notes a use.
+func (l *lane) warm(nowMs uint64) bool {
+	if l == nil || l.resident == nil {
+		return true
+	}
+	s := l.shift.Load()
+	if s != nil {
+		s.touch(nowMs)
+	}
+	return s != nil
+}
+
+// board starts what is to be loaded, and returns the loads to wait for.
+func (t *Tenant) board() (fs []*flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.plan.Load()
+	for _, l := range []*lane{p.active, p.canary, p.shadow} {
+		if l == nil || l.resident == nil {
+			continue
+		}
+		r := l.resident
+		if t.mayFlyLocked(r) {
+			t.flyLocked(r, false)
+		}
+		if r.flight != nil && l.role != policy.RoleShadow {
+			fs = append(fs, r.flight)
+		}
+	}
+	return fs
+}
+
+// nudge starts to load r, for a question that does not wait. It does nothing
+// where that would have to: the question will come again.
+func (t *Tenant) nudge(r *resident) {
+	if t.loader == nil || !t.mu.TryLock() {
+		return
+	}
+	defer t.mu.Unlock()
+	if t.mayFlyLocked(r) && t.gate.tryEnter() {
+		t.flyLocked(r, true)
+	}
+}
+
+func (t *Tenant) mayFlyLocked(r *resident) bool {
+	return t.loader != nil && !t.closed && !r.gone && r.seat == nil && r.flight == nil && r.mayLoad()
+}
+
+// flyLocked starts to load r; entered: it has its place at the gate.
+func (t *Tenant) flyLocked(r *resident, entered bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.flight = &flight{done: make(chan struct{}), cancel: cancel}
+	t.loads.Go(func() { t.fly(ctx, r, entered) })
+}
+
+func (t *Tenant) fly(ctx context.Context, r *resident, entered bool) {
+	g, err := t.load(ctx, r, entered)
+	t.mu.Lock()
+	f := r.flight
+	r.flight = nil
+	switch {
+	case r.gone: // Close has no residents either
+	case err == nil && r.seat == nil:
+		r.settleLocked(newSeat(g, r.version.Digest, t.logger))
+		for _, l := range t.plan.Load().lanes() {
+			l.fillLocked()
+		}
+		g = nil
+	case err != nil:
+		r.loseLocked(t.loader.Fault(err), err.Error())
+	}
+	t.mu.Unlock()
+	f.cancel()
+	close(f.done)
+	if g != nil {
+		closeGuest(g, r.version.Digest, t.logger)
+	}
+}
+
+var errNoGuest = errors.New("the loader returned no policy")
+
+func (t *Tenant) load(ctx context.Context, r *resident, entered bool) (Guest, error) {
+	if !entered {
+		if err := t.gate.enter(ctx); err != nil {
+			return nil, err
+		}
+	}
+	defer t.gate.leave()
+	g, err := t.loader.Load(ctx, t.name, r.version, t.heritage(r))
+	if err == nil && g == nil {
+		err = errNoGuest
+	}
+	return g, err
+}

@@ -1,0 +1,46 @@
+package tenant
+
+import (
+	"maps"
+
+	"idlehost/host/internal/policy"
+)
+
+// Version is a policy's code with the parameters it runs with.
+type Version struct {
+	Digest string // of the module, lower-case hex
+	Params map[string]string
+}
+
+func (v Version) same(o Version) bool { return v.Digest == o.Digest && maps.Equal(v.Params, o.Params) }
+
+// State is what a policy has learned, to be handed on to another that declares
+// the same format.
+type State struct {
+	Format uint64
+	Bytes  []byte // nil: nothing
+}
+
+// Lane is a version in one of the roles.
+type Lane struct {
+	Version Version
+	// Guest is the version, loaded already; the tenant closes it. nil: the
+	// Config's Loader is asked at first use.
+	Guest Guest
+	// Lost says, where there is no Guest, why: it could not be loaded. It is
+	// tried again as any other that has failed.
+	Lost policy.Fault
+}
+
+// Plan says which versions are asked.
+type Plan struct {
+	Active *Lane // nil: the native policy
+	Canary *Lane // nil: none
+	Shadow *Lane // nil: none
+	// Percent of the clients, 0 to 100, are the canary's.
+	Percent float64
+	Guard   Guard
+}
+
+// Short returns the part of a digest that is shown to people.
+func Short(digest string) string { return digest[:min(12, len(digest))] }
