@@ -148,6 +148,11 @@ func (s *shared) settle(name, target string) (front.Listener, error) {
 	return front.Listener{Listener: l, Name: name}, err
 }
 
+// guest is a loaded policy as a tenant has it.
+type guest struct{ *engine.Policy }
+
+func (g guest) Learned() tenant.State { return tenant.State(g.State()) }
+
 // load puts a policy in charge of a tenant.
 func (s *shared) load(name string, src engine.Source) error {
 	p, err := s.engine.Load(context.Background(), src)
@@ -155,7 +160,7 @@ func (s *shared) load(name string, src engine.Source) error {
 	if err != nil {
 		return err
 	}
-	s.tenants[name].Replace(p)
+	s.tenants[name].Replace(guest{p})
 	return nil
 }
 
