@@ -3,12 +3,9 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/tetratelabs/wazero"
 
 	"idlehost/host/internal/engine/gate"
 	"idlehost/host/internal/engine/meter"
@@ -20,34 +17,39 @@ type admission struct {
 	ctx    context.Context
 	engine *Engine
 	source Source
+	params []byte
+	world  *world
+	code   *code // its use is the policy's, once there is one
 
-	module  *gate.Module // between gate and meter
-	digest  string       // of the source's bytes
-	wasm    []byte       // what is compiled
-	params  []byte
-	funcs   map[string]map[string]hostFunc
-	imports map[string]bool // modules of the host that it needs
-	world   *world
-	runtime wazero.Runtime
-	code    wazero.CompiledModule
+	module *gate.Module // between gate and linker
+	linked linked       // what is compiled
 
 	elsewhere time.Duration // processor time that another process took
 }
 
-// admissionSteps lists what a module passes, in order. Nothing of wazero sees
-// a byte before "compile", and what it sees then is what the meter has written.
+// admissionSteps lists what a load passes, in order.
 func admissionSteps() []step[*admission] {
 	return []step[*admission]{
 		{"parameters", policy.FaultConfigure, checkParams},
+		{"code", policy.FaultCompile, findCode},
+		{"memory", policy.FaultMemory, checkMemory},
+	}
+}
+
+// codeSteps lists what a module passes that nobody uses yet. Nothing of wazero
+// sees a byte before "compile", and what it sees then is what the meter and the
+// linker have written.
+func codeSteps() []step[*admission] {
+	return []step[*admission]{
 		{"gate", policy.FaultRefused, passGate},
 		{"meter", policy.FaultCompile, passMeter},
 		{"compile", policy.FaultCompile, compile},
-		{"link", policy.FaultInit, provideImports},
 	}
 }
 
 // Load admits a module, makes its first instance, configures it, and gives it
-// its learned state back. ctx bounds what is waited for: the owner's other
+// its learned state back. Of bytes that other policies use, or used lately, the
+// code is shared, and nothing but the instance is made: some 20 us. ctx bounds what is waited for: the owner's other
 // loads, those of the same bytes, and the Compiler; what is done in this
 // process runs to its end. The error has a *FaultError in its chain, unless ctx
 // ended or the engine is closed.
@@ -56,10 +58,7 @@ func admissionSteps() []step[*admission] {
 // FaultRate with a *LoadRateError in the chain, or FaultBusy where too many of
 // its loads wait already.
 func (e *Engine) Load(ctx context.Context, src Source) (*Policy, error) {
-	a := &admission{
-		engine: e, source: src,
-		funcs: hostFuncs(), imports: make(map[string]bool), world: newWorld(),
-	}
+	a := &admission{engine: e, source: src, world: newWorld()}
 	p, err := e.charge(ctx, a)
 	if p != nil {
 		p.flush()
@@ -125,14 +124,10 @@ func (e *Engine) admit(a *admission) (*Policy, error) {
 
 // abandon gives back what the steps so far have taken.
 func (a *admission) abandon() error {
-	if a.runtime == nil {
+	if a.code == nil {
 		return nil
 	}
-	var err error
-	if a.code != nil {
-		err = a.code.Close(context.Background())
-	}
-	return errors.Join(err, a.runtime.Close(context.Background()))
+	return a.engine.codes.release(a.code)
 }
 
 func checkParams(a *admission) (err error) {
@@ -140,56 +135,101 @@ func checkParams(a *admission) (err error) {
 	return err
 }
 
-// passGate reads the module, and refuses what is no policy or a danger to the
-// compiler.
-func passGate(a *admission) (err error) {
-	cfg := a.engine.cfg
-	if a.module, err = gate.Check(a.source.Wasm, cfg.limits(), contract(a.funcs)); err != nil {
+// findCode uses the code of equal bytes, or has the module become code.
+func findCode(a *admission) error {
+	if len(a.source.Wasm) > a.engine.cfg.moduleBytes() {
+		return walk(a.source.Name, codeSteps(), a) // the gate says so; too much to take a digest of
+	}
+	key := sha256.Sum256(a.source.Wasm)
+	c, err := a.engine.codes.use(a.ctx, key)
+	if c != nil || err != nil {
+		a.code = c
 		return err
 	}
-	sum := sha256.Sum256(a.module.Bytes())
-	a.digest = hex.EncodeToString(sum[:])
+	made := &code{key: key, digest: hexDigest(key)}
+	a.code = made
+	if err := walk(a.source.Name, codeSteps(), a); err != nil {
+		a.code, made = nil, nil
+		a.engine.codes.made(key, nil)
+		return err
+	}
+	a.engine.codes.made(key, made)
 	return nil
 }
 
-// passMeter makes the module pay for what it runs.
+// passGate reads the module, and refuses what is no policy or a danger to the
+// compiler.
+func passGate(a *admission) (err error) {
+	a.module, err = gate.Check(a.source.Wasm, a.engine.cfg.limits(), a.engine.contract)
+	return err
+}
+
+// passMeter makes the module pay for what it runs, and gives it an entry.
 func passMeter(a *admission) error {
 	metered, _, err := meter.Rewrite(a.module, meter.Config{Init: a.engine.cfg.initFuel()})
 	if err != nil {
 		return err
 	}
-	a.module = nil
-	a.wasm, err = liftStart(metered)
+	a.linked, err = link(a.module, metered)
 	return err
 }
 
-// compile loads the code, or makes it. Every policy does so in a runtime of its
-// own; the cache spares all but the first of equal bytes the compiling.
-func compile(a *admission) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("compiler: %v", r)
-		}
-	}()
-	if err := a.engine.flights.enter(a.ctx, a.digest); err != nil {
-		return err
-	}
-	defer a.engine.flights.leave(a.digest)
+// compile loads the code, or makes it.
+func compile(a *admission) error {
 	release, err := a.forge()
 	if err != nil {
 		return err
 	}
 	defer release()
-	cfg := wazero.NewRuntimeConfig().
-		WithCompilationCache(a.engine.cache).
-		WithDebugInfoEnabled(false)
-	a.runtime = wazero.NewRuntimeWithConfig(a.ctx, cfg)
-	if a.code, err = a.runtime.CompileModule(a.ctx, a.wasm); err != nil {
+	c := a.code
+	c.has, c.bytes, c.grows = a.linked.has, len(a.linked.wasm), grows(a.module)
+	memory, _ := a.module.Memory()
+	c.pages = memory.Min
+	if c.hall, err = a.engine.codes.enter(a.linked.types); err != nil {
 		return err
 	}
-	for _, f := range a.code.ImportedFunctions() {
-		module, _, _ := f.Import()
-		a.imports[module] = true
+	if err = c.compile(a.ctx, a.linked.wasm); err != nil {
+		return errors.Join(err, a.engine.codes.leave(c.hall))
+	}
+	a.module, a.linked = nil, linked{}
+	return nil
+}
+
+func (c *code) compile(ctx context.Context, wasm []byte) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("compiler: %v", r)
+		}
+	}()
+	c.module, err = c.hall.runtime.CompileModule(ctx, wasm)
+	return err
+}
+
+// grows reports whether the module has an instruction by which its memory
+// becomes larger.
+func grows(m *gate.Module) bool {
+	for _, b := range m.Bodies() {
+		if b.Weight.Grows > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// checkMemory holds the memory that the module begins with against what its
+// owner may have, which the gate knows nothing of.
+func checkMemory(a *admission) error {
+	if pages := a.pages(); a.code.pages > pages {
+		return fmt.Errorf("begins with %d pages of 64 KiB; the limit is %d", a.code.pages, pages)
 	}
 	return nil
+}
+
+// pages returns how many pages the memory may have.
+func (a *admission) pages() uint32 {
+	most := a.engine.cfg.memoryPages()
+	if a.source.MemoryPages == 0 {
+		return most
+	}
+	return min(a.source.MemoryPages, most)
 }

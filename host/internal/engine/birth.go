@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
@@ -41,7 +40,7 @@ func birthSteps() []step[*birth] {
 
 // start makes an instance. The error is a *FaultError.
 func (p *Policy) start(ctx context.Context) (*instance, error) {
-	b := &birth{ctx: ctx, p: p, i: &instance{linear: &linear{limit: p.memoryBytes}}}
+	b := &birth{ctx: ctx, p: p, i: p.unborn()}
 	p.world.begin0(p.seed)
 	err := walk(p.name, birthSteps(), b)
 	p.stats.FuelBirth = b.i.takeUsed()
@@ -52,54 +51,47 @@ func (p *Policy) start(ctx context.Context) (*instance, error) {
 }
 
 func instantiate(b *birth) error {
-	mod, err := b.p.runtime.InstantiateModule(
-		experimental.WithMemoryAllocator(b.ctx, b.i.linear), b.p.code,
-		wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	i, c := b.i, b.p.code
+	mod, err := c.hall.runtime.InstantiateModule(experimental.WithMemoryAllocator(b.ctx, &i.linear), c.module, c.hall.config)
 	if err != nil {
 		return err
 	}
-	i := b.i
 	i.mod, i.mem = mod, mod.ExportedMemory(exportMemory)
 	fuel, ok := mod.ExportedGlobal(meter.Global).(api.MutableGlobal)
-	if !ok {
+	entry := mod.ExportedGlobal(exportEntry)
+	if !ok || entry == nil {
 		return errors.New("BUG: has not passed the meter")
 	}
-	i.tank = tank{fuel}
+	i.tank, i.entry = tank{fuel}, entry.Get()
 	b.p.world.tank = i.tank
-	i.hooks[abi.KindAccept] = mod.ExportedFunction(exportAccept)
-	i.hooks[abi.KindTimeout] = mod.ExportedFunction(exportTimeout)
-	i.hooks[abi.KindClose] = mod.ExportedFunction(exportClose)
-	i.eventBuffer = mod.ExportedFunction(exportEventBuffer)
-	i.stateRegion = mod.ExportedFunction(exportStateRegion)
 	return nil
 }
 
 // runStart runs the start function, which wazero knows nothing of: liftStart.
-func runStart(b *birth) error { return b.run(exportStart0) }
+func runStart(b *birth) error { return b.run(opStart) }
 
-func initialize(b *birth) error { return b.run(exportInitialize) }
+func initialize(b *birth) error { return b.run(opInitialize) }
 
 // run calls an export that a guest may do without, with the fuel of a start.
-func (b *birth) run(export string) error {
-	f := b.i.mod.ExportedFunction(export)
-	if f == nil {
+func (b *birth) run(o op) error {
+	if !b.i.has(o) {
 		return nil
 	}
 	before := b.i.used
-	_, err := b.i.call(f, 0, b.p.cfg.initFuel())
+	_, err := b.i.call(o, 0, b.p.engine.cfg.initFuel())
 	b.i.profile.FuelInit = max(b.i.profile.FuelInit, b.i.used-before)
 	return err
 }
 
 // ask1 calls an export with the fuel of a question.
-func (b *birth) ask1(f api.Function) (uint64, error) {
-	return b.i.call(f, 0, b.p.cfg.callFuel())
+func (b *birth) ask1(o op) (uint64, error) {
+	return b.i.call(o, 0, b.p.engine.cfg.callFuel())
 }
 
 // checkVersion takes every guest whose version is not newer than the host's:
 // within a version the ABI only grows, and a guest sees what it knows.
 func checkVersion(b *birth) error {
-	v, err := b.ask1(b.i.mod.ExportedFunction(exportVersion))
+	v, err := b.ask1(opVersion)
 	if err != nil {
 		return err
 	}
@@ -111,7 +103,7 @@ func checkVersion(b *birth) error {
 }
 
 func findBuffer(b *birth) error {
-	packed, err := b.ask1(b.i.eventBuffer)
+	packed, err := b.ask1(opEventBuffer)
 	if err != nil {
 		return err
 	}
@@ -129,8 +121,7 @@ func findBuffer(b *birth) error {
 }
 
 func configure(b *birth) error {
-	set := b.i.mod.ExportedFunction(exportConfigure)
-	if set == nil {
+	if !b.i.has(opConfigure) {
 		if len(b.p.params) > 0 {
 			return errors.New("takes no parameters (exports no function \"configure\")")
 		}
@@ -139,7 +130,7 @@ func configure(b *birth) error {
 	if err := b.putParams(); err != nil {
 		return err
 	}
-	code, err := b.configureCall(set, uint64(len(b.p.params)))
+	code, err := b.configureCall(opConfigure, uint64(len(b.p.params)))
 	if err != nil {
 		return err
 	}
@@ -150,9 +141,9 @@ func configure(b *birth) error {
 }
 
 // configureCall calls an export with the fuel of configure.
-func (b *birth) configureCall(f api.Function, param uint64) (uint64, error) {
+func (b *birth) configureCall(o op, param uint64) (uint64, error) {
 	before := b.i.used
-	v, err := b.i.call(f, param, b.p.cfg.configureFuel())
+	v, err := b.i.call(o, param, b.p.engine.cfg.configureFuel())
 	b.i.profile.FuelConfigure = max(b.i.profile.FuelConfigure, b.i.used-before)
 	return v, err
 }
@@ -163,7 +154,7 @@ func (b *birth) putParams() error {
 	if n == 0 {
 		return nil
 	}
-	addr, err := b.configureCall(b.i.mod.ExportedFunction(exportConfigureBuffer), n)
+	addr, err := b.configureCall(opConfigureBuffer, n)
 	if err != nil {
 		return err
 	}
@@ -179,7 +170,7 @@ func (b *birth) putParams() error {
 // checkMoved refuses a guest whose buffer moves before the first question;
 // audit catches the others.
 func checkMoved(b *birth) error {
-	packed, err := b.ask1(b.i.eventBuffer)
+	packed, err := b.ask1(opEventBuffer)
 	if err != nil {
 		return err
 	}
@@ -189,10 +180,10 @@ func checkMoved(b *birth) error {
 // findState asks for the region of learned state, and fills it.
 func findState(b *birth) error {
 	i := b.i
-	if i.stateRegion == nil {
+	if !i.has(opStateRegion) {
 		return nil
 	}
-	packed, err := b.ask1(i.stateRegion)
+	packed, err := b.ask1(opStateRegion)
 	if err != nil {
 		return err
 	}
@@ -204,8 +195,8 @@ func findState(b *birth) error {
 		return fmt.Errorf("learned state of %v: %w", r, err)
 	}
 	i.state = r
-	if f := i.mod.ExportedFunction(exportStateFormat); f != nil {
-		if i.format, err = b.ask1(f); err != nil {
+	if i.has(opStateFormat) {
+		if i.format, err = b.ask1(opStateFormat); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func (a *admission) forge() (release func(), err error) {
 	if c == nil {
 		return func() {}, nil
 	}
-	release, cpu, err := c.Compile(a.ctx, a.wasm)
+	release, cpu, err := c.Compile(a.ctx, a.linked.wasm)
 	a.elsewhere += cpu
 	return release, err
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // contract is sdk/ABI.md as the gate holds a module against it.
-func contract(funcs map[string]map[string]hostFunc) gate.Contract {
+func contract(funcs imports) gate.Contract {
 	c := gate.Contract{Memory: exportMemory, Exports: exports()}
 	for _, module := range slices.Sorted(maps.Keys(funcs)) {
 		for _, name := range slices.Sorted(maps.Keys(funcs[module])) {

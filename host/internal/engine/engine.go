@@ -8,9 +8,12 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"idlehost/host/internal/engine/gate"
 )
 
 // Config configures an Engine. The zero value works.
@@ -39,6 +42,11 @@ type Config struct {
 	// Wait is how long a question waits for a policy that is busy with
 	// another. 0: 1 ms.
 	Wait time.Duration
+	// SpareCode is how many bytes of metered modules may stay compiled that no
+	// policy uses, so that one which is let go of is soon loaded again; compiled,
+	// they take about five times as much. 0: 4 MiB, one built by Go. Negative:
+	// none.
+	SpareCode int
 	// Compiler compiles. nil: the engine does, in this process.
 	Compiler Compiler
 	// Log takes what guests say, and why an instance was thrown away. level
@@ -55,7 +63,14 @@ func (c Config) memoryPages() uint32 {
 	return min(c.MemoryPages, 1<<16)
 }
 
-func (c Config) moduleBytes() int     { return or(c.ModuleBytes, 4<<20) }
+func (c Config) moduleBytes() int { return or(c.ModuleBytes, 4<<20) }
+func (c Config) spareCode() int {
+	if c.SpareCode < 0 {
+		return 0
+	}
+	return or(c.SpareCode, 4<<20)
+}
+
 func (c Config) callFuel() int64      { return fuel(c.CallFuel, 400_000) }
 func (c Config) configureFuel() int64 { return fuel(c.ConfigureFuel, 5_000_000) }
 func (c Config) initFuel() int64      { return fuel(c.InitFuel, 5_000_000) }
@@ -75,12 +90,16 @@ func or[T ~int | ~int64](v, standard T) T {
 	return v
 }
 
-// Engine loads policies. Each has a wazero runtime of its own, so that no
-// module can reach another's exports; compiled code is shared by digest.
-// Safe for concurrent use.
+// Engine loads policies. They share wazero's runtimes, in which none can reach
+// another (hall), the code of equal bytes, and the stacks on which they run;
+// each has a memory and globals of its own. Safe for concurrent use.
 type Engine struct {
-	cfg   Config
-	cache wazero.CompilationCache
+	cfg      Config
+	cache    wazero.CompilationCache
+	contract gate.Contract
+	codes    *codes
+	fields   *fields
+	loaded   atomic.Uint32 // policies so far
 
 	mu sync.Mutex // guards the following fields
 	// policies holds every policy that is not closed; nil once the engine is.
@@ -88,7 +107,6 @@ type Engine struct {
 
 	closing sync.Mutex     // held by Close, taken before mu
 	loads   sync.WaitGroup // counts the loads in flight; none begins once policies is nil
-	flights flights
 
 	// ctx ends with Close, and with it what a load waits for.
 	ctx    context.Context
@@ -107,11 +125,14 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	funcs := hostFuncs()
 	e := &Engine{
 		cfg:      cfg,
 		cache:    cache,
+		contract: contract(funcs),
+		codes:    newCodes(cache, funcs, cfg.spareCode()),
+		fields:   newFields(),
 		policies: make(map[*Policy]struct{}),
-		flights:  newFlights(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return e, nil
@@ -136,7 +157,9 @@ func (e *Engine) Close() error {
 	for p := range open {
 		errs = append(errs, p.shut())
 	}
-	return errors.Join(append(errs, e.cache.Close(context.Background()))...)
+	errs = append(errs, e.codes.close(), e.cache.Close(context.Background()))
+	e.fields.close()
+	return errors.Join(errs...)
 }
 
 // begin counts a load, and has its context end with the engine.

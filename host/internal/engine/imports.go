@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -27,34 +25,16 @@ type hostFunc struct {
 	call            func(w *world, mem api.Memory, stack []uint64)
 }
 
-// hostFuncs returns everything that a guest may import, by module and name.
-func hostFuncs() map[string]map[string]hostFunc {
-	return map[string]map[string]hostFunc{
+// imports are functions of the host by module and name.
+type imports map[string]map[string]hostFunc
+
+// hostFuncs returns everything that a guest may import.
+func hostFuncs() imports {
+	return imports{
 		moduleHost: {"log": {params: []api.ValueType{i32, i32, i32}, call: hostLog}},
 		moduleWASI: wasiFuncs(),
 		moduleEnv:  {"abort": {params: []api.ValueType{i32, i32, i32, i32}, call: scriptAbort}},
 	}
-}
-
-// provideImports instantiates those of the host's modules that are imported.
-func provideImports(a *admission) error {
-	for module := range a.imports {
-		b := a.runtime.NewHostModuleBuilder(module)
-		for name, f := range a.funcs[module] {
-			b = provide(b, a.world, name, f)
-		}
-		if _, err := b.Instantiate(a.ctx); err != nil {
-			return fmt.Errorf("module %s: %w", module, err)
-		}
-	}
-	return nil
-}
-
-func provide(b wazero.HostModuleBuilder, w *world, name string, f hostFunc) wazero.HostModuleBuilder {
-	call := func(_ context.Context, mod api.Module, stack []uint64) { f.call(w, mod.Memory(), stack) }
-	return b.NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(call), f.params, f.results).
-		Export(name)
 }
 
 // hostLog is idlehost.log(level, address, length).

@@ -17,7 +17,7 @@ type Inspection struct {
 // Inspect takes a module through the gate and the meter, as Load does before
 // it compiles. The error is a *FaultError with a *gate.Refusal in its chain.
 func (e *Engine) Inspect(name string, wasm []byte) (Inspection, error) {
-	m, err := gate.Check(wasm, e.cfg.limits(), contract(hostFuncs()))
+	m, err := gate.Check(wasm, e.cfg.limits(), e.contract)
 	if err != nil {
 		return Inspection{}, &FaultError{Policy: name, Step: "gate", Fault: faultOf(err, policy.FaultRefused), Err: err}
 	}

@@ -15,15 +15,15 @@ import (
 // Policy, and thrown away at the first fault: after a trap, a guest's memory
 // may be in any state.
 type instance struct {
+	code   *code
+	world  *world // the policy's
+	place  uint32 // of the desk at which it is called, if that is free
 	mod    api.Module
 	mem    api.Memory
-	linear *linear
+	linear linear
 	tank   tank
+	entry  uint64 // a reference to its entry: what link has added
 	used   uint64 // fuel since takeUsed
-
-	hooks       [abi.KindClose + 1]api.Function // by kind; the last may be nil
-	eventBuffer api.Function
-	stateRegion api.Function // nil without learned state
 
 	profile  Profile // the part that nothing else knows
 	buffer   region
@@ -31,30 +31,48 @@ type instance struct {
 	format   uint64
 	restored bool // learned state was put in
 
-	gaps  gapsKey // what the buffer holds
-	snap  snapshot
-	stack [1]uint64 // of every call: no hook takes or returns more
+	gaps gapsKey // what the buffer holds
+	snap snapshot
 }
 
-func (i *instance) close() error {
-	if i.mod == nil {
-		return nil
+// unborn is an instance of which nothing is made yet.
+func (p *Policy) unborn() *instance {
+	i := &instance{code: p.code, world: p.world, place: p.place}
+	i.linear = linear{fields: p.engine.fields, limit: p.memoryBytes, reserve: uint64(p.code.pages) * pageBytes}
+	if p.code.grows {
+		i.linear.reserve = p.memoryBytes
 	}
-	return i.mod.Close(context.Background())
+	return i
 }
 
-// call calls an export with at most one parameter and one result, within
-// budget units of fuel.
-func (i *instance) call(f api.Function, param uint64, budget int64) (uint64, error) {
+// close ends it. Its memory is another's next, so nothing may be asked of it.
+func (i *instance) close() (err error) {
+	if i.mod != nil {
+		err = i.mod.Close(context.Background())
+	}
+	i.linear.Free() // wazero does not where instantiation fails
+	i.mod, i.mem = nil, nil
+	return err
+}
+
+// has reports whether the guest has a function that it may do without.
+func (i *instance) has(o op) bool { return i.code.has.has(o) }
+
+// call has the guest do one thing, within budget units of fuel.
+func (i *instance) call(o op, param uint64, budget int64) (uint64, error) {
 	i.linear.refused = false
-	i.tank.fill(budget)
-	i.stack[0] = param
-	err := f.CallWithStack(context.Background(), i.stack[:])
-	left := i.tank.left()
+	result, left, started, err := i.code.hall.call(i.place, i.world, i.entry, o, param, budget)
+	if err == nil {
+		i.used += uint64(budget - left)
+		return result, nil
+	}
+	if !started {
+		return 0, err
+	}
+	left = i.tank.left()
 	i.used += uint64(budget - max(left, 0))
+	err = ownFrames(err)
 	switch {
-	case err == nil:
-		return i.stack[0], nil
 	case left < 0:
 		return 0, emptied(err, budget)
 	case i.linear.refused:
@@ -94,7 +112,7 @@ func (i *instance) ask(q *policy.Ask, budget int64) (reply, error) {
 	}
 	putEvent(buf, &q.Event)
 	i.putGaps(buf, q)
-	raw, err := i.call(i.hooks[q.Event.Kind], 0, budget)
+	raw, err := i.call(op(q.Event.Kind), 0, budget)
 	if err != nil || q.Event.Kind == uint8(abi.KindClose) {
 		return 0, err
 	}
@@ -146,17 +164,17 @@ func (i *instance) takeBack(q *policy.Ask, r reply) error {
 // audit asks again where buffer and state are: a guest that moves them reads
 // old events, and the host would copy the wrong bytes.
 func (i *instance) audit(budget int64) error {
-	packed, err := i.call(i.eventBuffer, 0, budget)
+	packed, err := i.call(opEventBuffer, 0, budget)
 	if err != nil {
 		return err
 	}
 	if err := i.sameBuffer(packed); err != nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
-	if i.stateRegion == nil {
+	if !i.has(opStateRegion) {
 		return nil
 	}
-	if packed, err = i.call(i.stateRegion, 0, budget); err != nil {
+	if packed, err = i.call(opStateRegion, 0, budget); err != nil {
 		return err
 	}
 	if r := regionOf(packed); r != i.state {

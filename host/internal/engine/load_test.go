@@ -33,8 +33,8 @@ func TestCompilesDoNotWaitForOneAnother(t *testing.T) {
 		}
 		close(c.free)
 		wg.Wait()
-		if c.calls != 6 || c.most > 4 || len(e.flights.flying) != 0 {
-			t.Errorf("%d calls, %d at once, %d left", c.calls, c.most, len(e.flights.flying))
+		if c.calls != 3 || c.most != 3 || len(e.codes.making) != 0 {
+			t.Errorf("%d calls, %d at once, %d left", c.calls, c.most, len(e.codes.making))
 		}
 	})
 }
@@ -104,7 +104,7 @@ func TestHammerLoads(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(e.flights.flying) != 0 {
-		t.Error("something is still flying")
+	if len(e.codes.making) != 0 || len(e.codes.known) != 0 {
+		t.Error("something is left")
 	}
 }

@@ -5,7 +5,10 @@ import "github.com/tetratelabs/wazero/experimental"
 // linear is the memory of one instance. It knows when the guest wanted more
 // than it may have, which wazero's own limit does not tell.
 type linear struct {
+	fields  *fields
 	limit   uint64 // bytes
+	reserve uint64 // bytes to set aside at first: what it may grow to
+	plot    plot   // in which bytes lie; none: they lie in Go's heap
 	bytes   []byte
 	refused bool // a growth was refused since the last call
 }
@@ -21,16 +24,30 @@ func (l *linear) Reallocate(size uint64) []byte {
 		l.refused = true
 		return nil
 	}
+	if l.bytes == nil {
+		l.plot = l.fields.take(max(size, l.reserve))
+		l.bytes = l.plot.bytes()
+	}
 	if size > uint64(cap(l.bytes)) {
-		// Doubling keeps a guest that grows page by page from making the host
-		// copy its memory each time.
-		grown := make([]byte, size, min(max(size, 2*uint64(cap(l.bytes))), l.limit))
-		copy(grown, l.bytes)
-		l.bytes = grown
+		l.move(size)
 	}
 	l.bytes = l.bytes[:size]
 	return l.bytes
 }
 
-// Free implements experimental.LinearMemory.
-func (l *linear) Free() { l.bytes = nil }
+// move gives it more room, in Go's heap. Doubling keeps a guest that grows page
+// by page from making the host copy its memory each time.
+func (l *linear) move(size uint64) {
+	grown := make([]byte, size, min(max(size, 2*uint64(cap(l.bytes))), l.limit))
+	copy(grown, l.bytes)
+	l.Free()
+	l.bytes = grown
+}
+
+// Free implements experimental.LinearMemory. What it gives back is another
+// guest's next: nobody may look at it any more. Idempotent.
+func (l *linear) Free() {
+	l.bytes = nil
+	l.plot.giveBack()
+	l.plot = plot{}
+}

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"sync/atomic"
-
-	"github.com/tetratelabs/wazero"
 
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
@@ -18,19 +15,17 @@ import (
 // Safe for concurrent use; questions wait for one another, but not for long.
 type Policy struct {
 	engine      *Engine
-	cfg         Config
+	code        *code
 	name        string
-	digest      string
 	params      []byte
 	memoryBytes uint64
 	seed        uint64 // of initialisation, from the digest
+	place       uint32 // of its desk
 
 	busy   atomic.Uint64 // questions that did not get their turn
 	ration *ration       // the owner's, or its own
 
 	mu      turn // guards the following fields
-	runtime wazero.Runtime
-	code    wazero.CompiledModule
 	world   *world
 	inst    *instance // nil after a fault, until the next question that may make one
 	learned State     // the last copy of the learned state known to be good
@@ -59,19 +54,19 @@ type Stats struct {
 }
 
 func newPolicy(a *admission) *Policy {
-	sum, _ := hex.DecodeString(a.digest[:16])
-	seed := binary.LittleEndian.Uint64(sum)
+	seed := binary.LittleEndian.Uint64(a.code.key[:])
 	return &Policy{
-		engine: a.engine, cfg: a.engine.cfg,
-		name: a.source.Name, digest: a.digest, params: a.params,
-		memoryBytes: uint64(a.engine.cfg.memoryPages()) * pageBytes,
+		engine: a.engine, code: a.code,
+		name: a.source.Name, params: a.params,
+		memoryBytes: uint64(a.pages()) * pageBytes,
 		seed:        seed,
+		place:       a.engine.loaded.Add(1),
 		breaker:     breaker{seed: seed},
-		runtime:     a.runtime, code: a.code, world: a.world,
-		learned: State{Format: a.source.State.Format, Bytes: bytes.Clone(a.source.State.Bytes)},
-		mu:      newTurn(),
-		ration:  a.source.Quota.rationOr(a.engine.cfg.fuelPerSecond()),
-		stats:   Stats{Instances: 1},
+		world:       a.world,
+		learned:     State{Format: a.source.State.Format, Bytes: bytes.Clone(a.source.State.Bytes)},
+		mu:          newTurn(),
+		ration:      a.source.Quota.rationOr(a.engine.cfg.fuelPerSecond()),
+		stats:       Stats{Instances: 1},
 	}
 }
 
@@ -79,7 +74,7 @@ func newPolicy(a *admission) *Policy {
 func (p *Policy) Name() string { return p.name }
 
 // Digest returns the SHA-256 of the module, in hexadecimal.
-func (p *Policy) Digest() string { return p.digest }
+func (p *Policy) Digest() string { return p.code.digest }
 
 // Decide asks the guest. The verdict is the guest's own, unclamped; it is zero
 // beside a fault, and for KindClose. The host's Ask gets back the connection's
@@ -104,7 +99,7 @@ func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
 }
 
 func (p *Policy) decide(ask *policy.Ask) (reply, policy.Fault, []line) {
-	if !p.mu.lockWithin(p.cfg.wait()) {
+	if !p.mu.lockWithin(p.engine.cfg.wait()) {
 		p.busy.Add(1)
 		return 0, policy.FaultBusy, nil
 	}
@@ -130,7 +125,7 @@ func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {
 			return 0, fault
 		}
 	}
-	if p.inst.hooks[ask.Event.Kind] == nil {
+	if !p.inst.has(op(ask.Event.Kind)) {
 		return 0, policy.FaultNone // on_close, which a guest may do without
 	}
 	p.world.begin(&ask.Event)
@@ -147,7 +142,7 @@ func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {
 
 // askLocked asks, and keeps a copy of what was learned when one is due.
 func (p *Policy) askLocked(ask *policy.Ask) (reply, error) {
-	budget := p.cfg.callFuel()
+	budget := p.engine.cfg.callFuel()
 	r, err := p.inst.ask(ask, budget)
 	used := p.inst.takeUsed()
 	p.stats.note(ask.Event.Kind, used)
@@ -255,8 +250,7 @@ func (p *Policy) shut() error {
 		errs = append(errs, p.inst.close())
 		p.inst = nil
 	}
-	ctx := context.Background()
-	return errors.Join(append(errs, p.code.Close(ctx), p.runtime.Close(ctx))...)
+	return errors.Join(append(errs, p.engine.codes.release(p.code))...)
 }
 
 // flush hands over what was said while no question was asked.

@@ -40,6 +40,7 @@ func (c QuotaConfig) loadQueue() int               { return or(c.LoadQueue, 4) }
 type Quota struct {
 	ration  *ration
 	queue   int
+	saved   time.Duration // that loading can have saved up
 	loading chan struct{} // holds one while a load runs
 
 	mu    sync.Mutex // guards the following fields
@@ -52,9 +53,35 @@ func NewQuota(cfg QuotaConfig) *Quota {
 	return &Quota{
 		ration:  newRation(cfg.fuelPerSecond()),
 		queue:   cfg.loadQueue(),
+		saved:   cfg.loadSaved(),
 		loading: make(chan struct{}, 1),
 		load:    newAllowance(cfg.loadSaved(), cfg.loadPerSecond()),
 	}
+}
+
+// SetFuelPerSecond changes the rate from now on, as QuotaConfig has it; what is
+// saved up beyond two seconds of the new rate is lost. Nil has no rate.
+func (q *Quota) SetFuelPerSecond(units int64) {
+	if q != nil {
+		q.ration.setRate(QuotaConfig{FuelPerSecond: units}.fuelPerSecond())
+	}
+}
+
+// FuelPerSecond returns the rate in force, in units; 0 where nothing is bounded.
+func (q *Quota) FuelPerSecond() int64 {
+	if q == nil {
+		return 0
+	}
+	return q.ration.perSecond.Load()
+}
+
+// LoadSaved returns how much processor time for loading can be saved up; 0
+// where nothing is bounded.
+func (q *Quota) LoadSaved() time.Duration {
+	if q == nil {
+		return 0
+	}
+	return q.saved
 }
 
 // LoadRateError says that an owner has used up its processor time for loading.

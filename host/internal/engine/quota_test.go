@@ -225,3 +225,36 @@ func TestHammerQuota(t *testing.T) {
 		t.Errorf("%d loads, %d counted, %d users left", mine, loads, q.users)
 	}
 }
+
+// TestRateChangesAtOnce: what is saved is cut to two seconds of the new rate,
+// a debt stays, and what comes is earned at the new one.
+func TestRateChangesAtOnce(t *testing.T) {
+	q := NewQuota(QuotaConfig{FuelPerSecond: 1000, LoadSaved: 3 * time.Second})
+	if q.FuelPerSecond() != 1000 || q.LoadSaved() != 3*time.Second {
+		t.Errorf("%d units, %v", q.FuelPerSecond(), q.LoadSaved())
+	}
+	r := q.ration
+	r.open(10_000)
+	q.SetFuelPerSecond(100)
+	if left := r.left.Load(); left != 100*rationMs || q.FuelPerSecond() != 100 {
+		t.Errorf("%d are left at %d", left, q.FuelPerSecond())
+	}
+	r.use(300)
+	q.SetFuelPerSecond(5000)
+	if left := r.left.Load(); left != -100_000 {
+		t.Errorf("%d are left", left)
+	}
+	r.open(10_010)
+	if left := r.left.Load(); left != -50_000 {
+		t.Errorf("10 ms later %d are left", left)
+	}
+	q.SetFuelPerSecond(0)
+	if q.FuelPerSecond() != standardFuelPerSecond {
+		t.Errorf("0 means %d", q.FuelPerSecond())
+	}
+	var none *Quota
+	none.SetFuelPerSecond(1)
+	if none.FuelPerSecond() != 0 || none.LoadSaved() != 0 {
+		t.Error("nothing is bounded by something")
+	}
+}

@@ -13,7 +13,7 @@ import (
 // Questions of several policies come at once, so nothing is locked to ask or to
 // use; only who finds that time has gone by takes the lock.
 type ration struct {
-	perSecond int64
+	perSecond atomic.Int64 // units
 	left      atomic.Int64 // thousandths of a unit, what perSecond earns in a ms
 
 	earning sync.Mutex    // held to write atMs
@@ -24,9 +24,17 @@ type ration struct {
 const rationMs = 2000
 
 func newRation(perSecond int64) *ration {
-	r := &ration{perSecond: perSecond}
+	r := new(ration)
+	r.perSecond.Store(perSecond)
 	r.left.Store(perSecond * rationMs)
 	return r
+}
+
+// setRate changes what is earned from the next moment on. What is saved up
+// stays, as far as it can be saved at the new rate.
+func (r *ration) setRate(perSecond int64) {
+	r.perSecond.Store(perSecond)
+	r.add(0)
 }
 
 // open reports whether there is fuel left at now.
@@ -45,7 +53,7 @@ func (r *ration) earn(now uint64) {
 	defer r.earning.Unlock()
 	switch at := r.atMs.Load(); {
 	case now > at:
-		r.add(int64(min(now-at, rationMs)) * r.perSecond)
+		r.add(int64(min(now-at, rationMs)) * r.perSecond.Load())
 	case at-now < rationMs:
 		return
 	}
@@ -56,7 +64,7 @@ func (r *ration) earn(now uint64) {
 func (r *ration) add(earned int64) {
 	for {
 		left := r.left.Load()
-		if r.left.CompareAndSwap(left, min(left+earned, r.perSecond*rationMs)) {
+		if r.left.CompareAndSwap(left, min(left+earned, r.perSecond.Load()*rationMs)) {
 			return
 		}
 	}

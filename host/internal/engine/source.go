@@ -20,6 +20,10 @@ type Source struct {
 	// State is what an earlier instance or version had learned; it is used
 	// if the guest declares the same format and size.
 	State State
+	// MemoryPages is how many pages of 64 KiB the guest's memory may have, where
+	// its owner is given less than Config.MemoryPages; it is never more. 0: as
+	// many as that.
+	MemoryPages uint32
 	// Quota is what the owner may use; nil: the policy has a fuel rate of its
 	// own, and may be loaded as often as anybody likes.
 	Quota *Quota

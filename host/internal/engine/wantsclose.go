@@ -2,9 +2,4 @@ package engine
 
 // WantsClose reports whether the guest exports on_close: whether asking it
 // about ends, which each costs a question, tells anybody anything.
-func (p *Policy) WantsClose() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, ok := p.code.ExportedFunctions()[exportClose]
-	return ok
-}
+func (p *Policy) WantsClose() bool { return p.code.has.has(opClose) }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"idlehost/sdk/abi"
 )
@@ -10,6 +11,9 @@ import (
 // still during a call, seeded randomness, and a log. Given the same events it
 // is the same, so a replay answers as production did. It is used by the
 // goroutine that holds its Policy.
+//
+// It is the context of every call of the guest, by which the host's functions
+// know whose call they are a part of: they are shared by all guests (hall).
 type world struct {
 	nowMs  uint64 // the event's; 0 until the first
 	monoNs uint64 // never steps back; sleeping moves it
@@ -17,6 +21,18 @@ type world struct {
 	log    guestLog
 	tank   tank // of the instance that lives
 }
+
+// Deadline implements context.Context: a call has none but its fuel.
+func (*world) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done implements context.Context.
+func (*world) Done() <-chan struct{} { return nil }
+
+// Err implements context.Context.
+func (*world) Err() error { return nil }
+
+// Value implements context.Context.
+func (*world) Value(any) any { return nil }
 
 func newWorld() *world { return &world{rng: rand.NewPCG(0, 0)} }
 

@@ -6,6 +6,7 @@ type Weight struct {
 	Blocks   int // block, loop, if and else
 	Accesses int // of memory
 	Calls    int // of functions, imported ones and those in tables included
+	Grows    int // of the memory
 	// Values is how many values the code defines at most: what instructions
 	// push, and what blocks begin and end with, but not what locals hold.
 	Values int
@@ -97,6 +98,9 @@ func (s *strain) add(in *Instr) {
 		s.Effort += effortBulk + s.reload()
 		s.edge(implied * steps)
 		s.here += loopSteps
+		if in.Op == OpMemoryGrow {
+			s.Grows++
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"testing"
 
+	"idlehost/host/internal/engine/gate"
 	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
 )
@@ -43,21 +44,14 @@ func TestTrapInStartFunctionIsNamed(t *testing.T) {
 	wantError(t, err, policy.FaultInit, "start function: wasm error: unreachable")
 }
 
-func TestModuleWithoutStartStaysAsItIs(t *testing.T) {
-	wasm := Guest().Bytes()
-	if out, err := liftStart(wasm); err != nil || !bytes.Equal(out, wasm) {
-		t.Errorf("became %x, %v", out, err)
-	}
-}
-
-// FuzzLiftStart: whatever the bytes are, it says so or keeps every section but
-// the start.
-func FuzzLiftStart(f *testing.F) {
+// FuzzLink: whatever the bytes are, it says so or keeps every section but the
+// start.
+func FuzzLink(f *testing.F) {
 	f.Add(withStart(Guest(Func{}), 4))
 	f.Add([]byte("\x00asm\x01\x00\x00\x00\x07\x80"))
 	f.Add([]byte("\x00asm\x01\x00\x00\x00\x08\x01\x00\x07"))
 	f.Fuzz(func(t *testing.T, wasm []byte) {
-		out, err := liftStart(wasm)
+		l, err := link(new(gate.Module), wasm)
 		if err != nil {
 			return
 		}
@@ -69,11 +63,8 @@ func FuzzLiftStart(f *testing.F) {
 			})
 			return ids
 		}
-		if !bytes.Equal(sections(wasm), sections(out)) {
-			t.Errorf("%x became %x", wasm, out)
-		}
-		if _, err := startFunction(out); err != nil {
-			t.Errorf("%x became %x: %v", wasm, out, err)
+		if !bytes.Equal(sections(wasm), sections(l.wasm)) {
+			t.Errorf("%x became %x", wasm, l.wasm)
 		}
 	})
 }
