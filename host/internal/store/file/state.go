@@ -131,7 +131,8 @@ func (s *Store) sweepTenant(tenant string, since time.Time) error {
 	s.states.Lock()
 	defer s.states.Unlock()
 	dir := s.path(statesDir, tenant)
-	if err := removeOld(dir, since, func(string) bool { return true }); err != nil {
+	err := removeOld(dir, since, func(string) bool { return true })
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // or the tenant has just been deleted
 		return err
 	}
 	_ = os.Remove(dir) // stays where it is not empty

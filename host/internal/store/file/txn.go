@@ -59,7 +59,9 @@ func (t *txn) open(bucket string, key, value []byte) ([]byte, error) {
 
 func (t *txn) put(bucket string, key, record []byte) error {
 	t.dirty = true
-	return t.tx.Bucket([]byte(bucket)).Put(key, seal(bucket, key, record))
+	b := t.tx.Bucket([]byte(bucket))
+	b.FillPercent = fill
+	return b.Put(key, seal(bucket, key, record))
 }
 
 func (t *txn) drop(bucket string, key []byte) error {
