@@ -46,8 +46,10 @@ func busy(d time.Duration, format string, args ...any) error {
 func kept(err error, doing string) error {
 	var p *api.Problem
 	switch {
-	case err == nil, errors.As(err, &p), errors.Is(err, errUnchanged):
+	case err == nil, errors.Is(err, errUnchanged):
 		return err
+	case errors.As(err, &p):
+		return p
 	case errors.Is(err, store.ErrClosed):
 		return busy(time.Second, "the host is stopping")
 	}
