@@ -8,6 +8,8 @@
 package books
 
 import (
+	"sync/atomic"
+
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
 )
@@ -40,13 +42,17 @@ func configDefault[T int | uint32](v, def, limit T) T {
 	return min(v, limit)
 }
 
-// Books of one tenant. Safe for concurrent use.
+// Books of one tenant. Safe for concurrent use. Of the many tenants of a host
+// most are quiet: histograms and shards come into being with what is first
+// written into them, and empty Books are a few hundred bytes.
 //
 // A shard's lock may be held while a histogram's is taken, not the opposite;
 // neither is ever held while another of its kind is.
 type Books struct {
-	shards     []shard // a power of two
-	classes    []histogram
+	shards     []atomic.Pointer[shard]     // a power of two; nil: nobody is in it
+	classes    []atomic.Pointer[histogram] // nil: no gap was noted
+	blank      blank
+	limit      int // of a shard's table
 	lateWithin int64
 }
 
@@ -57,15 +63,11 @@ func New(cfg Config) *Books {
 		n = 16
 	}
 	b := &Books{
-		shards:     make([]shard, n),
-		classes:    make([]histogram, cfg.classes()),
+		shards:     make([]atomic.Pointer[shard], n),
+		classes:    make([]atomic.Pointer[histogram], cfg.classes()),
+		blank:      newBlank(cfg.halfLife()),
+		limit:      (clients + n - 1) / n,
 		lateWithin: int64(cfg.lateWithin()),
-	}
-	for i := range b.shards {
-		b.shards[i].table.limit = (clients + n - 1) / n
-	}
-	for i := range b.classes {
-		b.classes[i].reset(uint16(i), cfg.halfLife())
 	}
 	return b
 }
@@ -106,7 +108,10 @@ func (b *Books) Closed(client uint64) {
 	if client == 0 {
 		return
 	}
-	s := b.shard(client)
+	s := b.seat(client).Load()
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.table.find(client); r != nil && r.open > 0 {
@@ -156,17 +161,23 @@ func (b *Books) Cut(client uint64, route uint16, gap uint32, now int64) {
 // generation tells the states of one histogram apart, not tenants.
 func (b *Books) Fill(e *policy.Event, g *policy.Gaps, now int64) {
 	b.fillClient(e, now)
-	if g != nil {
-		b.class(e.Route).copyTo(g)
+	if g == nil {
+		return
+	}
+	route := b.route(e.Route)
+	if h := b.classes[route].Load(); h != nil {
+		h.copyTo(g)
+	} else {
+		b.blank.copyTo(g, route)
 	}
 }
 
 func (b *Books) fillClient(e *policy.Event, now int64) {
-	if e.Client == 0 {
+	s := b.seat(e.Client).Load()
+	if e.Client == 0 || s == nil {
 		new(record).fill(e, now)
 		return
 	}
-	s := b.shard(e.Client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.table.find(e.Client); r != nil {
@@ -180,7 +191,10 @@ func (b *Books) fillClient(e *policy.Event, now int64) {
 func (b *Books) Clients() int {
 	n := 0
 	for i := range b.shards {
-		s := &b.shards[i]
+		s := b.shards[i].Load()
+		if s == nil {
+			continue
+		}
 		s.mu.Lock()
 		n += len(s.table.slab)
 		s.mu.Unlock()
@@ -188,9 +202,21 @@ func (b *Books) Clients() int {
 	return n
 }
 
-// shard uses the topmost bits of the mixed key, the table's index the lower.
-func (b *Books) shard(client uint64) *shard {
+// seat uses the topmost bits of the mixed key, the table's index the lower.
+func (b *Books) seat(client uint64) *atomic.Pointer[shard] {
 	return &b.shards[mix(client)>>60&uint64(len(b.shards)-1)]
+}
+
+// shard returns the client's shard, new if need be.
+func (b *Books) shard(client uint64) *shard {
+	seat := b.seat(client)
+	if s := seat.Load(); s != nil {
+		return s
+	}
+	s := new(shard)
+	s.table.limit = b.limit
+	seat.CompareAndSwap(nil, s)
+	return seat.Load()
 }
 
 func (b *Books) route(route uint16) uint16 {
@@ -200,7 +226,16 @@ func (b *Books) route(route uint16) uint16 {
 	return route
 }
 
-func (b *Books) class(route uint16) *histogram { return &b.classes[b.route(route)] }
+// class returns the histogram of a route class, new if need be.
+func (b *Books) class(route uint16) *histogram {
+	route = b.route(route)
+	seat := &b.classes[route]
+	if h := seat.Load(); h != nil {
+		return h
+	}
+	seat.CompareAndSwap(nil, b.blank.histogram(route))
+	return seat.Load()
+}
 
 // millis fits a duration into an ABI field; abi.Never stays free.
 func millis(ms int64) uint32 { return uint32(min(max(ms, 0), abi.Never-1)) }

@@ -233,6 +233,82 @@ func TestMemoryIsBounded(t *testing.T) {
 	runtime.KeepAlive(b)
 }
 
+// TestQuietBooksAreSmall: a host has many tenants, and most are quiet.
+func TestQuietBooksAreSmall(t *testing.T) {
+	const n = 500
+	for name, c := range map[string]struct {
+		clients uint64
+		budget  int
+	}{"empty": {0, 1 << 10}, "of one client": {1, 8 << 10}, "of twenty": {20, 16 << 10}} {
+		t.Run(name, func(t *testing.T) {
+			all := make([]*Books, n)
+			before := liveHeap()
+			for i := range all {
+				all[i] = New(Config{Classes: 64})
+				for client := range c.clients {
+					all[i].Opened(client+1, 0)
+					all[i].Returned(client+1, 63, 50)
+					all[i].Closed(client + 1)
+				}
+				e, g := ask(all[i], 99, 0)
+				if e.ClientClosedMs != abi.Never || g.Unit == 0 {
+					t.Fatal("nothing was asked")
+				}
+			}
+			each := int(liveHeap()-before) / n
+			t.Logf("%d bytes each", each)
+			if each > c.budget {
+				t.Errorf("%d bytes each, budget %d", each, c.budget)
+			}
+			runtime.KeepAlive(all)
+		})
+	}
+}
+
+func liveHeap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestLookingMakesNothing: questions about clients and classes of which nothing
+// was noted allocate nothing, nor do ends of connections.
+func TestLookingMakesNothing(t *testing.T) {
+	b := New(Config{Classes: 64})
+	var e policy.Event
+	var g policy.Gaps
+	if n := testing.AllocsPerRun(100, func() {
+		e.Client++
+		e.Route = uint16(e.Client % 64)
+		b.Closed(e.Client)
+		b.Fill(&e, &g, 0)
+	}); n != 0 || b.Clients() != 0 {
+		t.Errorf("%v allocations, %d clients", n, b.Clients())
+	}
+	for i := range b.classes {
+		if b.classes[i].Load() != nil {
+			t.Errorf("class %d has a histogram", i)
+		}
+	}
+}
+
+// TestBlankClassLooksLikeAFreshOne, before and after somebody has copied it.
+func TestBlankClassLooksLikeAFreshOne(t *testing.T) {
+	b := New(Config{Classes: 2, HalfLife: 100})
+	var blank, fresh policy.Gaps
+	b.Fill(&policy.Event{Route: 1}, &blank, 0)
+	b.class(1).copyTo(&fresh)
+	if blank != fresh || blank.Generation != 1 || blank.Route != 1 || blank.Unit == 0 {
+		t.Errorf("blank: %+v, fresh: %+v", blank, fresh)
+	}
+	blank.Reserved = 1 // a copy would clear it
+	New(Config{Classes: 2, HalfLife: 100}).Fill(&policy.Event{Route: 1}, &blank, 0)
+	if blank.Reserved != 1 {
+		t.Error("copied again although nothing changed")
+	}
+}
+
 func BenchmarkReturned(b *testing.B) {
 	bk := New(Config{})
 	i := uint64(0)

@@ -8,6 +8,31 @@ import (
 	"idlehost/sdk/abi"
 )
 
+// TestHammerFirstGaps: of those who come first, each is counted.
+func TestHammerFirstGaps(t *testing.T) {
+	const workers = 8
+	for range 200 {
+		b := New(Config{Clients: 2000, Classes: 4})
+		var start, done sync.WaitGroup
+		start.Add(1)
+		for w := range workers {
+			done.Go(func() {
+				start.Wait()
+				b.Opened(uint64(w/4+1), 0)
+				b.Returned(uint64(w/4+1), 3, 20)
+				b.Fill(&policy.Event{Client: 1, Route: 3}, new(policy.Gaps), 0)
+			})
+		}
+		start.Done()
+		done.Wait()
+		e, g := policy.Event{Client: 1, Route: 3}, policy.Gaps{}
+		b.Fill(&e, &g, 0)
+		if weight := (sum(&g) + uint64(g.Unit)/2) / uint64(g.Unit); weight != workers || e.ClientConns != 4 || e.ClientGapCount != 4 || b.Clients() != 2 {
+			t.Fatalf("%d gaps, %d connections and %d gaps of client 1, %d clients", weight, e.ClientConns, e.ClientGapCount, b.Clients())
+		}
+	}
+}
+
 // Many goroutines work on few clients; no gap and no close may be lost.
 func TestHammer(t *testing.T) {
 	const workers, loops, clients = 8, 2000, 5

@@ -33,13 +33,31 @@ type mark struct {
 	bin    uint8
 }
 
-func (h *histogram) reset(route uint16, halfLife int) {
-	// In the steady state the weights sum to less than 4 * halfLife * base,
-	// so a cell cannot overflow.
-	h.base = float64(min(maxUnit, (1<<32)/(8*halfLife)))
-	h.unit = h.base
-	h.growth = math.Exp2(1 / float64(halfLife))
-	h.gaps = abi.Gaps{Generation: 1, Route: uint32(route), Unit: uint32(h.base)}
+// blank is what histograms begin as.
+type blank struct{ base, growth float64 }
+
+func newBlank(halfLife int) blank {
+	return blank{
+		// In the steady state the weights sum to less than 4 * halfLife * base,
+		// so a cell cannot overflow.
+		base:   float64(min(maxUnit, (1<<32)/(8*halfLife))),
+		growth: math.Exp2(1 / float64(halfLife)),
+	}
+}
+
+func (b blank) gaps(route uint16) abi.Gaps {
+	return abi.Gaps{Generation: 1, Route: uint32(route), Unit: uint32(b.base)}
+}
+
+func (b blank) histogram(route uint16) *histogram {
+	return &histogram{gaps: b.gaps(route), unit: b.base, growth: b.growth, base: b.base}
+}
+
+// copyTo brings g up to date with a histogram that is still blank.
+func (b blank) copyTo(g *abi.Gaps, route uint16) {
+	if g.Generation != 1 || g.Route != uint32(route) {
+		*g = b.gaps(route)
+	}
 }
 
 // add notes a gap of ms milliseconds.

@@ -9,8 +9,7 @@ import (
 
 func TestDecayHalvesAfterHalfLife(t *testing.T) {
 	for _, halfLife := range []int{1, 10, 4096, 100_000} {
-		var h histogram
-		h.reset(0, halfLife)
+		h := newBlank(halfLife).histogram(0)
 		h.add(abi.GapKindReturned, 1)
 		for range halfLife {
 			h.add(abi.GapKindReturned, 1000)
@@ -26,8 +25,7 @@ func TestDecayHalvesAfterHalfLife(t *testing.T) {
 
 func TestWeightsNeverOverflow(t *testing.T) {
 	for _, halfLife := range []int{1, 2, 3, 1000, 1 << 16} {
-		var h histogram
-		h.reset(0, halfLife)
+		h := newBlank(halfLife).histogram(0)
 		var top uint32
 		for range 12 * halfLife {
 			before := h.gaps.Returned[0]
@@ -41,16 +39,14 @@ func TestWeightsNeverOverflow(t *testing.T) {
 			t.Errorf("half-life %d: a cell reached %d", halfLife, top)
 		}
 	}
-	var h histogram
-	h.reset(0, maxHalfLife)
+	h := newBlank(maxHalfLife).histogram(0)
 	if h.gaps.Unit < 128 {
 		t.Errorf("longest half-life: unit %d", h.gaps.Unit)
 	}
 }
 
 func TestComeBackConservesWeightAcrossHalvings(t *testing.T) {
-	var h histogram
-	h.reset(0, 5)
+	h := newBlank(5).histogram(0)
 	for n := range 40 {
 		m := h.add(abi.GapKindCut, 50)
 		for range n {
@@ -65,8 +61,7 @@ func TestComeBackConservesWeightAcrossHalvings(t *testing.T) {
 }
 
 func TestGenerationZeroIsSkipped(t *testing.T) {
-	var h histogram
-	h.reset(0, 10)
+	h := newBlank(10).histogram(0)
 	h.gaps.Generation = math.MaxUint32
 	h.add(abi.GapKindGone, 1)
 	if h.gaps.Generation != 1 {

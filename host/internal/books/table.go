@@ -67,7 +67,7 @@ func (t *table) grow() {
 		t.head, t.tail = none, none
 	}
 	if len(t.slab) == cap(t.slab) {
-		slab := make([]record, len(t.slab), min(t.limit, max(8, 2*cap(t.slab))))
+		slab := make([]record, len(t.slab), min(t.limit, max(2, 2*cap(t.slab))))
 		copy(slab, t.slab)
 		t.slab = slab
 	}
@@ -75,7 +75,7 @@ func (t *table) grow() {
 	if 2*cap(t.slab) <= len(t.index) {
 		return
 	}
-	size := 16
+	size := 4
 	for size < 2*cap(t.slab) {
 		size *= 2
 	}
