@@ -175,6 +175,9 @@ func statusText(status int) string {
 // TestWordsAreTheABIs: connections are filtered by the words of the ABI.
 func TestWordsAreTheABIs(t *testing.T) {
 	phase, side, protocol := v1.Words()
+	if abi.Phase(len(phase)).String() != "unknown" || abi.Side(len(side)).String() != "unknown" || abi.Protocol(len(protocol)).String() != "unknown" {
+		t.Error("the ABI has more words")
+	}
 	for i, word := range phase {
 		if got := abi.Phase(i).String(); got != word {
 			t.Errorf("phase %d is %s, want %s", i, word, got)

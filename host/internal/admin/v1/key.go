@@ -19,11 +19,22 @@ func (c *call) putKeys() error {
 	if err != nil {
 		return err
 	}
-	var keys api.Keys
+	// They are replaced as a whole: what is absent is no wish to remove it.
+	var keys struct {
+		Keys             *[]api.Key `json:"keys"`
+		RequireSignature *bool      `json:"require_signature"`
+	}
 	if err := c.readJSON(&keys); err != nil {
 		return err
 	}
-	k, err := c.service.PutKeys(c.ctx(), c.who, c.of(), keys, pre)
+	switch {
+	case keys.Keys == nil:
+		return invalid("keys", "it is missing")
+	case keys.RequireSignature == nil:
+		return invalid("require_signature", "it is missing")
+	}
+	wanted := api.Keys{Keys: *keys.Keys, RequireSignature: *keys.RequireSignature}
+	k, err := c.service.PutKeys(c.ctx(), c.who, c.of(), wanted, pre)
 	if err != nil {
 		return err
 	}
