@@ -154,10 +154,16 @@ func (l *Listener) negotiate(offered []string) string {
 // shake shakes hands, under the law of phase Handshake.
 func (a *arrival) shake() (*tls.Conn, error) {
 	tc := tls.Server(a.conn, a.listener.tlsConfig)
-	if err := tc.HandshakeContext(context.WithValue(context.Background(), arrivalKey{}, a)); err != nil {
-		return nil, err
+	err := tc.HandshakeContext(context.WithValue(context.Background(), arrivalKey{}, a))
+	if err == nil {
+		return tc, nil
 	}
-	return tc, nil
+	if why, ok := a.tenant.Home.(stranger); ok && a.hello.Greeted {
+		a.log("connection without a tenant", why.why)
+	} else {
+		a.log("tls handshake failed", err)
+	}
+	return nil, err
 }
 
 // log writes why a connection ends before it has begun.

@@ -19,6 +19,7 @@ import (
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy"
 	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/sdk/abi"
 )
 
 // as makes the client ask for a server name.
@@ -249,4 +250,34 @@ func bubbled(t *testing.T, router proxy.Router, from []netip.Prefix, f func(*mem
 		t.Errorf("closing took %v", d)
 	}
 	gov.Close()
+}
+
+// fickle says another tenant once the ClientHello has come.
+type fickle struct{ first, second proxy.Tenant }
+
+func (f fickle) Route(h *proxy.Hello) (proxy.Tenant, error) {
+	if h.Greeted {
+		return f.second, nil
+	}
+	return f.first, nil
+}
+
+// From the ClientHello on the law of the tenant holds for the handshake.
+func TestLawOfTheHandshake(t *testing.T) {
+	r := start(t, setup{mode: h1s, router: func(r *rig) proxy.Router {
+		slow := newHouse(policy.Limits{}, "slow.example")
+		fast := proxy.Tenant{Account: idle.NewAccount("fast", policy.Fixed{}, nil,
+			law(abi.PhaseHandshake, policy.Timeout{Max: 20 * time.Millisecond}), policy.Limits{}), Home: slow}
+		return fickle{slow.tenant(), fast}
+	}})
+	nc := r.dial(h1)
+	cfg := r.tls()
+	cfg.VerifyConnection = func(tls.ConnectionState) error { // the client has greeted, and says no more
+		_, err := io.Copy(io.Discard, nc)
+		return errors.Join(err, errors.New("ended"))
+	}
+	if err := tls.Client(nc, cfg).Handshake(); err == nil || !strings.Contains(err.Error(), "ended") {
+		t.Errorf("%v", err)
+	}
+	eventually(t, "closed", func() bool { return r.gov.Open() == 0 })
 }

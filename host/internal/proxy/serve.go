@@ -48,7 +48,6 @@ func (p *Proxy) serveTLS(a *arrival) {
 	c := a.conn
 	tc, err := a.shake()
 	if err != nil {
-		a.log("tls handshake failed", err)
 		scold(err)
 		c.Close()
 		return
