@@ -31,7 +31,7 @@ func (c *Conn) SetPeer(a netip.AddrPort) {
 }
 
 func (c *Conn) setPeerLocked(a netip.AddrPort) {
-	c.peer, c.peerPort = a.Addr(), a.Port()
+	c.peer, c.peerPort = a.Addr().Unmap(), a.Port()
 	c.client = c.gov.key.of(c.peer)
 }
 

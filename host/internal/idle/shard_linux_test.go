@@ -1,6 +1,7 @@
 package idle
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,9 +18,13 @@ func TestEachFindsConnectionsThatAreDue(t *testing.T) {
 	law[abi.PhaseIdle].Idle = 50 * time.Millisecond
 	var g *Governor
 	found := make(chan map[*Conn]int, n)
+	var open atomic.Bool // all of them are
 	a := NewAccount("acme", decide(func(q *policy.Ask) policy.Verdict {
 		if policy.Kind(q.Event.Kind) != abi.KindTimeout {
 			return policy.Verdict{}
+		}
+		if !open.Load() {
+			return policy.Verdict{Action: abi.ActionExtend, Deadline: 50 * time.Millisecond}
 		}
 		seen := map[*Conn]int{}
 		g.Each(func(c *Conn) bool { seen[c]++; return true })
@@ -31,6 +36,7 @@ func TestEachFindsConnectionsThatAreDue(t *testing.T) {
 	for range n {
 		admitted(t, g, a)
 	}
+	open.Store(true)
 	for range n {
 		seen := <-found
 		if len(seen) != n {
