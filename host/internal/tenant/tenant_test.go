@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,33 +13,6 @@ import (
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
 )
-
-// fakeGuest answers with its own number, and complains when it is asked after
-// its Close.
-type fakeGuest struct {
-	reason uint16
-	fault  policy.Fault
-	digest string
-	inside chan struct{} // when set, Decide sends on it, then waits for leave
-	leave  chan struct{}
-
-	closed atomic.Int32
-	late   atomic.Int32
-}
-
-func (g *fakeGuest) Decide(*policy.Ask) (policy.Verdict, policy.Fault) {
-	if g.inside != nil {
-		g.inside <- struct{}{}
-		<-g.leave
-	}
-	if g.closed.Load() != 0 {
-		g.late.Add(1)
-	}
-	return policy.Verdict{Action: abi.ActionExtend, Reason: g.reason}, g.fault
-}
-func (g *fakeGuest) Digest() string { return g.digest }
-func (g *fakeGuest) Learned() State { return State{} }
-func (g *fakeGuest) Close() error   { g.closed.Add(1); return nil }
 
 func TestDecideSaysWhoAnswered(t *testing.T) {
 	tn := New(Config{Name: "a"})
