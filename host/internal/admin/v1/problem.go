@@ -30,7 +30,7 @@ func (c *call) fail(err error) {
 	}
 	copied := *p
 	copied.Instance = instance + c.id
-	if p.Status == http.StatusRequestEntityTooLarge || p.Status == http.StatusRequestTimeout {
+	if late := p.Status == http.StatusRequestEntityTooLarge || p.Status == http.StatusRequestTimeout; late && c.r.ProtoMajor == 1 {
 		c.w.Header().Set("Connection", "close") // what is left of the body is not read
 	}
 	c.started = true
