@@ -23,10 +23,12 @@ func TestDamagedModule(t *testing.T) {
 	must(t, s.PutPolicy(ctx, p, wasm))
 	name := s.path(modulePath(p.Digest)...)
 	for what, damage := range map[string]func() error{
-		"missing":   func() error { return os.Remove(name) },
-		"flipped":   func() error { return os.WriteFile(name, []byte("\x00asm b module"), 0o600) },
-		"shorter":   func() error { return os.Truncate(name, 3) },
-		"longer":    func() error { return os.WriteFile(name, append(wasm[:len(wasm):len(wasm)], make([]byte, 1<<20)...), 0o600) },
+		"missing": func() error { return os.Remove(name) },
+		"flipped": func() error { return os.WriteFile(name, []byte("\x00asm b module"), 0o600) },
+		"shorter": func() error { return os.Truncate(name, 3) },
+		"longer": func() error {
+			return os.WriteFile(name, append(wasm[:len(wasm):len(wasm)], make([]byte, 1<<20)...), 0o600)
+		},
 		"empty":     func() error { return os.Truncate(name, 0) },
 		"directory": func() error { return os.Remove(name) },
 	} {
