@@ -89,6 +89,7 @@ type rig struct {
 	client  *http.Client
 	site    httpproxy.Site // as it was set up
 	pool    *x509.CertPool
+	leaf    *x509.Certificate // shown
 	log     *buffer
 	end     func()
 }
@@ -151,6 +152,7 @@ func start(t testing.TB, s setup) *rig {
 	if s.mode.tls() {
 		p := newPair(t, t.TempDir(), "a", append([]string{"a.example", "*.wild.example"}, s.names...)...)
 		r.pool.AddCert(p.leaf)
+		r.leaf = p.leaf
 		log := slog.New(slog.NewTextHandler(r.log, nil))
 		if l.TLS, err = proxy.NewCertificates([]proxy.Pair{p.Pair}, log); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,73 @@
+package proxy_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/proxy"
+	"idlehost/host/internal/proxy/httpproxy"
+)
+
+// byName routes two tenants by server name.
+type byName struct {
+	a *counting
+	b *house
+}
+
+func (n byName) Route(h *proxy.Hello) (proxy.Tenant, error) {
+	if n.b.Owns(h.Name) {
+		return n.b.tenant(), nil
+	}
+	return proxy.Tenant{Account: n.a.account, Home: n.a}, nil
+}
+
+// counting counts the requests for others' hosts.
+type counting struct {
+	*house
+	misdirected atomic.Int32
+}
+
+func (c *counting) Owns(host string) bool {
+	if c.house.Owns(host) {
+		return true
+	}
+	c.misdirected.Add(1)
+	return false
+}
+
+// TestChromiumCoalesces has a browser that knows one address and one
+// certificate for two hosts: it asks for the second on the connection of the
+// first, is told that that is another's, and opens one of its own.
+func TestChromiumCoalesces(t *testing.T) {
+	chromium := tool(t, "chromium")
+	a, b := newHouse(policy.Limits{}, "www.shop.example"), newHouse(policy.Limits{}, "js.shop.example")
+	answer := func(kind, text string) *httpproxy.Site {
+		return &httpproxy.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			fmt.Fprint(w, text)
+		})}
+	}
+	a.site.Store(answer("text/html", `<!doctype html><body>a, without b<script src="https://js.shop.example/b.js"></script>`))
+	b.site.Store(answer("text/javascript", `document.body.textContent = 'a and b by ' + performance.getEntriesByType('navigation')[0].nextHopProtocol`))
+	first := &counting{house: a}
+	r := start(t, setup{mode: h2s, names: []string{"www.shop.example", "js.shop.example"}, router: func(*rig) proxy.Router { return byName{first, b} }})
+	key := sha256.Sum256(r.leaf.RawSubjectPublicKeyInfo)
+	out := output(t, false, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--disable-dev-shm-usage", "--user-data-dir="+t.TempDir(), "--timeout=30000", "--virtual-time-budget=10000",
+		"--ignore-certificate-errors-spki-list="+base64.StdEncoding.EncodeToString(key[:]),
+		"--host-resolver-rules=MAP *.example 127.0.0.1:"+port(r.addr), "--dump-dom", "https://www.shop.example/")
+	if !strings.Contains(out, "a and b by h2") {
+		t.Errorf("the page shows %s", out)
+	}
+	t.Logf("%d requests were misdirected", first.misdirected.Load())
+	if first.misdirected.Load() == 0 {
+		t.Error("the browser did not coalesce: this shows nothing")
+	}
+}
