@@ -25,3 +25,13 @@ func (c *Control) Rooms() int {
 	defer c.claims.mu.Unlock()
 	return len(c.rooms.open) + len(c.lines.open) + len(c.claims.by) + c.lines.bodies
 }
+
+// InLine counts the uploads of a tenant that are under way or wait.
+func (c *Control) InLine(tenant string) int {
+	c.lines.mu.Lock()
+	defer c.lines.mu.Unlock()
+	if l := c.lines.open[tenant]; l != nil {
+		return l.users
+	}
+	return 0
+}

@@ -1,0 +1,285 @@
+package control_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/api"
+	"idlehost/host/internal/control"
+)
+
+func TestUpload(t *testing.T) {
+	h := newHouse(t)
+	h.create("a", api.Spec{})
+	h.create("b", api.Spec{})
+	ci := api.Actor{Tenant: "a", Name: "token x (ci)"}
+	p, created, err := h.Upload(t.Context(), ci, "a", api.Upload{Name: "fixed", Wasm: []byte("module")})
+	if err != nil || !created || p.Known || p.State != api.StateUploaded || p.By != ci.Name || p.Size != 6 || p.Name != "fixed" || p.Uploaded.IsZero() {
+		t.Fatalf("%+v, created %t, %v", p, created, err)
+	}
+	if string(p.Report) != `{"policy":"fixed"}` || p.Digest != control.DigestOf([]byte("module")) {
+		t.Errorf("report %s of %s", p.Report, p.Digest)
+	}
+	// Once more, and by somebody else: nobody checks again.
+	again, created, err := h.Upload(t.Context(), ci, "a", api.Upload{Name: "other", Wasm: []byte("module")})
+	if err != nil || created || !again.Known || again.Name != "fixed" {
+		t.Errorf("%+v, created %t, %v", again, created, err)
+	}
+	other, created, err := h.Upload(t.Context(), operator, "b", api.Upload{Wasm: []byte("module")})
+	if err != nil || !created || !other.Known || other.Name != p.Digest[:12] || !bytes.Equal(other.Report, p.Report) {
+		t.Errorf("%+v, created %t, %v", other, created, err)
+	}
+	if n := h.runtime.checked(); n != 1 {
+		t.Errorf("checked %d times", n)
+	}
+	if got := h.log("a"); !slices.Equal(got, []string{"token x (ci) policy.upload fixed", "olga tenant.create "}) {
+		t.Errorf("log %q", got)
+	}
+	wasm, full, err := h.Module(t.Context(), "b", p.Digest[:8])
+	if err != nil || string(wasm) != "module" || full != p.Digest {
+		t.Errorf("%q %s %v", wasm, full, err)
+	}
+	_, err = h.Policy(t.Context(), "default", p.Digest)
+	wantKind(t, "what another tenant has", err, api.KindNotFound)
+}
+
+func TestBadUploads(t *testing.T) {
+	h := newHouse(t)
+	h.create("shop", api.Spec{})
+	for _, c := range []struct {
+		what string
+		u    api.Upload
+		want string
+	}{
+		{"empty", api.Upload{}, api.KindInvalid},
+		{"too large", api.Upload{Wasm: make([]byte, 1<<20+1)}, api.KindTooLarge},
+		{"long name", api.Upload{Wasm: []byte("x"), Name: strings.Repeat("n", 101)}, api.KindInvalid},
+		{"name with an escape", api.Upload{Wasm: []byte("x"), Name: "a\x1b[2J"}, api.KindInvalid},
+		{"name with a bidi override", api.Upload{Wasm: []byte("x"), Name: "a\u202eb"}, api.KindInvalid},
+		{"name not UTF-8", api.Upload{Wasm: []byte("x"), Name: "\xff"}, api.KindInvalid},
+		{"signature not base64", api.Upload{Wasm: []byte("x"), Signature: "%"}, api.KindSignature},
+	} {
+		_, _, err := h.Upload(t.Context(), operator, "shop", c.u)
+		wantKind(t, c.what, err, c.want)
+	}
+	if list, err := h.Policies(t.Context(), "shop"); err != nil || len(list) != 0 || h.runtime.checked() != 0 {
+		t.Errorf("%v, %v, checked %d", list, err, h.runtime.checked())
+	}
+}
+
+func TestRefusedUpload(t *testing.T) {
+	h := newHouse(t)
+	h.create("shop", api.Spec{})
+	bad := []byte("bad")
+	h.runtime.bad[control.DigestOf(bad)] = &control.Refusal{Cause: "trap", Text: "unreachable\x1b", Report: []byte(`{"verdict":"faulty"}`)}
+	upload := func() error {
+		_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: bad})
+		return err
+	}
+	p := wantKind(t, "upload", upload(), api.KindRefused)
+	if p.Cause != "trap" || string(p.Report) != `{"verdict":"faulty"}` {
+		t.Errorf("%+v", p)
+	}
+	if _, err := h.store.Policy(t.Context(), control.DigestOf(bad)); err == nil {
+		t.Error("it is kept")
+	}
+	if got := h.log("shop")[0]; got != "olga policy.refused trap: unreachable?" {
+		t.Errorf("log %q", got)
+	}
+	// A loop of them does not flush the log.
+	for range 100 {
+		wantKind(t, "again", upload(), api.KindRefused)
+	}
+	if n := len(h.log("shop")); n != 11 {
+		t.Errorf("%d entries", n)
+	}
+	h.pass(time.Minute)
+	_ = upload()
+	if got := h.log("shop"); len(got) != 12 || !strings.HasSuffix(got[0], "(and 91 before it that are not noted)") {
+		t.Errorf("%d entries, %q", len(got), got[0])
+	}
+	// What only has to wait is no refusal.
+	h.runtime.bad[control.DigestOf(bad)] = &control.Refusal{Cause: "rate", Text: "later", RetryAfter: 3 * time.Second}
+	if p := wantKind(t, "too often", upload(), api.KindRate); p.RetryAfter != 3*time.Second || len(h.log("shop")) != 12 {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestUploadQuota(t *testing.T) {
+	h := newHouse(t)
+	h.create("shop", api.Spec{})
+	h.runtime.do(func() { h.runtime.retry["shop"] = 1500 * time.Millisecond })
+	_, err := h.MayUpload(t.Context(), "shop")
+	if p := wantKind(t, "may upload", err, api.KindRate); p.RetryAfter != 1500*time.Millisecond {
+		t.Errorf("%+v", p)
+	}
+	l, err := h.Limits(t.Context(), "shop")
+	if err != nil || l.RetryAfterSec != 2 || l.Open != 3 || l.UploadBytes != 1<<20 || l.Effective.Connections != 50 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
+func TestUploadsWaitInLine(t *testing.T) {
+	h := newHouse(t)
+	h.create("shop", api.Spec{})
+	h.create("other", api.Spec{})
+	first, err := h.MayUpload(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	gave := make(chan error, 2)
+	var waiting sync.WaitGroup
+	for range 2 {
+		waiting.Go(func() {
+			release, err := h.MayUpload(ctx, "shop")
+			if err == nil {
+				release()
+			}
+			gave <- err
+		})
+	}
+	for h.InLine("shop") < 3 { // until both wait
+		runtime.Gosched()
+	}
+	_, err = h.MayUpload(t.Context(), "shop")
+	if p := wantKind(t, "the fourth", err, api.KindBusy); p.RetryAfter <= 0 {
+		t.Error("it does not say when to try again")
+	}
+	release, err := h.MayUpload(t.Context(), "other")
+	if err != nil {
+		t.Errorf("another tenant: %v", err)
+	} else {
+		release()
+	}
+	first()
+	first() // does no harm
+	waiting.Wait()
+	for range 2 {
+		if err := <-gave; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := h.Rooms(); n != 0 {
+		t.Errorf("%d are left in line", n)
+	}
+}
+
+func TestUploadsOverAllTenantsAreBounded(t *testing.T) {
+	h := newHouse(t)
+	var names []string
+	h.runtime.do(func() {
+		for i := range 33 {
+			names = append(names, fmt.Sprintf("t%d", i))
+			h.runtime.declared = append(h.runtime.declared, api.Tenant{Name: names[i]})
+		}
+	})
+	var releases []func()
+	for _, name := range names[:32] {
+		release, err := h.MayUpload(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		releases = append(releases, release)
+	}
+	_, err := h.MayUpload(t.Context(), names[32])
+	wantKind(t, "one more", err, api.KindBusy)
+	for _, release := range releases {
+		release()
+	}
+	if n := h.Rooms(); n != 0 {
+		t.Errorf("%d are left in line", n)
+	}
+}
+
+// TestChecksAreBounded: at most four at once, and what is known passes by.
+func TestChecksAreBounded(t *testing.T) {
+	h := newHouse(t)
+	known := h.upload("default", "known")
+	var mu sync.Mutex
+	now, most := 0, 0
+	var once sync.Once
+	full, leave := make(chan struct{}), make(chan struct{})
+	h.runtime.do(func() {
+		h.runtime.onCheck = func(context.Context) {
+			mu.Lock()
+			if now++; now == 4 {
+				once.Do(func() { close(full) })
+			}
+			most = max(most, now)
+			mu.Unlock()
+			<-leave
+			mu.Lock()
+			now--
+			mu.Unlock()
+		}
+		for i := range 8 {
+			h.runtime.declared = append(h.runtime.declared, api.Tenant{Name: fmt.Sprintf("t%d", i)})
+		}
+	})
+	var all sync.WaitGroup
+	for i := range 7 {
+		all.Go(func() {
+			_, _, err := h.Upload(t.Context(), operator, fmt.Sprintf("t%d", i), api.Upload{Wasm: fmt.Append(nil, "module ", i)})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-full
+	if p, _, err := h.Upload(t.Context(), operator, "t7", api.Upload{Wasm: []byte("known")}); err != nil || p.Digest != known {
+		t.Errorf("%+v, %v", p, err)
+	}
+	close(leave)
+	all.Wait()
+	if most != 4 {
+		t.Errorf("%d were checked at once", most)
+	}
+}
+
+func TestOldestVersionMakesRoom(t *testing.T) {
+	h := newHouse(t)
+	h.create("shop", api.Spec{})
+	var digests []string
+	for i := range 100 {
+		digests = append(digests, h.upload("shop", fmt.Sprint("module ", i)))
+	}
+	for _, d := range digests[:2] { // 1 is active, 0 what a rollback needs
+		if _, err := h.Promote(t.Context(), operator, "shop", api.Step{Digest: d}, api.Precondition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := h.upload("shop", "one more")
+	list, err := h.Policies(t.Context(), "shop")
+	if err != nil || len(list) != 100 || list[0].Digest != last {
+		t.Fatalf("%d policies, %v", len(list), err)
+	}
+	_, err = h.Policy(t.Context(), "shop", digests[2])
+	wantKind(t, "the oldest that nothing needs", err, api.KindNotFound)
+	want := []string{"olga policy.upload one more", "olga policy.delete module 2, the oldest of 100, made room"}
+	if got := h.log("shop")[:2]; !slices.Equal(got, want) {
+		t.Errorf("log %q", got)
+	}
+}
+
+func TestUploadOfADeletedTenant(t *testing.T) {
+	h := newHouse(t)
+	h.create("shop", api.Spec{})
+	h.runtime.do(func() {
+		h.runtime.onCheck = func(context.Context) {
+			if err := h.DeleteTenant(context.Background(), operator, "shop", api.Precondition{Match: "*"}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("x")})
+	wantKind(t, "upload", err, api.KindNotFound)
+}
