@@ -6,6 +6,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -14,13 +15,15 @@ import (
 	"time"
 
 	"idlehost/host/internal/admin"
-	"idlehost/host/internal/books"
+	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/config"
+	"idlehost/host/internal/control"
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/engine/forge"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/observe"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
 )
 
@@ -54,30 +57,33 @@ type App struct {
 	lines    *observe.Lines
 	forge    *forge.Forge
 	engine   *engine.Engine
-	tenant   *tenant.Tenant
-	accepted *idle.Account // the tenant's clients
-	dialled  *idle.Account // the tenant's connections to upstreams: another law and other books, the same policy
+	store    store.Store // nil: none is configured
+	members  *members
+	lobby    *idle.Account // of connections whose tenant is not known yet
 	governor *idle.Governor
+	decided  *observe.Decisions
+	control  *control.Control
+	api      *v1.Handler
+	gate     *tenant.Gate // of loading cold policies
 	edge     *edge
 	sweeper  *sweeper
+	patrol   *patrol
 
 	state atomic.Int32
-	// For people: who decides, and where the admin server listens (nil: off).
-	rule      atomic.Pointer[string]
+	// For people: where the admin server listens (nil: off).
 	adminAddr atomic.Pointer[net.Addr]
 
 	mu sync.Mutex // held through a reload; guards the following fields
-	// current and module are what the last good configuration said.
+	// current is the last good configuration.
 	current *config.Config
-	module  *module       // nil: none, or one that could not be loaded
 	admin   *admin.Server // nil: off
 	closed  bool
 
-	served sync.WaitGroup // admin servers
+	served    sync.WaitGroup  // admin servers
+	farewells sync.WaitGroup  // tenants that are being removed
+	life      context.Context // ends with Close, and what goes on behind with it
+	end       context.CancelFunc
 }
-
-// upstreamsKept is how many upstream addresses the books remember.
-const upstreamsKept = 256
 
 // States of an App.
 const (
@@ -94,7 +100,8 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, ballast: newBallast(), current: c}
+	a := &App{cfg: cfg, ballast: newBallast(), current: c, gate: tenant.NewGate(loadsAtOnce)}
+	a.life, a.end = context.WithCancel(context.Background())
 	if err := a.build(ctx, c); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -102,29 +109,48 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 }
 
 func (a *App) build(ctx context.Context, c *config.Config) error {
-	m, err := findModule(c)
+	all, err := declarations(c)
 	if err != nil {
 		return err
 	}
-	if err := a.observe(c); err != nil {
+	a.members = newMembers(c)
+	for _, step := range []func() error{
+		func() error { return a.observe(c) },
+		func() error { return a.runGuests(ctx) },
+		func() error { return a.openStore(c) },
+		func() error { return a.govern(ctx, c) },
+		func() error { return a.declareAll(ctx, c, all) },
+		func() error { return a.takeControl(ctx) },
+		func() error { return a.openEdge(ctx, c) },
+		func() error { return a.openAdmin(ctx, c) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	a.patrol = a.newPatrol(c)
+	return nil
+}
+
+// declareAll makes members of the declared tenants, at the start.
+func (a *App) declareAll(ctx context.Context, c *config.Config, all []*declaration) error {
+	arrivals, err := a.admit(ctx, c, all, true)
+	if err != nil {
 		return err
 	}
-	if err := a.runGuests(ctx); err != nil {
-		return err
-	}
-	remedies := c.Plugin.Remedies()
-	a.tenant = tenant.New(tenant.Config{Name: c.Tenants.Default, Logger: a.logger, Remedies: &remedies})
-	if err := a.install(ctx, c, m); err != nil {
-		return err
-	}
-	a.govern(c)
+	a.declare(c, arrivals)
+	return nil
+}
+
+// openEdge binds the listeners.
+func (a *App) openEdge(ctx context.Context, c *config.Config) error {
 	a.edge = newEdge(a)
 	next, err := a.edge.prepare(ctx, c)
 	if err != nil {
 		return err
 	}
 	a.edge.commit(next)
-	return a.openAdmin(ctx, c)
+	return nil
 }
 
 // observe starts logging and counting.
@@ -136,28 +162,32 @@ func (a *App) observe(c *config.Config) (err error) {
 	a.metrics = observe.NewMetrics(a.cfg.Version)
 	a.lines = observe.NewLines(observe.LinesConfig{
 		Logger: a.logger, Rate: c.Log.Rate, Burst: c.Log.Burst, Metrics: a.metrics,
-		Digest: func(string, policy.Role) string { return tenant.Short(a.tenant.Digest()) },
+		Digest: a.members.digest,
 	})
+	a.decided = observe.NewDecisions()
 	return nil
 }
 
-// govern starts the idle layer with the tenant's two accounts.
-func (a *App) govern(c *config.Config) {
-	kept := books.New(books.Config{
-		Clients: c.Limits.Clients, Classes: config.MaxClass + 1, LateWithin: c.Timeouts.Window(),
-	})
-	name := a.tenant.Name()
-	a.accepted = idle.NewAccount(name, a.tenant, kept, c.Timeouts.Accepted(), c.AcceptedLimits())
-	// What upstreams do between requests says nothing about clients.
-	pools := books.New(books.Config{Clients: upstreamsKept, Classes: config.MaxClass + 1})
-	a.dialled = idle.NewAccount(name, a.tenant, pools, c.Timeouts.Dialled(), c.DialledLimits())
+// govern starts the idle layer.
+func (a *App) govern(ctx context.Context, c *config.Config) error {
 	process := observe.NewProcess()
-	a.governor = idle.New(idle.Config{
+	cfg := idle.Config{
 		Limit: c.Limits.Connections, Pressure: process.Pressure,
-		Observer: observe.Both{a.metrics, a.lines}, ParkAfter: parkAfter(c),
-	})
+		Observer: observe.Both{observe.Both{a.metrics, a.lines}, observe.Both{a.decided, ledger{}}}, ParkAfter: parkAfter(c),
+	}
+	if a.store != nil { // clients keep their pseudonyms, and their side of a canary
+		key, err := a.store.Secret(ctx, "client-key")
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		copy(cfg.ClientKey[:], key)
+	}
+	a.governor = idle.New(cfg)
+	a.lobby = idle.NewAccount(lobbyName, policy.Fixed{}, nil, c.Timeouts.Accepted(), c.DialledLimits())
 	a.metrics.Watch(a.governor, process, a.logs)
+	a.metrics.WatchTenants(a.members.roster.Len, a.members.guests)
 	a.sweeper = newSweeper(func() int { return a.governor.Parked() + a.governor.Stripped() })
+	return nil
 }
 
 // parkAfter is when quiet connections are parked, as package idle has it.
@@ -177,11 +207,19 @@ func (a *App) Close() error {
 		return nil
 	}
 	a.closed = true
+	a.end()
 	var errs []error
 	if a.admin != nil {
 		errs = append(errs, a.admin.Close())
 	}
 	a.served.Wait()
+	if a.patrol != nil {
+		a.patrol.close()
+	}
+	if a.control != nil {
+		errs = append(errs, a.control.Close())
+	}
+	a.farewells.Wait()
 	if a.edge != nil {
 		errs = append(errs, a.edge.close())
 	}
@@ -191,8 +229,11 @@ func (a *App) Close() error {
 	if a.governor != nil {
 		errs = append(errs, a.governor.Close())
 	}
-	if a.tenant != nil {
-		errs = append(errs, a.tenant.Close())
+	if a.members != nil {
+		errs = append(errs, a.members.close())
+	}
+	if a.store != nil { // after what the policies have learned was put there
+		errs = append(errs, a.store.Close())
 	}
 	if a.engine != nil {
 		errs = append(errs, a.engine.Close())

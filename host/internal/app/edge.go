@@ -8,7 +8,6 @@ import (
 
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
 )
 
 // edge is everything that connections come in by.
@@ -22,7 +21,6 @@ type edge struct {
 	stopped bool       // they do no longer, and new ones will not
 	fronts  []*front
 	retired []*front // replaced; they still serve connections
-	groups  groups
 }
 
 func newEdge(a *App) *edge { return &edge{app: a, done: make(chan struct{})} }
@@ -31,14 +29,12 @@ func newEdge(a *App) *edge { return &edge{app: a, done: make(chan struct{})} }
 type plan struct {
 	fronts []planned
 	fresh  []*socket // bound for the plan
-	groups groups
 }
 
 // planned is a front with what it is to serve.
 type planned struct {
 	*front
-	next *httpproxy.Site
-	to   []string
+	next *ground
 }
 
 // drop gives back what the plan had taken.
@@ -53,7 +49,10 @@ func (p *plan) drop() {
 func (e *edge) prepare(ctx context.Context, c *config.Config) (*plan, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p := &plan{groups: groups{}}
+	if _, err := trust(c); err != nil {
+		return nil, err
+	}
+	p := &plan{}
 	unused := append([]*front(nil), e.fronts...)
 	for i, l := range c.Listeners {
 		f, err := e.frontLocked(ctx, c, i, &unused, p)
@@ -61,12 +60,7 @@ func (e *edge) prepare(ctx context.Context, c *config.Config) (*plan, error) {
 			p.drop()
 			return nil, err
 		}
-		site, err := e.app.site(c, l, e.groups, p.groups)
-		if err != nil {
-			p.drop()
-			return nil, err
-		}
-		p.fronts = append(p.fronts, planned{f, site, targets(c, l)})
+		p.fronts = append(p.fronts, planned{f, newGround(c, l)})
 	}
 	return p, nil
 }
@@ -75,7 +69,8 @@ func (e *edge) prepare(ctx context.Context, c *config.Config) (*plan, error) {
 // its socket, or one on a fresh socket.
 func (e *edge) frontLocked(ctx context.Context, c *config.Config, i int, unused *[]*front, p *plan) (*front, error) {
 	l := c.Listeners[i]
-	f := &front{listener: l, account: e.app.accepted, ended: make(chan struct{})}
+	f := &front{listener: l, app: e.app, ended: make(chan struct{})}
+	f.lobby = &lobby{f}
 	for j, old := range *unused {
 		if old.socket.address != l.Address {
 			continue
@@ -120,13 +115,12 @@ func (f *front) readCertificates(a *App, c *config.Config, i int) error {
 func (e *edge) commit(p *plan) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	old, oldGroups := e.fronts, e.groups
-	e.fronts, e.groups = nil, p.groups
+	old := e.fronts
+	e.fronts = nil
 	kept, sockets := map[*front]bool{}, map[*socket]bool{}
 	for _, f := range p.fronts {
 		e.fronts = append(e.fronts, f.front)
-		f.site.Store(f.next)
-		f.front.to = f.to
+		f.front.ground.Store(f.next)
 		kept[f.front], sockets[f.socket] = true, true
 	}
 	for _, f := range old {
@@ -138,11 +132,6 @@ func (e *edge) commit(p *plan) {
 		e.retired = append(e.retired, f)
 		if !sockets[f.socket] {
 			f.socket.inner.Close()
-		}
-	}
-	for key, g := range oldGroups {
-		if p.groups[key] != g {
-			g.Close()
 		}
 	}
 	if e.started && !e.stopped {
@@ -202,9 +191,6 @@ func (e *edge) close() error {
 			errs = append(errs, f.proxy.Close())
 		}
 	}
-	for _, g := range e.groups {
-		g.Close()
-	}
 	return errors.Join(errs...)
 }
 
@@ -225,7 +211,7 @@ func (e *edge) demoHint() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, f := range e.fronts {
-		if len(f.to) == 0 {
+		if f.whither() == theDemo {
 			insecure := ""
 			if f.certs != nil {
 				insecure = "-k "

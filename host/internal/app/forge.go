@@ -15,13 +15,20 @@ import (
 // back behind everybody who serves requests.
 const compileWall = time.Minute
 
+// What a policy may be, and have, at most: the engine's own limits, said here
+// because tenants are told of them.
+const (
+	policyPages = 128 // of memory, 64 KiB each
+	moduleBytes = 4 << 20
+)
+
 // runGuests makes the engine, and what compiles for it.
 func (a *App) runGuests(ctx context.Context) (err error) {
 	if a.forge, err = forge.New(ctx, forge.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version, Wall: compileWall}); err != nil {
 		return err
 	}
 	a.sayWhereCompiled()
-	a.engine, err = engine.New(ctx, engine.Config{Compiler: forge.Loader{Forge: a.forge}, Log: guestSays(a.logger)})
+	a.engine, err = engine.New(ctx, engine.Config{MemoryPages: policyPages, ModuleBytes: moduleBytes, Compiler: forge.Loader{Forge: a.forge}, Log: guestSays(a.logger)})
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}

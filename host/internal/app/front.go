@@ -6,12 +6,11 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
 )
 
 // front is one listener with the proxy behind it. A reload may change its
@@ -21,25 +20,22 @@ type front struct {
 	listener config.Listener
 	socket   *socket
 	certs    *proxy.Certificates // nil: no TLS
-	account  *idle.Account
-	site     atomic.Pointer[httpproxy.Site]
-	to       []string // the targets, for people; none: the demo; the edge's mu guards it
+	app      *App
+	ground   atomic.Pointer[ground] // what a reload may change
+	homes    sync.Map               // of *home by *member
+	lobby    *lobby
 
 	proxy *proxy.Proxy
 	stop  context.CancelFunc // of Serve; nil until it is started
 	ended chan struct{}      // closed when Serve has returned
 }
 
-// Route answers for every connection of the front: they belong to its tenant.
-func (f *front) Route(*proxy.Hello) (proxy.Tenant, error) {
-	return proxy.Tenant{Account: f.account, Home: f.site.Load()}, nil
-}
-
 // like reports whether a listener of the configuration differs in nothing but
 // what a site holds.
 func (f *front) like(l config.Listener) bool {
 	return f.listener.Name == l.Name && f.listener.Address == l.Address &&
-		f.listener.Protocol == l.Protocol && f.listener.HeaderTable == l.HeaderTable && slices.Equal(f.listener.TLS, l.TLS)
+		f.listener.Protocol == l.Protocol && f.listener.HeaderTable == l.HeaderTable &&
+		slices.Equal(f.listener.TLS, l.TLS) && slices.Equal(f.listener.ProxyFrom, l.ProxyFrom)
 }
 
 // start builds the proxy and accepts until stopAccepting. The socket's former
@@ -49,6 +45,7 @@ func (f *front) start(a *App) error {
 		Governor: a.governor, Router: f, Logger: a.logger, HeaderTable: f.listener.HeaderTable || !a.governor.Parks(),
 		Listeners: []proxy.Listener{{
 			Listener: f.socket.open(), Name: f.listener.Name, TLS: f.certs, TCP: f.listener.Protocol == "tcp",
+			ProxyFrom: prefixes(f.listener.ProxyFrom),
 		}},
 	})
 	if err != nil {
@@ -114,9 +111,41 @@ func (f *front) line() string {
 	case f.certs != nil:
 		speaks = "HTTP/2 and HTTP/1.1"
 	}
-	to := strings.Join(f.to, ", ")
-	if to == "" {
-		to = "the built-in demo"
-	}
-	return fmt.Sprintf("%s, %s -> %s", f.url(), speaks, to)
+	return fmt.Sprintf("%s, %s -> %s", f.url(), speaks, f.whither()) + f.rule()
 }
+
+// rule tells a person who decides, where all connections are one tenant's.
+func (f *front) rule() string {
+	l := f.ground.Load().listener
+	m := f.app.members.get(l.Tenant)
+	switch {
+	case l.TenantBy != "listener":
+		return ""
+	case m == nil:
+		return ", which there is not yet"
+	}
+	return ", " + m.rule()
+}
+
+// whither tells a person where it goes.
+func (f *front) whither() string {
+	l := f.ground.Load().listener
+	switch {
+	case l.TenantBy == "sni":
+		return "the tenant of the server name"
+	case l.TenantBy == "host":
+		return "the tenant of the host"
+	case l.TenantBy == "destination":
+		return "the tenant of the destination"
+	}
+	m := f.app.members.get(l.Tenant)
+	if m == nil {
+		return "tenant " + l.Tenant
+	}
+	if to := targets(m.standing.Load(), l); len(to) > 0 {
+		return strings.Join(to, ", ")
+	}
+	return theDemo
+}
+
+const theDemo = "the built-in demo"

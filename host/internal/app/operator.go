@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"time"
 
 	"idlehost/host/internal/admin"
@@ -11,10 +13,42 @@ import (
 // adminConfig returns what the admin server goes by.
 func (a *App) adminConfig(c *config.Config) (admin.Config, error) {
 	list, err := tokens(c)
-	return admin.Config{
-		Address: c.Admin.Address, Tokens: list, Pprof: c.Admin.Pprof,
+	if err != nil {
+		return admin.Config{}, err
+	}
+	cfg := admin.Config{
+		Address: c.Admin.Address, Tokens: list, Closed: !c.Admin.Open, Pprof: c.Admin.Pprof,
 		Metrics: a.metrics.Handler(a.logger), Ready: a.ready, About: a.about, Logger: a.logger,
-	}, err
+		Bearers: a.control, API: a.api,
+	}
+	for _, who := range c.Admin.Clients {
+		cfg.Clients = append(cfg.Clients, admin.Client{Name: who.Name, Tenant: who.Tenant})
+	}
+	if cfg.ClientCAs, err = authorities(c, "admin.client_ca", c.Admin.ClientCA); err != nil {
+		return cfg, err
+	}
+	cfg.Certificate, err = a.adminCertificate(c)
+	return cfg, err
+}
+
+// adminCertificate reads the certificate of the admin server; nil: it has none.
+func (a *App) adminCertificate(c *config.Config) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	if c.Admin.TLSCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.Admin.TLSCert, c.Admin.TLSKey)
+	if err != nil {
+		return nil, c.Problem("admin.tls_cert", err.Error(), "")
+	}
+	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }, nil
+}
+
+// adminScheme is what the admin server speaks.
+func (a *App) adminScheme() string {
+	if a.members.configured().Admin.TLSCert != "" {
+		return "https"
+	}
+	return "http"
 }
 
 // openAdmin binds the admin address, unless it is off.
@@ -111,11 +145,12 @@ func (a *App) swapAdminLocked(server *admin.Server) {
 // about tells in lines what runs where.
 func (a *App) about() []string {
 	lines := []string{"host " + a.cfg.Version}
-	for _, where := range a.edge.lines() {
-		lines = append(lines, where+", "+*a.rule.Load())
+	lines = append(lines, a.edge.lines()...)
+	if n := a.members.roster.Len(); n > 1 {
+		lines = append(lines, fmt.Sprintf("%d tenants", n))
 	}
 	if at := a.adminAddr.Load(); at != nil {
-		lines = append(lines, "admin http://"+reachable(*at))
+		lines = append(lines, "admin "+a.adminScheme()+"://"+reachable(*at))
 	}
 	return lines
 }

@@ -34,10 +34,9 @@ type module struct {
 // is lower.
 const maxModule = 64 << 20
 
-// findModule reads the policy that the configuration names; nil if it names
-// none. A file comes first, then a bundled policy.
-func findModule(c *config.Config) (*module, error) {
-	p := c.Plugin
+// findModule reads a policy that the configuration names; nil if it names
+// none. A file comes first, then a bundled policy. path begins the keys.
+func findModule(c *config.Config, path string, p config.Plugin) (*module, error) {
 	if p.Path == "" {
 		return nil, nil
 	}
@@ -49,10 +48,10 @@ func findModule(c *config.Config) (*module, error) {
 	var err error
 	m.wasm, m.bundled, err = readPolicy(file, p.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, c.Problem("plugin.path", fmt.Sprintf("%q is neither a file nor a bundled policy", p.Path),
+		return nil, c.Problem(path+"plugin.path", fmt.Sprintf("%q is neither a file nor a bundled policy", p.Path),
 			"bundled: "+strings.Join(plugins.Names(), ", "))
 	} else if err != nil {
-		return nil, c.Problem("plugin.path", err.Error(), "")
+		return nil, c.Problem(path+"plugin.path", err.Error(), "")
 	}
 	sum := sha256.Sum256(m.wasm)
 	m.digest = hex.EncodeToString(sum[:])
@@ -103,61 +102,46 @@ func (m *module) same(o *module) bool {
 	return m.digest == o.digest && maps.Equal(m.params, o.params)
 }
 
-// install puts the configured policy in charge at the start. One that cannot
-// be loaded leaves the native one in charge, so that no connection suffers for
-// it; parameters that it refuses are a mistake of the configuration, which the
-// operator at the terminal wants to hear of.
-func (a *App) install(ctx context.Context, c *config.Config, m *module) error {
-	if m == nil {
-		a.say("the native fixed policy decides")
-		return nil
-	}
-	p, err := a.load(ctx, m)
-	if err == nil {
-		a.seat(m, p)
-		return nil
-	}
-	fault := faultOf(err)
-	if fault == policy.FaultConfigure {
-		return c.Problem("plugin.config", err.Error(), "see the policy's README for its parameters")
-	}
-	a.tenant.Lose(fault, m.digest)
-	a.logger.Error("policy not loaded, native default answers",
-		"tenant", a.tenant.Name(), "policy", m.name, "digest", tenant.Short(m.digest), "cause", fault.String(), "error", err)
-	a.say(fmt.Sprintf("policy %s could not be loaded (%s): the native fixed policy decides", m.name, fault))
-	return nil
-}
+// version is the module as package tenant has it.
+func (m *module) version() tenant.Version { return tenant.Version{Digest: m.digest, Params: m.params} }
 
-// load loads m, which takes over what the policy in charge has learned.
-func (a *App) load(ctx context.Context, m *module) (*engine.Policy, error) {
-	src := engine.Source{Name: m.name, Wasm: m.wasm, Params: m.params}
-	a.tenant.Guest(func(g tenant.Guest) {
-		src.State = engine.State(g.Learned())
-	})
+// loadDeclared loads a declared policy, which takes over what the one in charge
+// has learned.
+func (a *App) loadDeclared(ctx context.Context, d *declaration) (*guest, error) {
+	src := engine.Source{
+		Name: d.module.name, Wasm: d.module.wasm, Params: d.module.params, MemoryPages: uint32(d.spec.Limits.MemoryPages),
+	}
+	if m := a.members.get(d.name); m != nil {
+		learned := m.learned()
+		src.State = engine.State{Format: learned.Format, Bytes: learned.Bytes}
+	}
 	p, err := a.engine.Load(ctx, src)
-	a.metrics.Loaded(a.tenant.Name(), faultOf(err))
-	return p, err
-}
-
-// seat puts a loaded policy in charge; nil: the native one.
-func (a *App) seat(m *module, p *engine.Policy) {
-	a.module = m
-	if p == nil {
-		a.tenant.Replace(nil)
-		a.say("the native fixed policy decides")
-		return
+	a.metrics.Loaded(d.name, faultOf(err))
+	if err != nil {
+		return nil, err
 	}
-	a.tenant.Replace(guest{p})
-	a.say(fmt.Sprintf("policy %s (%s) decides", m.name, tenant.Short(m.digest)))
+	return &guest{p}, nil
 }
 
-// guest is a loaded policy as a tenant has it.
-type guest struct{ *engine.Policy }
+// sayLost tells that a declared policy could not be loaded.
+func (a *App) sayLost(d *declaration, fault policy.Fault, err error) {
+	a.logger.Error("policy not loaded, native default answers",
+		"tenant", d.name, "policy", d.module.name, "digest", tenant.Short(d.module.digest), "cause", fault.String(), "error", err)
+}
 
-// Learned returns a copy of what it has learned.
-func (g guest) Learned() tenant.State { return tenant.State(g.State()) }
-
-func (a *App) say(rule string) { a.rule.Store(&rule) }
+// rule tells a person who decides about a member's connections.
+func (m *member) rule() string {
+	s := m.standing.Load()
+	switch {
+	case s.module != nil && s.lost != policy.FaultNone:
+		return fmt.Sprintf("policy %s could not be loaded (%s): the native fixed policy decides", s.module.name, s.lost)
+	case s.module != nil:
+		return fmt.Sprintf("policy %s (%s) decides", s.module.name, tenant.Short(s.module.digest))
+	case m.tenant.Digest() != "":
+		return fmt.Sprintf("policy %s decides", tenant.Short(m.tenant.Digest()))
+	}
+	return "the native fixed policy decides"
+}
 
 // faultOf returns the cause of a failed load; FaultNone of a good one.
 func faultOf(err error) policy.Fault {

@@ -30,8 +30,12 @@ func learner(t *testing.T, version int64) string {
 }
 
 // learned returns the count in the state of the policy in charge.
-func (r *running) learned() (n uint64) {
-	r.tenant.Guest(func(g tenant.Guest) {
+func (r *running) learned() (n uint64) { return r.learnedBy("default") }
+
+// learnedBy is learned of any tenant.
+func (r *running) learnedBy(name string) (n uint64) {
+	r.t.Helper()
+	r.member(name).tenant.Guest(func(g tenant.Guest) {
 		if b := g.Learned().Bytes; len(b) == 8 {
 			n = binary.LittleEndian.Uint64(b)
 		}
@@ -48,11 +52,11 @@ func TestReloadHandsOnWhatThePolicyHasLearned(t *testing.T) {
 	if n := r.learned(); n != 3 {
 		t.Fatalf("learned %d, want 3", n)
 	}
-	digest := r.tenant.Digest()
+	digest := r.member("default").tenant.Digest()
 	if err := r.reload(configOf(func(c *config.Config) { c.Plugin.Path = second })); err != nil {
 		t.Fatal(err)
 	}
-	if r.tenant.Digest() == digest {
+	if r.member("default").tenant.Digest() == digest {
 		t.Fatal("the policy was not replaced")
 	}
 	again(t, client(t), r.url(0))
@@ -77,7 +81,7 @@ func TestFileComesBeforeBundledPolicy(t *testing.T) {
 		{dir, "fixed.wasm", true},
 		{t.TempDir(), "adaptive.wasm", true},
 	} {
-		m, err := findModule(&config.Config{Plugin: config.Plugin{Dir: tt.dir, Path: tt.path}})
+		m, err := findModule(config.Default(), "", config.Plugin{Dir: tt.dir, Path: tt.path})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +89,7 @@ func TestFileComesBeforeBundledPolicy(t *testing.T) {
 			t.Errorf("%s: bundled %v", tt.path, m.bundled)
 		}
 	}
-	if m, err := findModule(&config.Config{}); m != nil || err != nil {
+	if m, err := findModule(config.Default(), "", config.Plugin{}); m != nil || err != nil {
 		t.Errorf("without a path: %v, %v", m, err)
 	}
 }

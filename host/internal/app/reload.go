@@ -2,14 +2,12 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/observe"
-	"idlehost/host/internal/tenant"
+	"idlehost/host/internal/policy"
 )
 
 // Reload reads the configuration, certificates and the policy again and goes
@@ -17,8 +15,8 @@ import (
 // to its successor. On an error, which is logged and counted, everything stays
 // as it was.
 //
-// Connections keep the listener and the upstreams that they came to; the law
-// of timeouts and limits, and the policy, change for all of them.
+// Connections keep the listener that they came to; upstreams and routes, the law
+// of timeouts and limits, and the policy change for all of them.
 func (a *App) Reload(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -28,7 +26,7 @@ func (a *App) Reload(ctx context.Context) error {
 		a.logger.Error("configuration not reloaded, the old one stays", "error", err)
 		return err
 	}
-	a.logger.Info("configuration reloaded", "policy", tenant.Short(a.tenant.Digest()))
+	a.logger.Info("configuration reloaded", "policy", a.members.digest(a.current.Tenants.Default, policy.RoleActive))
 	return nil
 }
 
@@ -38,7 +36,7 @@ func (a *App) reloadLocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := findModule(c)
+	all, err := declarations(c)
 	if err != nil {
 		return err
 	}
@@ -55,25 +53,19 @@ func (a *App) reloadLocked(ctx context.Context) error {
 		next.drop()
 		return err
 	}
-	var p *engine.Policy
-	if m != nil && !m.same(a.module) {
-		if p, err = a.load(ctx, m); err != nil {
-			next.drop()
-			dropAdmin()
-			return fmt.Errorf("policy %s: %w", m.name, err)
-		}
+	arrivals, err := a.admit(ctx, c, all, false)
+	if err != nil {
+		next.drop()
+		dropAdmin()
+		return err
 	}
 	a.warnOfRestart(c)
-	a.tenant.SetRemedies(c.Plugin.Remedies())
-	if p != nil || m == nil {
-		a.seat(m, p)
-	}
+	a.declare(c, arrivals)
 	a.edge.commit(next)
 	commitAdmin()
 	a.level.Set(level)
 	a.lines.SetRate(c.Log.Rate, c.Log.Burst)
-	a.accepted.SetLaw(c.Timeouts.Accepted(), c.AcceptedLimits())
-	a.dialled.SetLaw(c.Timeouts.Dialled(), c.DialledLimits())
+	a.lobby.SetLaw(c.Timeouts.Accepted(), c.DialledLimits())
 	a.current = c
 	return nil
 }
@@ -83,6 +75,8 @@ func (a *App) warnOfRestart(c *config.Config) {
 	old := a.current
 	var keys []string
 	for key, changed := range map[string]bool{
+		"store.dir":            old.Store.Dir != c.Store.Dir,
+		"tenants.rest_after":   old.Tenants.RestAfter != c.Tenants.RestAfter,
 		"tenants.default":      old.Tenants.Default != c.Tenants.Default,
 		"log.format":           old.Log.Format != c.Log.Format,
 		"limits.connections":   old.Limits.Connections != c.Limits.Connections,

@@ -47,7 +47,7 @@ func TestReloadChangesThePolicyUnderOpenConnections(t *testing.T) {
 	r := start(t, func(c *config.Config) { c.Plugin.Path = "fixed" })
 	c := client(t)
 	again(t, c, r.url(0))
-	first := r.tenant.Digest()
+	first := r.member("default").tenant.Digest()
 
 	if err := r.reload(configOf(func(c *config.Config) {
 		c.Plugin.Path = "adaptive"
@@ -55,7 +55,7 @@ func TestReloadChangesThePolicyUnderOpenConnections(t *testing.T) {
 	})); err != nil {
 		t.Fatal(err)
 	}
-	if second := r.tenant.Digest(); second == first || second == "" {
+	if second := r.member("default").tenant.Digest(); second == first || second == "" {
 		t.Errorf("digest %q after %q", second, first)
 	}
 	if _, reused := again(t, c, r.url(0)); !reused {
@@ -64,7 +64,7 @@ func TestReloadChangesThePolicyUnderOpenConnections(t *testing.T) {
 	if err := r.reload(configOf(nil)); err != nil {
 		t.Fatal(err)
 	}
-	if d := r.tenant.Digest(); d != "" {
+	if d := r.member("default").tenant.Digest(); d != "" {
 		t.Errorf("digest %q without a policy", d)
 	}
 	if _, reused := again(t, c, r.url(0)); !reused {
@@ -93,7 +93,7 @@ func TestReloadOfTheSameKeepsThePolicy(t *testing.T) {
 func TestFailedReloadChangesNothing(t *testing.T) {
 	up := echo(t, "up")
 	r := start(t, func(c *config.Config) { c.Upstream.Targets = []string{up}; c.Plugin.Path = "fixed" })
-	c, digest := client(t), r.tenant.Digest()
+	c, digest := client(t), r.member("default").tenant.Digest()
 	again(t, c, r.url(0))
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -121,7 +121,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 		if body, reused := again(t, c, r.url(0)+"/y"); !reused || !strings.Contains(body, "up /y") {
 			t.Errorf("%s: reused %v, %q", name, reused, body)
 		}
-		if d := r.tenant.Digest(); d != digest {
+		if d := r.member("default").tenant.Digest(); d != digest {
 			t.Errorf("%s: digest %q, want %q", name, d, digest)
 		}
 	}
@@ -150,7 +150,7 @@ func TestReloadMovesListeners(t *testing.T) {
 	if body, _ := again(t, client(t), r.url(0)); !strings.Contains(body, "b /") {
 		t.Errorf("new listener: %q", body)
 	}
-	if body, reused := again(t, c, old); !reused || !strings.Contains(body, "a /") {
+	if body, reused := again(t, c, old); !reused || !strings.Contains(body, "b /") {
 		t.Errorf("a connection of the old listener: reused %v, %q", reused, body)
 	}
 	if _, err := net.Dial("tcp", strings.TrimPrefix(old, "http://")); err == nil {
@@ -158,14 +158,18 @@ func TestReloadMovesListeners(t *testing.T) {
 	}
 }
 
-func TestReloadChangesTheUpstreamOfNewConnections(t *testing.T) {
+func TestReloadChangesTheUpstreamOfOpenConnections(t *testing.T) {
 	a, b := echo(t, "a"), echo(t, "b")
 	r := start(t, func(c *config.Config) { c.Upstream.Targets = []string{a} })
+	open := client(t)
+	if body, _ := again(t, open, r.url(0)); !strings.Contains(body, "a /") {
+		t.Errorf("body = %q", body)
+	}
 	if err := r.reload(configOf(func(c *config.Config) { c.Upstream.Targets = []string{b} })); err != nil {
 		t.Fatal(err)
 	}
-	if body, _ := again(t, client(t), r.url(0)); !strings.Contains(body, "b /") {
-		t.Errorf("body = %q", body)
+	if body, reused := again(t, open, r.url(0)); !reused || !strings.Contains(body, "b /") {
+		t.Errorf("an open connection: reused %v, %q", reused, body)
 	}
 }
 

@@ -165,3 +165,13 @@ func (s *safeBuffer) String() string {
 	defer s.mu.Unlock()
 	return s.b.String()
 }
+
+// member returns the tenant of that name.
+func (r *running) member(name string) *member {
+	r.t.Helper()
+	m := r.members.get(name)
+	if m == nil {
+		r.t.Fatalf("no tenant is called %s", name)
+	}
+	return m
+}

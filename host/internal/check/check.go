@@ -21,6 +21,10 @@ type Input struct {
 	Params map[string]string // as of engine.Source
 	// Engine is what the host would run it with; its Log is not used.
 	Engine engine.Config
+	// MemoryPages is as of engine.Source, and so is Quota, which pays for all
+	// that the check does. 0, nil: none of their own.
+	MemoryPages uint32
+	Quota       *engine.Quota
 }
 
 // Run checks a policy. The same input gets the same report. What is wrong with
@@ -47,7 +51,9 @@ func (r *Report) run(ctx context.Context, e *engine.Engine, in Input) error {
 		return nil
 	}
 	r.inspected(seen)
-	p, err := e.Load(ctx, engine.Source{Name: in.Name, Wasm: in.Wasm, Params: in.Params})
+	p, err := e.Load(ctx, engine.Source{
+		Name: in.Name, Wasm: in.Wasm, Params: in.Params, MemoryPages: in.MemoryPages, Quota: in.Quota,
+	})
 	if err != nil {
 		var fault *engine.FaultError
 		if !errors.As(err, &fault) {

@@ -20,6 +20,7 @@ type flags struct {
 	tlsKey       []string
 	plugin       string
 	pluginConfig []string
+	store        string
 	admin        string
 	pprof        bool
 	logFormat    string
@@ -43,6 +44,7 @@ func newFlags() *flags {
 	rule.StringArrayVar(&f.pluginConfig, "plugin-config", nil, pluginConfigUsage)
 	operation := f.group("Operation")
 	operation.StringVar(&f.config, "config", "", "TOML `file` with everything, and more; flags override it")
+	operation.StringVar(&f.store, "store", "", "`directory` of tenants, their policies and rollouts; made where there is none")
 	operation.StringVar(&f.admin, "admin", "", "`address` of metrics and health, or \"off\" (default "+d.Admin.Address+")")
 	operation.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof on the admin address")
 	operation.StringVar(&f.logFormat, "log-format", "", "`text` or json (default "+d.Log.Format+")")
@@ -77,6 +79,7 @@ func (f *flags) apply(c *config.Config) error {
 		value, path, name string
 		dst               *string
 	}{
+		{f.store, "store.dir", "--store", &c.Store.Dir},
 		{f.admin, "admin.address", "--admin", &c.Admin.Address},
 		{f.logFormat, "log.format", "--log-format", &c.Log.Format},
 		{f.logLevel, "log.level", "--log-level", &c.Log.Level},

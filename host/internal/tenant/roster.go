@@ -56,19 +56,45 @@ func NewRoster[T any]() *Roster[T] {
 // Put adds a name, or replaces what it has. A key that makes no sense, or
 // belongs to another name, is an error that names it, and then nothing changes.
 func (r *Roster[T]) Put(name string, k Keys, v T) error {
-	parsed, err := parseKeys(k)
+	e, err := newEntry(name, k, v)
 	if err != nil {
-		return fmt.Errorf("tenant %q: %w", name, err)
+		return err
 	}
-	e := &entry[T]{name: name, keys: parsed, value: v}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if key, owner := r.takenLocked(e); owner != "" {
-		return fmt.Errorf("tenant %q: %s belongs to tenant %q already", name, key, owner)
+	if err := r.checkLocked(e); err != nil {
+		return err
 	}
 	r.removeLocked(name)
 	r.names[name] = e
 	r.addLocked(e)
+	return nil
+}
+
+// Check returns the error that Put would.
+func (r *Roster[T]) Check(name string, k Keys) error {
+	var none T
+	e, err := newEntry(name, k, none)
+	if err != nil {
+		return err
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.checkLocked(e)
+}
+
+func newEntry[T any](name string, k Keys, v T) (*entry[T], error) {
+	parsed, err := parseKeys(k)
+	if err != nil {
+		return nil, fmt.Errorf("tenant %q: %w", name, err)
+	}
+	return &entry[T]{name: name, keys: parsed, value: v}, nil
+}
+
+func (r *Roster[T]) checkLocked(e *entry[T]) error {
+	if key, owner := r.takenLocked(e); owner != "" {
+		return fmt.Errorf("tenant %q: %s belongs to tenant %q already", e.name, key, owner)
+	}
 	return nil
 }
 

@@ -1,0 +1,176 @@
+package tenants
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"idlehost/host/e2e/hosttest"
+	"idlehost/host/internal/store"
+	"idlehost/host/internal/store/file"
+)
+
+// many is how many tenants the issue asks for.
+const many = 10_000
+
+// policiesOf are the small policies that they have uploaded, in turn.
+var policiesOf = []string{"fixed", "adaptive", "pressure"}
+
+// BenchmarkMany starts a host with 10,000 tenants, each with a policy of its own
+// in charge, and has a client come to each of them, twice.
+//
+//	go test -run '^$' -bench Many -benchtime 1x ./host/bench/tenants
+func BenchmarkMany(b *testing.B) {
+	for _, digests := range []int{3, 300} {
+		b.Run(fmt.Sprintf("digests=%d", digests), func(b *testing.B) {
+			for b.Loop() {
+				manyTenants(b, digests)
+			}
+		})
+	}
+}
+
+func manyTenants(b *testing.B, digests int) {
+	dir := b.TempDir()
+	seed(b, dir, digests)
+	begun := time.Now()
+	h := hosttest.StartHost(b, program, "--store", dir, "--upstream", answering(b))
+	b.ReportMetric(time.Since(begun).Seconds(), "start-s")
+	b.ReportMetric(resident(b, h), "MB-started")
+	cold := visit(b, h)
+	b.ReportMetric(resident(b, h), "MB-instances")
+	warm := visit(b, h)
+	b.ReportMetric(resident(b, h), "MB-twice")
+	for name, times := range map[string][]time.Duration{"cold": cold, "warm": warm} {
+		slices.Sort(times)
+		b.ReportMetric(float64(times[len(times)/2].Microseconds()), name+"-p50-us")
+		b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), name+"-p99-us")
+	}
+	if n := h.Metric(b, "host_policy_asks_total", `outcome="fallback"`); n > 0 {
+		b.Errorf("%v questions were not answered by the policies", n)
+	}
+	if n := h.Metric(b, "host_tenant_guests"); n != many {
+		b.Errorf("%v policies have an instance, want %d", n, many)
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// seed makes a store of tenants.
+func seed(tb testing.TB, dir string, digests int) {
+	s, err := file.Open(dir, file.Config{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer s.Close()
+	ctx := context.Background()
+	names := make([]string, digests)
+	for i := range names {
+		wasm := variant(tb, policiesOf[i%len(policiesOf)], i)
+		sum := sha256.Sum256(wasm)
+		names[i] = hex.EncodeToString(sum[:])
+		p := &store.Policy{Digest: names[i], Size: len(wasm), Added: time.Now(), Report: []byte("{}")}
+		if err := s.PutPolicy(ctx, p, wasm); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	each(tb, many, func(i int) error {
+		digest := names[i%digests]
+		t := &store.Tenant{
+			Name: tenantName(i), Created: time.Now(), Changed: time.Now(),
+			Spec:     store.Spec{Hosts: []string{hostName(i)}},
+			Versions: []store.Version{{Digest: digest, Name: "policy", Uploaded: time.Now(), Served: true}},
+			Rollout:  store.Rollout{Active: &store.Release{Digest: digest}},
+		}
+		return s.Create(ctx, t, store.Entry{At: time.Now(), Actor: "seed", Tenant: t.Name, Action: "tenant.create"})
+	})
+}
+
+func tenantName(i int) string { return fmt.Sprintf("t%05d", i) }
+func hostName(i int) string   { return tenantName(i) + ".example" }
+
+// answering starts an upstream.
+func answering(tb testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok")) })}
+	go s.Serve(l)
+	tb.Cleanup(func() { s.Close() })
+	return "http://" + l.Addr().String()
+}
+
+// visit makes a request to every tenant, on a connection of its own that stays
+// for as long as the answer takes, and returns how long each took.
+func visit(tb testing.TB, h *hosttest.Host) []time.Duration {
+	times := make([]time.Duration, many)
+	each(tb, many, func(i int) error {
+		begun := time.Now()
+		nc, err := net.Dial("tcp", h.Addr)
+		if err != nil {
+			return err
+		}
+		defer nc.Close()
+		fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", hostName(i))
+		res, err := http.ReadResponse(bufio.NewReader(nc), nil)
+		if err != nil {
+			return err
+		}
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %s", hostName(i), res.Status)
+		}
+		times[i] = time.Since(begun)
+		return nil
+	})
+	return times
+}
+
+// each calls f for 0 to n-1 from a few goroutines.
+func each(tb testing.TB, n int, f func(int) error) {
+	const workers = 8
+	var wg sync.WaitGroup
+	errs := make([]error, workers)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n && errs[w] == nil; i += workers {
+				errs[w] = f(i)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// resident is the host's resident memory in MB.
+func resident(tb testing.TB, h *hosttest.Host) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.Pid()))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			return kb / 1024
+		}
+	}
+	tb.Fatal("no resident memory is told")
+	return 0
+}

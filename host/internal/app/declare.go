@@ -1,0 +1,193 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant"
+)
+
+// declaration is a tenant of the configuration.
+type declaration struct {
+	path     string // of its keys: "tenant[1].", or "" for the default tenant
+	name     string
+	spec     store.Spec
+	module   *module // nil: no policy is declared
+	remedies policy.Remedies
+}
+
+// declarations returns the tenants of the configuration, the default one first.
+func declarations(c *config.Config) ([]*declaration, error) {
+	first := &declaration{name: c.Tenants.Default, remedies: c.Plugin.Remedies()}
+	all := []*declaration{first}
+	var err error
+	if first.module, err = findModule(c, "", c.Plugin); err != nil {
+		return nil, err
+	}
+	for i, t := range c.Declared {
+		d := &declaration{
+			path: config.Index("tenant", i) + ".", name: t.Name, spec: specOf(t), remedies: t.Plugin.Remedies(),
+		}
+		if d.module, err = findModule(c, d.path, t.Plugin); err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// specOf is a declared tenant in the store's words.
+func specOf(t config.Tenant) store.Spec {
+	l := t.Limits
+	return store.Spec{
+		Hosts: slices.Clone(t.Hosts), Destinations: slices.Clone(t.Destinations),
+		Upstreams: slices.Clone(t.Upstream), RewriteHost: t.RewriteHost,
+		Limits: store.Limits{
+			Connections: l.Connections, ClientConnections: l.ClientConnections,
+			FuelPerSecond: l.FuelPerSecond, MemoryPages: l.MemoryPages, LogRate: l.LogRate, LogBurst: l.LogBurst,
+			Floor: l.Floor.D(), Ceiling: l.Ceiling.D(),
+		},
+		Guard: store.Guard{
+			Faults: t.Guard.Faults, EarlyCloses: t.Guard.EarlyCloses, LateReturns: t.Guard.LateRequests,
+			MinSamples: t.Guard.MinSamples,
+		},
+	}
+}
+
+// arrival is a declaration on its way to being in force, with the policy that
+// was loaded for it, if it has changed.
+type arrival struct {
+	*declaration
+	guest *guest       // nil: none is declared, or it stays
+	lost  policy.Fault // why there is none
+}
+
+// admit loads the policies of declarations that have changed. With lenient, a
+// policy that cannot be loaded is lost, and the native one answers: no
+// connection suffers for it. Parameters that a policy refuses are a mistake of
+// the configuration, which the operator at the terminal wants to hear of.
+func (a *App) admit(ctx context.Context, c *config.Config, all []*declaration, lenient bool) ([]*arrival, error) {
+	var arrivals []*arrival
+	for _, d := range all {
+		r := &arrival{declaration: d}
+		arrivals = append(arrivals, r)
+		if d.module == nil || d.module.same(a.members.declaredModule(d.name)) {
+			continue
+		}
+		g, err := a.loadDeclared(ctx, d)
+		switch fault := faultOf(err); {
+		case err == nil:
+			r.guest = g
+		case lenient && fault == policy.FaultConfigure:
+			return nil, errors.Join(c.Problem(d.path+"plugin.config", err.Error(), "see the policy's README for its parameters"), turnBack(arrivals))
+		case lenient:
+			r.lost = fault
+			a.sayLost(d, fault, err)
+		default:
+			return nil, errors.Join(fmt.Errorf("tenant %s: policy %s: %w", d.name, d.module.name, err), turnBack(arrivals))
+		}
+	}
+	return arrivals, nil
+}
+
+// turnBack closes what was loaded for nothing.
+func turnBack(arrivals []*arrival) error {
+	var errs []error
+	for _, r := range arrivals {
+		if r.guest != nil {
+			errs = append(errs, r.guest.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// declare puts the declared tenants of a configuration in force, and has every
+// other go by it.
+func (a *App) declare(c *config.Config, arrivals []*arrival) {
+	ms := a.members
+	ms.change.Lock()
+	defer ms.change.Unlock()
+	ms.makeRoomLocked(a.logger, arrivals)
+	ms.mu.Lock()
+	ms.config, ms.terms = c, termsOf(c)
+	ms.mu.Unlock()
+	declared := map[string]bool{}
+	for _, r := range arrivals {
+		declared[r.name] = true
+		a.settleLocked(c, r)
+	}
+	for _, m := range ms.all() {
+		s := *m.standing.Load()
+		switch {
+		case declared[m.name]:
+			continue
+		case s.declared:
+			a.dismissLocked(m)
+			continue
+		}
+		s.config, s.terms = c, ms.terms
+		m.settle(&s, nil)
+	}
+}
+
+// makeRoomLocked notes what names the declared tenants claim, and takes from
+// every member those that it has no longer: a name can move to another tenant
+// without being nobody's meanwhile.
+func (ms *members) makeRoomLocked(log *slog.Logger, arrivals []*arrival) {
+	ms.claimed = map[string]string{}
+	for _, r := range arrivals {
+		for _, key := range slices.Concat(r.spec.Hosts, r.spec.Destinations) {
+			ms.claimed[key] = r.name
+		}
+	}
+	for _, m := range ms.all() {
+		s := m.standing.Load()
+		for _, key := range slices.Concat(s.spec.Hosts, s.spec.Destinations) {
+			if who := ms.claimed[key]; who != "" && who != m.name && !s.declared {
+				log.Error("a declared tenant has this name too, and gets it", "tenant", m.name, "name", key, "declared", who)
+			}
+		}
+		if err := ms.roster.Put(m.name, ms.keysLocked(m.name, s.spec), m); err != nil {
+			log.Error("BUG: fewer names than before were not free", "tenant", m.name, "error", err)
+		}
+	}
+}
+
+// keysLocked returns what a tenant's connections are known by: what its spec
+// says and no other declared tenant claims.
+func (ms *members) keysLocked(name string, s store.Spec) tenant.Keys {
+	free := func(keys []string) []string {
+		return slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
+			who := ms.claimed[key]
+			return who != "" && who != name
+		})
+	}
+	return tenant.Keys{Hosts: free(s.Hosts), Destinations: free(s.Destinations)}
+}
+
+// settleLocked puts one declared tenant in force.
+func (a *App) settleLocked(c *config.Config, r *arrival) {
+	s := &standing{
+		config: c, terms: a.members.terms, declared: true, spec: r.spec, remedies: r.remedies, module: r.module, lost: r.lost,
+	}
+	m := a.members.get(r.name)
+	if m == nil {
+		m = a.newMember(r.name, s)
+	} else {
+		old := m.standing.Load()
+		s.record = old.record
+		if r.module.same(old.module) {
+			s.lost = old.lost
+		}
+	}
+	m.settle(s, r.guest)
+	if err := a.members.roster.Put(m.name, a.members.keysLocked(m.name, s.spec), m); err != nil {
+		a.logger.Error("BUG: names of a declared tenant were not free", "tenant", m.name, "error", err)
+	}
+}

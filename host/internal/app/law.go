@@ -1,0 +1,42 @@
+package app
+
+import (
+	"time"
+
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/policy"
+)
+
+// acceptedLimits returns what a member's policy may decide on clients'
+// connections: the host's own limits, but for what its spec says.
+func acceptedLimits(s *standing) policy.Limits {
+	l := dialledLimits(s)
+	l.Connections = or(s.spec.Limits.Connections, s.config.Limits.TenantConnections)
+	l.ClientConnections = s.spec.Limits.ClientConnections
+	return l
+}
+
+func dialledLimits(s *standing) policy.Limits {
+	l := s.config.DialledLimits()
+	l.Floor = or(s.spec.Limits.Floor, l.Floor)
+	l.Ceiling = or(s.spec.Limits.Ceiling, l.Ceiling)
+	if l.Ceiling > 0 {
+		l.Floor = min(l.Floor, l.Ceiling)
+	}
+	return l
+}
+
+// terms are the timeouts of a configuration, which all members share.
+type terms struct{ accepted, dialled *idle.Terms }
+
+func termsOf(c *config.Config) *terms {
+	return &terms{accepted: idle.NewTerms(c.Timeouts.Accepted()), dialled: idle.NewTerms(c.Timeouts.Dialled())}
+}
+
+func or[T int | int64 | time.Duration](v, otherwise T) T {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}

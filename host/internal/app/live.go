@@ -1,0 +1,237 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"idlehost/host/internal/api"
+	"idlehost/host/internal/check"
+	"idlehost/host/internal/control"
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant"
+)
+
+// live is the host as the rules of tenants see it.
+type live struct{ a *App }
+
+var _ control.Runtime = live{}
+
+// Declared returns the tenants of the configuration.
+func (r live) Declared() []api.Tenant {
+	var list []api.Tenant
+	for _, m := range r.a.members.all() {
+		if s := m.standing.Load(); s.declared {
+			list = append(list, api.Tenant{
+				Name: m.name, Declared: true, Spec: control.SpecOf(&store.Tenant{Spec: s.spec}), Active: m.tenant.Digest(), Open: m.accepted.Open(),
+			})
+		}
+	}
+	return list
+}
+
+// HasDeclaredPolicy reports whether the configuration decides what is asked.
+func (r live) HasDeclaredPolicy(name string) bool {
+	m := r.a.members.get(name)
+	return m != nil && m.standing.Load().module != nil
+}
+
+// RetryAfter returns when a tenant may load something again.
+func (r live) RetryAfter(name string) time.Duration {
+	if m := r.a.members.get(name); m != nil {
+		return m.quota.RetryAfter()
+	}
+	return 0
+}
+
+// Check admits a module that the host has never seen. What a policy says of
+// missing parameters is no reason to refuse it: they come with the step.
+func (r live) Check(ctx context.Context, name, title string, wasm []byte) (json.RawMessage, error) {
+	m := r.a.members.get(name)
+	if m == nil {
+		return nil, api.NewProblem(api.KindNotFound, "tenant %q", name)
+	}
+	in := check.Input{
+		Name: title, Wasm: wasm, Quota: m.quota, MemoryPages: uint32(m.standing.Load().spec.Limits.MemoryPages),
+	}
+	in.Engine.Compiler = forge.Loader{Forge: r.a.forge}
+	report, err := check.Run(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	if err := report.WriteJSON(&text); err != nil {
+		return nil, err
+	}
+	var failure *check.Failure
+	if !errors.As(report.Err(), &failure) || failure.Cause == policy.FaultConfigure.String() {
+		return text.Bytes(), nil
+	}
+	return nil, &control.Refusal{
+		Cause: failure.Cause, Text: failure.Error(), Report: text.Bytes(), RetryAfter: refusedFor(failure.Cause, m.quota),
+	}
+}
+
+// refusedFor returns when a refusal for want of means may be over.
+func refusedFor(cause string, q *engine.Quota) time.Duration {
+	switch cause {
+	case policy.FaultRate.String():
+		return max(q.RetryAfter(), time.Second)
+	case policy.FaultBusy.String():
+		return time.Second
+	}
+	return 0
+}
+
+// Try loads a release, and keeps it for the step that it is loaded for.
+func (r live) Try(ctx context.Context, name string, _ []byte, release store.Release) error {
+	m := r.a.members.get(name)
+	if m == nil {
+		return api.NewProblem(api.KindNotFound, "tenant %q", name)
+	}
+	g, err := m.load(ctx, tenant.Version{Digest: release.Digest, Params: release.Params}, m.learned())
+	if err != nil {
+		var fault *engine.FaultError
+		if !errors.As(err, &fault) {
+			return err
+		}
+		cause := fault.Fault.String()
+		return &control.Refusal{Cause: cause, Text: fault.Error(), RetryAfter: refusedFor(cause, m.quota)}
+	}
+	m.keepTried(release, g)
+	return nil
+}
+
+// Apply puts a tenant's record in force.
+func (r live) Apply(_ context.Context, t *store.Tenant) error {
+	ms := r.a.members
+	ms.change.Lock()
+	defer ms.change.Unlock()
+	m := ms.get(t.Name)
+	if m == nil {
+		if t.Declared { // the file has it no longer
+			return nil
+		}
+		return r.a.enrolLocked(t)
+	}
+	old := m.standing.Load()
+	if old.record != nil && old.record.Revision > t.Revision {
+		return nil
+	}
+	next := *old
+	next.record = t
+	if !old.declared {
+		next.spec = t.Spec
+		if err := ms.roster.Put(m.name, ms.keysLocked(m.name, t.Spec), m); err != nil {
+			return err
+		}
+	}
+	m.settle(&next, nil)
+	return nil
+}
+
+// enrolLocked makes a member of a tenant of the store.
+func (a *App) enrolLocked(t *store.Tenant) error {
+	s := &standing{config: a.members.config, terms: a.members.terms, spec: t.Spec, remedies: policy.DefaultRemedies(), record: t}
+	m := a.newMember(t.Name, s)
+	m.settle(s, nil)
+	if err := a.members.roster.Put(m.name, a.members.keysLocked(m.name, t.Spec), m); err != nil {
+		return errors.Join(err, m.close())
+	}
+	return nil
+}
+
+// Remove ends a tenant. Its connections are told good-bye.
+func (r live) Remove(_ context.Context, name string) error {
+	ms := r.a.members
+	ms.change.Lock()
+	defer ms.change.Unlock()
+	m := ms.get(name)
+	switch {
+	case m == nil:
+		return nil
+	case m.standing.Load().declared:
+		next := *m.standing.Load()
+		next.record = nil
+		m.settle(&next, nil)
+		return nil
+	}
+	r.a.dismissLocked(m)
+	return nil
+}
+
+// dismissLocked lets nobody in any more, and ends what is left in the
+// background.
+func (a *App) dismissLocked(m *member) {
+	a.members.roster.Remove(m.name)
+	a.farewells.Go(func() {
+		a.farewell(m)
+		a.lines.Forget(m.name)
+		a.metrics.Forget(m.name)
+	})
+}
+
+// farewell ends a member's connections: idle ones at once, the others after
+// their request, within the bound of a drain.
+func (a *App) farewell(m *member) {
+	patience, stop := context.WithTimeout(context.Background(), m.standing.Load().config.Drain.Timeout.D())
+	defer stop()
+	defer context.AfterFunc(a.life, stop)()
+	every(patience, 20*time.Millisecond, func() {
+		if m.accepted.Retire(policy.ReasonDrain)+m.dialled.Retire(policy.ReasonDrain) == 0 {
+			stop()
+		}
+	})
+	for _, c := range idle.ConnsAfter(0, m.accepted, m.dialled) {
+		c.Shut(policy.ReasonDrain)
+	}
+	if err := m.close(); err != nil {
+		a.logger.Warn("tenant not closed", "tenant", m.name, "error", err)
+	}
+}
+
+// CheckSpec reports what of a spec contradicts another tenant's.
+func (r live) CheckSpec(s store.Spec, name string) error {
+	if err := r.a.members.roster.Check(name, tenant.Keys{Hosts: s.Hosts, Destinations: s.Destinations}); err != nil {
+		p := api.NewProblem(api.KindConflict, "%v", err)
+		p.Field = "hosts"
+		return p
+	}
+	return nil
+}
+
+// Open returns how many connections of its clients a tenant has.
+func (r live) Open(name string) int {
+	if m := r.a.members.get(name); m != nil {
+		return m.accepted.Open()
+	}
+	return 0
+}
+
+// Effective returns the limits of a tenant as configured, and what holds.
+func (r live) Effective(name string) (api.EffectiveLimits, error) {
+	m := r.a.members.get(name)
+	if m == nil {
+		return api.EffectiveLimits{}, api.NewProblem(api.KindNotFound, "tenant %q", name)
+	}
+	s := m.standing.Load()
+	l := acceptedLimits(s)
+	return api.EffectiveLimits{
+		Configured: control.SpecOf(&store.Tenant{Spec: s.spec}).Limits,
+		Effective: api.Limits{
+			Connections: l.Connections, ClientConnections: l.ClientConnections, FuelPerSecond: m.quota.FuelPerSecond(),
+			MemoryPages: or(s.spec.Limits.MemoryPages, policyPages),
+			LogRate:     or(s.spec.Limits.LogRate, s.config.Log.Rate), LogBurst: or(s.spec.Limits.LogBurst, s.config.Log.Burst),
+			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling),
+		},
+		Open: m.accepted.Open(), HostLimit: s.config.Limits.Connections, UploadBytes: moduleBytes,
+		LoadSavedMs:   int(m.quota.LoadSaved().Milliseconds()),
+		RetryAfterSec: int((m.quota.RetryAfter() + time.Second - 1) / time.Second),
+	}, nil
+}

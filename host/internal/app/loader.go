@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant"
+)
+
+// guest is a loaded policy as package tenant has it.
+type guest struct{ *engine.Policy }
+
+// Learned returns what the policy has learned.
+func (g *guest) Learned() tenant.State {
+	s := g.State()
+	return tenant.State{Format: s.Format, Bytes: s.Bytes}
+}
+
+// loader loads the versions of a member.
+type loader struct{ m *member }
+
+// Load finds the module of a version and loads it, at the member's cost unless
+// the operator has declared it.
+func (l loader) Load(ctx context.Context, _ string, v tenant.Version, learned tenant.State) (tenant.Guest, error) {
+	g, err := l.m.load(ctx, v, learned)
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Fault returns the cause of a failed load.
+func (loader) Fault(err error) policy.Fault { return faultOf(err) }
+
+func (m *member) load(ctx context.Context, v tenant.Version, learned tenant.State) (*guest, error) {
+	s := m.standing.Load()
+	src := engine.Source{
+		Name: m.name + "/" + tenant.Short(v.Digest), Params: v.Params,
+		State:       engine.State{Format: learned.Format, Bytes: learned.Bytes},
+		MemoryPages: uint32(s.spec.Limits.MemoryPages),
+	}
+	if d := s.module; d != nil && d.digest == v.Digest {
+		src.Name, src.Wasm = d.name, d.wasm
+	} else {
+		if m.app.store == nil {
+			return nil, fmt.Errorf("module %s: %w", tenant.Short(v.Digest), store.ErrNotFound)
+		}
+		wasm, err := m.app.store.Module(ctx, v.Digest)
+		if err != nil {
+			return nil, fmt.Errorf("module %s: %w", tenant.Short(v.Digest), err)
+		}
+		src.Wasm, src.Quota = wasm, m.quota
+	}
+	p, err := m.app.engine.Load(ctx, src)
+	m.app.metrics.Loaded(m.name, faultOf(err))
+	if err != nil {
+		return nil, err
+	}
+	return &guest{p}, nil
+}
+
+// tried is a release that was loaded to see whether it can be.
+type tried struct {
+	release store.Release
+	guest   *guest
+	expiry  *time.Timer
+}
+
+// triedFor is how long it is kept for the step that it was loaded for.
+const triedFor = 10 * time.Second
+
+// keepTried keeps a guest until takeTried, another, or triedFor has passed.
+func (m *member) keepTried(r store.Release, g *guest) {
+	t := &tried{release: r, guest: g}
+	m.mu.Lock()
+	old := m.tried
+	m.tried = t
+	t.expiry = time.AfterFunc(triedFor, func() { m.expireTried(t) })
+	m.mu.Unlock()
+	old.drop()
+}
+
+func (m *member) expireTried(t *tried) {
+	m.mu.Lock()
+	if m.tried != t {
+		m.mu.Unlock()
+		return
+	}
+	m.tried = nil
+	m.mu.Unlock()
+	t.guest.Close()
+}
+
+// takeTried returns what was loaded for a release; nil: nothing was.
+func (m *member) takeTried(r *store.Release) *guest {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tried
+	if t == nil || t.release.Digest != r.Digest || !maps.Equal(t.release.Params, r.Params) {
+		return nil
+	}
+	m.tried = nil
+	t.expiry.Stop()
+	return t.guest
+}
+
+func (m *member) dropTried() {
+	m.mu.Lock()
+	t := m.tried
+	m.tried = nil
+	m.mu.Unlock()
+	t.drop()
+}
+
+func (t *tried) drop() {
+	if t != nil {
+		t.expiry.Stop()
+		t.guest.Close()
+	}
+}
+
+// loadsAtOnce bounds how many cold policies are loaded at once: that leaves
+// processors to those who serve requests.
+const loadsAtOnce = 2
+
+// states keeps learned state in the store.
+type states struct{ app *App }
+
+// states returns where learned state is kept; nil: by the tenants, while they
+// live.
+func (a *App) states() tenant.States {
+	if a.store == nil {
+		return nil
+	}
+	return states{a}
+}
+
+// PutState keeps what a version of a tenant has learned.
+func (s states) PutState(name, digest string, st tenant.State) error {
+	if len(st.Bytes) == 0 {
+		return nil
+	}
+	return s.app.store.PutState(context.Background(), name, digest, store.State{Format: st.Format, Bytes: st.Bytes})
+}
+
+// State returns it; false: there is none.
+func (s states) State(name, digest string) (tenant.State, bool) {
+	st, err := s.app.store.State(context.Background(), name, digest)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		s.app.logger.Warn("learned state not read", "tenant", name, "policy", tenant.Short(digest), "error", err)
+	}
+	return tenant.State{Format: st.Format, Bytes: st.Bytes}, err == nil
+}

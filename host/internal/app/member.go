@@ -1,0 +1,141 @@
+package app
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"idlehost/host/internal/books"
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/proxy/upstream"
+	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant"
+)
+
+// member is a tenant as this host has it: whom connections are assigned to,
+// and who decides about them.
+type member struct {
+	app      *App
+	name     string
+	tenant   *tenant.Tenant
+	accepted *idle.Account // its clients
+	dialled  *idle.Account // its connections to upstreams: another law and other books, the same policy
+	quota    *engine.Quota // of what it uploads; the operator's own policies have none
+
+	// standing is replaced as a whole, by who holds members.change.
+	standing atomic.Pointer[standing]
+
+	mu     sync.Mutex // guards the following
+	groups groups     // its upstreams, those in use
+	tried  *tried     // loaded for a step that is about to be taken
+}
+
+// standing is what holds of a member.
+type standing struct {
+	config   *config.Config
+	terms    *terms // config's
+	declared bool
+	spec     store.Spec
+	remedies policy.Remedies
+	module   *module       // the declared policy; nil: none
+	lost     policy.Fault  // why it is not in charge
+	record   *store.Tenant // what the store has; nil: nothing
+}
+
+// groups are upstreams by what they were made from, so that a change of
+// anything else keeps their pools.
+type groups map[string]*upstream.Group
+
+// upstreamsKept is how many upstream addresses the books remember.
+const upstreamsKept = 256
+
+// newMember returns a member that the native policy governs.
+func (a *App) newMember(name string, s *standing) *member {
+	m := &member{app: a, name: name, groups: groups{}, quota: engine.NewQuota(engine.QuotaConfig{FuelPerSecond: s.spec.Limits.FuelPerSecond})}
+	m.standing.Store(s)
+	m.tenant = tenant.New(tenant.Config{
+		Name: name, Logger: a.logger, Remedies: &s.remedies,
+		Loader: loader{m}, States: a.states(), Gate: a.gate,
+		Worth: s.config.Timeouts.Worth.D(), Shadowed: m.shadowed,
+	})
+	c := s.config
+	kept := books.New(books.Config{Clients: c.Limits.Clients, Classes: config.MaxClass + 1, LateWithin: c.Timeouts.Window()})
+	// What upstreams do between requests says nothing about clients.
+	pools := books.New(books.Config{Clients: upstreamsKept, Classes: config.MaxClass + 1})
+	m.accepted = s.terms.accepted.Account(name, m.tenant, kept, acceptedLimits(s))
+	m.dialled = s.terms.dialled.Account(name, m.tenant, pools, dialledLimits(s))
+	return m
+}
+
+// settle has a member go by another standing, and hands over the policies that
+// were loaded for it.
+func (m *member) settle(s *standing, loaded *guest) {
+	m.standing.Store(s)
+	m.accepted.SetTerms(s.terms.accepted, acceptedLimits(s))
+	m.dialled.SetTerms(s.terms.dialled, dialledLimits(s))
+	m.tenant.SetWorth(s.config.Timeouts.Worth.D())
+	m.quota.SetFuelPerSecond(s.spec.Limits.FuelPerSecond)
+	m.app.lines.SetTenantRate(m.name, s.spec.Limits.LogRate, s.spec.Limits.LogBurst)
+	m.tenant.SetRemedies(s.remedies)
+	m.tenant.Set(m.plan(s, loaded))
+	m.prune()
+}
+
+// plan says which versions are asked.
+func (m *member) plan(s *standing, loaded *guest) tenant.Plan {
+	if s.module != nil {
+		lane := &tenant.Lane{Version: s.module.version(), Lost: s.lost}
+		if loaded != nil {
+			lane.Guest = loaded
+		}
+		return tenant.Plan{Active: lane}
+	}
+	if s.record == nil {
+		return tenant.Plan{}
+	}
+	r := &s.record.Rollout
+	return tenant.Plan{
+		Active: m.lane(r.Active), Canary: m.lane(r.Canary), Shadow: m.lane(r.Shadow), Percent: r.Percent,
+		Guard: tenant.Guard{
+			Faults: s.spec.Guard.Faults, EarlyCloses: s.spec.Guard.EarlyCloses,
+			LateReturns: s.spec.Guard.LateReturns, MinSamples: s.spec.Guard.MinSamples,
+		},
+	}
+}
+
+// lane returns the lane of a release, with what was loaded to try it.
+func (m *member) lane(r *store.Release) *tenant.Lane {
+	if r == nil {
+		return nil
+	}
+	l := &tenant.Lane{Version: tenant.Version{Digest: r.Digest, Params: r.Params}}
+	if g := m.takeTried(r); g != nil {
+		l.Guest = g
+	}
+	return l
+}
+
+// learned returns what the version in charge has learned.
+func (m *member) learned() (s tenant.State) {
+	m.tenant.Guest(func(g tenant.Guest) { s = g.Learned() })
+	return s
+}
+
+// shadowed passes on what a shadow has answered.
+func (m *member) shadowed(ask *policy.Ask, _, shadow policy.Verdict) {
+	m.app.decided.Shadowed(m.name, ask, shadow)
+}
+
+// close ends all that the member has. Its connections must have ended.
+func (m *member) close() error {
+	m.dropTried()
+	m.mu.Lock()
+	for _, g := range m.groups {
+		g.Close()
+	}
+	m.groups = groups{}
+	m.mu.Unlock()
+	return m.tenant.Close()
+}

@@ -1,0 +1,34 @@
+package app
+
+import (
+	"context"
+
+	"idlehost/host/internal/admin/v1"
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/control"
+	"idlehost/host/internal/store/file"
+)
+
+// lobbyName is the account of connections whose tenant is not known yet. No
+// tenant can be called so.
+const lobbyName = "_lobby"
+
+// openStore opens the store, if one is configured.
+func (a *App) openStore(c *config.Config) error {
+	if c.Store.Dir == "" {
+		return nil
+	}
+	s, err := file.Open(c.Store.Dir, file.Config{})
+	if err != nil {
+		return c.Problem("store.dir", err.Error(), "")
+	}
+	a.store = s
+	return nil
+}
+
+// takeControl puts the tenants of the store in force.
+func (a *App) takeControl(ctx context.Context) error {
+	a.control = control.New(control.Config{Store: a.store, Runtime: live{a}, Logger: a.logger})
+	a.api = v1.New(v1.Config{Service: a.control, UploadBytes: moduleBytes, Logger: a.logger})
+	return a.control.Start(ctx)
+}

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/policy"
+)
+
+// patrol looks after the tenants: it takes canaries back that do worse than
+// what they were to replace, and lets policies go that nobody asks.
+type patrol struct {
+	app    *App
+	rest   time.Duration // a policy unused for that long is let go; 0: none is
+	stop   context.CancelFunc
+	rounds sync.WaitGroup
+}
+
+const (
+	// judgeEvery is how often canaries are looked at.
+	judgeEvery = time.Second
+	// restEvery is the part of rest after which unused policies are looked for.
+	restEvery = 4
+)
+
+// newPatrol returns a running patrol; close ends it.
+func (a *App) newPatrol(c *config.Config) *patrol {
+	ctx, stop := context.WithCancel(context.Background())
+	p := &patrol{app: a, rest: c.Tenants.RestAfter.D(), stop: stop}
+	p.rounds.Go(func() { every(ctx, judgeEvery, func() { p.judge(ctx) }) })
+	if p.rest > 0 {
+		p.rounds.Go(func() { every(ctx, max(p.rest/restEvery, time.Second), p.cool) })
+	}
+	return p
+}
+
+// every calls f after each d until ctx is done.
+func every(ctx context.Context, d time.Duration, f func()) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			f()
+		}
+	}
+}
+
+func (p *patrol) close() {
+	p.stop()
+	p.rounds.Wait()
+}
+
+// judge takes back what has earned it.
+func (p *patrol) judge(ctx context.Context) {
+	for _, m := range p.app.members.all() {
+		reason, worse := m.tenant.Judge()
+		if !worse {
+			continue
+		}
+		if err := p.app.control.Revert(ctx, m.name, m.tenant.DigestOf(policy.RoleCanary), reason); err != nil {
+			p.app.logger.Error("canary not taken back", "tenant", m.name, "reason", reason, "error", err)
+		}
+	}
+}
+
+// cool lets go what nobody has asked for a while.
+func (p *patrol) cool() {
+	for _, m := range p.app.members.all() {
+		m.tenant.Cool(p.rest)
+	}
+}

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"strconv"
+
+	"idlehost/host/internal/api"
+	"idlehost/host/internal/observe"
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/tenant"
+)
+
+// Sides tells what the versions of a tenant do.
+func (r live) Sides(name string) ([]api.Side, *api.Comparison) {
+	m := r.a.members.get(name)
+	if m == nil {
+		return nil, nil
+	}
+	s := m.tenant.Stats()
+	var sides []api.Side
+	for i := range s.Sides {
+		sides = append(sides, sideOf(&s.Sides[i]))
+	}
+	return sides, comparisonOf(s.Comparison)
+}
+
+func sideOf(s *tenant.Side) api.Side {
+	x := api.Side{
+		Role: s.Role.String(), Digest: s.Version.Digest, Loaded: s.Loaded, Asks: s.Asks, Faults: s.Faulted(),
+		Closes: s.Closes, Early: s.Early, Late: s.Late, LastFault: s.LastFault,
+	}
+	for cause, n := range s.Faults {
+		if n > 0 {
+			if x.Causes == nil {
+				x.Causes = map[string]uint64{}
+			}
+			x.Causes[policy.Fault(cause).String()] = n
+		}
+	}
+	return x
+}
+
+// decisionsWaiting is how many decisions wait for a slow reader.
+const decisionsWaiting = 1024
+
+// Decisions passes on decisions of a tenant as they are made.
+func (r live) Decisions(ctx context.Context, name string, send func(api.Decision) error) error {
+	m := r.a.members.get(name)
+	if m == nil {
+		return api.NewProblem(api.KindNotFound, "tenant %q", name)
+	}
+	decisions, stop := r.a.decided.Subscribe(name, decisionsWaiting)
+	defer stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.a.life.Done():
+			return nil
+		case d := <-decisions:
+			if err := send(m.decision(&d)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (m *member) decision(d *observe.Decision) api.Decision {
+	x := api.Decision{
+		At: d.At.UTC(), Conn: d.Conn, Client: strconv.FormatUint(d.Client, 16), Event: d.Event.String(),
+		Phase: d.Phase.String(), Side: d.Side.String(), Protocol: d.Protocol.String(), IdleMs: d.IdleMs,
+		Action: d.Action.String(), DeadlineMs: d.DeadlineMs, Reason: d.Reason, Source: d.Source.String(),
+		Role: d.Role.String(), Version: m.tenant.DigestOf(d.Role), TookNs: d.TookNs, Dropped: d.Dropped,
+	}
+	if d.Fault != policy.FaultNone {
+		x.Fault = d.Fault.String()
+	}
+	return x
+}
+
+func comparisonOf(c *tenant.Comparison) *api.Comparison {
+	if c == nil {
+		return nil
+	}
+	return &api.Comparison{
+		Asks: c.Asks, Same: c.Same, WouldClose: c.WouldClose, WouldKeep: c.WouldKeep, Shorter: c.Shorter,
+		Longer: c.Longer, Faults: c.Faults, DeadlineRatio: c.Ratio(),
+	}
+}
