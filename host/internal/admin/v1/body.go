@@ -49,7 +49,37 @@ func (c *call) body(kind string, most int) ([]byte, error) {
 		return nil, api.NewProblem(api.KindInvalid, "the body breaks off")
 	}
 	_ = control.SetReadDeadline(time.Time{})
+	c.read = true
 	return data, nil
+}
+
+// How long a sender may take to notice that it has been answered, and how much
+// of what it sends meanwhile is let in.
+const (
+	lingering = 500 * time.Millisecond
+	discarded = 256 << 10
+)
+
+// linger gives the sender of a body that was not read time for the answer.
+// HTTP/2 streams are reset behind it, upon which curl before 8.0 throws away
+// what it has not looked at, although it must not (RFC 9113 section 8.1). For
+// HTTP/1 net/http does the same.
+func (c *call) linger() {
+	if c.read || !c.sends() || c.r.ProtoMajor < 2 {
+		return
+	}
+	control, end := http.NewResponseController(c.w), time.Now().Add(lingering)
+	_ = control.Flush()
+	_ = control.SetReadDeadline(end)
+	if n, _ := io.Copy(io.Discard, io.LimitReader(c.r.Body, discarded)); n < discarded {
+		return // that was all of it, or the sender has gone or pauses
+	}
+	wait := time.NewTimer(time.Until(end))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-c.ctx().Done():
+	}
 }
 
 // carries looks at how the body is labelled.

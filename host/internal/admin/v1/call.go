@@ -20,6 +20,7 @@ type call struct {
 	route   *route // nil: none is found yet
 	who     api.Actor
 	query   url.Values // checked: each name at most once
+	read    bool       // all of the body
 	started bool       // the answer's head has been sent
 }
 

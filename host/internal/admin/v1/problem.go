@@ -35,6 +35,7 @@ func (c *call) fail(err error) {
 	}
 	c.started = true
 	Refuse(c.w, c.r, &copied)
+	c.linger()
 }
 
 // name is how the log calls what was asked for.
