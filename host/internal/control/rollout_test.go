@@ -303,8 +303,8 @@ func TestOneStepAtATime(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if won != 1 || most != 1 || d.Rooms() != 0 {
-		t.Errorf("%d won, %d were tried at once, %d rooms are left", won, most, d.Rooms())
+	if left := d.left(); won != 1 || most != 1 || left != 0 {
+		t.Errorf("%d won, %d were tried at once, %d rooms are left", won, most, left)
 	}
 }
 

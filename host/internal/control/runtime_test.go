@@ -262,6 +262,15 @@ func (h *house) pass(d time.Duration) {
 	h.now = h.now.Add(d)
 }
 
+// left closes the Control, and counts the rooms, lines and claims that are left.
+func (h *house) left() int {
+	h.t.Helper()
+	if err := h.Close(); err != nil { // the watch has rooms too
+		h.t.Error(err)
+	}
+	return h.Rooms()
+}
+
 // create makes a tenant.
 func (h *house) create(name string, spec api.Spec) *api.Tenant {
 	h.t.Helper()

@@ -110,5 +110,5 @@ func readKey(text string) (id, line string, err error) {
 	return keyID(k.KeyId), line, nil
 }
 
-// keyID is what minisign calls a key.
-func keyID(id [8]byte) string { return fmt.Sprintf("%016X", binary.LittleEndian.Uint64(id[:])) }
+// keyID is what minisign calls a key: it prints no zeros before it.
+func keyID(id [8]byte) string { return fmt.Sprintf("%X", binary.LittleEndian.Uint64(id[:])) }

@@ -119,7 +119,7 @@ func TestOneOfTwoWins(t *testing.T) {
 	if won != 1 {
 		t.Errorf("%d of %d won", won, people)
 	}
-	if n := h.Rooms(); n != 0 {
+	if n := h.left(); n != 0 {
 		t.Errorf("%d rooms are left", n)
 	}
 }

@@ -168,7 +168,7 @@ func TestUploadsWaitInLine(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := h.Rooms(); n != 0 {
+	if n := h.left(); n != 0 {
 		t.Errorf("%d are left in line", n)
 	}
 }
@@ -195,7 +195,7 @@ func TestUploadsOverAllTenantsAreBounded(t *testing.T) {
 	for _, release := range releases {
 		release()
 	}
-	if n := h.Rooms(); n != 0 {
+	if n := h.left(); n != 0 {
 		t.Errorf("%d are left in line", n)
 	}
 }
