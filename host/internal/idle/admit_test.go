@@ -36,7 +36,7 @@ func TestReassignedConnectionIsTheTenants(t *testing.T) {
 		b.request()
 		b.conn.Begin(4, false)
 		b.conn.End() // answered in the lobby: 421
-		time.Sleep(time.Second)
+		b.pass(time.Second)
 		b.send(1)
 		if err := b.conn.Reassign(shop); err != nil {
 			b.Fatal(err)
@@ -131,11 +131,11 @@ func TestReassignBeforeAdmitAsksNobody(t *testing.T) {
 		if err := c.Reassign(shop); err != nil || c.Account() != shop {
 			b.Fatal(err)
 		}
-		time.Sleep(time.Second - 1)
+		b.pass(time.Second - 1)
 		if _, ok := c.Ending(); ok {
 			b.Error("early")
 		}
-		time.Sleep(11 * time.Millisecond)
+		b.pass(11 * time.Millisecond)
 		if _, ok := c.Ending(); !ok {
 			b.Error("the shop's law does not hold")
 		}
@@ -159,13 +159,13 @@ func TestTheObserverHearsOfEveryReturn(t *testing.T) {
 			}
 			c.Begin(0, false)
 			c.End()
-			time.Sleep(75*time.Second + 11*time.Millisecond)
+			b.pass(75*time.Second + 11*time.Millisecond)
 			c.Close()
 		}
 		leave()
-		time.Sleep(10 * time.Minute)
+		b.pass(10 * time.Minute)
 		leave()
-		time.Sleep(300 * time.Millisecond)
+		b.pass(300 * time.Millisecond)
 		leave()
 		got := b.log.back
 		if len(got) != 2 || got[0] != 10*time.Minute || got[1] < 300*time.Millisecond || got[1] > 311*time.Millisecond || len(b.log.late) != 1 {

@@ -191,3 +191,9 @@ func (b *bench) send(n int) {
 	}
 	synctest.Wait()
 }
+
+// pass lets time pass in the bubble.
+func (b *bench) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}

@@ -22,7 +22,7 @@ func TestStatus(t *testing.T) {
 			b.Errorf("while the upstream answers: %+v", s)
 		}
 		b.conn.End()
-		time.Sleep(5 * time.Second)
+		b.pass(5 * time.Second)
 		b.conn.Status(&s)
 		want := Status{
 			ID: b.conn.ID(), Protocol: abi.ProtocolHTTP1, Phase: abi.PhaseIdle, Opened: s.Opened,
