@@ -9,7 +9,9 @@ import (
 
 // Guard says by how much a canary's rates may be above the active version's, in
 // parts of one, before it is worse. 0: 0.02; negative: not at all, any worse
-// rate counts.
+// rate counts. That has its price: looked at 200 times, one in ten canaries that
+// is as good as the active version passes for worse, against one in a hundred
+// with a margin of 0.02 (TestGuardMayLookAgainAndAgain).
 type Guard struct {
 	Faults      float64 // per answer
 	EarlyCloses float64 // per close

@@ -56,15 +56,19 @@ func (l *lane) digest() string {
 	return l.resident.version.Digest
 }
 
+// tally reads the faults first: each belongs to a question counted before it.
 func (l *lane) tally() tally {
 	r := &l.record
-	t := tally{asks: r.asks.Load(), closes: r.closes.Load(), early: r.early.Load(), late: r.late.Load()}
-	if s := l.shift.Load(); s != nil {
-		t.asks += s.asks()
-	}
+	t := tally{closes: r.closes.Load(), early: r.early.Load(), late: r.late.Load()}
+	var all uint64
 	for i := range r.faults {
 		t.faults[i] = r.faults[i].Load()
+		all += t.faults[i]
 	}
+	if s := l.shift.Load(); s != nil {
+		t.asks = s.asks()
+	}
+	t.asks = max(t.asks+r.asks.Load(), all)
 	return t
 }
 

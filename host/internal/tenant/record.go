@@ -33,8 +33,8 @@ type tally struct {
 	faults                    [faults]uint64
 }
 
-// minus is what was added since base. Questions that are in flight as a shift
-// ends are missing for a moment, so nothing is taken for sure.
+// minus is what was added since base. While a shift ends, its questions are
+// missing for a moment: what comes out is never below 0.
 func (t tally) minus(base tally) tally {
 	less := func(a, b uint64) uint64 { return a - min(a, b) }
 	d := tally{

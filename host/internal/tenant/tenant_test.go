@@ -144,15 +144,37 @@ type closeWatcher struct{ *fakeGuest }
 func (closeWatcher) WantsClose() bool { return true }
 
 func TestDecideAllocatesNothing(t *testing.T) {
-	tn, ask := New(Config{}), &policy.Ask{}
-	for name, g := range map[string]Guest{
-		"native": nil, "policy": &fakeGuest{}, "fault": &fakeGuest{fault: policy.FaultTrap},
+	stateful := func(q *policy.Ask) policy.Verdict {
+		q.Event.State[0] = 1
+		return policy.Verdict{Action: abi.ActionExtend, Deadline: 1e9}
+	}
+	guest := func(digest string) *fakeGuest { return &fakeGuest{digest: digest, answer: stateful} }
+	sick := newLoader()
+	sick.ail(errSick)
+	for name, c := range map[string]struct {
+		plan   Plan
+		loader Loader
+	}{
+		"native":        {},
+		"policy":        {plan: Plan{Active: with(guest("a"))}},
+		"fault":         {plan: Plan{Active: with(&fakeGuest{fault: policy.FaultTrap})}},
+		"canary":        {plan: Plan{Active: with(guest("a")), Canary: with(guest("c")), Percent: 100}},
+		"shadow":        {plan: Plan{Active: with(guest("a")), Shadow: with(guest("s"))}},
+		"shadow faults": {plan: Plan{Shadow: with(&fakeGuest{digest: "s", fault: policy.FaultTrap})}},
+		"lost":          {plan: Plan{Active: &Lane{Lost: policy.FaultCompile}}, loader: sick},
+		"not loaded":    {plan: Plan{Active: of("a")}},
 	} {
-		tn.Replace(g)
+		tn := New(Config{Loader: c.loader})
+		tn.Set(c.plan)
+		ask := at(abi.KindTimeout, 7)
 		tn.Decide(ask) // the first fault is logged
 		if n := testing.AllocsPerRun(100, func() { tn.Decide(ask) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
+		if n := testing.AllocsPerRun(100, func() { tn.Warm(t.Context()) }); c.loader == nil && name != "not loaded" && n != 0 {
+			t.Errorf("%s: %v allocations to find it warm", name, n)
+		}
+		tn.Close()
 	}
 }
 
