@@ -7,6 +7,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"idlehost/host/internal/engine/forge"
 )
@@ -15,7 +18,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == compileApart {
 		os.Exit(Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	time.Local = time.UTC // what is printed is compared
+	testscript.Main(m, map[string]func(){
+		"program": func() { os.Exit(Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
 }
 
 func TestHostCompilesApart(t *testing.T) {

@@ -90,12 +90,12 @@ func (s *session) decision(d *api.Decision) error {
 // line tells of a decision.
 func line(d *api.Decision) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  #%d %s %s %s", d.At.Local().Format("15:04:05.000"), d.Conn, d.Client, d.Protocol, d.Phase)
+	fmt.Fprintf(&b, "%s  #%d %s %s/%s", d.At.Local().Format("15:04:05.000"), d.Conn, d.Client, d.Protocol, d.Phase)
 	if d.Side == sideDialled {
 		b.WriteString(" (upstream)")
 	}
 	if d.Event == eventTimeout {
-		fmt.Fprintf(&b, " idle %s", lasting(millis(d.IdleMs)))
+		fmt.Fprintf(&b, " after %s", lasting(millis(d.IdleMs)))
 	} else {
 		b.WriteString(" " + d.Event)
 	}

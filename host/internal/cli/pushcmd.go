@@ -50,7 +50,6 @@ func newPush(r *remote) *cobra.Command {
 	f.BoolVar(&p.promote, "promote", false, "put it in charge")
 	f.StringArrayVar(&p.pairs, "plugin-config", nil, pluginConfigUsage+"; with one of the above")
 	f.StringVar(&p.signature, "signature", "", "`file` with the signature that minisign has made")
-	cmd.MarkFlagsMutuallyExclusive("shadow", "canary", "promote")
 	cmd.RunE = r.run(func(s *session, args []string) error { return s.push(p, args[0]) })
 	return cmd
 }
@@ -80,11 +79,14 @@ func (p *push) step(cmd *cobra.Command) (*step, error) {
 		return nil, err
 	}
 	st := &step{Step: api.Step{Params: params}}
+	canary := cmd.Flags().Changed("canary")
 	switch {
+	case p.shadow && canary, p.shadow && p.promote, canary && p.promote:
+		return nil, usagef("take one, the others later", "--shadow, --canary and --promote are steps of their own")
 	case p.shadow:
 		st.take = (*session).takeShadow
-	case cmd.Flags().Changed("canary"):
-		if p.canary <= 0 || p.canary > 100 {
+	case canary:
+		if !(p.canary > 0 && p.canary <= 100) {
 			return nil, usagef("such as --canary 10", "--canary: %v is no percentage above 0", p.canary)
 		}
 		st.take, st.Percent = (*session).takeCanary, p.canary

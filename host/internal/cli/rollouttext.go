@@ -80,8 +80,8 @@ func writeRollout(w io.Writer, r *api.Rollout, names map[string]string) error {
 	if err := t.end(); err != nil {
 		return err
 	}
-	for _, line := range remarks(r) {
-		if _, err := fmt.Fprintln(w, plain(line)); err != nil {
+	for _, m := range remarks(r) {
+		if err := m.write(w); err != nil {
 			return err
 		}
 	}
@@ -108,33 +108,53 @@ func sideOf(r *api.Rollout, role string) api.Side {
 	return api.Side{}
 }
 
-// remarks are what else there is to say of a rollout, a line each.
-func remarks(r *api.Rollout) (lines []string) {
+// remark is something else to say of a rollout.
+type remark struct{ about, text string }
+
+// write writes it in lines of at most 100 columns, which end where a part of
+// the text does.
+func (m remark) write(w io.Writer) error {
+	const indent, columns = 12, 100
+	line := fmt.Sprintf("%-*s", indent, m.about)
+	for i, part := range strings.SplitAfter(plain(m.text), "; ") {
+		if i > 0 && len([]rune(line+strings.TrimRight(part, " "))) > columns {
+			if _, err := fmt.Fprintln(w, strings.TrimRight(line, " ")); err != nil {
+				return err
+			}
+			line = strings.Repeat(" ", indent)
+		}
+		line += part
+	}
+	_, err := fmt.Fprintln(w, line)
+	return err
+}
+
+// remarks are what else there is to say of a rollout.
+func remarks(r *api.Rollout) (list []remark) {
 	if !r.Since.IsZero() {
-		lines = append(lines, "since       "+ago(r.Since))
+		list = append(list, remark{"since", ago(r.Since)})
 	}
 	for _, c := range []struct {
 		role    string
 		release *api.Release
 	}{{api.StateActive, r.Active}, {api.StateCanary, r.Canary}, {api.StateShadow, r.Shadow}} {
 		if c.release != nil && len(c.release.Params) > 0 {
-			lines = append(lines, fmt.Sprintf("parameters  %s: %s", c.role, params(c.release.Params)))
+			list = append(list, remark{"parameters", c.role + ": " + params(c.release.Params)})
 		}
-		side := sideOf(r, c.role)
-		if side.Faults > 0 {
-			lines = append(lines, fmt.Sprintf("faults      %s: %s", c.role, causes(side)))
+		if side := sideOf(r, c.role); side.Faults > 0 {
+			list = append(list, remark{"faults", c.role + ": " + causes(side)})
 		}
 	}
 	if c := r.Comparison; c != nil && r.Shadow != nil {
-		lines = append(lines, "shadow      "+compared(c))
+		list = append(list, remark{"shadow", compared(c)})
 	}
 	if len(r.Past) > 0 {
-		lines = append(lines, "before      "+short(r.Past[0].Digest))
+		list = append(list, remark{"before", short(r.Past[0].Digest)})
 	}
 	if v := r.Verdict; v != nil {
-		lines = append(lines, "taken back  "+verdict(v))
+		list = append(list, remark{"taken back", verdict(v)})
 	}
-	return lines
+	return list
 }
 
 func verdict(v *api.Verdict) string {

@@ -60,18 +60,15 @@ func guard(g api.Guard) string {
 	if samples == 0 {
 		samples = 100
 	}
-	return fmt.Sprintf("faults %s, early closes %s, late requests %s worse than the active version, of %d or more",
+	return fmt.Sprintf("takes a canary back at faults +%s, early closes +%s, late requests +%s, of %d",
 		margin(g.Faults), margin(g.EarlyCloses), margin(g.LateReturns), samples)
 }
 
 func margin(m float64) string {
-	switch {
-	case m == 0:
+	if m == 0 {
 		m = 0.02
-	case m < 0:
-		return "any"
 	}
-	return percent(100 * m)
+	return percent(100 * max(m, 0))
 }
 
 func writeLimits(w io.Writer, set, holds api.Limits) error {

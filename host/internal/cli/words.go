@@ -141,5 +141,5 @@ func limit[N int | int64](n N) string {
 	if n == 0 {
 		return "-"
 	}
-	return strconv.FormatInt(int64(n), 10)
+	return count(uint64(max(n, 0)))
 }

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScript commands a host as people do: testdata/script/*.txtar. Every
+// script has a world of its own at $HOST_SERVER.
+func TestScript(t *testing.T) {
+	dir, err := filepath.Abs("testdata/script") // commands change the directory
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                dir,
+		RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			url, end, err := startWorld(env.WorkDir + "/store")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() {
+				if err := end(); err != nil {
+					t.Error(err)
+				}
+			})
+			env.Setenv("HOST_SERVER", url)
+			env.Setenv("HOST_TOKEN", operatorToken)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"host": host, "code": exitCode, "steady": steady, "setfile": setFile, "narrow": narrow,
+		},
+	})
+}
+
+// passing is how long ago something was: seconds in which a script has run.
+var passing = regexp.MustCompile(` \d{1,2}s\b( ago)?`)
+
+// steady FILE compares what was printed with a file, in which moments that
+// pass are "now".
+func steady(ts *testscript.TestScript, _ bool, args []string) {
+	want := ts.ReadFile(args[1])
+	got := now(ts.ReadFile(args[0]))
+	if got != want {
+		ts.Fatalf("%s is not %s:\n%s", args[0], args[1], got)
+	}
+}
+
+// now makes steady what depends on when a script runs. Columns behind it may
+// move, so runs of blanks count as two.
+func now(text string) string {
+	text = passing.ReplaceAllString(text, " now")
+	return regexp.MustCompile(` {2,}`).ReplaceAllString(text, "  ")
+}
+
+// setfile NAME FILE sets a variable to what a file holds, without its end of
+// line.
+func setFile(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// narrow FILE COLUMNS fails if a line is wider.
+func narrow(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.SplitSeq(ts.ReadFile(args[0]), "\n") {
+		if len([]rune(line)) > 100 {
+			ts.Fatalf("%d columns: %s", len(line), line)
+		}
+	}
+}
+
+// one keeps commands, which have the process's directory and environment for
+// themselves, apart. They run in this process: starting it costs half a second
+// with the race detector in it.
+var one sync.Mutex
+
+// host ARGS... runs a command line, which must succeed.
+func host(ts *testscript.TestScript, neg bool, args []string) {
+	if got := command(ts, args); got != ExitOK || neg {
+		ts.Fatalf("exit code %d", got)
+	}
+}
+
+// exitCode N host ARGS... runs a command line that must exit with N.
+func exitCode(ts *testscript.TestScript, _ bool, args []string) {
+	if got := command(ts, args[2:]); args[0] != fmt.Sprint(got) {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
+
+func command(ts *testscript.TestScript, args []string) int {
+	one.Lock()
+	defer one.Unlock()
+	for _, name := range []string{envServer, envToken, envTenant} {
+		ts.Check(os.Setenv(name, ts.Getenv(name)))
+		defer os.Unsetenv(name)
+	}
+	before, err := os.Getwd()
+	ts.Check(err)
+	ts.Check(os.Chdir(ts.MkAbs(".")))
+	defer os.Chdir(before)
+	return Main(context.Background(), args, strings.NewReader(""), ts.Stdout(), ts.Stderr())
+}
