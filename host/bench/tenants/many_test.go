@@ -60,7 +60,7 @@ func manyTenants(b *testing.B, digests int) {
 	if n := h.Metric(b, "host_policy_asks_total", `outcome="fallback"`); n > 0 {
 		b.Errorf("%v questions were not answered by the policies", n)
 	}
-	if n := h.Metric(b, "host_tenant_guests"); n != many {
+	if n := h.Metric(b, "host_policy_loaded_guests"); n != many {
 		b.Errorf("%v policies have an instance, want %d", n, many)
 	}
 	b.ReportMetric(0, "ns/op")

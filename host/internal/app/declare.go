@@ -134,6 +134,10 @@ func (a *App) declare(c *config.Config, arrivals []*arrival) {
 		s.config, s.terms = c, ms.terms
 		m.settle(&s, nil)
 	}
+	ones := slices.DeleteFunc(ms.all(), func(m *member) bool { return !declared[m.name] })
+	ms.mu.Lock()
+	ms.declared = ones
+	ms.mu.Unlock()
 }
 
 // makeRoomLocked notes what names the declared tenants claim, and takes from

@@ -26,12 +26,11 @@ var _ control.Runtime = live{}
 // Declared returns the tenants of the configuration.
 func (r live) Declared() []api.Tenant {
 	var list []api.Tenant
-	for _, m := range r.a.members.all() {
-		if s := m.standing.Load(); s.declared {
-			list = append(list, api.Tenant{
-				Name: m.name, Declared: true, Spec: control.SpecOf(&store.Tenant{Spec: s.spec}), Active: m.tenant.Digest(), Open: m.accepted.Open(),
-			})
-		}
+	for _, m := range r.a.members.declaredOnes() {
+		list = append(list, api.Tenant{
+			Name: m.name, Declared: true, Spec: control.SpecOf(&store.Tenant{Spec: m.standing.Load().spec}),
+			Active: m.tenant.Digest(), Open: m.accepted.Open(),
+		})
 	}
 	return list
 }

@@ -22,6 +22,9 @@ type members struct {
 	mu     sync.Mutex // guards the following
 	config *config.Config
 	terms  *terms // config's
+	// declared are the members of the configuration, by name. It is replaced
+	// as a whole.
+	declared []*member
 }
 
 func newMembers(c *config.Config) *members {
@@ -33,6 +36,13 @@ func (ms *members) configured() *config.Config {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	return ms.config
+}
+
+// declaredOnes returns the members of the configuration, by name.
+func (ms *members) declaredOnes() []*member {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	return ms.declared
 }
 
 // digest returns what people call the version that plays a role for a tenant.
