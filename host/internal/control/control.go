@@ -33,6 +33,7 @@ type Config struct {
 type Control struct {
 	store   store.Store // nil: none
 	runtime Runtime
+	finder  finder // runtime's; nil: it has none
 	now     func() time.Time
 	logger  *slog.Logger
 
@@ -61,6 +62,7 @@ func New(cfg Config) *Control {
 		store: cfg.Store, runtime: cfg.Runtime, now: cfg.Now, logger: cfg.Logger,
 		checking: make(chan struct{}, maxChecks),
 	}
+	c.finder, _ = cfg.Runtime.(finder)
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -83,6 +85,10 @@ func (c *Control) Start(ctx context.Context) error {
 		return err
 	}
 	began, kept, left := time.Now(), 0, 0
+	declared := map[string]bool{} // looked up for each of thousands
+	for _, d := range c.runtime.Declared() {
+		declared[d.Name] = true
+	}
 	for after, more := "", true; more; {
 		page, err := c.store.Tenants(ctx, after, maxPage)
 		if err != nil {
@@ -90,7 +96,7 @@ func (c *Control) Start(ctx context.Context) error {
 		}
 		for _, t := range page {
 			after = t.Name
-			switch err := c.begin(ctx, t); {
+			switch err := c.begin(ctx, t, declared[t.Name]); {
 			case ctx.Err() != nil:
 				return ctx.Err()
 			case err != nil:
@@ -107,12 +113,15 @@ func (c *Control) Start(ctx context.Context) error {
 }
 
 // begin puts a tenant that the store had at the start in force.
-func (c *Control) begin(ctx context.Context, t *store.Tenant) error {
-	if d := c.declared(t.Name); d != nil && !t.Declared {
+func (c *Control) begin(ctx context.Context, t *store.Tenant, declared bool) error {
+	if declared && !t.Declared {
 		c.logger.Warn("the configuration file declares a tenant that the store has too: the file's hosts, upstreams and limits hold",
 			"tenant", t.Name)
 	}
-	return c.Sync(ctx, t.Name)
+	if t.Declared && !declared {
+		return nil // it is nobody's, and waits
+	}
+	return c.sync(ctx, t.Name, declared)
 }
 
 // watch begins to follow the store, and the housekeeping.
@@ -167,6 +176,10 @@ func (c *Control) Sync(ctx context.Context, name string) error {
 	if c.store == nil {
 		return nil
 	}
+	return c.sync(ctx, name, c.declared(name) != nil)
+}
+
+func (c *Control) sync(ctx context.Context, name string, declared bool) error {
 	r := c.rooms.take(name)
 	defer c.rooms.give(name, r)
 	// Read and put in force under one lock: an older record cannot overtake a
@@ -174,9 +187,8 @@ func (c *Control) Sync(ctx context.Context, name string) error {
 	r.applying.Lock()
 	defer r.applying.Unlock()
 	t, err := c.store.Tenant(ctx, name)
-	declared := c.declared(name) != nil
 	switch {
-	case errors.Is(err, store.ErrNotFound) && declared, declared && c.runtime.HasDeclaredPolicy(name):
+	case errors.Is(err, store.ErrNotFound) && declared:
 		return nil // the file says all there is to say
 	case errors.Is(err, store.ErrNotFound), err == nil && t.Declared && !declared:
 		return c.runtime.Remove(ctx, name)

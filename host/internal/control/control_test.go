@@ -53,7 +53,7 @@ func TestStartPutsTenantsInForce(t *testing.T) {
 	if err := c.Start(t.Context()); err == nil {
 		t.Error("it starts after its end")
 	}
-	if len(rt.applied) != 3 || rt.applied["a"].Declared || !rt.applied["file"].Declared || !rt.applied["free"].Declared {
+	if len(rt.applied) != 4 || !rt.applied["fixed"].Declared || rt.applied["a"].Declared || !rt.applied["file"].Declared || !rt.applied["free"].Declared {
 		t.Errorf("in force: %v", rt.applied)
 	}
 	if !strings.Contains(log.String(), "declares a tenant that the store has too") || !strings.Contains(log.String(), "tenant=file") {

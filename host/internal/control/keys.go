@@ -146,7 +146,7 @@ func readKeys(in []api.Key, now time.Time) (out []store.Key, err error) {
 		switch {
 		case err != nil:
 			return nil, invalid(at+".public", "%s.public: %s", at, err)
-		case k.ID != "" && !strings.EqualFold(strings.TrimLeft(k.ID, "0"), id):
+		case k.ID != "" && !strings.EqualFold(strings.TrimLeft(k.ID, "0"), strings.TrimLeft(id, "0")):
 			return nil, invalid(at+".id", "%s.id is %q, but the key is %s", at, clean(k.ID, 32), id)
 		case seen[id]:
 			return nil, invalid(at, "%s: key %s is there twice", at, id)

@@ -30,7 +30,8 @@ type Runtime interface {
 	Try(ctx context.Context, tenant string, wasm []byte, r store.Release) error
 	// Apply puts a record in force, for the next question of every open
 	// connection. One that has the Revision in force, or an older one, changes
-	// nothing. Of a record that is Declared, Spec does not count.
+	// nothing. Of a record that is Declared, Spec does not count, and neither
+	// does Rollout while HasDeclaredPolicy.
 	Apply(ctx context.Context, t *store.Tenant) error
 	// Remove ends a tenant, and its connections politely. nil where there is
 	// none.
@@ -48,6 +49,12 @@ type Runtime interface {
 	Connections(ctx context.Context, tenant string, q api.ConnectionQuery) (api.Page[api.Connection], error)
 	// Decisions calls send until ctx is done or send fails.
 	Decisions(ctx context.Context, tenant string, send func(api.Decision) error) error
+}
+
+// finder is a Runtime that finds one declared tenant without making the whole
+// list, which is asked for with every request otherwise.
+type finder interface {
+	DeclaredTenant(name string) (t api.Tenant, ok bool)
 }
 
 // Refusal is why a Runtime does not take a policy.
