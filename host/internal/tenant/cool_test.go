@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,4 +196,41 @@ func TestLearnedStateMoves(t *testing.T) {
 			t.Errorf("kept %v", last.kept)
 		}
 	})
+}
+
+func TestHeritageIsToldBeforehand(t *testing.T) {
+	states := newStates()
+	states.kept["t/c"] = "own"
+	tn := New(Config{Name: "t", States: states})
+	defer tn.Close()
+	tn.Set(Plan{Active: with(&fakeGuest{digest: "a", learned: State{Bytes: []byte("as")}})})
+	for digest, want := range map[string]string{"a": "", "b": "as", "c": "own"} {
+		if got := tn.Heritage(Version{Digest: digest}); string(got.Bytes) != want {
+			t.Errorf("%s: %q, want %q", digest, got.Bytes, want)
+		}
+	}
+}
+
+// TestATenantIsSmall: 10,000 of them have to be.
+func TestATenantIsSmall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts the heap of a thousand tenants")
+	}
+	const n = 1000
+	var before, after runtime.MemStats
+	tns := make([]*Tenant, n)
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range tns {
+		tns[i] = New(Config{Name: "t"})
+		tns[i].Set(Plan{Active: of("a")})
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / n; each > 2048 {
+		t.Errorf("%d bytes each", each)
+	} else {
+		t.Logf("%d bytes each", each)
+	}
+	runtime.KeepAlive(tns)
 }

@@ -1,5 +1,17 @@
 package tenant
 
+import "slices"
+
+// Heritage is what a version would begin with if it were loaded now, for one
+// who loads it before it is put in a plan.
+func (t *Tenant) Heritage(v Version) State {
+	rs := t.plan.Load().residents()
+	if i := slices.IndexFunc(rs, func(r *resident) bool { return r.version.same(v) }); i >= 0 {
+		return t.heritage(rs[i])
+	}
+	return t.heritage(&resident{version: v})
+}
+
 // heritage is what a version that is to be loaded begins with: what it had
 // learned itself, else what the active version has, or that which was active
 // before it.

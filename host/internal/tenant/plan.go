@@ -13,6 +13,7 @@ type plan struct {
 	canary   *lane
 	shadow   *lane
 	previous *lane // was active before; nil: none, or no remedy wants it
+	plain    bool  // nothing but the native policy
 
 	percent float64
 	sides   sides

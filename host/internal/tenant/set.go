@@ -80,6 +80,7 @@ func (c *change) placeLocked(p Plan) {
 	n.active = c.laneLocked(policy.RoleActive, p.Active, c.old.active)
 	n.canary = c.laneLocked(policy.RoleCanary, p.Canary, c.old.canary)
 	n.shadow = c.laneLocked(policy.RoleShadow, p.Shadow, c.old.shadow)
+	n.plain = n.active.resident == nil && n.canary == nil && n.shadow == nil
 	if n.canary != nil {
 		n.sides = newSides(n.canary.digest(), n.percent)
 	}

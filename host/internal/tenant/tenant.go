@@ -111,7 +111,7 @@ func New(cfg Config) *Tenant {
 	if t.logger == nil {
 		t.logger = slog.New(slog.DiscardHandler)
 	}
-	t.plan.Store(&plan{active: newLane(policy.RoleActive, nil)})
+	t.plan.Store(&plan{active: newLane(policy.RoleActive, nil), plain: true})
 	return t
 }
 
@@ -127,6 +127,11 @@ func (t *Tenant) SetWorth(d time.Duration) { t.worth.Store(int64(d)) }
 func (t *Tenant) Decide(ask *policy.Ask) policy.Verdict {
 	for {
 		p := t.plan.Load()
+		if p.plain {
+			v := t.native.Decide(ask)
+			v.Source = policy.SourceNative
+			return v
+		}
 		if p.shadow != nil {
 			if v, ok := t.decideBeside(p, ask); ok {
 				return v
