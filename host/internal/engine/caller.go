@@ -17,7 +17,7 @@ type caller struct {
 	spent int64 // fuel since enter was made
 }
 
-// calleeFuel is the fuel after which a caller gets a fresh stack, 10 ms and
+// callerFuel is the fuel after which a caller gets a fresh stack, 10 ms and
 // more of running: what one deep recursion made it grow to is not kept forever.
 const callerFuel = 1 << 25
 
@@ -43,9 +43,10 @@ func (c *caller) renew() {
 
 // desk is a place for a caller. Desks lie on cache lines of their own.
 type desk struct {
-	mu sync.Mutex // held while the caller calls; guards the following field
-	c  *caller    // nil until the first call
-	_  [112]byte
+	mu   sync.Mutex // held while the caller calls; guards the following field
+	c    *caller    // nil until the first call
+	once bool       // it is not the hall's
+	_    [104]byte
 }
 
 const exportCall = "call"

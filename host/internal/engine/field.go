@@ -44,7 +44,7 @@ func newFields() *fields { return &fields{open: make(map[int][]*field)} }
 
 // take returns a plot of at least size bytes, all zero; or none.
 func (f *fields) take(size uint64) plot {
-	if size > 1<<32 {
+	if size > 1<<30 { // no int on every machine
 		return plot{}
 	}
 	class := pageBytes << bits.Len64((max(size, 1)-1)/pageBytes)

@@ -75,42 +75,42 @@ func (h *hall) newCaller() (*caller, error) {
 	return c, nil
 }
 
-// at sits down at a free desk, if there is one: where it sat last, if it can.
-// The desk's lock is held.
-func (h *hall) at(place uint32) *desk {
-	mask := uint32(len(h.desks) - 1)
-	for i := range uint32(len(h.desks)) {
-		if d := &h.desks[(place+i)&mask]; d.mu.TryLock() {
+// desk sits down at a desk with a caller: the one at place where that is free,
+// or else any other. Where none is free, it makes one for once. rise is due.
+func (h *hall) desk(place uint32) (*desk, error) {
+	d := &h.desks[place&uint32(len(h.desks)-1)]
+	if !d.mu.TryLock() {
+		d = h.other(place)
+	}
+	if d.c != nil {
+		return d, nil
+	}
+	c, err := h.newCaller()
+	if err != nil {
+		d.mu.Unlock()
+		return nil, err
+	}
+	d.c = c
+	return d, nil
+}
+
+func (h *hall) other(place uint32) *desk {
+	for i := range h.desks {
+		if d := &h.desks[(int(place)+i)&(len(h.desks)-1)]; d.mu.TryLock() {
 			return d
 		}
 	}
-	return nil
+	d := &desk{once: true}
+	d.mu.Lock()
+	return d
 }
 
-// call calls an entry. The error is a trap, unless started is false.
-func (h *hall) call(place uint32, w *world, ref uint64, o op, param uint64, fuel int64) (result uint64, left int64, started bool, err error) {
-	d := h.at(place)
-	if d == nil {
-		d = new(desk) // for once
-		d.mu.Lock()
-		defer d.leave()
-	}
-	if d.c == nil {
-		if d.c, err = h.newCaller(); err != nil {
-			d.mu.Unlock()
-			return 0, 0, false, err
-		}
-	}
-	result, left, err = d.c.call(w, ref, o, param, fuel)
-	d.mu.Unlock()
-	return result, left, true, err
-}
-
-// leave closes what a desk has that is not the hall's.
-func (d *desk) leave() {
-	if d.c != nil {
+// rise leaves the desk to others.
+func (d *desk) rise() {
+	if d.once {
 		_ = d.c.mod.Close(context.Background()) // it has nothing that could fail
 	}
+	d.mu.Unlock()
 }
 
 // noRandomness stands where wazero would put a generator.

@@ -15,7 +15,8 @@ import (
 // Policy, and thrown away at the first fault: after a trap, a guest's memory
 // may be in any state.
 type instance struct {
-	code   *code
+	hall   *hall
+	set    opSet  // what the guest can do
 	world  *world // the policy's
 	place  uint32 // of the desk at which it is called, if that is free
 	mod    api.Module
@@ -37,7 +38,7 @@ type instance struct {
 
 // unborn is an instance of which nothing is made yet.
 func (p *Policy) unborn() *instance {
-	i := &instance{code: p.code, world: p.world, place: p.place}
+	i := &instance{hall: p.code.hall, set: p.code.has, world: p.world, place: p.place}
 	i.linear = linear{fields: p.engine.fields, limit: p.memoryBytes, reserve: uint64(p.code.pages) * pageBytes}
 	if p.code.grows {
 		i.linear.reserve = p.memoryBytes
@@ -56,29 +57,36 @@ func (i *instance) close() (err error) {
 }
 
 // has reports whether the guest has a function that it may do without.
-func (i *instance) has(o op) bool { return i.code.has.has(o) }
+func (i *instance) has(o op) bool { return i.set.has(o) }
 
 // call has the guest do one thing, within budget units of fuel.
 func (i *instance) call(o op, param uint64, budget int64) (uint64, error) {
-	i.linear.refused = false
-	result, left, started, err := i.code.hall.call(i.place, i.world, i.entry, o, param, budget)
-	if err == nil {
-		i.used += uint64(budget - left)
-		return result, nil
-	}
-	if !started {
+	d, err := i.hall.desk(i.place)
+	if err != nil {
 		return 0, err
 	}
-	left = i.tank.left()
+	i.linear.refused = false
+	result, left, err := d.c.call(i.world, i.entry, o, param, budget)
+	d.rise()
+	if err != nil {
+		return 0, i.trapped(err, budget)
+	}
+	i.used += uint64(budget - left)
+	return result, nil
+}
+
+// trapped says what a call within budget units of fuel ended of.
+func (i *instance) trapped(err error, budget int64) error {
+	left := i.tank.left()
 	i.used += uint64(budget - max(left, 0))
 	err = ownFrames(err)
 	switch {
 	case left < 0:
-		return 0, emptied(err, budget)
+		return emptied(err, budget)
 	case i.linear.refused:
-		return 0, fmt.Errorf("%w: was refused more than %d KiB: %w", errMemory, i.linear.limit>>10, err)
+		return fmt.Errorf("%w: was refused more than %d KiB: %w", errMemory, i.linear.limit>>10, err)
 	}
-	return 0, err
+	return err
 }
 
 // takeUsed returns the fuel that was used since the last time.
@@ -93,7 +101,7 @@ func (i *instance) copyState(dst []byte) []byte {
 	if i.state.size == 0 {
 		return nil
 	}
-	src, ok := i.mem.Read(i.state.addr, i.state.size)
+	src, ok := i.linear.view(i.state)
 	if !ok {
 		return nil
 	}
@@ -106,7 +114,7 @@ func (i *instance) copyState(dst []byte) []byte {
 func (i *instance) ask(q *policy.Ask, budget int64) (reply, error) {
 	q.Event.Size = uint16(min(abi.EventUsed, i.buffer.size))
 	q.Event.Version = abi.Version
-	buf, ok := i.mem.Read(i.buffer.addr, i.buffer.size)
+	buf, ok := i.linear.view(i.buffer)
 	if !ok {
 		return 0, errOutside
 	}
@@ -145,7 +153,7 @@ func (i *instance) putGaps(buf []byte, q *policy.Ask) {
 // takeBack copies what the guest may change in the event. The memory may have
 // moved while it ran, so the buffer is looked up again.
 func (i *instance) takeBack(q *policy.Ask, r reply) error {
-	buf, ok := i.mem.Read(i.buffer.addr, i.buffer.size)
+	buf, ok := i.linear.view(i.buffer)
 	if !ok {
 		return errOutside
 	}

@@ -35,6 +35,15 @@ func (l *linear) Reallocate(size uint64) []byte {
 	return l.bytes
 }
 
+// view returns a region as it is now; growing may move it.
+func (l *linear) view(r region) ([]byte, bool) {
+	from, to := uint64(r.addr), uint64(r.addr)+uint64(r.size)
+	if to > uint64(len(l.bytes)) {
+		return nil, false
+	}
+	return l.bytes[from:to:to], true
+}
+
 // move gives it more room, in Go's heap. Doubling keeps a guest that grows page
 // by page from making the host copy its memory each time.
 func (l *linear) move(size uint64) {

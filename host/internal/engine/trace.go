@@ -30,4 +30,4 @@ func ownFrames(err error) error {
 }
 
 // callerFrame is how wazero shows the caller.
-const callerFrame = ".$0(funcref,i32,i32,i64) (i64,i64)"
+const callerFrame = ".$0(unknown,i32,i32,i64) (i64,i64)"
