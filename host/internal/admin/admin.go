@@ -91,7 +91,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("admin address: %w", err)
 	}
 	s := &Server{
-		address: cfg.Address, listener: &listener{Listener: l}, failures: newFailures(),
+		address: cfg.Address, listener: newListener(l), failures: newFailures(),
 		draining: make(chan struct{}),
 	}
 	s.set(cfg)

@@ -75,7 +75,7 @@ func (d *door) Authenticate(r *http.Request) (api.Actor, error) {
 
 // byToken looks at the token only if its sender has not failed too often.
 func (d *door) byToken(r *http.Request) (api.Actor, error) {
-	now, from := time.Now(), peer(r)
+	now, from := time.Now(), peerOf(r.RemoteAddr)
 	if wait := d.failures.Wait(now, from); wait > 0 {
 		p := api.NewProblem(api.KindRate, "too many wrong tokens from this address")
 		p.RetryAfter = wait
@@ -153,12 +153,12 @@ const (
 
 func newFailures() *v1.Ration { return v1.NewRation(failuresASecond, failuresAtOnce, maxPeers) }
 
-// peer is what failed attempts are counted by: an IPv4 address, or the network
-// that is the least anybody has of IPv6.
-func peer(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// peerOf returns what failed attempts and connections are counted by: an IPv4
+// address, or the network that is the least anybody has of IPv6.
+func peerOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return r.RemoteAddr
+		return address
 	}
 	a, err := netip.ParseAddr(host)
 	if a = a.Unmap().WithZone(""); err != nil || a.Is4() {

@@ -92,7 +92,7 @@ func TestAuthorisation(t *testing.T) {
 					t.Errorf("the service was called %d times", n)
 				}
 				if rec.Code != want {
-					t.Errorf("%d, want %d: %.300s", rec.Code, want, rec.Body)
+					t.Errorf("%d, want %d: %.300q", rec.Code, want, rec.Body)
 				}
 			})
 		}

@@ -13,12 +13,16 @@ import (
 //go:embed openapi.json
 var openAPI []byte
 
-func (c *call) document() error {
+// documentTag names its version.
+func documentTag() string {
 	sum := sha256.Sum256(openAPI)
-	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
-	c.w.Header().Set("ETag", tag)
+	return `"` + hex.EncodeToString(sum[:8]) + `"`
+}
+
+func (c *call) document() error {
+	c.w.Header().Set("ETag", c.edition)
 	c.w.Header().Set("Cache-Control", "no-cache")
-	if done, err := c.unchanged(tag); done || err != nil {
+	if done, err := c.unchanged(c.edition); done || err != nil {
 		return err
 	}
 	c.write(http.StatusOK, "application/json", openAPI)

@@ -43,6 +43,7 @@ type Handler struct {
 	service api.Service
 	cfg     Config
 	paths   []*path
+	edition string  // entity tag of the document
 	rates   *Ration // nil: any
 	busy    *crowd  // requests, by caller
 	streams *crowd  // by tenant and kind of caller
@@ -70,7 +71,7 @@ func New(cfg Config) *Handler {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{
-		service: cfg.Service, cfg: cfg, paths: byPath(routes()),
+		service: cfg.Service, cfg: cfg, paths: byPath(routes()), edition: documentTag(),
 		busy: newCrowd(cfg.Concurrent), streams: newCrowd(cfg.Streams),
 	}
 	if cfg.Rate > 0 {

@@ -2,6 +2,7 @@ package v1
 
 import (
 	"net/http"
+	"time"
 
 	"idlehost/host/internal/api"
 )
@@ -32,6 +33,9 @@ func (c *call) upload() error {
 	if c.r.ContentLength > int64(c.cfg.UploadBytes) {
 		return tooLarge(c.cfg.UploadBytes)
 	}
+	// The tenant's other uploads may be waited for: that is not the sender's
+	// fault, and body has deadlines of its own.
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{})
 	release, err := c.service.MayUpload(c.ctx(), c.of())
 	if err != nil {
 		return err

@@ -120,7 +120,7 @@ func (g *rig) want(t testing.TB, status int, a ask) *httptest.ResponseRecorder {
 	t.Helper()
 	rec := g.do(t, a)
 	if rec.Code != status {
-		t.Fatalf("%s %s: %d, want %d: %.300s", a.method, a.path, rec.Code, status, rec.Body)
+		t.Fatalf("%s %s: %d, want %d: %.300q", a.method, a.path, rec.Code, status, rec.Body)
 	}
 	return rec
 }
@@ -165,7 +165,7 @@ func check(t testing.TB, a ask, rec *httptest.ResponseRecorder) {
 		Body: io.NopCloser(bytes.NewReader(rec.Body.Bytes())), Options: in.Options,
 	}
 	if err := openapi3filter.ValidateResponse(t.Context(), out); err != nil {
-		t.Errorf("%s %s: the answer %d is not what the document says: %v\n%.400s", a.method, a.path, res.StatusCode, err, rec.Body)
+		t.Errorf("%s %s: the answer %d is not what the document says: %v\n%.400q", a.method, a.path, res.StatusCode, err, rec.Body)
 	}
 }
 
