@@ -29,11 +29,12 @@ func shape(t *testing.T) (data []byte, kinds map[uint16][]page) {
 	for id := 2; id < int(meta.pages); id++ {
 		p, err := parsePage(data[id*pageSize : (id+1)*pageSize])
 		must(t, err)
-		if !free[uint64(id)] {
+		fit := p.flags != leafPage || uint64(id) != meta.root && id < int(meta.pages)-1 && p.count > 1
+		if !free[uint64(id)] && fit {
 			kinds[p.flags] = append(kinds[p.flags], p)
 		}
 	}
-	if len(kinds[branchPage]) == 0 || len(kinds[leafPage]) < 5 || len(kinds[freelistPage]) != 1 {
+	if len(kinds[branchPage]) == 0 || len(kinds[leafPage]) < 2 || len(kinds[freelistPage]) != 1 {
 		t.Fatalf("%d branches, %d leaves, %d lists: not what the tests need", len(kinds[branchPage]), len(kinds[leafPage]), len(kinds[freelistPage]))
 	}
 	return data, kinds
@@ -60,7 +61,7 @@ func TestWalkRefuses(t *testing.T) {
 	if _, err := records(data); err != nil {
 		t.Fatal(err)
 	}
-	branch, leaf, list := kinds[branchPage][0].bytes, kinds[leafPage][1].bytes, kinds[freelistPage][0].bytes
+	branch, leaf, list := kinds[branchPage][0].bytes, kinds[leafPage][0].bytes, kinds[freelistPage][0].bytes
 	order := binary.NativeEndian
 	first := func(p []byte) []byte { return p[pageHeader:] } // element
 	for _, c := range []struct {
@@ -87,7 +88,7 @@ func TestWalkRefuses(t *testing.T) {
 		{"a key over the elements", "outside its page", func() { order.PutUint32(first(leaf)[4:], 1) }},
 		{"overflow over others", "used twice", func() { order.PutUint32(leaf[12:], 1) }},
 		{"overflow over the end", "behind it", func() { order.PutUint32(leaf[12:], 1<<32-1) }},
-		{"a page that says it is another", "says that it is page", func() { order.PutUint64(leaf, 3) }},
+		{"a page that says it is another", "says that it is page", func() { order.PutUint64(leaf, order.Uint64(leaf)+1) }},
 		{"a page of two kinds", "flags", func() { leaf[8] = branchPage | leafPage }},
 		{"a bucket in a bucket", "another one in it", func() { first(leaf)[0] = bucketFlag }},
 		{"a list that is none", "should be the list", func() { list[8] = leafPage }},
