@@ -69,7 +69,9 @@ func (s *session) conns(c conns) error {
 	}
 	for {
 		page, err := s.connections(tenant, c.query)
-		if err != nil {
+		if c.on && s.ctx.Err() != nil {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		if err := s.showConnections(tenant, page, c); err != nil || !c.on {
@@ -151,7 +153,7 @@ func peer(c api.Connection) string {
 }
 
 func brief(protocol string) string {
-	if short, ok := map[string]string{"http1": "h1", "http2": "h2", "websocket": "ws"}[protocol]; ok {
+	if short, ok := map[string]string{"http1": "h1", "http2": "h2", "websocket": "ws", "unknown": "-"}[protocol]; ok {
 		return short
 	}
 	return cut(protocol, 5)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -252,5 +253,24 @@ func TestWatchListsAgain(t *testing.T) {
 	}
 	if strings.Contains(out, "\x1b") {
 		t.Error("what is no terminal is cleared")
+	}
+}
+
+func TestAnInterruptEndsAStreamWell(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		io.WriteString(w, "{}\n")
+		w.(http.Flusher).Flush()
+		interrupt()
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	var out, errs bytes.Buffer
+	if code := Main(ctx, []string{"policy", "logs", "-t", "x", "--server", s.URL}, nil, &out, &errs); code != ExitOK || errs.Len() > 0 {
+		t.Errorf("exit code %d, %s", code, errs.String())
+	}
+	if code := Main(ctx, []string{"policy", "list", "-t", "x", "--server", s.URL}, nil, &out, &errs); code != ExitError || errs.String() != "host: error: interrupted\n" {
+		t.Errorf("exit code %d, %s", code, errs.String())
 	}
 }

@@ -150,7 +150,9 @@ func newKeyRequire(r *remote) *cobra.Command {
 				return usagef("say on or off", "%q is neither on nor off", args[0])
 			}
 			return s.changeKeys(func(k *api.Keys) error {
-				k.RequireSignature = args[0] == "on"
+				if k.RequireSignature = args[0] == "on"; k.RequireSignature && len(k.Keys) == 0 {
+					return hintf("host tenant key add FILE", "there is no key yet: nothing could be uploaded any more")
+				}
 				return nil
 			})
 		}),

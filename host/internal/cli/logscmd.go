@@ -64,7 +64,7 @@ func newLogs(r *remote) *cobra.Command {
 			return nil
 		})
 		switch {
-		case errors.Is(err, errEnough):
+		case errors.Is(err, errEnough), s.ctx.Err() != nil:
 			return nil
 		case err == nil:
 			s.remark("the host has ended the stream")

@@ -103,7 +103,7 @@ func (p *progress) draw() {
 // line returns a new line for what is going on.
 func (p *progress) line() *progressbar.ProgressBar {
 	options := []progressbar.Option{
-		progressbar.OptionSetWriter(p.w), progressbar.OptionSetWidth(24), progressbar.OptionUseIECUnits(true),
+		progressbar.OptionSetWriter(p.w), progressbar.OptionSetWidth(24),
 		progressbar.OptionSetPredictTime(false),
 		// The line is moved by this type's own goroutine, which end waits for.
 		progressbar.OptionSetSpinnerChangeInterval(0),
@@ -111,7 +111,7 @@ func (p *progress) line() *progressbar.ProgressBar {
 	if !p.upto {
 		return progressbar.NewOptions(-1, append(options, progressbar.OptionSpinnerType(14), progressbar.OptionSetElapsedTime(false))...)
 	}
-	return progressbar.NewOptions(p.total, append(options, progressbar.OptionShowBytes(true), progressbar.OptionSetDescription("uploading"))...)
+	return progressbar.NewOptions(p.total, append(options, progressbar.OptionSetDescription("uploading "+size(p.total)))...)
 }
 
 func (p *progress) wipe() {

@@ -39,7 +39,7 @@ func TestProgressShowsTheUploadAndThenTheWait(t *testing.T) {
 			t.Errorf("a short wait shows %q", text)
 		}
 		p.tell(500)
-		if text := step(1 + progressStep); !strings.Contains(text, "uploading  50%") {
+		if text := step(1 + progressStep); !strings.Contains(text, "uploading 1000 B  50%") {
 			t.Errorf("half way: %q", text)
 		}
 		p.tell(1000)
@@ -47,7 +47,7 @@ func TestProgressShowsTheUploadAndThenTheWait(t *testing.T) {
 			t.Errorf("waiting: %q", text)
 		}
 		p.tell(250) // sent again
-		if text := step(progressStep); !strings.Contains(text, "uploading  25%") {
+		if text := step(progressStep); !strings.Contains(text, "uploading 1000 B  25%") {
 			t.Errorf("again: %q", text)
 		}
 		p.end()

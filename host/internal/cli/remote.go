@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -78,15 +81,23 @@ func attach(cmd *cobra.Command, r *remote) {
 	complete(cmd, "tenant", r.completion((*session).tenantNames))
 }
 
-// run makes what a command does out of what it does with a session.
+// run makes what a command does out of what it does with a session. A signal
+// ends it in its own way: nothing is left on the terminal.
 func (r *remote) run(f func(s *session, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		cmd.SetContext(ctx)
 		s, err := r.session(cmd)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		return explain(f(s, args))
+		err = f(s, args)
+		if err != nil && ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		return explain(err)
 	}
 }
 

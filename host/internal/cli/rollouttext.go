@@ -91,7 +91,7 @@ func writeRollout(w io.Writer, r *api.Rollout, names map[string]string) error {
 func sideRow(t *table, r *api.Rollout, role string, release *api.Release, clients string, names map[string]string) {
 	version, name := "host's own", ""
 	if release != nil {
-		version, name = short(release.Digest), cut(names[release.Digest], 24)
+		version, name = short(release.Digest), cut(names[release.Digest], 18)
 	}
 	side := sideOf(r, role)
 	t.row(role, version, name, clients, count(side.Asks), rate(side.Faults, side.Asks), count(side.Closes),

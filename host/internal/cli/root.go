@@ -23,7 +23,9 @@ const examples = `  host
   host check policy.wasm
         tells whether the host takes a policy, and what it answers
   host --config host.toml
-        does the same from a file; flags override it`
+        does the same from a file; flags override it
+  host policy push mine.wasm --canary 10
+        has a running host ask a policy of yours for a tenth of the clients`
 
 const notes = `Signals: SIGTERM and SIGINT drain (a second one ends at once), SIGHUP reloads
 the configuration, certificates and policies.

@@ -33,6 +33,9 @@ func TestScript(t *testing.T) {
 					t.Error(err)
 				}
 			})
+			if err := os.CopyFS(env.WorkDir+"/signed", os.DirFS(dir+"/../../../control/testdata")); err != nil {
+				return err
+			}
 			env.Setenv("HOST_SERVER", url)
 			env.Setenv("HOST_TOKEN", operatorToken)
 			return nil
