@@ -125,6 +125,18 @@ func TestPROXYHeaderIsMissing(t *testing.T) {
 	}, every...)
 }
 
+// A header, the request that it comes with, and one more of the same write.
+func TestPROXYHeaderWithRequests(t *testing.T) {
+	r := start(t, setup{mode: h1, from: everywhere, park: time.Millisecond, server: http.HandlerFunc(whoAsks)})
+	for _, header := range []string{header1, header2, local2} {
+		c := r.dial(h1)
+		io.WriteString(c, header+strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2))
+		for range 2 {
+			read(t, c, "200 OK", " for ")
+		}
+	}
+}
+
 // What follows the header stays in the socket, for the relay to splice.
 func TestPROXYHeaderBeforeARelay(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {

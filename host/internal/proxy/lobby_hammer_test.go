@@ -45,7 +45,7 @@ func (g *guestOf) visit(hosts []string) {
 // random on connections that park all the time, while sites change and tenants
 // come to want no more connections.
 func TestLobbyHammer(t *testing.T) {
-	visits := 150
+	visits := 100
 	if testing.Short() {
 		visits = 40
 	}

@@ -35,7 +35,7 @@ type Config struct {
 // carry its session (Session.Context).
 type Handler struct {
 	log      *slog.Logger
-	ctx      context.Context
+	ctx      context.Context // Config.Context
 	draining func() bool
 	tunnels  *tunnel.Group
 	proxy    httputil.ReverseProxy

@@ -23,13 +23,16 @@ type hall struct {
 }
 
 func (h *hall) Enter(host string) (Tenant, error) {
-	if host != "a.example" {
+	switch host {
+	case "":
+		return Tenant{}, nil
+	case "b.example":
 		return Tenant{}, h.err
 	}
 	return Tenant{Account: h.account, Home: h.Home}, nil
 }
 
-func newSession(t *testing.T, h *hall) *Session {
+func newSession(t testing.TB, h *hall) *Session {
 	gov := idle.New(idle.Config{Shards: 1, Linger: -1})
 	_, server := testnet.Pipe(1 << 10)
 	c := gov.Govern(server, account("lobby"), abi.SideAccepted)
@@ -51,6 +54,9 @@ func TestEnterOnce(t *testing.T) {
 	if home, err := s.enter(t.Context(), "b.example"); home != h || err != h.err || s.conn.Account().Name != "lobby" {
 		t.Errorf("%v, %v, %s", home, err, s.conn.Account().Name)
 	}
+	if home, err := s.enter(t.Context(), ""); home != h || err != errNoTenant {
+		t.Errorf("%v, %v", home, err)
+	}
 	if home, err := s.enter(t.Context(), "a.example"); home != h.Home || err != nil || s.conn.Account() != h.account {
 		t.Errorf("%v, %v, %s", home, err, s.conn.Account().Name)
 	}
@@ -60,6 +66,19 @@ func TestEnterOnce(t *testing.T) {
 	// Every later request of the connection asks.
 	if n := testing.AllocsPerRun(100, func() { s.enter(context.Background(), "a.example") }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// BenchmarkAdmit is what it costs each request to know whose it is.
+func BenchmarkAdmit(b *testing.B) {
+	h := &hall{}
+	s, handler := newSession(b, h), New(Config{})
+	r := httptest.NewRequest("GET", "http://a.example:8443/", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, refused := handler.admit(s, r); refused != nil {
+			b.Fatal(refused)
+		}
 	}
 }
 

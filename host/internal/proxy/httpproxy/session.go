@@ -3,6 +3,7 @@ package httpproxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -55,6 +56,8 @@ func NewSession(c *idle.Conn, home Home, h2 bool) *Session {
 	return s
 }
 
+var errNoTenant = errors.New("the lobby names no tenant")
+
 // Home returns where the connection belongs by now.
 func (s *Session) Home() Home {
 	s.mu.Lock()
@@ -74,6 +77,9 @@ func (s *Session) enter(ctx context.Context, host string) (Home, error) {
 		return s.home, nil
 	}
 	t, err := lobby.Enter(host)
+	if err == nil && (t.Account == nil || t.Home == nil) {
+		err = errNoTenant
+	}
 	if err != nil {
 		return lobby, err
 	}
