@@ -324,7 +324,7 @@ func TestStreamsHammered(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			for range 5 {
+			for range 2 {
 				readSome(t, g.server.Addr().String())
 			}
 		})
