@@ -1,5 +1,7 @@
 package control
 
+import "time"
+
 // The doors of the tests to what has no other.
 var (
 	ReadHost        = readHost
@@ -34,4 +36,26 @@ func (c *Control) InLine(tenant string) int {
 		return l.users
 	}
 	return 0
+}
+
+// InRoom counts who changes a tenant, or waits to.
+func (c *Control) InRoom(tenant string) int {
+	c.rooms.mu.Lock()
+	defer c.rooms.mu.Unlock()
+	if r := c.rooms.open[tenant]; r != nil {
+		return r.users
+	}
+	return 0
+}
+
+// NoteRefusal is what a refused upload does, and Remembered counts the tenants
+// whose refusals are counted.
+func (c *Control) NoteRefusal(tenant string, now time.Time) (skipped int, ok bool) {
+	return c.refusals.note(tenant, now)
+}
+
+func (c *Control) Remembered() int {
+	c.refusals.mu.Lock()
+	defer c.refusals.mu.Unlock()
+	return len(c.refusals.by)
 }

@@ -117,10 +117,12 @@ func (c *Control) roll(ctx context.Context, who api.Actor, tenant string, pre ap
 	if err != nil {
 		return nil, err
 	}
-	now := c.showRollout(s)
 	planned, err := makeMove(s.record, pre, m)
-	if errors.Is(err, errUnchanged) {
-		return now, nil
+	if errors.Is(err, errUnchanged) { // in force too, should that have failed before
+		if err := c.enforce(ctx, tenant); err != nil {
+			return nil, err
+		}
+		return c.Rollout(ctx, tenant)
 	}
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -321,12 +322,43 @@ func TestStepWaitsWithItsContext(t *testing.T) {
 	})
 	<-inside
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := d.Promote(ctx, operator, "shop", api.Step{Digest: d.two}, api.Precondition{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
+	var others sync.WaitGroup
+	for what, wait := range map[string]func() error{
+		"promote": func() error {
+			_, err := d.Promote(ctx, operator, "shop", api.Step{Digest: d.two}, api.Precondition{})
+			return err
+		},
+		"delete": func() error { return d.DeletePolicy(ctx, operator, "shop", d.two) },
+		"remove": func() error { return d.DeleteTenant(ctx, operator, "shop", api.Precondition{Match: "*"}) },
+		"put": func() error {
+			_, _, err := d.PutTenant(ctx, operator, "shop", api.Spec{RewriteHost: true}, api.Precondition{Match: "*"})
+			return err
+		},
+		"keys": func() error {
+			_, err := d.PutKeys(ctx, operator, "shop", api.Keys{RequireSignature: true}, api.Precondition{})
+			return err
+		},
+		"token": func() error {
+			_, err := d.CreateToken(ctx, operator, "shop", api.NewToken{Name: "x"})
+			return err
+		},
+	} {
+		others.Go(func() {
+			if err := wait(); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
 	}
+	for d.InRoom("shop") < 7 {
+		runtime.Gosched()
+	}
+	cancel()
+	others.Wait()
 	close(leave)
 	first.Wait()
+	if n := d.left(); n != 0 {
+		t.Errorf("%d rooms are left", n)
+	}
 }
 
 // TestOtherProcessIsFaster: what it has made of the record while a step was

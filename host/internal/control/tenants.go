@@ -218,13 +218,12 @@ func (c *Control) replaceSpec(ctx context.Context, who api.Actor, s *subject, sp
 	switch err = kept(err, "change tenant "+s.name); {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, noTenant(s.name)
-	case errors.Is(err, errUnchanged):
-	case err != nil:
+	case err != nil && !errors.Is(err, errUnchanged):
 		return nil, err
-	default:
-		if err := c.enforce(ctx, s.name); err != nil {
-			return nil, err
-		}
+	}
+	// What is unchanged too, should it have failed to be in force before.
+	if err := c.enforce(ctx, s.name); err != nil {
+		return nil, err
 	}
 	return c.Tenant(ctx, s.name)
 }

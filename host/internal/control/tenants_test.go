@@ -411,4 +411,22 @@ func TestChangeThatCannotBePutInForce(t *testing.T) {
 	if _, err := h.store.Tenant(t.Context(), "shop"); err != nil {
 		t.Error(err)
 	}
+	// Who repeats it when that is over has it in force.
+	h.runtime.do(func() { h.runtime.failing = nil })
+	if _, _, err := h.PutTenant(t.Context(), operator, "shop", api.Spec{}, api.Precondition{Match: "*"}); err != nil || h.runtime.record("shop") == nil {
+		t.Errorf("repeated: %v", err)
+	}
+	one := h.upload("shop", "one")
+	h.runtime.do(func() { h.runtime.failing = broken })
+	promote := func() error {
+		_, err := h.Promote(t.Context(), operator, "shop", api.Step{Digest: one}, api.Precondition{})
+		return err
+	}
+	if err := promote(); !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+	h.runtime.do(func() { h.runtime.failing = nil })
+	if err := promote(); err != nil || h.runtime.record("shop").Rollout.Active == nil {
+		t.Errorf("repeated: %v", err)
+	}
 }

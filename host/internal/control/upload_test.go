@@ -3,16 +3,19 @@ package control_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
+	"idlehost/host/internal/store"
 )
 
 func TestUpload(t *testing.T) {
@@ -235,6 +238,16 @@ func TestChecksAreBounded(t *testing.T) {
 		})
 	}
 	<-full
+	ctx, cancel := context.WithCancel(t.Context())
+	var gone sync.WaitGroup
+	gone.Go(func() {
+		_, _, err := h.Upload(ctx, operator, "t7", api.Upload{Wasm: []byte("nobody waits for it")})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("who hangs up: %v", err)
+		}
+	})
+	cancel()
+	gone.Wait()
 	if p, _, err := h.Upload(t.Context(), operator, "t7", api.Upload{Wasm: []byte("known")}); err != nil || p.Digest != known {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -282,4 +295,107 @@ func TestUploadOfADeletedTenant(t *testing.T) {
 	})
 	_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("x")})
 	wantKind(t, "upload", err, api.KindNotFound)
+}
+
+// TestRefusalsAreBounded: tenants that come and go do not use up memory.
+func TestRefusalsAreBounded(t *testing.T) {
+	h := newHouse(t)
+	now := h.clock()
+	for i := range 10_000 {
+		if _, ok := h.NoteRefusal(fmt.Sprint(i), now); !ok {
+			t.Fatalf("the first of tenant %d is not noted", i)
+		}
+		if n := h.Remembered(); n > 4096 {
+			t.Fatalf("%d tenants are remembered", n)
+		}
+	}
+	// Those whose allowance is whole again are forgotten first.
+	for range 30 {
+		h.NoteRefusal("loud", now)
+	}
+	for i := 0; h.Remembered() < 4096; i++ {
+		h.NoteRefusal(fmt.Sprint("more ", i), now)
+	}
+	h.NoteRefusal("one more", now.Add(2*time.Minute))
+	if n := h.Remembered(); n != 2 {
+		t.Errorf("%d are remembered, want those that owe something and the new one", n)
+	}
+}
+
+// TestSignaturesRequiredDuringTheCheck: what counts is when the version is kept.
+func TestSignaturesRequiredDuringTheCheck(t *testing.T) {
+	h := newHouse(t)
+	tag := h.create("shop", api.Spec{}).ETag
+	h.runtime.do(func() {
+		h.runtime.onCheck = func(context.Context) {
+			_, _, err := h.PutTenant(context.Background(), operator, "shop", api.Spec{RequireSignature: true}, api.Precondition{Match: tag})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("x")})
+	wantKind(t, "upload", err, api.KindSignature)
+}
+
+// brokenStore cannot be written to.
+type brokenStore struct {
+	store.Store
+	broken atomic.Bool
+}
+
+var errDisk = errors.New("no space left on device")
+
+func (s *brokenStore) Update(ctx context.Context, name string, edit func(*store.Tenant) (store.Entry, error)) (*store.Tenant, error) {
+	if s.broken.Load() {
+		return nil, errDisk
+	}
+	return s.Store.Update(ctx, name, edit)
+}
+
+func (s *brokenStore) PutPolicy(ctx context.Context, p *store.Policy, wasm []byte) error {
+	if s.broken.Load() {
+		return errDisk
+	}
+	return s.Store.PutPolicy(ctx, p, wasm)
+}
+
+// TestBrokenMedium: the caller hears what it is, and nothing is in force that
+// is not kept.
+func TestBrokenMedium(t *testing.T) {
+	var s *brokenStore
+	h := newHouseWith(t, func(st store.Store) store.Store { s = &brokenStore{Store: st}; return s })
+	tag := h.create("shop", api.Spec{}).ETag
+	one := h.upload("shop", "one")
+	s.broken.Store(true)
+	for what, do := range map[string]func() error{
+		"put": func() error {
+			_, _, err := h.PutTenant(t.Context(), operator, "shop", api.Spec{RewriteHost: true}, api.Precondition{Match: tag})
+			return err
+		},
+		"promote": func() error {
+			_, err := h.Promote(t.Context(), operator, "shop", api.Step{Digest: one}, api.Precondition{})
+			return err
+		},
+		"delete": func() error { return h.DeletePolicy(t.Context(), operator, "shop", one) },
+		"upload": func() error {
+			_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("two")})
+			return err
+		},
+		"upload what is known": func() error {
+			_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("one")})
+			return err
+		},
+		"keys": func() error {
+			_, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{RequireSignature: true}, api.Precondition{})
+			return err
+		},
+	} {
+		if err := do(); !errors.Is(err, errDisk) || err.Error() == errDisk.Error() {
+			t.Errorf("%s: %v, want what was being done, and what went wrong", what, err)
+		}
+	}
+	if r := h.runtime.record("shop"); r.Rollout.Active != nil || r.Spec.RewriteHost {
+		t.Errorf("in force: %+v", r)
+	}
 }
