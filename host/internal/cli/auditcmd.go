@@ -47,7 +47,7 @@ func (s *session) audit(before uint64, most int) error {
 	}
 	t := newTable(s.out, "AT", "ACTOR", "TENANT", "ACTION", "VERSION", "DETAIL")
 	for _, e := range all.Items {
-		t.row(e.At.Local().Format(time.DateTime), cut(e.Actor, 20), cut(e.Tenant, 12), cut(e.Action, 16), short(e.Digest), cut(e.Detail, 160))
+		t.row(e.At.Local().Format(time.DateTime), cut(e.Actor, 24), cut(e.Tenant, 12), cut(e.Action, 16), short(e.Digest), cut(e.Detail, 160))
 	}
 	if err := t.end(); err != nil {
 		return err

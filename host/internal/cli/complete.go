@@ -69,3 +69,8 @@ func (s *session) versions() (digests []string) {
 	}
 	return digests
 }
+
+// completeWord sets the completion of a flag that takes one of some words.
+func completeWord(cmd *cobra.Command, flag string, words ...string) {
+	complete(cmd, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}

@@ -50,6 +50,10 @@ func newConns() *cobra.Command {
 	f.IntVar(&q.Limit, "limit", 100, "list so many; 0: all")
 	f.BoolVarP(&c.on, "watch", "w", false, "list again and again")
 	f.DurationVar(&c.watch, "every", 2*time.Second, "how often to --watch")
+	completeWord(cmd, "phase", "handshake", "header", "body", "upstream", "write", "idle", "stream_idle", "tunnel", "half_closed", "draining")
+	completeWord(cmd, "side", "accepted", sideDialled)
+	completeWord(cmd, "protocol", "http1", "http2", "websocket", "tcp")
+	complete(cmd, "version", r.completeVersions())
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,12 @@ func newLogs(r *remote) *cobra.Command {
 	cmd.Flags().IntVarP(&most, "lines", "n", 0, "end after so many; 0: never")
 	cmd.Flags().StringVar(&role, "role", "", "only answers of the active, canary or shadow version")
 	cmd.Flags().BoolVar(&faults, "faults", false, "only faults")
+	roles := []string{api.StateActive, api.StateCanary, api.StateShadow}
+	completeWord(cmd, "role", roles...)
 	cmd.RunE = r.run(func(s *session, _ []string) error {
+		if role != "" && !slices.Contains(roles, role) {
+			return usagef("one of "+strings.Join(roles, ", "), "--role: there is no role %q", role)
+		}
 		tenant, err := s.whose()
 		if err != nil {
 			return err
