@@ -33,7 +33,6 @@ type Config struct {
 type Control struct {
 	store   store.Store // nil: none
 	runtime Runtime
-	finder  finder // runtime's; nil: it has none
 	now     func() time.Time
 	logger  *slog.Logger
 
@@ -62,7 +61,6 @@ func New(cfg Config) *Control {
 		store: cfg.Store, runtime: cfg.Runtime, now: cfg.Now, logger: cfg.Logger,
 		checking: make(chan struct{}, maxChecks),
 	}
-	c.finder, _ = cfg.Runtime.(finder)
 	if c.now == nil {
 		c.now = time.Now
 	}

@@ -16,7 +16,7 @@ import (
 type Runtime interface {
 	// Declared lists the tenants of the configuration file, the default one
 	// among them: Name, Spec, and in Active the digest of a policy that the
-	// file names. The list is not modified.
+	// file names. The list is not modified. It is asked for with every request.
 	Declared() []api.Tenant
 	// HasDeclaredPolicy reports whether the file names a tenant's policy.
 	HasDeclaredPolicy(tenant string) bool
@@ -49,12 +49,6 @@ type Runtime interface {
 	Connections(ctx context.Context, tenant string, q api.ConnectionQuery) (api.Page[api.Connection], error)
 	// Decisions calls send until ctx is done or send fails.
 	Decisions(ctx context.Context, tenant string, send func(api.Decision) error) error
-}
-
-// finder is a Runtime that finds one declared tenant without making the whole
-// list, which is asked for with every request otherwise.
-type finder interface {
-	DeclaredTenant(name string) (t api.Tenant, ok bool)
 }
 
 // Refusal is why a Runtime does not take a policy.

@@ -330,33 +330,3 @@ func wantKind(t *testing.T, what string, err error, want string) *api.Problem {
 }
 
 var _ control.Runtime = (*fakeRuntime)(nil)
-
-// quickRuntime finds declared tenants by itself.
-type quickRuntime struct {
-	*fakeRuntime
-	found int
-}
-
-func (r *quickRuntime) DeclaredTenant(name string) (api.Tenant, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.found++
-	for _, t := range r.declared {
-		if t.Name == name {
-			return t, true
-		}
-	}
-	return api.Tenant{}, false
-}
-
-// TestRuntimeThatFindsTenants is asked for one where it can be.
-func TestRuntimeThatFindsTenants(t *testing.T) {
-	r := &quickRuntime{fakeRuntime: newRuntime()}
-	c := control.New(control.Config{Runtime: r})
-	defer c.Close()
-	if got, err := c.Tenant(t.Context(), "default"); err != nil || !got.Declared || r.found != 1 {
-		t.Errorf("%+v, %v, asked %d times", got, err, r.found)
-	}
-	_, err := c.Tenant(t.Context(), "nobody")
-	wantKind(t, "nobody", err, api.KindNotFound)
-}

@@ -22,12 +22,6 @@ type subject struct {
 
 // declared finds a tenant of the configuration file.
 func (c *Control) declared(name string) *api.Tenant {
-	if c.finder != nil {
-		if t, ok := c.finder.DeclaredTenant(name); ok {
-			return &t
-		}
-		return nil
-	}
 	list := c.runtime.Declared()
 	for i := range list {
 		if list[i].Name == name {
