@@ -289,3 +289,16 @@ func TestCurlWithACertificate(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkBearer is what verifying a certificate costs at each request.
+func BenchmarkBearer(b *testing.B) {
+	ca := newAuthority(b)
+	alice := ca.client(b, "alice")
+	c := certificates{ca.pool, []Client{{Name: "alice"}}}
+	state := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{alice.Leaf}}
+	for b.Loop() {
+		if _, ok := c.bearer(state); !ok {
+			b.Fatal("not alice")
+		}
+	}
+}
