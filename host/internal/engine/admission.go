@@ -165,13 +165,17 @@ func passGate(a *admission) (err error) {
 }
 
 // passMeter makes the module pay for what it runs, and gives it an entry.
-func passMeter(a *admission) error {
-	metered, _, err := meter.Rewrite(a.module, meter.Config{Init: a.engine.cfg.initFuel()})
-	if err != nil {
-		return err
-	}
-	a.linked, err = link(a.module, metered)
+func passMeter(a *admission) (err error) {
+	a.linked, err = a.engine.meter(a.module)
 	return err
+}
+
+func (e *Engine) meter(m *gate.Module) (linked, error) {
+	metered, _, err := meter.Rewrite(m, meter.Config{Init: e.cfg.initFuel()})
+	if err != nil {
+		return linked{}, err
+	}
+	return link(m, metered)
 }
 
 // compile loads the code, or makes it.

@@ -15,6 +15,8 @@ import (
 // Memory comes in fields of equal plots, so that the number of mappings, of
 // which a process may have 65,530 on Linux, is a small part of that of guests.
 type fields struct {
+	mapping func(size int) []byte // of fresh memory; nil: there is none
+
 	mu sync.Mutex // guards the following field
 	// open holds the fields with a plot to give, by the plot's size.
 	open map[int][]*field
@@ -40,7 +42,7 @@ type plot struct {
 // touch is address space only.
 const fieldBytes = 64 << 20
 
-func newFields() *fields { return &fields{open: make(map[int][]*field)} }
+func newFields() *fields { return &fields{mapping: mapField, open: make(map[int][]*field)} }
 
 // take returns a plot of at least size bytes, all zero; or none.
 func (f *fields) take(size uint64) plot {
@@ -51,7 +53,7 @@ func (f *fields) take(size uint64) plot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.open[class]) == 0 {
-		mem := mapField(max(class, fieldBytes))
+		mem := f.mapping(max(class, fieldBytes))
 		if mem == nil {
 			return plot{}
 		}

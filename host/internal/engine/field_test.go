@@ -2,10 +2,13 @@ package engine
 
 import (
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"testing"
 	"unsafe"
+
+	. "idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
 )
 
 // needFields skips where guests live in Go's heap.
@@ -142,12 +145,10 @@ func TestHammerFields(t *testing.T) {
 // it has a plot, and in the heap where there is none.
 func TestLinearMemory(t *testing.T) {
 	full := newFields()
+	full.mapping = func(int) []byte { return nil }
 	for _, f := range []*fields{needFields(t), full} {
 		for _, reserve := range []uint64{pageBytes, 8 * pageBytes} {
 			l := linear{fields: f, limit: 5 * pageBytes, reserve: reserve}
-			if f == full {
-				l.bytes = make([]byte, 0, pageBytes) // what it had is in the heap
-			}
 			b := l.Reallocate(pageBytes)
 			b[7] = 9
 			first := unsafe.SliceData(b)
@@ -166,5 +167,59 @@ func TestLinearMemory(t *testing.T) {
 			l.Free()
 		}
 	}
-	runtime.KeepAlive(full)
+}
+
+// TestMemoryIsReserved as far as a guest can grow: a page where it cannot, all
+// that it may have where it can, and then it stays where it is.
+func TestMemoryIsReserved(t *testing.T) {
+	needFields(t)
+	e := newEngine(t, Config{MemoryPages: 64})
+	still := load(t, e, source(Guest().Bytes()))
+	if n := cap(still.inst.linear.plot.bytes()); n != pageBytes {
+		t.Errorf("%d bytes are set aside for one page", n)
+	}
+	src := source(Guest(Hook("on_timeout", Grow(1), Drop(), Const64(Extend60s))).Bytes())
+	src.MemoryPages = 16
+	p := load(t, e, src)
+	l := &p.inst.linear
+	before := unsafe.SliceData(l.bytes)
+	for range 20 {
+		_, fault := p.Decide(at(abi.KindTimeout, 0))
+		wantFault(t, "grow", fault, policy.FaultNone)
+	}
+	if len(l.bytes) != 16*pageBytes || cap(l.bytes) != 16*pageBytes || unsafe.SliceData(l.bytes) != before {
+		t.Errorf("%d bytes of %d, moved: %t", len(l.bytes), cap(l.bytes), unsafe.SliceData(l.bytes) != before)
+	}
+}
+
+// TestWithoutMappings guests live in Go's heap.
+func TestWithoutMappings(t *testing.T) {
+	e := newEngine(t, Config{})
+	e.fields.mapping = func(int) []byte { return nil }
+	p := load(t, e, source(Guest(Hook("on_timeout", Grow(1), Drop(), Const64(Extend60s))).Bytes()))
+	for range 5 {
+		_, fault := p.Decide(at(abi.KindTimeout, 0))
+		wantFault(t, "grow", fault, policy.FaultNone)
+	}
+	if got := p.Stats().MemoryBytes; got != 6*pageBytes || len(e.fields.open) != 0 {
+		t.Errorf("memory of %d bytes, %d classes of fields", got, len(e.fields.open))
+	}
+	shut(t, p)
+}
+
+// TestFailedInstancesGiveTheirMemoryBack, also where wazero does not.
+func TestFailedInstancesGiveTheirMemoryBack(t *testing.T) {
+	needFields(t)
+	e := newEngine(t, Config{})
+	for _, m := range []Module{
+		withData(Guest(), Data{Offset: 65535, Bytes: []byte("xy")}), // fails in instantiation
+		Guest(Func{Export: "_initialize", Body: Unreachable()}),
+	} {
+		if _, err := e.Load(t.Context(), source(m.Bytes())); err == nil {
+			t.Fatal("loaded")
+		}
+		if open, free := count(e.fields); open != 1 || free != fieldBytes/pageBytes {
+			t.Errorf("%d fields, %d plots free", open, free)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"idlehost/host/internal/engine/gate"
-	"idlehost/host/internal/engine/meter"
 	"idlehost/host/internal/policy"
 )
 
@@ -10,7 +9,7 @@ import (
 type Inspection struct {
 	Module *gate.Module
 	// Metered is how many bytes are compiled: the module's without custom
-	// sections, and what pays for fuel.
+	// sections, what pays for fuel, and the host's entry.
 	Metered int
 }
 
@@ -21,11 +20,11 @@ func (e *Engine) Inspect(name string, wasm []byte) (Inspection, error) {
 	if err != nil {
 		return Inspection{}, &FaultError{Policy: name, Step: "gate", Fault: faultOf(err, policy.FaultRefused), Err: err}
 	}
-	_, report, err := meter.Rewrite(m, meter.Config{Init: e.cfg.initFuel()})
+	l, err := e.meter(m)
 	if err != nil {
 		return Inspection{}, &FaultError{Policy: name, Step: "meter", Fault: policy.FaultCompile, Err: err}
 	}
-	return Inspection{Module: m, Metered: report.After}, nil
+	return Inspection{Module: m, Metered: len(l.wasm)}, nil
 }
 
 // Budgets is the fuel that guests are given, in units.
