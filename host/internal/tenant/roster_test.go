@@ -80,6 +80,9 @@ func TestAKeyBelongsToOneName(t *testing.T) {
 		{Destinations: []string{"198.51.100.9/24"}},
 	} {
 		err := r.Put("b", k, "b")
+		if checked := r.Check("b", k); checked == nil || checked.Error() != err.Error() || r.Check("a", k) != nil {
+			t.Errorf("%+v: checked %v", k, checked)
+		}
 		if err == nil || !strings.Contains(err.Error(), `"a"`) || !strings.Contains(err.Error(), `"b"`) {
 			t.Errorf("%+v: %v", k, err)
 		}

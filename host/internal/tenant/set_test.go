@@ -87,8 +87,8 @@ func TestAVersionMayHaveSeveralRoles(t *testing.T) {
 		}
 		tn.Decide(at(abi.KindTimeout, 0))
 		g := l.guest("a")
-		if l.count() != 1 || g.asked.Load() != 8 {
-			t.Errorf("%d loads, %d questions", l.count(), g.asked.Load())
+		if l.count() != 1 || g.asked.Load() != 8 || tn.Loaded() != 3 {
+			t.Errorf("%d loads, %d questions, %d roles are filled", l.count(), g.asked.Load(), tn.Loaded())
 		}
 		for role, want := range map[policy.Role]uint64{policy.RoleActive: 1, policy.RoleCanary: 3, policy.RoleShadow: 4} {
 			if s := sideOf(t, tn, role); s.Asks != want {

@@ -62,6 +62,18 @@ func (t *Tenant) Stats() Stats {
 	return s
 }
 
+// Loaded returns in how many roles a guest lives: what Stats says of it, without
+// the rest.
+func (t *Tenant) Loaded() (n int) {
+	p := t.plan.Load()
+	for _, l := range [...]*lane{p.active, p.canary, p.shadow} {
+		if l != nil && l.shift.Load() != nil {
+			n++
+		}
+	}
+	return n
+}
+
 func (l *lane) side() Side {
 	t := l.tally()
 	return Side{
