@@ -48,6 +48,7 @@ func prefixes(list []string) (networks []netip.Prefix) {
 		if p, err := netip.ParsePrefix(n); err == nil {
 			networks = append(networks, p.Masked())
 		} else if ip, err := netip.ParseAddr(n); err == nil {
+			ip = ip.Unmap()
 			networks = append(networks, netip.PrefixFrom(ip, ip.BitLen()))
 		}
 	}

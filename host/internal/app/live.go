@@ -199,7 +199,7 @@ func (a *App) farewell(m *member) {
 func (r live) CheckSpec(s store.Spec, name string) error {
 	if err := r.a.members.roster.Check(name, tenant.Keys{Hosts: s.Hosts, Destinations: s.Destinations}); err != nil {
 		p := api.NewProblem(api.KindConflict, "%v", err)
-		p.Field = "hosts"
+		p.Field = "spec"
 		return p
 	}
 	return nil

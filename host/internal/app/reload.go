@@ -60,14 +60,32 @@ func (a *App) reloadLocked(ctx context.Context) error {
 		return err
 	}
 	a.warnOfRestart(c)
+	before := a.members.declaredOnes()
 	a.declare(c, arrivals)
 	a.edge.commit(next)
+	a.revisit(ctx, before)
 	commitAdmin()
 	a.level.Set(level)
 	a.lines.SetRate(c.Log.Rate, c.Log.Burst)
 	a.lobby.SetLaw(c.Timeouts.Accepted(), c.DialledLimits())
 	a.current = c
 	return nil
+}
+
+// revisit has tenants that are declared now and were not, or the opposite, go by
+// what the store has of them.
+func (a *App) revisit(ctx context.Context, before []*member) {
+	after := a.members.declaredOnes()
+	for _, lists := range [][2][]*member{{before, after}, {after, before}} {
+		for _, m := range lists[0] {
+			if slices.ContainsFunc(lists[1], func(o *member) bool { return o.name == m.name }) {
+				continue
+			}
+			if err := a.control.Sync(ctx, m.name); err != nil {
+				a.logger.Error("tenant of the store not in force", "tenant", m.name, "error", err)
+			}
+		}
+	}
 }
 
 // warnOfRestart names what has changed and cannot follow.

@@ -323,6 +323,32 @@ func TestDeclaredTenantsWin(t *testing.T) {
 	wants(t, r.quiesce(), "a declared tenant has this name too, and gets it")
 }
 
+// TestATenantComesAndGoesWithItsDeclaration: what the store has of it waits.
+func TestATenantComesAndGoesWithItsDeclaration(t *testing.T) {
+	r := startMany(t, nil)
+	with := func(declared ...config.Tenant) *config.Config {
+		return configOf(func(c *config.Config) { c.Store, c.Upstream, c.Declared = r.current.Store, r.current.Upstream, declared })
+	}
+	x := config.Tenant{Name: "x", Hosts: []string{"x.example"}}
+	if err := r.reload(with(x)); err != nil {
+		t.Fatal(err)
+	}
+	digest := r.upload("x", learner(t, 1))
+	r.promote("x", digest)
+	if err := r.reload(with()); err != nil {
+		t.Fatal(err)
+	}
+	if m := r.members.get("x"); m != nil {
+		t.Fatal("it is there without its declaration")
+	}
+	if err := r.reload(with(x)); err != nil {
+		t.Fatal(err)
+	}
+	if d := r.member("x").tenant.Digest(); d != digest {
+		t.Errorf("declared again, %q is in charge, want %s", d, digest)
+	}
+}
+
 func TestUnusedPoliciesRest(t *testing.T) {
 	r := startMany(t, nil)
 	r.create("a")

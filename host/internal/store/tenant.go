@@ -64,8 +64,8 @@ type Limits struct {
 
 // Guard says when a canary is taken back by itself: when its rate of faults,
 // of early closes or of late requests is above the active version's by more
-// than the margin, in parts of one. A margin of 0 is the host's own (0.02);
-// a negative one is never passed.
+// than the margin, in parts of one. A margin of 0 is the host's own (0.02); a
+// negative one is passed by any amount.
 type Guard struct {
 	Faults      float64 `json:"faults,omitempty"`
 	EarlyCloses float64 `json:"early_closes,omitempty"`
