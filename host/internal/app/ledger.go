@@ -18,13 +18,8 @@ func (ledger) Asked(*idle.Account, *policy.Ask, policy.Verdict, time.Duration) {
 // Reused is no sign of anything.
 func (ledger) Reused(*idle.Account, time.Duration) {}
 
-// Late counts a client whose bytes were lost. One that is back on another
-// connection is told of by Returned too.
-func (ledger) Late(a *idle.Account, client uint64, after time.Duration, lost bool) {
-	if t, ok := a.Decider.(*tenant.Tenant); ok && lost {
-		t.Returned(client, after, true)
-	}
-}
+// Late is told of by Returned too, once the client is back.
+func (ledger) Late(*idle.Account, uint64, time.Duration, bool) {}
 
 // Returned counts a client that is back after its connection was closed.
 func (ledger) Returned(a *idle.Account, client uint64, after time.Duration) {
@@ -33,9 +28,10 @@ func (ledger) Returned(a *idle.Account, client uint64, after time.Duration) {
 	}
 }
 
-// Ended counts the idle connections that a policy has ended.
+// Ended counts the gaps that were cut short, whoever has decided it: those are
+// what Returned tells the rest of.
 func (ledger) Ended(e *idle.End) {
-	if t, ok := e.Account.Decider.(*tenant.Tenant); ok && e.Side == abi.SideAccepted && e.Reason == policy.ReasonPolicy {
+	if t, ok := e.Account.Decider.(*tenant.Tenant); ok && e.Side == abi.SideAccepted && e.Cut {
 		t.Closed(e.Verdict.Role)
 	}
 }

@@ -94,7 +94,8 @@ func (r live) Try(ctx context.Context, name string, _ []byte, release store.Rele
 	if m == nil {
 		return api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
-	g, err := m.load(ctx, tenant.Version{Digest: release.Digest, Params: release.Params}, m.learned())
+	v := tenant.Version{Digest: release.Digest, Params: release.Params}
+	g, err := m.load(ctx, v, m.tenant.Heritage(v))
 	if err != nil {
 		var fault *engine.FaultError
 		if !errors.As(err, &fault) {

@@ -117,12 +117,6 @@ func (m *member) lane(r *store.Release) *tenant.Lane {
 	return l
 }
 
-// learned returns what the version in charge has learned.
-func (m *member) learned() (s tenant.State) {
-	m.tenant.Guest(func(g tenant.Guest) { s = g.Learned() })
-	return s
-}
-
 // shadowed passes on what a shadow has answered.
 func (m *member) shadowed(ask *policy.Ask, _, shadow policy.Verdict) {
 	m.app.decided.Shadowed(m.name, ask, shadow)

@@ -56,11 +56,7 @@ func (ms *members) digest(name string, role policy.Role) string {
 // guests counts the versions that have a living instance.
 func (ms *members) guests() (n int) {
 	for _, m := range ms.all() {
-		for _, side := range m.tenant.Stats().Sides {
-			if side.Loaded {
-				n++
-			}
-		}
+		n += m.tenant.Loaded()
 	}
 	return n
 }

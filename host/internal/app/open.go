@@ -29,6 +29,16 @@ func (a *App) openStore(c *config.Config) error {
 // takeControl puts the tenants of the store in force.
 func (a *App) takeControl(ctx context.Context) error {
 	a.control = control.New(control.Config{Store: a.store, Runtime: live{a}, Logger: a.logger})
-	a.api = v1.New(v1.Config{Service: a.control, UploadBytes: moduleBytes, Logger: a.logger})
+	a.api = v1.New(v1.Config{
+		Service: counted{a.control, a.metrics}, UploadBytes: moduleBytes, Rate: apiRate, Burst: apiBurst, Logger: a.logger,
+	})
 	return a.control.Start(ctx)
 }
+
+// What a caller of the API may ask for per second, and at once: a change of the
+// store takes one to five milliseconds, of which there is enough for several
+// callers, and for one who makes thousands of tenants.
+const (
+	apiRate  = 200
+	apiBurst = 400
+)

@@ -7,6 +7,7 @@ import (
 
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/tenant"
 )
 
 // patrol looks after the tenants: it takes canaries back that do worse than
@@ -58,13 +59,20 @@ func (p *patrol) close() {
 // judge takes back what has earned it.
 func (p *patrol) judge(ctx context.Context) {
 	for _, m := range p.app.members.all() {
+		canary := m.tenant.DigestOf(policy.RoleCanary) // before it is judged: that may be another one's
+		if canary == "" {
+			continue
+		}
 		reason, worse := m.tenant.Judge()
 		if !worse {
 			continue
 		}
-		if err := p.app.control.Revert(ctx, m.name, m.tenant.DigestOf(policy.RoleCanary), reason); err != nil {
+		if err := p.app.control.Revert(ctx, m.name, canary, reason); err != nil {
 			p.app.logger.Error("canary not taken back", "tenant", m.name, "reason", reason, "error", err)
+			continue
 		}
+		p.app.metrics.Reverted()
+		p.app.logger.Warn("canary taken back", "tenant", m.name, "policy", tenant.Short(canary), "reason", reason)
 	}
 }
 

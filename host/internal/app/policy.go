@@ -112,7 +112,7 @@ func (a *App) loadDeclared(ctx context.Context, d *declaration) (*guest, error) 
 		Name: d.module.name, Wasm: d.module.wasm, Params: d.module.params, MemoryPages: uint32(d.spec.Limits.MemoryPages),
 	}
 	if m := a.members.get(d.name); m != nil {
-		learned := m.learned()
+		learned := m.tenant.Heritage(d.module.version())
 		src.State = engine.State{Format: learned.Format, Bytes: learned.Bytes}
 	}
 	p, err := a.engine.Load(ctx, src)

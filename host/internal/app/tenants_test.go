@@ -221,6 +221,7 @@ func TestACanaryThatFailsIsTakenBack(t *testing.T) {
 	if err != nil || len(page.Items) != 1 || page.Items[0].Actor != "guard" {
 		t.Errorf("audit = %+v, %v", page, err)
 	}
+	wants(t, r.metricsText(), "host_rollout_automatic_rollbacks_total 1")
 }
 
 func TestARemovedTenantLosesItsConnections(t *testing.T) {
@@ -327,7 +328,9 @@ func TestDeclaredTenantsWin(t *testing.T) {
 func TestATenantComesAndGoesWithItsDeclaration(t *testing.T) {
 	r := startMany(t, nil)
 	with := func(declared ...config.Tenant) *config.Config {
-		return configOf(func(c *config.Config) { c.Store, c.Upstream, c.Declared = r.current.Store, r.current.Upstream, declared })
+		return configOf(func(c *config.Config) {
+			c.Store, c.Upstream, c.Declared = r.current.Store, r.current.Upstream, declared
+		})
 	}
 	x := config.Tenant{Name: "x", Hosts: []string{"x.example"}}
 	if err := r.reload(with(x)); err != nil {

@@ -104,6 +104,9 @@ func replaceKeys(t *store.Tenant, who api.Actor, keys []store.Key, require bool,
 	if exist && pre.Match == "" {
 		return "", required(pre, tag)
 	}
+	if require && len(keys) == 0 {
+		return "", invalid("keys", "without a key nothing could be uploaded: signatures cannot be required")
+	}
 	if t.RequireSignature && !require && !who.Operator {
 		return "", api.NewProblem(api.KindForbidden, "only an operator takes unsigned policies again")
 	}

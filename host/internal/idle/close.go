@@ -115,6 +115,7 @@ func (c *Conn) bookEndLocked(end *End, now int64) {
 	if c.gapStart >= 0 && restful(end.Phase) {
 		switch end.Reason {
 		case policy.ReasonPolicy, policy.ReasonClamp, policy.ReasonDefault, policy.ReasonPressure:
+			end.Cut = true
 			b.Cut(c.client, c.route, policy.Millis(end.Idle), c.gov.clock.millis(now))
 		default:
 			b.Gone(c.client, c.route, policy.Millis(end.Idle))

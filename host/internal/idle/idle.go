@@ -68,6 +68,9 @@ type End struct {
 	BytesIn   uint64
 	BytesOut  uint64
 	Unread    int // bytes left in the kernel's receive buffer
+	// Cut says that the host has cut a gap between two requests short: should
+	// the client be back, Returned tells.
+	Cut bool
 }
 
 // timeoutError is what a blocked Read or Write returns when the host ends the
