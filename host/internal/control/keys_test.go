@@ -33,6 +33,15 @@ func publicKey(t testing.TB, name string) string {
 	return strings.Split(golden(t, name), "\n")[1]
 }
 
+func TestSignaturesNeedAKey(t *testing.T) {
+	h := newHouse(t)
+	h.create("shop", api.Spec{})
+	_, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{Keys: []api.Key{}, RequireSignature: true}, api.Precondition{})
+	if p := wantKind(t, "no key", err, api.KindInvalid); p.Field != "keys" {
+		t.Errorf("field %q", p.Field)
+	}
+}
+
 func TestSignedUploads(t *testing.T) {
 	h := newHouse(t)
 	h.create("shop", api.Spec{RequireSignature: true})

@@ -335,7 +335,7 @@ func TestStepWaitsWithItsContext(t *testing.T) {
 			return err
 		},
 		"keys": func() error {
-			_, err := d.PutKeys(ctx, operator, "shop", api.Keys{RequireSignature: true}, api.Precondition{})
+			_, err := d.PutKeys(ctx, operator, "shop", api.Keys{Keys: []api.Key{{Public: publicKey(t, "alice.pub")}}, RequireSignature: true}, api.Precondition{})
 			return err
 		},
 		"token": func() error {

@@ -387,7 +387,7 @@ func TestBrokenMedium(t *testing.T) {
 			return err
 		},
 		"keys": func() error {
-			_, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{RequireSignature: true}, api.Precondition{})
+			_, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{Keys: []api.Key{{Public: publicKey(t, "alice.pub")}}, RequireSignature: true}, api.Precondition{})
 			return err
 		},
 	} {
