@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"idlehost/host/internal/config"
@@ -211,7 +212,7 @@ func (e *edge) demoHint() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, f := range e.fronts {
-		if f.whither() == theDemo {
+		if strings.HasSuffix(f.whither(), theDemo) {
 			insecure := ""
 			if f.certs != nil {
 				insecure = "-k "

@@ -130,18 +130,31 @@ func (f *front) rule() string {
 // whither tells a person where it goes.
 func (f *front) whither() string {
 	l := f.ground.Load().listener
-	switch {
-	case l.TenantBy == "sni":
-		return "the tenant of the server name"
-	case l.TenantBy == "host":
-		return "the tenant of the host"
-	case l.TenantBy == "destination":
-		return "the tenant of the destination"
+	switch l.TenantBy {
+	case "sni":
+		return "the tenant of the server name" + f.others()
+	case "host":
+		return "the tenant of the host" + f.others()
+	case "destination":
+		return "the tenant of the destination" + f.others()
 	}
 	m := f.app.members.get(l.Tenant)
 	if m == nil {
 		return "tenant " + l.Tenant
 	}
+	return m.whither(l)
+}
+
+// others tells where those go that name no tenant.
+func (f *front) others() string {
+	if m := f.unknown(); m != nil {
+		return "; others to " + m.whither(f.ground.Load().listener)
+	}
+	return "; others are refused"
+}
+
+// whither tells a person where a member's requests to a listener go.
+func (m *member) whither(l config.Listener) string {
 	if to := targets(m.standing.Load(), l); len(to) > 0 {
 		return strings.Join(to, ", ")
 	}

@@ -15,7 +15,7 @@ func (f *front) Route(h *proxy.Hello) (proxy.Tenant, error) {
 		return proxy.Tenant{Account: f.app.lobby, Home: f.lobby}, nil
 	case "sni":
 		if !h.Greeted {
-			return proxy.Tenant{Account: f.app.lobby}, nil
+			return proxy.Tenant{Account: f.app.lobby, Home: f.lobby}, nil
 		}
 		m, ok := f.app.members.roster.Host(h.Name)
 		return f.enter(m, ok, h.Name)
