@@ -3,6 +3,7 @@ package app
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -399,5 +400,55 @@ func TestTheAPIIsServed(t *testing.T) {
 	r.admin.ServeHTTP(rec, req)
 	if rec.Code != 200 || rec.Header().Get("ETag") == "" || !strings.Contains(rec.Body.String(), `"a.example"`) {
 		t.Errorf("%d %v %s", rec.Code, rec.Header(), rec.Body)
+	}
+}
+
+// TestAServerNameSaysWhoseAConnectionIs: from the ClientHello on.
+func TestAServerNameSaysWhoseAConnectionIs(t *testing.T) {
+	cert, key := certificate(t, "a.example")
+	r := startMany(t, func(c *config.Config) {
+		c.Tenants.Unknown = "refuse"
+		c.Listeners[0].TLS = []config.Certificate{{Cert: cert, Key: key}}
+	})
+	r.create("a")
+	r.create("b")
+	dial := func(name string) (*wire, error) {
+		nc, err := tls.Dial("tcp", strings.TrimPrefix(r.url(0), "https://"), &tls.Config{ServerName: name, InsecureSkipVerify: true})
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { nc.Close() })
+		return &wire{t, nc, bufio.NewReader(nc)}, nil
+	}
+	w, err := dial("a.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ host, want string }{{"a.example", "200 a"}, {"b.example", "421 421"}, {"else.example", "200 a"}} {
+		if got := w.ask(c.host); got != c.want {
+			t.Errorf("%s: %s, want %s", c.host, got, c.want)
+		}
+	}
+	if _, err := dial("else.example"); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
+		t.Errorf("a name of nobody's: %v", err)
+	}
+}
+
+// TestADestinationSaysWhoseAConnectionIs: as the PROXY protocol tells it.
+func TestADestinationSaysWhoseAConnectionIs(t *testing.T) {
+	one := echo(t, "one")
+	r := startMany(t, func(c *config.Config) {
+		c.Listeners[0].TenantBy, c.Listeners[0].ProxyFrom = "destination", []string{"127.0.0.0/8"}
+		c.Declared = []config.Tenant{{Name: "one", Destinations: []string{"192.0.2.0/24"}, Upstream: []string{one}}}
+	})
+	for to, want := range map[string]string{"192.0.2.7": "200 one", "198.51.100.7": "200 house"} {
+		w := dialWire(t, r)
+		fmt.Fprintf(w.nc, "PROXY TCP4 203.0.113.9 %s 4711 80\r\n", to)
+		if got := w.ask("whatever"); got != want {
+			t.Errorf("to %s: %s, want %s", to, got, want)
+		}
+	}
+	if list := r.connections("one"); len(list) != 1 || list[0].Peer != "203.0.113.9:4711" {
+		t.Errorf("connections = %+v", list)
 	}
 }
