@@ -88,14 +88,17 @@ func newReport(name, digest string, size int) *Report {
 	}
 }
 
-// WriteJSON writes the report as one object, in ASCII: names in it are
-// anybody's, and may go to a terminal.
-func (r *Report) WriteJSON(w io.Writer) error {
+// WriteJSON writes the report as one object: EncodeJSON.
+func (r *Report) WriteJSON(w io.Writer) error { return EncodeJSON(w, r, "  ") }
+
+// EncodeJSON writes a value as JSON in ASCII: names in it are anybody's, and may
+// go to a terminal.
+func EncodeJSON(w io.Writer, v any, indent string) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
+	enc.SetIndent("", indent)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r); err != nil {
+	if err := enc.Encode(v); err != nil {
 		return err
 	}
 	_, err := w.Write(ascii(b.Bytes()))

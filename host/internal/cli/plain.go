@@ -1,13 +1,12 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"unicode"
-	"unicode/utf16"
+
+	"idlehost/host/internal/check"
 )
 
 // plain returns a text of somebody else's as it may go to a terminal: on one
@@ -41,38 +40,7 @@ func cut(text string, most int) string {
 }
 
 // writeJSON writes a value as the API would, indented, in ASCII.
-func writeJSON(w io.Writer, v any) error {
-	return encode(w, v, "  ")
-}
+func writeJSON(w io.Writer, v any) error { return check.EncodeJSON(w, v, "  ") }
 
 // writeLine is writeJSON on one line.
-func writeLine(w io.Writer, v any) error { return encode(w, v, "") }
-
-func encode(w io.Writer, v any, indent string) error {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	_, err := w.Write(ascii(b.Bytes()))
-	return err
-}
-
-// ascii escapes what of a JSON text is not ASCII; that lies in strings only.
-func ascii(text []byte) []byte {
-	out := make([]byte, 0, len(text))
-	for _, c := range string(text) {
-		switch {
-		case c < 0x7f:
-			out = append(out, byte(c))
-		case c < 0x10000:
-			out = fmt.Appendf(out, `\u%04x`, c)
-		default:
-			high, low := utf16.EncodeRune(c)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		}
-	}
-	return out
-}
+func writeLine(w io.Writer, v any) error { return check.EncodeJSON(w, v, "") }
