@@ -11,7 +11,6 @@ import (
 	"idlehost/host/internal/check"
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/forge"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
@@ -58,8 +57,9 @@ func (r live) Check(ctx context.Context, name, title string, wasm []byte) (json.
 	}
 	in := check.Input{
 		Name: title, Wasm: wasm, Quota: m.quota, MemoryPages: uint32(m.standing.Load().spec.Limits.MemoryPages),
+		// What is compiled here is about to be put in charge.
+		On: r.a.engine,
 	}
-	in.Engine.Compiler = forge.Loader{Forge: r.a.forge}
 	report, err := check.Run(ctx, in)
 	if err != nil {
 		return nil, err
@@ -89,13 +89,13 @@ func refusedFor(cause string, q *engine.Quota) time.Duration {
 }
 
 // Try loads a release, and keeps it for the step that it is loaded for.
-func (r live) Try(ctx context.Context, name string, _ []byte, release store.Release) error {
+func (r live) Try(ctx context.Context, name string, wasm []byte, release store.Release) error {
 	m := r.a.members.get(name)
 	if m == nil {
 		return api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
 	v := tenant.Version{Digest: release.Digest, Params: release.Params}
-	g, err := m.load(ctx, v, m.tenant.Heritage(v))
+	g, err := m.load(ctx, v, wasm, m.tenant.Heritage(v))
 	if err != nil {
 		var fault *engine.FaultError
 		if !errors.As(err, &fault) {

@@ -26,7 +26,7 @@ type loader struct{ m *member }
 // Load finds the module of a version and loads it, at the member's cost unless
 // the operator has declared it.
 func (l loader) Load(ctx context.Context, _ string, v tenant.Version, learned tenant.State) (tenant.Guest, error) {
-	g, err := l.m.load(ctx, v, learned)
+	g, err := l.m.load(ctx, v, nil, learned)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,9 @@ func (l loader) Load(ctx context.Context, _ string, v tenant.Version, learned te
 // Fault returns the cause of a failed load.
 func (loader) Fault(err error) policy.Fault { return faultOf(err) }
 
-func (m *member) load(ctx context.Context, v tenant.Version, learned tenant.State) (*guest, error) {
+// load loads a version. wasm is its module, where that is at hand; nil: it is
+// in the store.
+func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learned tenant.State) (*guest, error) {
 	s := m.standing.Load()
 	src := engine.Source{
 		Name: m.name + "/" + tenant.Short(v.Digest), Params: v.Params,
@@ -46,10 +48,10 @@ func (m *member) load(ctx context.Context, v tenant.Version, learned tenant.Stat
 	if d := s.module; d != nil && d.digest == v.Digest {
 		src.Name, src.Wasm = d.name, d.wasm
 	} else {
-		if m.app.store == nil {
-			return nil, fmt.Errorf("module %s: %w", tenant.Short(v.Digest), store.ErrNotFound)
+		var err error
+		if wasm == nil {
+			wasm, err = m.stored(ctx, v.Digest)
 		}
-		wasm, err := m.app.store.Module(ctx, v.Digest)
 		if err != nil {
 			return nil, fmt.Errorf("module %s: %w", tenant.Short(v.Digest), err)
 		}
@@ -61,6 +63,14 @@ func (m *member) load(ctx context.Context, v tenant.Version, learned tenant.Stat
 		return nil, err
 	}
 	return &guest{p}, nil
+}
+
+// stored reads a module from the store.
+func (m *member) stored(ctx context.Context, digest string) ([]byte, error) {
+	if m.app.store == nil {
+		return nil, store.ErrNotFound
+	}
+	return m.app.store.Module(ctx, digest)
 }
 
 // loadsAtOnce bounds how many cold policies are loaded at once: that leaves

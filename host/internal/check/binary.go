@@ -6,7 +6,7 @@ import (
 )
 
 // inspected notes what the module shows.
-func (r *Report) inspected(seen engine.Inspection) {
+func (r *Report) inspected(seen *engine.Inspection) {
 	m, limits := seen.Module, seen.Module.Limits()
 	r.Module = Binary{
 		Bytes: len(m.Bytes()), BytesLimit: limits.ModuleBytes, MeteredBytes: seen.Metered,

@@ -19,7 +19,9 @@ type Input struct {
 	Name   string // what messages call it
 	Wasm   []byte
 	Params map[string]string // as of engine.Source
-	// Engine is what the host would run it with; its Log is not used.
+	// On runs it, and has its code at hand for a while. nil: an engine of its
+	// own does, with Engine for its configuration but for the Log.
+	On     *engine.Engine
 	Engine engine.Config
 	// MemoryPages is as of engine.Source, and so is Quota, which pays for all
 	// that the check does. 0, nil: none of their own.
@@ -29,11 +31,13 @@ type Input struct {
 
 // Run checks a policy. The same input gets the same report. What is wrong with
 // the policy is in the report, see Report.Err; the error is that ctx has
-// ended, or that there is no engine.
+// ended, or that there is no engine any more.
 func Run(ctx context.Context, in Input) (r *Report, err error) {
 	sum := sha256.Sum256(in.Wasm)
 	r = newReport(in.Name, hex.EncodeToString(sum[:]), len(in.Wasm))
-	in.Engine.Log = r.hear
+	if in.On != nil {
+		return r, r.run(ctx, in.On, in)
+	}
 	e, err := engine.New(ctx, in.Engine)
 	if err != nil {
 		return nil, err
@@ -45,22 +49,17 @@ func Run(ctx context.Context, in Input) (r *Report, err error) {
 // run goes as far as the policy lets it.
 func (r *Report) run(ctx context.Context, e *engine.Engine, in Input) error {
 	r.budget(e.Budgets())
-	seen, err := e.Inspect(in.Name, in.Wasm)
-	if err != nil {
-		r.fail(VerdictRefused, err)
-		return nil
+	src := engine.Source{
+		Name: in.Name, Wasm: in.Wasm, Params: in.Params, MemoryPages: in.MemoryPages, Quota: in.Quota, Log: r.hear,
 	}
-	r.inspected(seen)
-	p, err := e.Load(ctx, engine.Source{
-		Name: in.Name, Wasm: in.Wasm, Params: in.Params, MemoryPages: in.MemoryPages, Quota: in.Quota,
-	})
+	var err error
+	if src.Inspected, err = e.Inspect(ctx, src); err != nil {
+		return r.failed(err, VerdictRefused)
+	}
+	r.inspected(src.Inspected)
+	p, err := e.Load(ctx, src)
 	if err != nil {
-		var fault *engine.FaultError
-		if !errors.As(err, &fault) {
-			return err
-		}
-		r.fail(verdictOf(fault.Fault), err)
-		return nil
+		return r.failed(err, VerdictFaulty)
 	}
 	defer p.Close() // its memory; the engine's Close would tell of an error
 	r.profile(p.Profile(), p.Stats().MemoryBytes)
@@ -69,10 +68,25 @@ func (r *Report) run(ctx context.Context, e *engine.Engine, in Input) error {
 	return ctx.Err()
 }
 
-// verdictOf tells a module that is no policy from one that is a bad one.
-func verdictOf(f policy.Fault) Verdict {
-	if f == policy.FaultRefused || f == policy.FaultCompile {
-		return VerdictRefused
+// failed puts what is wrong with the policy into the report, and returns what is
+// wrong with anything else.
+func (r *Report) failed(err error, v Verdict) error {
+	var fault *engine.FaultError
+	if !errors.As(err, &fault) {
+		return err
 	}
-	return VerdictFaulty
+	r.fail(verdictOf(fault.Fault, v), err)
+	return nil
+}
+
+// verdictOf tells a module that is no policy from one that is a bad one; v is
+// what stands where the fault does not say.
+func verdictOf(f policy.Fault, v Verdict) Verdict {
+	switch f {
+	case policy.FaultRefused, policy.FaultCompile:
+		return VerdictRefused
+	case policy.FaultRate, policy.FaultBusy:
+		return VerdictFaulty
+	}
+	return v
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"idlehost/host/internal/engine"
 	. "idlehost/host/internal/engine/wasmtest"
@@ -75,6 +76,42 @@ func TestTheSameInputGetsTheSameBytes(t *testing.T) {
 			t.Errorf("two reports on %d bytes differ", len(wasm))
 		}
 	}
+}
+
+// TestOnAnEngineThatRuns: the report is the same, and what was compiled for it is
+// at hand for who puts the policy in charge.
+func TestOnAnEngineThatRuns(t *testing.T) {
+	c := &counting{}
+	e, err := engine.New(t.Context(), engine.Config{Compiler: c, Log: func(string, int, string) { t.Error("the engine's log is told") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	adaptive, _ := plugins.Lookup("adaptive")
+	for _, wasm := range [][]byte{adaptive, Guest(Hook("on_timeout", Unreachable())).Bytes(), nil} {
+		if a, b := run(t, Input{Wasm: wasm}), run(t, Input{Wasm: wasm, On: e}); jsonText(t, a) != jsonText(t, b) {
+			t.Errorf("%s\nand on an engine that runs\n%s", jsonText(t, a), jsonText(t, b))
+		}
+	}
+	before := c.compiled
+	p, err := e.Load(t.Context(), engine.Source{Name: "guest", Wasm: adaptive})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if c.compiled != before || before != 2 {
+		t.Errorf("compiled %d times, and %d for two reports", c.compiled-before, before)
+	}
+}
+
+// counting leaves it to the engine to compile.
+type counting struct{ compiled int }
+
+func (*counting) Dir() string { return "" }
+
+func (c *counting) Compile(context.Context, []byte) (func(), time.Duration, error) {
+	c.compiled++
+	return func() {}, 0, nil
 }
 
 func TestRefusals(t *testing.T) {

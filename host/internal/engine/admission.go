@@ -63,7 +63,7 @@ func (e *Engine) Load(ctx context.Context, src Source) (*Policy, error) {
 	if p != nil {
 		p.flush()
 	} else {
-		e.emit(src.Name, a.world.log.take(0))
+		emit(e.log(&src), src.Name, a.world.log.take(0))
 	}
 	if err != nil {
 		return nil, err
@@ -72,21 +72,29 @@ func (e *Engine) Load(ctx context.Context, src Source) (*Policy, error) {
 }
 
 // charge admits a module at the cost of its owner.
-func (e *Engine) charge(ctx context.Context, a *admission) (*Policy, error) {
+func (e *Engine) charge(ctx context.Context, a *admission) (p *Policy, err error) {
+	err = e.charged(ctx, a, func() (err error) {
+		p, err = e.admit(a)
+		return err
+	})
+	return p, err
+}
+
+// charged does what the owner of a module pays for.
+func (e *Engine) charged(ctx context.Context, a *admission, do func() error) error {
 	loading, end, err := e.begin(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer end()
 	a.ctx = loading
 	q := a.source.Quota
 	if err := q.enter(loading); err != nil {
-		return nil, a.ended(ctx, overQuota(a.source.Name, err))
+		return a.ended(ctx, overQuota(a.source.Name, err))
 	}
 	w := startWatch()
 	defer func() { q.leave(w.stop() + a.elsewhere) }()
-	p, err := e.admit(a)
-	return p, a.ended(ctx, err)
+	return a.ended(ctx, do())
 }
 
 // ended tells a load that ctx or the engine has ended from one that failed of
@@ -147,6 +155,9 @@ func findCode(a *admission) error {
 		return err
 	}
 	made := &code{key: key, digest: hexDigest(key)}
+	if in := a.source.Inspected; in != nil && in.key == key && in.engine == a.engine {
+		a.module, a.linked = in.Module, in.linked
+	}
 	a.code = made
 	if err := walk(a.source.Name, codeSteps(), a); err != nil {
 		a.code, made = nil, nil
@@ -160,12 +171,18 @@ func findCode(a *admission) error {
 // passGate reads the module, and refuses what is no policy or a danger to the
 // compiler.
 func passGate(a *admission) (err error) {
+	if a.module != nil {
+		return nil // it has passed
+	}
 	a.module, err = gate.Check(a.source.Wasm, a.engine.cfg.limits(), a.engine.contract)
 	return err
 }
 
 // passMeter makes the module pay for what it runs, and gives it an entry.
 func passMeter(a *admission) (err error) {
+	if a.linked.wasm != nil {
+		return nil // it has passed
+	}
 	a.linked, err = a.engine.meter(a.module)
 	return err
 }

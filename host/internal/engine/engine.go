@@ -198,12 +198,20 @@ func (e *Engine) disown(p *Policy) {
 	delete(e.policies, p)
 }
 
-// emit hands lines to the configured log. No lock may be held.
-func (e *Engine) emit(module string, lines []line) {
-	if e.cfg.Log == nil {
+// log returns who takes what a policy says; nil: nobody.
+func (e *Engine) log(src *Source) func(module string, level int, msg string) {
+	if src.Log != nil {
+		return src.Log
+	}
+	return e.cfg.Log
+}
+
+// emit hands lines to a log. No lock may be held.
+func emit(log func(module string, level int, msg string), module string, lines []line) {
+	if log == nil {
 		return
 	}
 	for _, l := range lines {
-		e.cfg.Log(module, l.level, l.text)
+		log(module, l.level, l.text)
 	}
 }

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"context"
+	"crypto/sha256"
+
 	"idlehost/host/internal/engine/gate"
 	"idlehost/host/internal/policy"
 )
@@ -11,20 +14,36 @@ type Inspection struct {
 	// Metered is how many bytes are compiled: the module's without custom
 	// sections, what pays for fuel, and the host's entry.
 	Metered int
+
+	// What Load need not do again for the same bytes.
+	key    [sha256.Size]byte
+	engine *Engine
+	linked linked
 }
 
 // Inspect takes a module through the gate and the meter, as Load does before
-// it compiles. The error is a *FaultError with a *gate.Refusal in its chain.
-func (e *Engine) Inspect(name string, wasm []byte) (Inspection, error) {
-	m, err := gate.Check(wasm, e.cfg.limits(), e.contract)
-	if err != nil {
-		return Inspection{}, &FaultError{Policy: name, Step: "gate", Fault: faultOf(err, policy.FaultRefused), Err: err}
+// it compiles, at the cost of src.Quota. The error is a *FaultError, unless ctx
+// ended or the engine is closed; what refuses the module is a *gate.Refusal in
+// its chain. Load spares itself the work where the Inspection is its source's.
+func (e *Engine) Inspect(ctx context.Context, src Source) (*Inspection, error) {
+	a := &admission{engine: e, source: src}
+	var in *Inspection
+	err := e.charged(ctx, a, func() (err error) {
+		in, err = a.inspect()
+		return err
+	})
+	return in, err
+}
+
+func (a *admission) inspect() (*Inspection, error) {
+	steps := []step[*admission]{{"gate", policy.FaultRefused, passGate}, {"meter", policy.FaultCompile, passMeter}}
+	if err := walk(a.source.Name, steps, a); err != nil {
+		return nil, err
 	}
-	l, err := e.meter(m)
-	if err != nil {
-		return Inspection{}, &FaultError{Policy: name, Step: "meter", Fault: policy.FaultCompile, Err: err}
-	}
-	return Inspection{Module: m, Metered: len(l.wasm)}, nil
+	return &Inspection{
+		Module: a.module, Metered: len(a.linked.wasm),
+		key: sha256.Sum256(a.source.Wasm), engine: a.engine, linked: a.linked,
+	}, nil
 }
 
 // Budgets is the fuel that guests are given, in units.

@@ -18,6 +18,7 @@ type Policy struct {
 	code        *code
 	name        string
 	params      []byte
+	log         func(module string, level int, msg string) // nil: nobody listens
 	memoryBytes uint64
 	seed        uint64 // of initialisation, from the digest
 	place       uint32 // of its desk
@@ -57,7 +58,7 @@ func newPolicy(a *admission) *Policy {
 	seed := binary.LittleEndian.Uint64(a.code.key[:])
 	return &Policy{
 		engine: a.engine, code: a.code,
-		name: a.source.Name, params: a.params,
+		name: a.source.Name, params: a.params, log: a.engine.log(&a.source),
 		memoryBytes: uint64(a.pages()) * pageBytes,
 		seed:        seed,
 		place:       a.engine.loaded.Add(1),
@@ -90,7 +91,7 @@ func (p *Policy) Digest() string { return p.code.digest }
 func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
 	r, fault, lines := p.decide(ask)
 	if lines != nil {
-		p.engine.emit(p.name, lines)
+		emit(p.log, p.name, lines)
 	}
 	if fault != policy.FaultNone || ask.Event.Kind == uint8(abi.KindClose) {
 		return policy.Verdict{}, fault
@@ -258,5 +259,5 @@ func (p *Policy) flush() {
 	p.mu.Lock()
 	lines := p.world.log.take(0)
 	p.mu.Unlock()
-	p.engine.emit(p.name, lines)
+	emit(p.log, p.name, lines)
 }

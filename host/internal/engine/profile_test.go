@@ -3,7 +3,9 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"idlehost/host/internal/engine/gate"
 	. "idlehost/host/internal/engine/wasmtest"
@@ -41,14 +43,14 @@ func TestProfile(t *testing.T) {
 func TestInspect(t *testing.T) {
 	e := newEngine(t, Config{ModuleBytes: 1000})
 	wasm := Guest().Bytes()
-	in, err := e.Inspect("guest", wasm)
+	in, err := e.Inspect(t.Context(), Source{Name: "guest", Wasm: wasm})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(in.Module.Exports()) != 5 || in.Metered <= len(wasm) {
 		t.Errorf("%d exports, %d bytes metered of %d", len(in.Module.Exports()), in.Metered, len(wasm))
 	}
-	_, err = e.Inspect("guest", append(wasm, make([]byte, 1000)...))
+	_, err = e.Inspect(t.Context(), Source{Name: "guest", Wasm: append(wasm, make([]byte, 1000)...)})
 	wantError(t, err, policy.FaultRefused, `policy "guest": gate: module at offset 0x0: has `)
 	var r *gate.Refusal
 	if !errors.As(err, &r) || r.Limit != 1000 {
@@ -56,5 +58,58 @@ func TestInspect(t *testing.T) {
 	}
 	if b := e.Budgets(); b != (Budgets{Call: 400_000, Configure: 5_000_000, Init: 5_000_000, PerSecond: 50_000_000}) {
 		t.Errorf("budgets %+v", b)
+	}
+}
+
+// TestInspectIsPaidFor, by whoever uploads what is refused.
+func TestInspectIsPaidFor(t *testing.T) {
+	e := newEngine(t, Config{})
+	q := NewQuota(QuotaConfig{LoadSaved: time.Nanosecond, LoadPerSecond: time.Microsecond})
+	if _, err := e.Inspect(t.Context(), owned(q, []byte("no module"))); !errors.As(err, new(*gate.Refusal)) {
+		t.Fatal(err)
+	}
+	_, err := e.Inspect(t.Context(), owned(q, tiny().Bytes()))
+	wantRate(t, err)
+}
+
+// TestInspectedIsNotLookedAtAgain, and nothing else is taken for it.
+func TestInspectedIsNotLookedAtAgain(t *testing.T) {
+	e := newEngine(t, Config{})
+	src := source(tiny().Bytes())
+	in, err := e.Inspect(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := source([]byte("no module"))
+	other.Inspected = in
+	_, err = e.Load(t.Context(), other)
+	wantError(t, err, policy.FaultRefused, "gate: ")
+	elsewhere := newEngine(t, Config{ModuleBytes: 10})
+	other = src
+	other.Inspected = in
+	_, err = elsewhere.Load(t.Context(), other)
+	wantError(t, err, policy.FaultRefused, "gate: ")
+
+	src.Inspected = in
+	*in.Module = gate.Module{} // as it would not be after another look
+	p := load(t, e, src)
+	if p.code.pages != 0 {
+		t.Error("was looked at again")
+	}
+	shut(t, p)
+}
+
+// TestSourceLog takes the lines of one policy, and no other's.
+func TestSourceLog(t *testing.T) {
+	var all, one []string
+	e := newEngine(t, Config{Log: func(name string, _ int, text string) { all = append(all, name+": "+text) }})
+	src := source(Guest(Hook("on_timeout", Unreachable())).Bytes())
+	for _, name := range []string{"theirs", "its own"} {
+		src.Name = name
+		load(t, e, src).Decide(at(abi.KindTimeout, 0))
+		src.Log = func(name string, _ int, text string) { one = append(one, name+": "+text) }
+	}
+	if len(all) == 0 || len(one) == 0 || !strings.HasPrefix(all[0], "theirs: ") || !strings.HasPrefix(one[0], "its own: ") || len(all) != len(one) {
+		t.Errorf("everybody's log has %q, its own %q", all, one)
 	}
 }

@@ -27,6 +27,12 @@ type Source struct {
 	// Quota is what the owner may use; nil: the policy has a fuel rate of its
 	// own, and may be loaded as often as anybody likes.
 	Quota *Quota
+	// Inspected is what Inspect has returned for Wasm; nil, or what it returned
+	// for anything else: the module is looked at.
+	Inspected *Inspection
+	// Log takes what this policy says, in place of Config.Log. nil: that one
+	// does.
+	Log func(module string, level int, msg string)
 }
 
 // paramBytes bounds what configure is given.
