@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -193,6 +194,15 @@ func (e *edge) close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// forget gives up the homes of a member that has been dismissed.
+func (e *edge) forget(m *member) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range slices.Concat(e.fronts, e.retired) {
+		f.homes.Delete(m)
+	}
 }
 
 // lines tells a person what is listened on.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -97,7 +98,7 @@ func (m *member) site(g *ground, s *standing) *httpproxy.Site {
 		return site
 	}
 	group, err := m.group(s, list)
-	if err != nil {
+	if err != nil && !errors.Is(err, errClosed) {
 		m.app.logger.Error("upstreams not usable", "tenant", m.name, "listener", g.listener.Name, "error", err)
 	}
 	site.Upstream = group
@@ -136,6 +137,9 @@ func groupKey(s *standing, targets []string) string {
 	return key
 }
 
+// errClosed is why a member that has been dismissed makes no more connections.
+var errClosed = errors.New("the tenant is closed")
+
 // group returns the group of a list of targets.
 func (m *member) group(s *standing, targets []string) (*upstream.Group, error) {
 	key := groupKey(s, targets)
@@ -143,6 +147,9 @@ func (m *member) group(s *standing, targets []string) (*upstream.Group, error) {
 	defer m.mu.Unlock()
 	if g := m.groups[key]; g != nil {
 		return g, nil
+	}
+	if m.closed {
+		return nil, errClosed
 	}
 	trust, err := trust(s.config)
 	if err != nil {

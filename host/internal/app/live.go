@@ -162,6 +162,7 @@ func (r live) Remove(_ context.Context, name string) error {
 		m.settle(&next, nil)
 		return nil
 	}
+	m.forget()
 	r.a.dismissLocked(m)
 	return nil
 }
@@ -170,11 +171,24 @@ func (r live) Remove(_ context.Context, name string) error {
 // background.
 func (a *App) dismissLocked(m *member) {
 	a.members.roster.Remove(m.name)
+	close(m.gone)
 	a.farewells.Go(func() {
 		a.farewell(m)
-		a.lines.Forget(m.name)
-		a.metrics.Forget(m.name)
+		a.edge.forget(m)
+		a.forgetName(m.name)
 	})
+}
+
+// forgetName gives up what is kept by a tenant's name, unless another has got
+// it meanwhile.
+func (a *App) forgetName(name string) {
+	a.members.change.Lock()
+	defer a.members.change.Unlock()
+	if a.members.get(name) != nil {
+		return
+	}
+	a.lines.Forget(name)
+	a.metrics.Forget(name)
 }
 
 // farewell ends a member's connections: idle ones at once, the others after

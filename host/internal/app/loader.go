@@ -77,16 +77,24 @@ func (m *member) stored(ctx context.Context, digest string) ([]byte, error) {
 // processors to those who serve requests.
 const loadsAtOnce = 2
 
-// states keeps learned state in the store.
-type states struct{ app *App }
+// states keeps what a member's policies learn in the store.
+type states struct{ m *member }
 
 // states returns where learned state is kept; nil: by the tenants, while they
 // live.
-func (a *App) states() tenant.States {
-	if a.store == nil {
+func (m *member) states() tenant.States {
+	if m.app.store == nil {
 		return nil
 	}
-	return states{a}
+	return states{m}
+}
+
+// forget lets nothing be kept any more that the member's policies have learned:
+// its name may be another tenant's by then.
+func (m *member) forget() {
+	m.remembering.Lock()
+	defer m.remembering.Unlock()
+	m.forgotten = true
 }
 
 // PutState keeps what a version of a tenant has learned.
@@ -94,14 +102,19 @@ func (s states) PutState(name, digest string, st tenant.State) error {
 	if len(st.Bytes) == 0 {
 		return nil
 	}
-	return s.app.store.PutState(context.Background(), name, digest, store.State{Format: st.Format, Bytes: st.Bytes})
+	s.m.remembering.RLock()
+	defer s.m.remembering.RUnlock()
+	if s.m.forgotten {
+		return nil
+	}
+	return s.m.app.store.PutState(context.Background(), name, digest, store.State{Format: st.Format, Bytes: st.Bytes})
 }
 
 // State returns it; false: there is none.
 func (s states) State(name, digest string) (tenant.State, bool) {
-	st, err := s.app.store.State(context.Background(), name, digest)
+	st, err := s.m.app.store.State(context.Background(), name, digest)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		s.app.logger.Warn("learned state not read", "tenant", name, "policy", tenant.Short(digest), "error", err)
+		s.m.app.logger.Warn("learned state not read", "tenant", name, "policy", tenant.Short(digest), "error", err)
 	}
 	return tenant.State{Format: st.Format, Bytes: st.Bytes}, err == nil
 }

@@ -27,9 +27,17 @@ type member struct {
 	// standing is replaced as a whole, by who holds members.change.
 	standing atomic.Pointer[standing]
 
+	gone chan struct{} // closed when it is dismissed
+
+	// remembering is held, for reading, while something learned is put into
+	// the store; guards the following.
+	remembering sync.RWMutex
+	forgotten   bool // the store has it no more: what it learned is nobody's
+
 	mu     sync.Mutex // guards the following
 	groups groups     // its upstreams, those in use
 	tried  *tried     // loaded for a step that is about to be taken
+	closed bool
 }
 
 // standing is what holds of a member.
@@ -53,11 +61,11 @@ const upstreamsKept = 256
 
 // newMember returns a member that the native policy governs.
 func (a *App) newMember(name string, s *standing) *member {
-	m := &member{app: a, name: name, groups: groups{}, quota: engine.NewQuota(engine.QuotaConfig{FuelPerSecond: s.spec.Limits.FuelPerSecond})}
+	m := &member{app: a, name: name, groups: groups{}, gone: make(chan struct{}), quota: engine.NewQuota(engine.QuotaConfig{FuelPerSecond: s.spec.Limits.FuelPerSecond})}
 	m.standing.Store(s)
 	m.tenant = tenant.New(tenant.Config{
 		Name: name, Logger: a.logger, Remedies: &s.remedies,
-		Loader: loader{m}, States: a.states(), Gate: a.gate,
+		Loader: loader{m}, States: m.states(), Gate: a.gate,
 		Worth: s.config.Timeouts.Worth.D(), Shadowed: m.shadowed,
 	})
 	c := s.config
@@ -124,6 +132,9 @@ func (m *member) shadowed(ask *policy.Ask, _, shadow policy.Verdict) {
 
 // close ends all that the member has. Its connections must have ended.
 func (m *member) close() error {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
 	m.dropTried()
 	m.mu.Lock()
 	for _, g := range m.groups {

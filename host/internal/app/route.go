@@ -45,6 +45,11 @@ func (f *front) at(m *member) proxy.Tenant {
 	h, ok := f.homes.Load(m)
 	if !ok {
 		h, _ = f.homes.LoadOrStore(m, &home{front: f, member: m})
+		select {
+		case <-m.gone: // edge.forget may have been here before
+			f.homes.Delete(m)
+		default:
+		}
 	}
 	return proxy.Tenant{Account: m.accepted, Home: h.(*home)}
 }

@@ -57,6 +57,8 @@ func (r live) Decisions(ctx context.Context, name string, send func(api.Decision
 			return ctx.Err()
 		case <-r.a.life.Done():
 			return nil
+		case <-m.gone: // what follows is another tenant's, of the same name
+			return nil
 		case d := <-decisions:
 			if err := send(m.decision(&d)); err != nil {
 				return err

@@ -17,10 +17,16 @@ type tried struct {
 // triedFor is how long it is kept for the step that it was loaded for.
 const triedFor = 10 * time.Second
 
-// keepTried keeps a guest until takeTried, another, or triedFor has passed.
+// keepTried keeps a guest until takeTried, another, or triedFor has passed. A
+// member that is closed keeps none.
 func (m *member) keepTried(r store.Release, g *guest) {
 	t := &tried{release: r, guest: g}
 	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		g.Close()
+		return
+	}
 	old := m.tried
 	m.tried = t
 	t.expiry = time.AfterFunc(triedFor, func() { m.expireTried(t) })
