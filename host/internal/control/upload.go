@@ -104,13 +104,14 @@ func (c *Control) checkUpload(tenant string, u api.Upload) error {
 
 // admit has a module that the host does not know checked, and puts it into the
 // store either way, where its grace begins anew: it is not swept before a
-// version names it.
+// version names it. Other tenants that upload the same are shown the report of
+// this check: it calls the module by its digest, not as this tenant does.
 func (c *Control) admit(ctx context.Context, tenant string, v store.Version, wasm []byte) (known bool, err error) {
 	p, err := c.store.Policy(ctx, v.Digest)
 	known = err == nil
 	if errors.Is(err, store.ErrNotFound) {
 		p = &store.Policy{Digest: v.Digest, Size: len(wasm), Added: c.now()}
-		p.Report, err = c.checkModule(ctx, tenant, v.Name, wasm)
+		p.Report, err = c.checkModule(ctx, tenant, short(v.Digest), wasm)
 		if err != nil {
 			return false, err
 		}
