@@ -40,7 +40,8 @@ type Control struct {
 	claims   claims
 	lines    lines
 	checking chan struct{} // holds an element for each check under way
-	refusals refusals
+	refusals allowances
+	changes  allowances
 
 	stopping context.Context // done from Close on
 	stop     context.CancelFunc
@@ -60,6 +61,8 @@ func New(cfg Config) *Control {
 	c := &Control{
 		store: cfg.Store, runtime: cfg.Runtime, now: cfg.Now, logger: cfg.Logger,
 		checking: make(chan struct{}, maxChecks),
+		refusals: allowances{burst: refusalBurst, every: refusalEvery},
+		changes:  allowances{burst: changeBurst, every: changeEvery},
 	}
 	if c.now == nil {
 		c.now = time.Now

@@ -77,6 +77,9 @@ func (c *Control) PutKeys(ctx context.Context, who api.Actor, tenant string, k a
 	} else if err != nil {
 		return c.Keys(ctx, tenant)
 	}
+	if err := c.mayChange(who, tenant); err != nil {
+		return nil, err
+	}
 	if err := c.keep(ctx, who, s); err != nil {
 		return nil, err
 	}
@@ -86,6 +89,8 @@ func (c *Control) PutKeys(ctx context.Context, who api.Actor, tenant string, k a
 		return store.Entry{At: t.Changed, Actor: who.Name, Tenant: tenant, Action: "keys.change", Detail: detail}, err
 	})
 	switch {
+	case err == nil:
+		c.changed(who, tenant)
 	case errors.Is(err, errUnchanged):
 	case errors.Is(err, store.ErrNotFound):
 		return nil, noTenant(tenant)

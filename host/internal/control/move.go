@@ -24,6 +24,8 @@ type moved struct {
 	// try is what must load before this may be kept; nil: nothing that was not
 	// in charge already.
 	try *store.Release
+	// back says that it takes something back.
+	back bool
 }
 
 // shadow asks a version beside the active one; of no digest, it ends that.
@@ -36,7 +38,7 @@ func shadow(s api.Step) move {
 			}
 			old := r.Shadow.Digest
 			r.Shadow = nil
-			return moved{action: "rollout.shadow", digest: old, detail: "ended"}, nil
+			return moved{action: "rollout.shadow", digest: old, detail: "ended", back: true}, nil
 		}
 		v, err := version(t, s.Digest)
 		if err != nil {
@@ -173,13 +175,13 @@ func revert(digest, reason string, now time.Time) move {
 func takeBack(t *store.Tenant, v store.Verdict, action string) moved {
 	endCanary(&t.Rollout)
 	t.Rollout.Verdict = &v
-	return moved{action: action, digest: v.Digest, detail: strings.TrimSuffix("canary: "+v.Reason, ": ")}
+	return moved{action: action, digest: v.Digest, detail: strings.TrimSuffix("canary: "+v.Reason, ": "), back: true}
 }
 
 // goBack puts the release that was active before in charge, or the host's own.
 func goBack(t *store.Tenant, reason string) moved {
 	r := &t.Rollout
-	m := moved{action: "rollout.rollback", digest: r.Active.Digest, detail: "back to the host's own policy"}
+	m := moved{action: "rollout.rollback", digest: r.Active.Digest, detail: "back to the host's own policy", back: true}
 	r.Active = nil
 	if len(r.Past) > 0 {
 		last := r.Past[0]

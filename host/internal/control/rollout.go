@@ -127,6 +127,11 @@ func (c *Control) roll(ctx context.Context, who api.Actor, tenant string, pre ap
 	if err != nil {
 		return nil, err
 	}
+	if !planned.back {
+		if err := c.mayChange(who, tenant); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.try(ctx, tenant, planned.try); err != nil {
 		return nil, err
 	}
@@ -179,6 +184,9 @@ func (c *Control) keepMove(ctx context.Context, who api.Actor, tenant string, pr
 		}, nil
 	})
 	switch {
+	case err == nil:
+		c.changed(who, tenant)
+		return nil
 	case errors.Is(err, errUnchanged):
 		return nil
 	case errors.Is(err, store.ErrNotFound):

@@ -268,6 +268,7 @@ func (c *Control) DeleteTenant(ctx context.Context, who api.Actor, name string, 
 		return kept(err, "delete tenant "+name)
 	}
 	c.refusals.forget(name)
+	c.changes.forget(name)
 	return c.enforce(ctx, name)
 }
 

@@ -101,6 +101,9 @@ func (c *Control) CreateToken(ctx context.Context, who api.Actor, tenant string,
 	if c.store == nil {
 		return nil, noStore()
 	}
+	if err := c.mayChange(who, tenant); err != nil {
+		return nil, err
+	}
 	leave, err := c.rooms.enter(ctx, tenant) // tokens are counted
 	if err != nil {
 		return nil, err
@@ -168,6 +171,7 @@ func (c *Control) addToken(ctx context.Context, who api.Actor, tenant string, n 
 		case err != nil:
 			return nil, kept(err, "keep a token")
 		}
+		c.changed(who, tenant)
 		shown := showToken(t)
 		shown.Secret = tokenText(t.ID, secret)
 		return &shown, nil

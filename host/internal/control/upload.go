@@ -58,6 +58,9 @@ func (c *Control) Upload(ctx context.Context, who api.Actor, tenant string, u ap
 	if err := c.checkUpload(tenant, u); err != nil {
 		return nil, false, err
 	}
+	if err := c.mayChange(who, tenant); err != nil {
+		return nil, false, err
+	}
 	v := store.Version{Digest: digestOf(u.Wasm), Name: u.Name, By: who.Name}
 	if v.Name == "" {
 		v.Name = short(v.Digest)
@@ -79,6 +82,9 @@ func (c *Control) Upload(ctx context.Context, who api.Actor, tenant string, u ap
 	created, err = c.addVersion(ctx, tenant, v, signer)
 	if err != nil {
 		return nil, false, err
+	}
+	if created {
+		c.changed(who, tenant)
 	}
 	p, err = c.Policy(ctx, tenant, v.Digest)
 	if err != nil {
