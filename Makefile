@@ -11,7 +11,7 @@ SOAK     := 1000000
 
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-.PHONY: help build plugins generate test check fuzz bench bench-table bench-isolation bench-park bench-scale bench-peers bench-peers-table soak
+.PHONY: help build plugins generate test check fuzz bench bench-table bench-isolation bench-park bench-scale bench-tenants bench-peers bench-peers-table soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,10 @@ bench-park: ## what the readiness to park costs busy connections
 
 bench-scale: ## many idle connections: memory, deadlines at once, waking at once
 	$(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 10m ./host/bench/scale
+
+bench-tenants: ## 10,000 tenants: memory, start, cold and warm requests; from an upload to its being in force
+	$(GO) test -run '^$$' -bench Many -benchtime 1x -timeout 30m ./host/bench/tenants
+	$(GO) test -run '^$$' -bench Upload -benchtime 15x -timeout 30m ./host/bench/tenants
 
 bench-peers: ## idle connections and requests beside net/http, Caddy, nginx and HAProxy
 	sh host/bench/peers/install.sh

@@ -27,7 +27,8 @@ import (
 //     lines;
 //   - "go run ./host" is the program that the test has built, with the
 //     documented default addresses made explicit;
-//   - the ports of 127.0.0.1 are replaced by free ones, in the output back.
+//   - the ports of 127.0.0.1 are replaced by free ones, in the output back;
+//     the client commands find theirs in HOST_SERVER.
 func TestREADME(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -43,7 +44,7 @@ func TestREADME(t *testing.T) {
 	}
 	for _, b := range blocks {
 		t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) {
-			for _, tool := range []string{"sh", "curl", "clang"} {
+			for _, tool := range []string{"sh", "curl", "clang", "minisign"} {
 				if slices.ContainsFunc(b.lines, func(l string) bool { return strings.HasPrefix(l, "$ "+tool+" ") }) {
 					hosttest.Tool(t, tool)
 				}
@@ -196,8 +197,9 @@ func splitLines(text string) []string {
 }
 
 var (
-	port  = regexp.MustCompile(`127\.0\.0\.1:([0-9]+)`)
-	serve = regexp.MustCompile(`go run ./host( --| &|$)`)
+	port    = regexp.MustCompile(`127\.0\.0\.1:([0-9]+)`)
+	serve   = regexp.MustCompile(`go run ./host( --| &|$)`)
+	clients = regexp.MustCompile(`(go run ./host (tenant|policy|conns|audit) )`)
 )
 
 // translate makes a documented command one that can run beside others.
@@ -209,6 +211,7 @@ func (s *session) translate(command string) string {
 			}
 		}
 	}
+	command = clients.ReplaceAllString(command, "env HOST_SERVER=http://127.0.0.1:9900 $1")
 	command = strings.ReplaceAll(command, "go run ./host", s.program)
 	return port.ReplaceAllStringFunc(command, func(address string) string {
 		documented := strings.TrimPrefix(address, "127.0.0.1:")

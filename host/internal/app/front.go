@@ -132,11 +132,11 @@ func (f *front) whither() string {
 	l := f.ground.Load().listener
 	switch l.TenantBy {
 	case "sni":
-		return "the tenant of the server name" + f.others()
+		return "the tenant whose server name is asked for" + f.others()
 	case "host":
-		return "the tenant of the host" + f.others()
+		return "the tenant whose host is asked for" + f.others()
 	case "destination":
-		return "the tenant of the destination" + f.others()
+		return "the tenant whose destination the PROXY protocol names" + f.others()
 	}
 	m := f.app.members.get(l.Tenant)
 	if m == nil {
