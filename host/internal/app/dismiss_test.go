@@ -109,7 +109,7 @@ func TestADismissedTenantLeavesNothing(t *testing.T) {
 func mustLoad(t *testing.T, m *member, digest string) *guest {
 	t.Helper()
 	v := tenant.Version{Digest: digest}
-	g, err := m.load(t.Context(), v, m.tenant.Heritage(v))
+	g, err := m.load(t.Context(), v, nil, m.tenant.Heritage(v))
 	if err != nil {
 		t.Fatal(err)
 	}
