@@ -16,13 +16,14 @@ import (
 	"time"
 )
 
-// certificate is a self-signed one for 127.0.0.1, in files.
+// certificate is a self-signed one for 127.0.0.1 and perhaps other names, in
+// files.
 type certificate struct {
 	cert, key string
 	pool      *x509.CertPool
 }
 
-func newCertificate(t *testing.T) certificate {
+func newCertificate(t *testing.T, names ...string) certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -33,7 +34,7 @@ func newCertificate(t *testing.T) certificate {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:    append([]string{"localhost"}, names...), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
 	if err != nil {

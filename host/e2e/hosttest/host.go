@@ -17,8 +17,9 @@ import (
 // Host is a running host.
 type Host struct {
 	*Process
-	Addr  string // host:port of the first listener
-	Admin string // URL without a path
+	Addr  string   // host:port of the first listener
+	Addrs []string // host:port of every listener
+	Admin string   // URL without a path
 }
 
 var address = regexp.MustCompile(`\b127\.0\.0\.1:[0-9]+`)
@@ -32,17 +33,20 @@ func StartHost(t testing.TB, program string, args ...string) *Host {
 		base = append(base, "--listen", "127.0.0.1:0")
 	}
 	h := &Host{Process: Start(t, program, append(base, args...)...)}
-	line := h.Line(t, "admin http://")
-	h.Admin = line[strings.Index(line, "http://"):]
+	line := h.Line(t, "admin http", "://")
+	h.Admin = strings.TrimPrefix(line, "admin ")
 	for _, l := range h.Lines() {
-		if a := address.FindString(l); a != "" && !strings.HasPrefix(l, "admin ") {
-			h.Addr = a
-			break
+		if strings.HasPrefix(l, "admin ") {
+			break // what the log says of addresses is something else
+		}
+		if a := address.FindString(l); a != "" {
+			h.Addrs = append(h.Addrs, a)
 		}
 	}
-	if h.Addr == "" {
+	if len(h.Addrs) == 0 {
 		t.Fatalf("no line tells where the host listens:\n%s", h.tail(20))
 	}
+	h.Addr = h.Addrs[0]
 	return h
 }
 
