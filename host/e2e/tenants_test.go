@@ -146,7 +146,7 @@ func TestTenantBySNI(t *testing.T) {
 	h, _ := startTown(t, clearAndTLS(cert))
 	for _, version := range []string{"--http1.1", "--http2"} {
 		b := newBrowser(t, h.Addrs[1], "--cacert", cert.cert, version)
-		if got := b.visit("https", "a.example", "b.example", "else.example"); got != "a +b +house" {
+		if got := b.visit("https", "a.example", "b.example", "else.example"); got != "a b house" {
 			t.Errorf("%s: %s", version, got)
 		}
 		// The name of the handshake is one tenant's, that of the request
