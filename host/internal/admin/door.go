@@ -73,24 +73,29 @@ func (d *door) Authenticate(r *http.Request) (api.Actor, error) {
 	return api.Actor{Operator: true, Name: "loopback"}, nil
 }
 
-// byToken looks at the token only if its sender has not failed too often.
+// byToken looks at tokens of the configuration only if their sender has not
+// failed too often: people have chosen them. Stored ones are looked at in any
+// case, since nobody guesses 256 bits: otherwise one who sends rubbish would
+// lock out everybody behind the same address.
 func (d *door) byToken(r *http.Request) (api.Actor, error) {
 	now, from := time.Now(), peerOf(r.RemoteAddr)
-	if wait := d.failures.Wait(now, from); wait > 0 {
+	wait := d.failures.Wait(now, from)
+	who, err := d.bearer(r, wait == 0)
+	if p, ok := errors.AsType[*api.Problem](err); !ok || p.Status != http.StatusUnauthorized {
+		return who, err
+	}
+	if wait > 0 {
 		p := api.NewProblem(api.KindRate, "too many wrong tokens from this address")
 		p.RetryAfter = wait
 		return api.Actor{}, p
 	}
-	who, err := d.bearer(r)
-	if p, ok := errors.AsType[*api.Problem](err); ok && p.Status == http.StatusUnauthorized {
-		d.failures.Take(now, from)
-		err = api.NewProblem(api.KindUnauthorized, "the token is wrong, has expired or was revoked")
-	}
-	return who, err
+	d.failures.Take(now, from)
+	return api.Actor{}, api.NewProblem(api.KindUnauthorized, "the token is wrong, has expired or was revoked")
 }
 
-// bearer finds whose token it is (RFC 6750 section 2.1).
-func (d *door) bearer(r *http.Request) (api.Actor, error) {
+// bearer finds whose token it is (RFC 6750 section 2.1); mayGuess says that it
+// may be one of the configuration.
+func (d *door) bearer(r *http.Request, mayGuess bool) (api.Actor, error) {
 	wrong := api.NewProblem(api.KindUnauthorized, "")
 	fields := r.Header.Values("Authorization")
 	scheme, token, _ := strings.Cut(fields[0], " ")
@@ -98,7 +103,7 @@ func (d *door) bearer(r *http.Request) (api.Actor, error) {
 	if len(fields) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
 		return api.Actor{}, wrong
 	}
-	if i := d.configured(token); i > 0 {
+	if i := d.configured(token); i > 0 && mayGuess {
 		return api.Actor{Operator: true, Name: fmt.Sprintf("configured token %d", i)}, nil
 	}
 	if d.bearers == nil {

@@ -142,7 +142,7 @@ func TestFailuresAreOfAPeer(t *testing.T) {
 			t.Errorf("%s: %s, want %s", address, got, want)
 		}
 	}
-	h := handler(Config{Bearers: someTokens, Closed: true, Metrics: metrics()})
+	h := handler(Config{Bearers: someTokens, Closed: true, Tokens: []string{token}, Metrics: metrics()})
 	try := func(from, auth string) int {
 		r := httptest.NewRequest("GET", "http://127.0.0.1/metrics", nil)
 		r.RemoteAddr = from
@@ -156,10 +156,15 @@ func TestFailuresAreOfAPeer(t *testing.T) {
 			t.Fatalf("failure %d: %d", i+1, got)
 		}
 	}
-	if got := try("[2001:db8::ffff]:1", "Bearer stored-operator"); got != 429 {
-		t.Errorf("the same network: %d", got)
+	for auth, want := range map[string]int{
+		"Bearer guess": 429, "Bearer " + token: 429, // which might be guessed
+		"Bearer stored-operator": 200, // which nobody guesses: who shares the network is not locked out
+	} {
+		if got := try("[2001:db8::ffff]:1", auth); got != want {
+			t.Errorf("the same network, %s: %d, want %d", auth, got, want)
+		}
 	}
-	if got := try("[2001:db8:0:1::1]:1", "Bearer stored-operator"); got != 200 {
+	if got := try("[2001:db8:0:1::1]:1", "Bearer "+token); got != 200 {
 		t.Errorf("another network: %d", got)
 	}
 	for range 2 * failuresAtOnce { // the store's fault is nobody's attempt

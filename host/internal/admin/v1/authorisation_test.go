@@ -158,12 +158,13 @@ func TestFailuresAreRationed(t *testing.T) {
 	for range 20 {
 		g.want(t, 401, ask{method: "GET", path: "/v1/whoami", token: "guess"})
 	}
-	for _, a := range []ask{{method: "GET", path: "/v1/whoami", token: "guess"}, {method: "GET", path: "/metrics", token: boss}} {
-		rec := g.do(t, ask{method: "GET", path: "/v1/whoami", token: a.token})
+	for _, path := range []string{"/v1/whoami", "/metrics"} {
+		rec := g.do(t, ask{method: "GET", path: path, token: "guess"})
 		if rec.Code != 429 || rec.Header().Get("Retry-After") != "1" {
-			t.Errorf("%s after 20 failures: %d, Retry-After %q", a.token, rec.Code, rec.Header().Get("Retry-After"))
+			t.Errorf("%s after 20 failures: %d, Retry-After %q", path, rec.Code, rec.Header().Get("Retry-After"))
 		}
 	}
+	g.want(t, 200, ask{method: "GET", path: "/v1/whoami", token: boss}) // who shares the address is not locked out
 	elsewhere := ask{method: "GET", path: "/v1/whoami", token: boss}.request()
 	elsewhere.RemoteAddr = "198.51.100.7:1000"
 	rec := httptest.NewRecorder()
