@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -35,8 +36,8 @@ const (
 // introduced lets every connection of the client begin with a header.
 func (r *rig) introduced(m mode, header string) {
 	tr := r.transport(m)
-	tr.Dial = func(network, addr string) (net.Conn, error) {
-		nc, err := net.Dial(network, addr)
+	tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil {
 			_, err = io.WriteString(nc, header)
 		}
