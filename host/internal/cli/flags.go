@@ -45,7 +45,7 @@ func newFlags() *flags {
 	operation := f.group("Operation")
 	operation.StringVar(&f.config, "config", "", "TOML `file` with everything, and more; flags override it")
 	operation.StringVar(&f.store, "store", "", "`directory` of tenants, their policies and rollouts; made where there is none")
-	operation.StringVar(&f.admin, "admin", "", "`address` of metrics and health, or \"off\" (default "+d.Admin.Address+")")
+	operation.StringVar(&f.admin, "admin", "", "`address` of metrics, health and the API of tenants, or \"off\" (default "+d.Admin.Address+")")
 	operation.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof on the admin address")
 	operation.StringVar(&f.logFormat, "log-format", "", "`text` or json (default "+d.Log.Format+")")
 	operation.StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error: the least `level` that is logged (default "+d.Log.Level+")")

@@ -87,7 +87,7 @@ func (p *push) step(cmd *cobra.Command) (*step, error) {
 		st.take = (*session).takeShadow
 	case canary:
 		if !(p.canary > 0 && p.canary <= 100) {
-			return nil, usagef("such as --canary 10", "--canary: %v is no percentage above 0", p.canary)
+			return nil, usagef("such as --canary 10", "--canary: %v is not above 0 and at most 100", p.canary)
 		}
 		st.take, st.Percent = (*session).takeCanary, p.canary
 	case p.promote:

@@ -104,7 +104,7 @@ func newShadow(r *remote) *cobra.Command {
 			"  host policy shadow --off",
 	}
 	cmd.Flags().StringArrayVar(&pairs, "plugin-config", nil, pluginConfigUsage)
-	cmd.Flags().BoolVar(&off, "off", false, "ask nobody beside")
+	cmd.Flags().BoolVar(&off, "off", false, "end the comparison")
 	cmd = r.stepCommand(cmd, &step{take: (*session).takeShadow}, &pairs, nil)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if off == (len(args) == 1) || len(args) > 1 {
@@ -130,7 +130,7 @@ func newCanary(r *remote) *cobra.Command {
 	cmd.Flags().StringArrayVar(&pairs, "plugin-config", nil, pluginConfigUsage)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !(st.Percent > 0 && st.Percent <= 100) {
-			return usagef("such as --percent 10", "--percent: %v is no percentage above 0", st.Percent)
+			return usagef("such as --percent 10", "--percent: %v is not above 0 and at most 100", st.Percent)
 		}
 		return nil
 	}
@@ -158,8 +158,8 @@ func newRollback(r *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback [VERSION]",
 		Short: "Take the canary back, else the version in charge",
-		Long: "Take the canary back if there is one; else put what was in charge before in charge\n" +
-			"again. With VERSION it is done only if that is the one to be taken back.\n" + aboutRemote,
+		Long: "Take the canary back if there is one, else go back to what was in charge before\n" +
+			"it. With VERSION it is done only if that is the one to be taken back.\n" + aboutRemote,
 		Example: "  host policy rollback --reason 'phones reconnect too often'",
 	}
 	cmd.Flags().StringVar(&st.Reason, "reason", "", "`text` for the audit log")

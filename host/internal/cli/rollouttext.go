@@ -20,9 +20,9 @@ func newPolicyShow(r *remote) *cobra.Command {
 		Use:   "show [VERSION]",
 		Short: "Show which versions are asked and how they do, or one version",
 		Long: "Show which versions are asked, by whom, and how they do: the share of their\n" +
-			"answers that are faults, and of their closes those whose client was back at once\n" +
-			"(EARLY) or whose next request came too late (LATE). With VERSION: what the host\n" +
-			"knows of that one.\n" + aboutRemote,
+			"answers that are faults, and of their closes those whose client was back so soon\n" +
+			"that keeping the connection would have paid (EARLY), or wanted it just after it\n" +
+			"was closed (LATE). With VERSION: what the host knows of that one.\n" + aboutRemote,
 		Example:           "  host policy show\n  host policy show 1a2b3c4d5e6f --json | jq .report.fuel",
 		Args:              atMost(1, "one version"),
 		ValidArgsFunction: r.completeVersions(),

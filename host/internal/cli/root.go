@@ -24,6 +24,8 @@ const examples = `  host
         tells whether the host takes a policy, and what it answers
   host --config host.toml
         does the same from a file; flags override it
+  host --store /var/lib/host
+        keeps tenants, who look after their own policies while it runs
   host policy push mine.wasm --canary 10
         has a running host ask a policy of yours for a tenth of the clients`
 
@@ -69,7 +71,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "see host --help"
+	hint := "see " + cmd.CommandPath() + " --help"
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"

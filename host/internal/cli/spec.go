@@ -35,9 +35,9 @@ func newSpecFlags(set *pflag.FlagSet) *specFlags {
 	set.DurationVar(&f.floor, "floor", 0, "the shortest deadline that its policies may set")
 	set.DurationVar(&f.ceiling, "ceiling", 0, "the longest one")
 	set.Float64Var(&g.Faults, "guard-faults", 0, "`margin`, in parts of one, by which a canary's fault rate may be worse; 0: 0.02, below 0: by nothing")
-	set.Float64Var(&g.EarlyCloses, "guard-early-closes", 0, "the same of closes whose client is back at once")
+	set.Float64Var(&g.EarlyCloses, "guard-early-closes", 0, "the same of closes whose client is back before holding its connection would have cost more")
 	set.Float64Var(&g.LateReturns, "guard-late-requests", 0, "the same of requests that come too late")
-	set.IntVar(&g.MinSamples, "guard-min-samples", 0, "`number` of answers that either side must have given")
+	set.IntVar(&g.MinSamples, "guard-min-samples", 0, "`number` of answers, or closes, that a canary must have made before that counts; 0: 100")
 	return f
 }
 

@@ -45,7 +45,7 @@ func newTokenCreate(r *remote, operators *bool) *cobra.Command {
 		Args: exactly(0, "no argument"),
 	}
 	cmd.Flags().StringVar(&name, "name", "", "what people call it")
-	cmd.Flags().StringVar(&expires, "expires", "", "how `long` it is good for: 12h, 90d (default: for ever)")
+	cmd.Flags().StringVar(&expires, "expires", "", "`time` for which it is good: 12h, 90d (default: for ever)")
 	cmd.RunE = r.run(func(s *session, _ []string) error {
 		if name == "" {
 			return usagef("such as --name ci", "the token needs a name")

@@ -64,7 +64,7 @@ func canary(s api.Step, now time.Time) move {
 	return func(t *store.Tenant) (moved, error) {
 		r := &t.Rollout
 		if s.Digest == "" && r.Canary == nil {
-			return moved{}, invalid("digest", "digest is missing, and there is no canary")
+			return moved{}, invalid("digest", "there is no canary: name a policy")
 		}
 		digest := s.Digest
 		if digest == "" {
