@@ -61,7 +61,7 @@ func (c *Control) Upload(ctx context.Context, who api.Actor, tenant string, u ap
 	if err := c.mayChange(who, tenant); err != nil {
 		return nil, false, err
 	}
-	v := store.Version{Digest: digestOf(u.Wasm), Name: u.Name, By: who.Name}
+	v := store.Version{Digest: digestOf(u.Wasm), Name: u.Name, Size: len(u.Wasm), By: who.Name}
 	if v.Name == "" {
 		v.Name = short(v.Digest)
 	}

@@ -79,6 +79,7 @@ type Guard struct {
 type Version struct {
 	Digest   string    `json:"digest"` // SHA-256 of the module, in lower-case hexadecimal
 	Name     string    `json:"name"`   // what people call it; need not be unique
+	Size     int       `json:"size"`   // of the module, in bytes
 	Uploaded time.Time `json:"uploaded"`
 	By       string    `json:"by"`                  // the actor
 	SignedBy string    `json:"signed_by,omitempty"` // the ID of a Key; empty: unsigned
