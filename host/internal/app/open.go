@@ -30,7 +30,7 @@ func (a *App) openStore(c *config.Config) error {
 func (a *App) takeControl(ctx context.Context) error {
 	a.control = control.New(control.Config{Store: a.store, Runtime: live{a}, Logger: a.logger})
 	a.api = v1.New(v1.Config{
-		Service: counted{a.control, a.metrics}, UploadBytes: moduleBytes, Rate: apiRate, Burst: apiBurst, Logger: a.logger,
+		Service: counted{a.control, a.metrics}, UploadBytes: moduleBytes, Rate: apiRate, Burst: apiBurst, TenantRate: tenantRate, TenantBurst: tenantBurst, Logger: a.logger,
 	})
 	return a.control.Start(ctx)
 }
@@ -41,4 +41,8 @@ func (a *App) takeControl(ctx context.Context) error {
 const (
 	apiRate  = 200
 	apiBurst = 400
+	// A tenant has less: a request that has its whole record read may take some
+	// milliseconds, and there are many tenants.
+	tenantRate  = 50
+	tenantBurst = 100
 )

@@ -120,7 +120,7 @@ func promote(s api.Step) move {
 		if r.Active != nil && !same(r.Active, rel) {
 			r.Past = slices.DeleteFunc(r.Past, func(p store.Release) bool { return same(&p, r.Active) })
 			r.Past = slices.Insert(r.Past, 0, *r.Active)
-			r.Past = r.Past[:min(len(r.Past), store.PastKept)]
+			r.Past = r.Past[:remembered(r.Past)]
 		}
 		r.Active, r.Verdict = rel, nil
 		v.Served = true
@@ -199,6 +199,25 @@ func goBack(t *store.Tenant, reason string) moved {
 		m.detail += ": " + reason
 	}
 	return m
+}
+
+// maxPastParams bounds the parameters of what was active, in bytes: a record is
+// read with every request of its tenant. The last release is kept with
+// whatever parameters it had.
+const maxPastParams = 16 << 10
+
+// remembered says how many of the releases that were active are kept.
+func remembered(past []store.Release) int {
+	size := 0
+	for i, p := range past[:min(len(past), store.PastKept)] {
+		for k, v := range p.Params {
+			size += len(k) + len(v)
+		}
+		if i > 0 && size > maxPastParams {
+			return i
+		}
+	}
+	return min(len(past), store.PastKept)
 }
 
 func endCanary(r *store.Rollout) { r.Canary, r.Percent, r.Since = nil, 0, time.Time{} }

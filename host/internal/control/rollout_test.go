@@ -231,6 +231,25 @@ func TestPastIsBounded(t *testing.T) {
 	}
 }
 
+// TestPastHasNoMoreParamsThanFit: a tenant's record is read with every request.
+func TestPastHasNoMoreParamsThanFit(t *testing.T) {
+	d := newDrama(t)
+	var r *api.Rollout
+	for i := range 5 {
+		step := api.Step{Digest: d.one, Params: map[string]string{"n": fmt.Sprint(i), "note": strings.Repeat("x", 10<<10)}}
+		var err error
+		if r, err = d.Promote(t.Context(), operator, "shop", step, api.Precondition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(r.Past) != 1 || r.Past[0].Params["n"] != "3" {
+		t.Errorf("%d releases are remembered", len(r.Past))
+	}
+	if r, err := d.Rollback(t.Context(), operator, "shop", api.Step{}, api.Precondition{}); err != nil || r.Active.Params["n"] != "3" {
+		t.Errorf("back to %+v, %v", r, err)
+	}
+}
+
 func TestRefusedStepChangesNothing(t *testing.T) {
 	d := newDrama(t)
 	before, _ := d.Rollout(t.Context(), "shop")

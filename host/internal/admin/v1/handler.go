@@ -23,6 +23,9 @@ type Config struct {
 	// many at once. 0: 50 and 100; a negative Rate: any number.
 	Rate  float64
 	Burst int
+	// TenantRate and TenantBurst are those of a tenant. 0: as Rate and Burst.
+	TenantRate  float64
+	TenantBurst int
 	// Concurrent is how many requests of a caller are served at a time,
 	// streams not counted. 0: 16.
 	Concurrent int
@@ -44,7 +47,8 @@ type Handler struct {
 	cfg     Config
 	paths   []*path
 	edition string  // entity tag of the document
-	rates   *Ration // nil: any
+	rates   *Ration // of operators; nil: any
+	shares  *Ration // of tenants; nil: any
 	busy    *crowd  // requests, by caller
 	streams *crowd  // by tenant and kind of caller
 }
@@ -74,8 +78,15 @@ func New(cfg Config) *Handler {
 		service: cfg.Service, cfg: cfg, paths: byPath(routes()), edition: documentTag(),
 		busy: newCrowd(cfg.Concurrent), streams: newCrowd(cfg.Streams),
 	}
+	if h.cfg.TenantRate == 0 {
+		h.cfg.TenantRate = cfg.Rate
+	}
+	h.cfg.TenantBurst = or(cfg.TenantBurst, cfg.Burst)
 	if cfg.Rate > 0 {
 		h.rates = NewRation(cfg.Rate, cfg.Burst, maxCallers)
+	}
+	if h.cfg.TenantRate > 0 {
+		h.shares = NewRation(h.cfg.TenantRate, h.cfg.TenantBurst, maxCallers)
 	}
 	return h
 }
@@ -127,9 +138,13 @@ func (c *call) run() error {
 // admit holds the caller to its rate and concurrency.
 func (c *call) admit() (leave func(), err error) {
 	key := caller(c.who)
-	if c.rates != nil {
-		if wait := c.rates.Take(time.Now(), key); wait > 0 {
-			p := api.NewProblem(api.KindRate, "more than %g requests per second", c.cfg.Rate)
+	rates, rate := c.rates, c.cfg.Rate
+	if !c.who.Operator {
+		rates, rate = c.shares, c.cfg.TenantRate
+	}
+	if rates != nil {
+		if wait := rates.Take(time.Now(), key); wait > 0 {
+			p := api.NewProblem(api.KindRate, "more than %g requests per second", rate)
 			p.RetryAfter = wait
 			return nil, p
 		}

@@ -153,6 +153,17 @@ func TestRates(t *testing.T) {
 		expect("just before the next", 429)
 		time.Sleep(2 * time.Nanosecond)
 		expect("at the next", 200, 429)
+
+		serve = v1.New(v1.Config{Service: newHouse(), Rate: 10, Burst: 3, TenantRate: 2, TenantBurst: 2}).Serve(
+			v1.Gate{Authenticate: func(*http.Request) (api.Actor, error) { return who, nil }})
+		expect("a tenant's own burst", 200, 200, 429)
+		who = api.Actor{Operator: true, Name: "shop"}
+		expect("an operator's", 200, 200, 200, 429)
+		who = api.Actor{Tenant: "shop"}
+		time.Sleep(500*time.Millisecond - time.Nanosecond)
+		expect("just before a tenant's next", 429)
+		time.Sleep(2 * time.Nanosecond)
+		expect("at a tenant's next", 200, 429)
 	})
 }
 
