@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -38,7 +39,10 @@ func (c *call) body(kind string, most int) ([]byte, error) {
 	}
 	control := http.NewResponseController(c.w)
 	paced := &paced{control: control, body: http.MaxBytesReader(c.w, c.r.Body, int64(most)), end: time.Now().Add(allowance(size))}
-	data, err := io.ReadAll(paced)
+	// Of a length that is announced, the buffer need not grow step by step.
+	buffer := bytes.NewBuffer(make([]byte, 0, max(int(c.r.ContentLength), 0)+bytes.MinRead))
+	_, err := buffer.ReadFrom(paced)
+	data := buffer.Bytes()
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge(most)
 	}

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/api"
+)
+
+// TestTenantsPay for what they ask of the API: a step, and every upload, also of
+// what the host has. Operators do not, and rolling back is never refused.
+func TestTenantsPay(t *testing.T) {
+	r := startMany(t, nil)
+	r.create("a")
+	wasm, err := os.ReadFile(learner(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := priced{counted{r.control, r.metrics}, r.members}
+	tenant, quota := api.Actor{Tenant: "a", Name: "token"}, r.members.get("a").quota
+	upload := func() *api.Policy {
+		t.Helper()
+		release, err := s.MayUpload(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		p, _, err := s.Upload(t.Context(), tenant, "a", api.Upload{Wasm: wasm})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	digest := upload().Digest
+	step := func(who api.Actor) error {
+		_, err := s.Promote(t.Context(), who, "a", api.Step{Digest: digest}, api.Precondition{})
+		return err
+	}
+	if err := step(operator); err != nil {
+		t.Fatal(err)
+	}
+	quota.Charge(quota.LoadSaved() - 100*time.Millisecond) // of which the check has used some
+	most := 1 + 100*time.Millisecond/priceOfUpload
+	for n := time.Duration(0); quota.RetryAfter() == 0; n++ {
+		if upload(); n > most {
+			t.Fatalf("%d uploads cost less than 100 ms", n)
+		}
+	}
+	if err := step(operator); err != nil {
+		t.Errorf("an operator has to pay: %v", err)
+	}
+	rate := func(what string, err error) {
+		t.Helper()
+		var p *api.Problem
+		if !errors.As(err, &p) || p.Type != api.TypePrefix+api.KindRate || p.RetryAfter <= 0 {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err = s.MayUpload(t.Context(), "a")
+	rate("an upload", err)
+	rate("a promotion", step(tenant))
+	_, err = s.Canary(t.Context(), tenant, "a", api.Step{Percent: 5}, api.Precondition{})
+	rate("a canary", err)
+	_, err = s.Shadow(t.Context(), tenant, "a", api.Step{}, api.Precondition{})
+	rate("a shadow", err)
+
+	before := quota.RetryAfter()
+	if _, err := s.Rollback(t.Context(), tenant, "a", api.Step{}, api.Precondition{}); err != nil {
+		t.Errorf("a rollback: %v", err)
+	}
+	if quota.RetryAfter() <= before {
+		t.Error("a rollback costs nothing")
+	}
+}
