@@ -8,19 +8,21 @@ import (
 const (
 	// sweepEvery is how often the sweeper looks.
 	sweepEvery = time.Second
-	// sweepWorth is how many more connections have to be parked, or stripped,
-	// than at the last sweep: what each leaves behind is 1 to 30 KB.
+	// sweepWorth is how many more connections have to be parked, or stripped, or
+	// policies loaded, than at the last sweep: what each leaves behind is 1 to
+	// 30 KB.
 	sweepWorth = 64
 	// sweepLate is how many looks a sweep waits for a wave to end, at most.
 	sweepLate = 10
 )
 
 // sweeper gives memory back to the system. A connection that is parked leaves a
-// goroutine's stack, buffers and a request behind, and a host that is quiet
+// goroutine's stack, buffers and a request behind, a policy that is loaded its
+// module and what reads it, and a host that is quiet
 // from then on would keep them: Go collects when the heap has grown, or after
 // two minutes, and returns what is free little by little.
 type sweeper struct {
-	parked func() int // parked connections, and once more those stripped
+	parked func() int // parked connections, once more those stripped, and loads so far
 	sweep  func()
 	stop   chan struct{}
 	done   chan struct{}

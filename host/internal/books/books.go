@@ -42,6 +42,8 @@ func configDefault[T int | uint32](v, def, limit T) T {
 	return min(v, limit)
 }
 
+type histogramSeat = atomic.Pointer[histogram]
+
 // Books of one tenant. Safe for concurrent use. Of the many tenants of a host
 // most are quiet: histograms and shards come into being with what is first
 // written into them, and empty Books are a few hundred bytes.
@@ -49,8 +51,10 @@ func configDefault[T int | uint32](v, def, limit T) T {
 // A shard's lock may be held while a histogram's is taken, not the opposite;
 // neither is ever held while another of its kind is.
 type Books struct {
-	shards     []atomic.Pointer[shard]     // a power of two; nil: nobody is in it
-	classes    []atomic.Pointer[histogram] // nil: no gap was noted
+	shards     []atomic.Pointer[shard] // a power of two; nil: nobody is in it
+	classes    int
+	plain      atomic.Pointer[histogram]       // of class 0; nil: no gap was noted
+	others     atomic.Pointer[[]histogramSeat] // of the others by class, less 1; nil: none was noted
 	blank      blank
 	limit      int // of a shard's table
 	lateWithin int64
@@ -64,7 +68,7 @@ func New(cfg Config) *Books {
 	}
 	b := &Books{
 		shards:     make([]atomic.Pointer[shard], n),
-		classes:    make([]atomic.Pointer[histogram], cfg.classes()),
+		classes:    cfg.classes(),
 		blank:      newBlank(cfg.halfLife()),
 		limit:      (clients + n - 1) / n,
 		lateWithin: int64(cfg.lateWithin()),
@@ -165,7 +169,7 @@ func (b *Books) Fill(e *policy.Event, g *policy.Gaps, now int64) {
 		return
 	}
 	route := b.route(e.Route)
-	if h := b.classes[route].Load(); h != nil {
+	if h := b.noted(route); h != nil {
 		h.copyTo(g)
 	} else {
 		b.blank.copyTo(g, route)
@@ -220,7 +224,7 @@ func (b *Books) shard(client uint64) *shard {
 }
 
 func (b *Books) route(route uint16) uint16 {
-	if int(route) >= len(b.classes) {
+	if int(route) >= b.classes {
 		return 0
 	}
 	return route
@@ -229,12 +233,31 @@ func (b *Books) route(route uint16) uint16 {
 // class returns the histogram of a route class, new if need be.
 func (b *Books) class(route uint16) *histogram {
 	route = b.route(route)
-	seat := &b.classes[route]
-	if h := seat.Load(); h != nil {
+	if h := b.noted(route); h != nil {
 		return h
+	}
+	seat := &b.plain
+	if route > 0 {
+		if b.others.Load() == nil {
+			seats := make([]histogramSeat, b.classes-1)
+			b.others.CompareAndSwap(nil, &seats)
+		}
+		seat = &(*b.others.Load())[route-1]
 	}
 	seat.CompareAndSwap(nil, b.blank.histogram(route))
 	return seat.Load()
+}
+
+// noted returns the histogram of a route class that there is; nil: no gap was
+// noted.
+func (b *Books) noted(route uint16) *histogram {
+	if route == 0 {
+		return b.plain.Load()
+	}
+	if others := b.others.Load(); others != nil {
+		return (*others)[route-1].Load()
+	}
+	return nil
 }
 
 // millis fits a duration into an ABI field; abi.Never stays free.

@@ -182,6 +182,9 @@ func (e *Engine) begin(ctx context.Context) (loading context.Context, end func()
 	}, nil
 }
 
+// Loads returns how many loads there were whose module became code.
+func (e *Engine) Loads() int { return int(e.loaded.Load()) }
+
 func (e *Engine) adopt(p *Policy) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

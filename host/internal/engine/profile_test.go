@@ -99,6 +99,16 @@ func TestInspectedIsNotLookedAtAgain(t *testing.T) {
 	shut(t, p)
 }
 
+// TestLoads counts what became code, and no refusal.
+func TestLoads(t *testing.T) {
+	e := newEngine(t, Config{})
+	shut(t, load(t, e, source(tiny().Bytes())))
+	load(t, e, source(tiny().Bytes()))
+	if _, err := e.Load(t.Context(), source([]byte("no module"))); err == nil || e.Loads() != 2 {
+		t.Errorf("%v, %d loads", err, e.Loads())
+	}
+}
+
 // TestSourceLog takes the lines of one policy, and no other's.
 func TestSourceLog(t *testing.T) {
 	var all, one []string
