@@ -27,7 +27,8 @@ type member struct {
 	// standing is replaced as a whole, by who holds members.change.
 	standing atomic.Pointer[standing]
 
-	gone chan struct{} // closed when it is dismissed
+	gone      chan struct{} // closed when it is dismissed
+	reverting atomic.Bool   // the patrol takes its canary back
 
 	// remembering is held, for reading, while something learned is put into
 	// the store; guards the following.

@@ -56,7 +56,8 @@ func (p *patrol) close() {
 	p.rounds.Wait()
 }
 
-// judge takes back what has earned it.
+// judge takes back what has earned it. A tenant may be busy with a step of its
+// own for as long as policies take to load: nobody else's canary waits for that.
 func (p *patrol) judge(ctx context.Context) {
 	for _, m := range p.app.members.all() {
 		canary := m.tenant.DigestOf(policy.RoleCanary) // before it is judged: that may be another one's
@@ -64,13 +65,23 @@ func (p *patrol) judge(ctx context.Context) {
 			continue
 		}
 		reason, worse := m.tenant.Judge()
-		if !worse {
-			continue
+		if worse && !m.reverting.Swap(true) {
+			p.rounds.Go(func() {
+				defer m.reverting.Store(false)
+				p.revert(ctx, m, canary, reason)
+			})
 		}
-		if err := p.app.control.Revert(ctx, m.name, canary, reason); err != nil {
-			p.app.logger.Error("canary not taken back", "tenant", m.name, "reason", reason, "error", err)
-			continue
-		}
+	}
+}
+
+// revert takes one canary back.
+func (p *patrol) revert(ctx context.Context, m *member, canary, reason string) {
+	err := p.app.control.Revert(ctx, m.name, canary, reason)
+	switch {
+	case ctx.Err() != nil: // another host will see it
+	case err != nil:
+		p.app.logger.Error("canary not taken back", "tenant", m.name, "reason", reason, "error", err)
+	default:
 		p.app.metrics.Reverted()
 		p.app.logger.Warn("canary taken back", "tenant", m.name, "policy", tenant.Short(canary), "reason", reason)
 	}

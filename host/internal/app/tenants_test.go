@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"idlehost/host/internal/config"
 	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/store"
 	"idlehost/sdk/abi"
 )
 
@@ -184,35 +186,64 @@ func sick() []byte {
 	)).Bytes()
 }
 
-// TestACanaryThatFailsIsTakenBack: by the host itself, with the reason, and the
-// active version answers for its clients.
-func TestACanaryThatFailsIsTakenBack(t *testing.T) {
-	r := startMany(t, nil)
-	r.create("a")
-	good := r.upload("a", learner(t, 1))
-	r.promote("a", good)
-	bad, _, err := r.control.Upload(t.Context(), operator, "a", api.Upload{Name: "bad", Wasm: sick()})
+// ailing makes a tenant whose canary fails, and is to be taken back.
+func (r *running) ailing(name string) (good, bad string) {
+	r.t.Helper()
+	ctx := r.t.Context()
+	r.create(name)
+	good = r.upload(name, learner(r.t, 1))
+	r.promote(name, good)
+	p, _, err := r.control.Upload(ctx, operator, name, api.Upload{Name: "bad", Wasm: sick()})
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	step := api.Step{Digest: bad.Digest, Percent: 50}
-	if _, err := r.control.Canary(t.Context(), operator, "a", step, api.Precondition{}); err != nil {
-		t.Fatal(err)
+	step := api.Step{Digest: p.Digest, Percent: 50}
+	if _, err := r.control.Canary(ctx, operator, name, step, api.Precondition{}); err != nil {
+		r.t.Fatal(err)
 	}
-	m := r.member("a")
-	m.tenant.Warm(t.Context())
+	m := r.member(name)
+	m.tenant.Warm(ctx)
 	for i := range uint64(1000) {
 		ask := policy.Ask{Event: policy.Event{
 			Kind: uint8(abi.KindTimeout), Phase: uint8(abi.PhaseIdle), Client: 1 + i, NowMs: 1e12 + 10*i, Route: sickRoute,
 		}}
 		m.tenant.Decide(&ask)
 	}
+	return good, p.Digest
+}
+
+// verdict waits for the patrol to have taken a tenant's canary back, in the
+// store.
+func (r *running) verdict(name string) *store.Verdict {
+	r.t.Helper()
+	for {
+		s, err := r.store.Tenant(r.t.Context(), name)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if v := s.Rollout.Verdict; v != nil {
+			return v
+		}
+		runtime.Gosched()
+	}
+}
+
+// TestACanaryThatFailsIsTakenBack: by the host itself, with the reason, and the
+// active version answers for its clients.
+func TestACanaryThatFailsIsTakenBack(t *testing.T) {
+	r := startMany(t, nil)
+	good, bad := r.ailing("a")
+	m := r.member("a")
 	r.patrol.judge(t.Context())
+	r.verdict("a")
+	for m.reverting.Load() {
+		runtime.Gosched()
+	}
 	now, err := r.control.Rollout(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := now.Verdict; now.Canary != nil || v == nil || !v.Automatic || v.Digest != bad.Digest || !strings.Contains(v.Reason, "faults") {
+	if v := now.Verdict; now.Canary != nil || v == nil || !v.Automatic || v.Digest != bad || !strings.Contains(v.Reason, "faults") {
 		t.Errorf("rollout = %+v, verdict %+v", now, v)
 	}
 	if now.Active == nil || now.Active.Digest != good || m.tenant.DigestOf(policy.RoleCanary) != "" {
@@ -223,6 +254,39 @@ func TestACanaryThatFailsIsTakenBack(t *testing.T) {
 		t.Errorf("audit = %+v, %v", page, err)
 	}
 	wants(t, r.metricsText(), "host_rollout_automatic_rollbacks_total 1")
+}
+
+// TestABusyTenantHoldsUpNobodysVerdict: the patrol does not wait for the step
+// that a is about to take.
+func TestABusyTenantHoldsUpNobodysVerdict(t *testing.T) {
+	r := startMany(t, nil)
+	r.ailing("a")
+	r.ailing("b")
+	r.members.change.Lock() // a's step cannot be put in force
+	stepped := make(chan error, 1)
+	go func() {
+		spec := api.Spec{Hosts: []string{"other.example"}}
+		_, _, err := r.control.PutTenant(t.Context(), operator, "a", spec, api.Precondition{Match: "*"})
+		stepped <- err
+	}()
+	for { // until a is busy
+		if s, err := r.store.Tenant(t.Context(), "a"); err != nil || s.Spec.Hosts[0] == "other.example" {
+			break
+		}
+		runtime.Gosched()
+	}
+	judged := make(chan struct{})
+	go func() { r.patrol.judge(t.Context()); close(judged) }()
+	v := r.verdict("b")
+	if !v.Automatic {
+		t.Errorf("verdict = %+v", v)
+	}
+	r.members.change.Unlock()
+	if err := <-stepped; err != nil {
+		t.Error(err)
+	}
+	<-judged
+	r.verdict("a")
 }
 
 func TestARemovedTenantLosesItsConnections(t *testing.T) {
