@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +54,8 @@ func keysTag(t *store.Tenant) string {
 }
 
 // PutKeys replaces a tenant's keys. Where there are some, the caller must have
-// seen them. Only an operator takes unsigned uploads again.
+// seen them. Only an operator takes unsigned uploads again, or adds to the keys
+// of a tenant whose uploads must be signed.
 func (c *Control) PutKeys(ctx context.Context, who api.Actor, tenant string, k api.Keys, pre api.Precondition) (*api.Keys, error) {
 	keys, err := readKeys(k.Keys, c.now())
 	if err != nil {
@@ -115,6 +117,10 @@ func replaceKeys(t *store.Tenant, who api.Actor, keys []store.Key, require bool,
 	if t.RequireSignature && !require && !who.Operator {
 		return "", api.NewProblem(api.KindForbidden, "only an operator takes unsigned policies again")
 	}
+	if t.RequireSignature && exist && !who.Operator && slices.ContainsFunc(keys, func(k store.Key) bool { return !has(t.Keys, k.Public) }) {
+		// Otherwise a stolen token is enough: it brings a key of its own.
+		return "", api.NewProblem(api.KindForbidden, "while signatures are required, only an operator adds a key")
+	}
 	for i := range keys { // what is known already is as old as it was
 		for _, old := range t.Keys {
 			if old.Public == keys[i].Public {
@@ -141,6 +147,10 @@ func replaceKeys(t *store.Tenant, who api.Actor, keys []store.Key, require bool,
 		detail += ", signatures required"
 	}
 	return detail, nil
+}
+
+func has(keys []store.Key, public string) bool {
+	return slices.ContainsFunc(keys, func(k store.Key) bool { return k.Public == public })
 }
 
 func readKeys(in []api.Key, now time.Time) (out []store.Key, err error) {

@@ -180,11 +180,20 @@ func TestKeys(t *testing.T) {
 	if err != nil || same.ETag != one.ETag || len(h.log("shop")) != before {
 		t.Errorf("the same again: %+v, %v", same, err)
 	}
-	two, err := put(api.Precondition{Match: one.ETag}, true, api.Key{Public: a, Comment: "old"}, api.Key{Public: m})
+	for _, keys := range [][]api.Key{{{Public: a}, {Public: m}}, {{Public: m}}} {
+		_, err = put(api.Precondition{Match: one.ETag}, true, keys...)
+		wantKind(t, "a key of the thief's, by a stolen token", err, api.KindForbidden)
+	}
+	two, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{Keys: []api.Key{{Public: a, Comment: "old"}, {Public: m}}, RequireSignature: true},
+		api.Precondition{Match: one.ETag})
 	if err != nil || len(two.Keys) != 2 || !two.Keys[0].Added.Equal(one.Keys[0].Added) || !two.Keys[1].Added.After(one.Keys[0].Added) {
 		t.Errorf("%+v, %v", two, err)
 	}
-	none, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{}, api.Precondition{Match: two.ETag})
+	fewer, err := put(api.Precondition{Match: two.ETag}, true, api.Key{Public: m})
+	if err != nil || len(fewer.Keys) != 1 {
+		t.Errorf("a key that the tenant revokes: %+v, %v", fewer, err)
+	}
+	none, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{}, api.Precondition{Match: fewer.ETag})
 	if err != nil || none.RequireSignature || len(none.Keys) != 0 || none.ETag != empty.ETag {
 		t.Errorf("%+v, %v", none, err)
 	}
