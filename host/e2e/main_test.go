@@ -6,6 +6,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -21,13 +22,21 @@ func TestMain(m *testing.M) {
 	program = sync.OnceValues(func() (string, error) {
 		return hosttest.Build(dir, "idlehost/host", buildFlags...)
 	})
+	commands = program
+	if len(buildFlags) > 0 {
+		commands = sync.OnceValues(func() (string, error) {
+			return hosttest.Build(filepath.Join(dir, "commands"), "idlehost/host")
+		})
+	}
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
-// program builds the host under test, once.
-var program func() (string, error)
+// program builds the host under test, once, and commands the program that the
+// client commands are given to: it starts a hundred times, and need not be
+// built to look for races.
+var program, commands func() (string, error)
 
 // startHost runs the host in front of an upstream.
 func startHost(t *testing.T, upstream string, args ...string) *hosttest.Host {

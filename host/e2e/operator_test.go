@@ -24,7 +24,7 @@ type operator struct {
 
 func newOperator(t *testing.T, h *hosttest.Host, env ...string) operator {
 	t.Helper()
-	path, err := program()
+	path, err := commands()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -164,10 +164,13 @@ func TestRolloutUnderLoad(t *testing.T) {
 		t.Errorf("open before: %v, after: %v", before, after)
 	}
 	f.end()
-	if n := h.Metric(t, "host_policy_asks_total", `outcome="fallback"`, `tenant="a"`); n > 0 {
-		t.Errorf("%v questions were not answered by a policy", n)
+	// Questions that come at once may find the policy busy, nothing else.
+	busy := h.Metric(t, "host_policy_faults_total", `tenant="a"`, `cause="busy"`)
+	if n := h.Metric(t, "host_policy_faults_total", `tenant="a"`); n > busy {
+		t.Errorf("%v questions were not answered by a policy", n-busy)
 	}
-	t.Logf("%d answers on %d connections, %d decisions seen", f.good.Load(), f.open, len(w.since(time.Time{}, api.StateActive)))
+	t.Logf("%d answers on %d connections, %d decisions seen, %v found the policy busy",
+		f.good.Load(), f.open, len(w.since(time.Time{}, api.StateActive)), busy)
 }
 
 // sees holds the active version's decisions since a moment to a digest; it
