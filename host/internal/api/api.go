@@ -171,7 +171,9 @@ type Policy struct {
 	// Report is what host check --json says of the module; only where one
 	// policy is shown.
 	Report json.RawMessage `json:"report,omitempty"`
-	// Known says that the host had the module before this upload.
+	// Known says that the host had the module before this upload. It tells who
+	// has the same bytes already that somebody else has, not who: the time that
+	// an upload takes tells it in any case.
 	Known bool `json:"known,omitempty"`
 }
 

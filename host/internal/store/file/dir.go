@@ -30,6 +30,19 @@ func makeDir(dir string) error {
 	return syncDir(filepath.Dir(dir))
 }
 
+// refuseOpen refuses a directory in which everybody may put files: policies and
+// tokens would be anybody's. That a group may is the operator's choice.
+func refuseOpen(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return fmt.Errorf("everybody may write to the directory (mode %#o): chmod it to 0700", info.Mode().Perm())
+	}
+	return nil
+}
+
 // syncDir has the disk know the names in a directory.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)

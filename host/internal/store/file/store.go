@@ -101,6 +101,9 @@ func (s *Store) open() (err error) {
 	if err := makeDir(s.dir); err != nil {
 		return err
 	}
+	if err := refuseOpen(s.dir); err != nil {
+		return err
+	}
 	if s.lock, err = lockDir(s.dir); err != nil {
 		return err
 	}
