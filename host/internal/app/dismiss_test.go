@@ -58,7 +58,7 @@ func TestTheFarewellOfATenantSparesItsSuccessor(t *testing.T) {
 	dialWire(t, r).ask("a.example")
 	release()
 	r.farewells.Wait()
-	wants(t, r.metricsText(), `tenant="a"`)
+	wants(t, r.metricsText(), `host_policy_asks_total{event="accept",outcome="native",tenant="a"}`) // a farewell asks nobody
 	if _, err := r.store.State(t.Context(), "a", digest); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("what the first one's policy had learned is the second one's: %v", err)
 	}

@@ -260,6 +260,7 @@ func TestACanaryThatFailsIsTakenBack(t *testing.T) {
 // that a is about to take.
 func TestABusyTenantHoldsUpNobodysVerdict(t *testing.T) {
 	r := startMany(t, nil)
+	r.patrol.close() // only the round below
 	r.ailing("a")
 	r.ailing("b")
 	r.members.change.Lock() // a's step cannot be put in force
