@@ -21,10 +21,11 @@ const (
 // MayUpload says whether the tenant may upload now. It waits while the tenant
 // uploads something else already.
 func (c *Control) MayUpload(ctx context.Context, tenant string) (release func(), err error) {
-	if _, err := c.govern(ctx, tenant); err != nil {
+	// First, because it takes no time, and who is refused for it comes again.
+	if err := c.pays(tenant); err != nil {
 		return nil, err
 	}
-	if err := c.pays(tenant); err != nil {
+	if _, err := c.govern(ctx, tenant); err != nil {
 		return nil, err
 	}
 	release, err = c.lines.enter(ctx, tenant)
