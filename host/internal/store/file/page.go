@@ -33,9 +33,14 @@ type element struct {
 	key, value []byte
 	flags      uint32
 	child      uint64
+	at         int // where key begins, from the start of the page
 }
 
-var errShort = errors.New("an element lies outside its page")
+var (
+	errShort  = errors.New("an element lies outside its page")
+	errGap    = errors.New("its elements do not lie one behind the other")
+	errHidden = errors.New("it has no element, but something where one was")
+)
 
 func parsePage(b []byte) (page, error) {
 	if len(b) < pageHeader {
@@ -59,7 +64,9 @@ func (p page) branch(i int) (e element, err error) {
 	}
 	order := binary.NativeEndian
 	e.child = order.Uint64(b[8:])
-	e.key, err = cut(b, uint64(order.Uint32(b)), uint64(order.Uint32(b[4:])))
+	pos := uint64(order.Uint32(b))
+	e.at = elementAt(i) + int(pos)
+	e.key, err = cut(b, pos, uint64(order.Uint32(b[4:])))
 	return e, err
 }
 
@@ -72,6 +79,7 @@ func (p page) leaf(i int) (e element, err error) {
 	order := binary.NativeEndian
 	e.flags = order.Uint32(b)
 	pos, size := uint64(order.Uint32(b[4:])), uint64(order.Uint32(b[8:]))
+	e.at = elementAt(i) + int(pos)
 	if e.key, err = cut(b, pos, size); err != nil {
 		return e, err
 	}
@@ -79,9 +87,37 @@ func (p page) leaf(i int) (e element, err error) {
 	return e, err
 }
 
+func elementAt(i int) int { return pageHeader + i*elementSize }
+
+// packing follows the elements of a page: bbolt writes what they hold one
+// behind the other, after all of them. A page that tells fewer, or more, than
+// it has gives itself away.
+type packing struct{ next int }
+
+func (p page) packed() packing { return packing{elementAt(p.count)} }
+
+func (k *packing) add(e element) error {
+	if e.at != k.next {
+		return errGap
+	}
+	k.next += len(e.key) + len(e.value)
+	return nil
+}
+
+// empty reports what there is in a page that tells of no element: bbolt clears
+// pages before it fills them.
+func (p page) empty() error {
+	for _, b := range p.bytes[pageHeader:] {
+		if b != 0 {
+			return errHidden
+		}
+	}
+	return nil
+}
+
 // from returns the page from an element on: positions count from there.
 func (p page) from(i int) ([]byte, error) {
-	at := pageHeader + i*elementSize
+	at := elementAt(i)
 	if len(p.bytes) < at+elementSize {
 		return nil, errShort
 	}

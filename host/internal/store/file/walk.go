@@ -133,7 +133,11 @@ func (w *walker) branches(p page, depth int, in bounds, f leafFunc) error {
 	if err != nil {
 		return fmt.Errorf("page %d: %w", p.id, err)
 	}
+	packed := p.packed()
 	for i := range p.count {
+		if err := packed.add(e); err != nil {
+			return fmt.Errorf("page %d: %w", p.id, err)
+		}
 		var next element
 		here := bounds{e.key, in.high}
 		if i+1 < p.count {
@@ -154,10 +158,17 @@ func (w *walker) branches(p page, depth int, in bounds, f leafFunc) error {
 }
 
 func (w *walker) leaves(p page, depth int, in bounds, f leafFunc) error {
+	if p.count == 0 {
+		return p.empty()
+	}
 	var last []byte
+	packed := p.packed()
 	for i := range p.count {
 		e, err := p.leaf(i)
 		if err != nil {
+			return err
+		}
+		if err := packed.add(e); err != nil {
 			return err
 		}
 		if len(e.key) == 0 || i > 0 && bytes.Compare(e.key, last) <= 0 {

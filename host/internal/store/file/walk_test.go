@@ -82,7 +82,7 @@ func TestWalkRefuses(t *testing.T) {
 		{"a child beyond the end", "there is no page", func() { order.PutUint64(first(branch)[8:], 1<<40) }},
 		{"a meta page as a child", "says that it is page", func() { order.PutUint64(first(branch)[8:], 1<<32-1); order.PutUint64(branch, 7777) }},
 		{"a branch without children", "without a child", func() { order.PutUint16(branch[10:], 0) }},
-		{"more elements than fit", "outside its page", func() { order.PutUint16(leaf[10:], 0xFFFF) }},
+		{"more elements than fit", "one behind the other", func() { order.PutUint16(leaf[10:], 0xFFFF) }},
 		{"a key beyond the page", "outside its page", func() { order.PutUint32(first(leaf)[8:], 1<<31) }},
 		{"a value beyond the page", "outside its page", func() { order.PutUint32(first(leaf)[12:], 1<<32-1) }},
 		{"a key over the elements", "outside its page", func() { order.PutUint32(first(leaf)[4:], 1) }},
