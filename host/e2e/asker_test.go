@@ -1,5 +1,7 @@
 package e2e
 
+//lint:file-ignore SA1019 a client on a connection that a test has made itself
+
 import (
 	"bufio"
 	"fmt"

@@ -19,7 +19,7 @@ func TestOpenRefusesWhatEverybodyMayWrite(t *testing.T) {
 		}
 		s, err := Open(dir, Config{})
 		if err == nil {
-			err = s.Close()
+			must(t, s.Close())
 			if !ok {
 				t.Errorf("mode %#o is taken", mode)
 			}
