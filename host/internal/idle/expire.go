@@ -12,6 +12,12 @@ import (
 func (c *Conn) expire(now int64, q *question) {
 	c.mu.Lock()
 	switch {
+	case (c.linger || c.ending.Load() != 0) && now < c.armed:
+		// The end was decided after the entry had come up: whoever is to close
+		// the connection has his time before him.
+		c.scheduleLocked(c.armed)
+		c.mu.Unlock()
+		return
 	case c.linger:
 		c.mu.Unlock()
 		c.endLinger()

@@ -49,3 +49,35 @@ func TestEachFindsConnectionsThatAreDue(t *testing.T) {
 		}
 	}
 }
+
+// TestTheEndOutrunsAnEntryThatWasDue: an entry that has come up when the end is
+// decided must not take the time that the owner has to say good-bye, nor that
+// in which a closed connection lingers.
+func TestTheEndOutrunsAnEntryThatWasDue(t *testing.T) {
+	bubble(t, native, policy.Limits{}, func(b *bench) {
+		ended := make(chan policy.Reason, 1)
+		b.conn.SetEnder(func(r policy.Reason) { ended <- r })
+		look := func() { b.conn.expire(b.gov.clock.now(), newQuestion()) }
+		isClosed := func() bool {
+			b.conn.mu.Lock()
+			defer b.conn.mu.Unlock()
+			return b.conn.closed
+		}
+		b.conn.Shut(policy.ReasonDrain)
+		<-ended
+		look()
+		if isClosed() {
+			t.Error("closed before the owner could")
+		}
+		b.conn.Close()
+		b.conn.mu.Lock()
+		lingers := b.conn.linger
+		b.conn.mu.Unlock()
+		look()
+		b.conn.mu.Lock()
+		defer b.conn.mu.Unlock()
+		if b.conn.linger != lingers {
+			t.Error("lingers no more")
+		}
+	})
+}
