@@ -24,9 +24,6 @@ import (
 // many is how many tenants the issue asks for.
 const many = 10_000
 
-// settles is how long a host takes to give back what a wave has left behind.
-const settles = 4 * time.Second
-
 // policiesOf are the small policies that they have uploaded, in turn.
 var policiesOf = []string{"fixed", "adaptive", "pressure"}
 
@@ -55,8 +52,6 @@ func manyTenants(b *testing.B, digests int) {
 	b.ReportMetric(resident(b, h), "MB-instances")
 	warm := visit(b, h)
 	b.ReportMetric(resident(b, h), "MB-twice")
-	time.Sleep(settles)
-	b.ReportMetric(resident(b, h), "MB-settled")
 	for name, times := range map[string][]time.Duration{"cold": cold, "warm": warm} {
 		slices.Sort(times)
 		b.ReportMetric(float64(times[len(times)/2].Microseconds()), name+"-p50-us")
