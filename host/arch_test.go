@@ -17,7 +17,7 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
 	engine/gate, engine/wasmtest < engine/gate/gatetest;
 	engine/gate < engine/meter;
 	policy < engine/forge;
@@ -30,7 +30,9 @@ const imports = `
 	policy, store, api < control;
 	api < admin/v1, client;
 	policy, engine/gate, engine/meter, /sdk/abi < engine;
-	policy, books, wheel, /sdk/abi < idle;
+	policy, /sdk/abi < trace;
+	policy, trace, /sdk/abi < trace/logs, recorder;
+	policy, books, wheel, trace, /sdk/abi < idle;
 	policy, idle, /sdk/abi < observe;
 
 	policy, idle, proxy/leantls < proxy/upstream/h1;
@@ -43,9 +45,16 @@ const imports = `
 
 	api, admin/v1 < admin;
 	policy, idle, books, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
-	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, store, store/file, check, /plugins, /sdk/abi < app;
+	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, store, store/file, check, trace, recorder, /plugins, /sdk/abi < app;
 	policy, config, engine, engine/gate, /sdk/abi < check;
-	app, api, client, config, check, engine/forge, /plugins < cli;
+
+	policy, trace, /sdk/abi < lab/demand;
+	policy, trace, lab/demand, lab/study, /sdk/abi < lab/bounds;
+	policy, idle, books, engine, trace, lab/demand, lab/bounds, lab/study, /sdk/abi < lab;
+	lab/study < lab/report;
+	lab, lab/study < lab/tune;
+
+	app, api, client, config, check, engine/forge, trace, trace/logs, lab, lab/study, lab/report, lab/tune, /plugins < cli;
 	cli < /host;
 
 	/sdk/abi < /sdk/go, /sdk/tck;
@@ -89,6 +98,9 @@ var never = []struct{ pkg, path, why string }{
 	{"policy", "net", "plain data"},
 	{"config", "net/http", "no side effects"},
 	{"config", "os", "no side effects"},
+	{"trace", "net", "a recording knows pseudonyms, not addresses"},
+	{"lab", "net/http", "experiments talk to nobody"},
+	{"lab/report", "net/http", "a report is a file"},
 }
 
 // permissions maps a package to the set it may import.
