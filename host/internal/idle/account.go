@@ -1,7 +1,6 @@
 package idle
 
 import (
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -119,14 +118,14 @@ func (a *Account) snapshot() []*Conn {
 }
 
 // sample returns up to n connections from a random place of the list on.
-func (a *Account) sample(n int) []*Conn {
+func (a *Account) sample(n int, pick func(int) int) []*Conn {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all := a.conns
 	if len(all) <= n {
 		return slices.Clone(all)
 	}
-	from := rand.IntN(len(all))
+	from := pick(len(all))
 	some := append(make([]*Conn, 0, n), all[from:min(from+n, len(all))]...)
 	return append(some, all[:n-len(some)]...)
 }

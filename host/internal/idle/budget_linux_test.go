@@ -155,7 +155,7 @@ func BenchmarkMillion(b *testing.B) {
 	before := used(b)
 	conns := make([]*Conn, many)
 	for i := range conns {
-		conns[i] = g.Govern(nowhere{}, a, policy.Side(abi.SideAccepted))
+		conns[i] = g.Govern(sinkhole{}, a, policy.Side(abi.SideAccepted))
 	}
 	after := used(b)
 	start, n := processorTime(b), 0
@@ -178,10 +178,10 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// nowhere is a connection without a socket, or any memory.
-type nowhere struct{ net.Conn }
+// sinkhole is a connection without a socket, or any memory.
+type sinkhole struct{ net.Conn }
 
-func (nowhere) RemoteAddr() net.Addr { return nil }
+func (sinkhole) RemoteAddr() net.Addr { return nil }
 
 // connectRaw connects to a port of this machine.
 func connectRaw(t testing.TB, port int) (fd int) {

@@ -13,8 +13,9 @@ import (
 // A timer moves the coarse hand while somebody stamps, and rests otherwise:
 // a process full of idle connections does not tick.
 type clock struct {
-	base time.Time
-	step int64
+	base  time.Time
+	step  int64
+	still bool // the hand alone is the time, and a Virtual moves it
 
 	hand atomic.Int64
 	used atomic.Bool // somebody stamped since the last tick
@@ -38,7 +39,21 @@ func newClock(step time.Duration) *clock {
 	return k
 }
 
-func (k *clock) now() int64 { return int64(time.Since(k.base)) }
+// newStillClock returns a clock that stands until it is set.
+func newStillClock(base time.Time, step time.Duration) *clock {
+	k := &clock{base: base, step: int64(step), still: true}
+	k.timer = time.AfterFunc(time.Hour, k.tick)
+	k.timer.Stop()
+	k.used.Store(true)
+	return k
+}
+
+func (k *clock) now() int64 {
+	if k.still {
+		return k.hand.Load()
+	}
+	return int64(time.Since(k.base))
+}
 
 // millis is the wall clock at t, in Unix milliseconds, as it was at the start
 // plus the time passed: steps of the wall clock do not reach it.

@@ -1,6 +1,7 @@
 package idle
 
 import (
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"sync"
@@ -67,12 +68,28 @@ type Governor struct {
 	stripped atomic.Int64 // of the parked
 	draining atomic.Bool
 
+	complete func(*policy.Event) // of a Virtual; nil: events are complete
+	pick     func(n int) int     // a random number from 0 to n-1
+
 	pressure   atomic.Uint64 // the three of Pressure, 16 bits each
 	pressureAt atomic.Int64
 }
 
 // New returns a running Governor.
 func New(cfg Config) *Governor {
+	g := newGovernor(cfg)
+	g.clock, g.pick = newClock(g.cfg.Granularity), rand.IntN
+	g.asks.New = func() any { return newQuestion() }
+	for range g.cfg.Shards {
+		s := newShard(g.clock, int64(g.cfg.Granularity))
+		go s.serve()
+		g.shards = append(g.shards, s)
+	}
+	return g
+}
+
+// newGovernor returns one without clock and shards.
+func newGovernor(cfg Config) *Governor {
 	if cfg.Shards <= 0 {
 		cfg.Shards = runtime.GOMAXPROCS(0)
 	}
@@ -91,12 +108,8 @@ func New(cfg Config) *Governor {
 	if cfg.Observer == nil {
 		cfg.Observer = nobody{}
 	}
-	g := &Governor{cfg: cfg, clock: newClock(cfg.Granularity), key: newClientKey(cfg.ClientKey)}
-	g.asks.New = func() any { return newQuestion() }
+	g := &Governor{cfg: cfg, key: newClientKey(cfg.ClientKey)}
 	g.pressureAt.Store(-int64(time.Second))
-	for range cfg.Shards {
-		g.shards = append(g.shards, newShard(g.clock, int64(cfg.Granularity)))
-	}
 	return g
 }
 

@@ -124,6 +124,9 @@ func (c *Conn) fillLocked(q *question, kind policy.Kind, now int64) {
 		b.Fill(e, &q.gaps, k.millis(now))
 		q.ask.Gaps = &q.gaps
 	}
+	if f := c.gov.complete; f != nil {
+		f(e)
+	}
 }
 
 // rate is bytes per second, saturating.

@@ -1,8 +1,6 @@
 package idle
 
 import (
-	"math/rand/v2"
-
 	"idlehost/host/internal/policy"
 )
 
@@ -78,11 +76,11 @@ func (g *Governor) evict(a *Account, comes *Conn) bool {
 func (g *Governor) candidates(a *Account) (list []*Conn) {
 	const sample = 64
 	if a != nil {
-		return a.sample(sample)
+		return a.sample(sample, g.pick)
 	}
-	from := rand.IntN(len(g.shards))
+	from := g.pick(len(g.shards))
 	for i := range g.shards {
-		list = append(list, g.shards[(from+i)%len(g.shards)].sample(sample)...)
+		list = append(list, g.shards[(from+i)%len(g.shards)].sample(sample, g.pick)...)
 	}
 	return list
 }

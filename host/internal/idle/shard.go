@@ -1,7 +1,6 @@
 package idle
 
 import (
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -31,12 +30,10 @@ type shard struct {
 }
 
 func newShard(k *clock, step int64) *shard {
-	s := &shard{
+	return &shard{
 		clock: k, wheel: wheel.New[timed](step), wakeAt: wheel.Never,
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	go s.serve()
-	return s
 }
 
 // close stops the goroutine and waits for it.
@@ -134,13 +131,13 @@ func (s *shard) conns(list []*Conn) []*Conn {
 }
 
 // sample returns up to n connections from a random place of the wheel on.
-func (s *shard) sample(n int) []*Conn {
+func (s *shard) sample(n int, pick func(int) int) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := make([]*Conn, 0, n)
 	skip := 0
 	if s.wheel.Len() > n {
-		skip = rand.IntN(s.wheel.Len() - n + 1)
+		skip = pick(s.wheel.Len() - n + 1)
 	}
 	s.wheel.Each(func(e *entry) bool {
 		if skip > 0 {
