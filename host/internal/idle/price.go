@@ -39,3 +39,11 @@ func price(e *policy.Event) {
 		e.ReconnectUs = 2*e.RttUs + resumedHandshakeUs
 	}
 }
+
+// HoldBytes is what an idle connection takes, as events have it: bytes of
+// process memory.
+func HoldBytes(p policy.Protocol, handshake uint16) uint32 {
+	e := policy.Event{Protocol: uint8(p), Handshake: handshake}
+	price(&e)
+	return e.HoldBytes
+}
