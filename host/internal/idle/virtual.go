@@ -110,12 +110,12 @@ func (v *Virtual) look(e *entry) {
 		return // it has been put back into the wheel since
 	}
 	e.Owner.expire(v.Now(), v.question)
-	v.settle()
+	v.Settle()
 }
 
-// settle closes what the host has decided to end, as its owner would whose
+// Settle closes what the host has decided to end, as its owner would whose
 // Read is interrupted.
-func (v *Virtual) settle() {
+func (v *Virtual) Settle() {
 	for len(v.ended) > 0 {
 		c := v.ended[len(v.ended)-1]
 		v.ended = v.ended[:len(v.ended)-1]
@@ -134,7 +134,7 @@ func (v *Virtual) Open(a *Account, client uint64, side policy.Side) *Conn {
 // for it, is closed.
 func (v *Virtual) Admit(c *Conn) error {
 	err := c.Admit(nil)
-	v.settle()
+	v.Settle()
 	return err
 }
 

@@ -10,6 +10,12 @@ type bins [abi.Bins]int64
 
 func (b *bins) add(ns int64) { b[abi.Bin(uint32(min(max(ns, 0)/1e6, abi.Never-1)))]++ }
 
+func (b *bins) addAll(o *bins) {
+	for i, n := range o {
+		b[i] += n
+	}
+}
+
 // study leaves out what is empty at both ends.
 func (b *bins) study() []study.Bin {
 	list := []study.Bin{}

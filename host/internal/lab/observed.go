@@ -18,15 +18,18 @@ func (p *player) Asked(_ *idle.Account, ask *policy.Ask, v policy.Verdict, _ tim
 		return
 	}
 	p.current = nil
-	p.count(l, &l.tally.asks, 1)
+	if p.obeys != nil {
+		return
+	}
+	p.count(l, &l.tally.questions, 1)
 	if v.Fault != policy.FaultNone {
 		p.faults[v.Fault]++
 	}
 	switch {
 	case v.Action == abi.ActionExtend:
-		p.asked.add(int64(ask.Event.IdleMs)*1e6 + int64(v.Deadline))
+		l.tally.asked.add(int64(ask.Event.IdleMs)*1e6 + int64(v.Deadline))
 	case v.Leases && ask.Event.Kind == uint8(abi.KindAccept):
-		p.asked.add(int64(ask.Event.Leases[l.phase]) * 1e6)
+		l.tally.asked.add(int64(ask.Event.Leases[l.phase]) * 1e6)
 	}
 	p.exact.compare(l.number, ask, v)
 	if p.explain != nil {
@@ -53,7 +56,7 @@ func (p *player) Ended(e *idle.End) {
 		return // refused
 	}
 	p.count(l, &l.tally.closed, 1)
-	p.closed.add(l.held)
+	l.tally.closings.add(l.held)
 	if p.explain != nil {
 		p.explain.closed(l, e, now)
 	}

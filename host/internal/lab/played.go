@@ -30,10 +30,13 @@ func (p *player) finish() *Played {
 	o := study.Outcome{
 		Name: p.policy.Name, Module: p.policy.Module, Params: p.policy.Params, Source: "replay",
 		WorthMs: p.cfg.Setting.WorthMs, Total: p.total.study(p.cfg.Setting.WorthMs),
-		Open: p.series.samples, Closed: p.closed.study(), Deadlines: p.asked.study(), Faults: map[string]int64{},
+		Open: p.series.samples, Closed: p.total.closings.study(), Deadlines: p.total.asked.study(), Faults: map[string]int64{},
 	}
 	exact := false
 	for _, t := range p.tenants {
+		if t.policy == nil {
+			continue
+		}
 		o.Digest = t.policy.Digest()
 		exact = exact || t.exact
 		for _, n := range t.policy.Stats().FuelTotal {

@@ -26,15 +26,14 @@ type player struct {
 	total   tally
 	groups  *groups
 	series  series
-	closed  bins // how long what it closed had been idle
-	asked   bins // the deadlines it gave
 	faults  [policy.FaultBreaker + 1]int64
 	exact   exact
 	explain *explanation // nil: nobody is explained
 	records int64
-	quiet   int64 // connections that are open with nothing under way
-	end     int64 // the latest time so far
-	current *lane // whose question is being put together
+	quiet   int64      // connections that are open with nothing under way
+	end     int64      // the latest time so far
+	current *lane      // whose question is being put together
+	obeys   *obedience // nil: a policy decides
 }
 
 // newPlayer returns a player of one policy, for a recording that begins at
@@ -74,7 +73,9 @@ func play(ctx context.Context, cfg *Config, p *Policy, x *explanation, progress 
 
 func (p *player) close() {
 	for _, t := range p.tenants {
-		t.policy.Close()
+		if t.policy != nil {
+			t.policy.Close()
+		}
 	}
 }
 
@@ -142,6 +143,9 @@ func (p *player) play(ctx context.Context, r *trace.Record) error {
 	if l == nil {
 		return nil
 	}
+	if p.obeys != nil {
+		p.obeys.lapse(l, r.Time)
+	}
 	switch r.Kind {
 	case kindStir:
 		if l.conn != nil {
@@ -162,12 +166,18 @@ func (p *player) play(ctx context.Context, r *trace.Record) error {
 	case trace.KindAsk:
 		e := &r.Ask.Event
 		l.facts = facts{rttUs: e.RttUs, rttVarUs: e.RttVarUs, holdBytes: e.HoldBytes}
+		if p.obeys != nil {
+			p.obeys.told(l, r)
+		}
 		if enforced(r.Ask) && e.Kind != uint8(abi.KindClose) {
 			p.exact.passed(l.number, l.tenant.exact)
 		}
 	case trace.KindClose:
-		if !demand.Cut(r) {
+		switch {
+		case !demand.Cut(r):
 			p.leave(l, r)
+		case p.obeys != nil:
+			p.obeys.cut(l, r.Reason)
 		}
 	}
 	return nil
@@ -177,19 +187,29 @@ func (p *player) tenant(ctx context.Context, n uint32) (*tenant, error) {
 	if t := p.tenants[n]; t != nil {
 		return t, nil
 	}
+	if p.obeys != nil {
+		t := seat(p.cfg, p.obeys, nil)
+		t.number = n
+		p.tenants[n] = t
+		return t, nil
+	}
 	t, err := newTenant(ctx, p.cfg, p.policy)
 	if err == nil {
+		t.number = n
 		p.tenants[n] = t
 	}
 	return t, err
 }
 
 func (p *player) introduce(t *tenant, r *trace.Record) {
+	if p.obeys != nil && r.Kind == trace.KindPolicy {
+		p.obeys.installed(r)
+	}
 	switch {
 	case r.Kind == trace.KindRules && r.Rules != nil:
 		t.govern(p.cfg, r.Side, r.Rules.Timeouts, r.Rules.Limits)
 	case r.Kind == trace.KindPolicy && r.Role == policy.RoleActive:
-		t.exact = r.Name == t.policy.Digest() && r.Params == paramLines(p.policy.Params)
+		t.exact = p.obeys == nil && r.Name == t.policy.Digest() && r.Params == paramLines(p.policy.Params)
 	case r.Kind == trace.KindOpen:
 		p.open(t, r)
 	}

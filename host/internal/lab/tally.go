@@ -7,13 +7,15 @@ import (
 // tally counts in microseconds what a study tells in milliseconds: nanoseconds
 // of a million connections overflow within hours.
 type tally struct {
-	kind                                                                   string
-	requests, gaps, reused, premature, broken, late, closed, refused, asks int64
+	kind                                                                        string
+	requests, gaps, reused, premature, broken, late, closed, refused, questions int64
 
 	useful, short, never, censored int64 // held
 	byteSeconds                    int64
 	latency, handshake             int64
 	open, peak                     int64
+	closings                       bins // how long what was closed had been idle
+	asked                          bins // the deadlines that were given
 }
 
 func (t *tally) opened() {
@@ -28,7 +30,7 @@ func (t *tally) study(worthMs int64) study.Tally {
 		Late: t.late, Closed: t.closed, Refused: t.refused,
 		UsefulMs: t.useful / 1e3, ShortMs: t.short / 1e3, NeverMs: t.never / 1e3, CensoredMs: t.censored / 1e3,
 		HeldByteSeconds: t.byteSeconds, LatencyMs: t.latency / 1e3, HandshakeUs: t.handshake,
-		Asks: t.asks, PeakOpen: t.peak,
+		Asks: t.questions, PeakOpen: t.peak,
 	}
 	s.HeldMs = s.UsefulMs + s.ShortMs + s.NeverMs + s.CensoredMs
 	s.CostMs = s.HeldMs + worthMs*s.Premature
@@ -45,7 +47,7 @@ func (t *tally) add(o *tally) {
 	t.late += o.late
 	t.closed += o.closed
 	t.refused += o.refused
-	t.asks += o.asks
+	t.questions += o.questions
 	t.useful += o.useful
 	t.short += o.short
 	t.never += o.never
@@ -53,4 +55,6 @@ func (t *tally) add(o *tally) {
 	t.byteSeconds += o.byteSeconds
 	t.latency += o.latency
 	t.handshake += o.handshake
+	t.closings.addAll(&o.closings)
+	t.asked.addAll(&o.asked)
 }

@@ -14,9 +14,10 @@ import (
 // tenant is a tenant of the recording under the policy that is played: an
 // instance of its own, as on the host, and an account for each side.
 type tenant struct {
-	policy   *engine.Policy
+	policy   *engine.Policy   // nil: the recording is obeyed
 	accounts [2]*idle.Account // by side
-	exact    bool             // the recording's own decisions are this very policy's
+	number   uint32
+	exact    bool // the recording's own decisions are this very policy's
 }
 
 // newTenant loads the policy for one tenant.
@@ -25,12 +26,17 @@ func newTenant(ctx context.Context, cfg *Config, p *Policy) (*tenant, error) {
 	if err != nil {
 		return nil, err
 	}
+	return seat(cfg, decider{loaded}, loaded), nil
+}
+
+// seat returns a tenant whose questions d answers.
+func seat(cfg *Config, d idle.Decider, loaded *engine.Policy) *tenant {
 	t := &tenant{policy: loaded}
 	for side := range t.accounts {
 		law, limits := t.law(cfg, policy.Side(side), StandardTimeouts(policy.Side(side)), StandardLimits())
-		t.accounts[side] = idle.NewAccount("", decider{loaded}, books.New(books.Config{}), law, limits)
+		t.accounts[side] = idle.NewAccount("", d, books.New(books.Config{}), law, limits)
 	}
-	return t, nil
+	return t
 }
 
 // govern takes over the law that the recording tells.

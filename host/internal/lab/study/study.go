@@ -86,8 +86,11 @@ type Outcome struct {
 	Deadlines []Bin `json:"deadlines"`
 	// Agreement compares with the decisions in the trace, where it holds those
 	// of the very same policy.
-	Agreement *Agreement       `json:"agreement,omitempty"`
-	Faults    map[string]int64 `json:"faults"`
+	Agreement *Agreement `json:"agreement,omitempty"`
+	// Unknown is how often a recorded shadow would have been asked again, and
+	// was not, because the host had closed: it is taken to have closed then.
+	Unknown int64            `json:"unknown,omitempty"`
+	Faults  map[string]int64 `json:"faults"`
 }
 
 // Tally is what was counted. What a policy can move is the idle time between
