@@ -1,0 +1,82 @@
+package tune
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"idlehost/host/internal/lab"
+)
+
+// runner runs replays, several at once.
+type runner struct {
+	cfg  *Config
+	span lab.Span // that is fitted to
+
+	mu   sync.Mutex // guards the following fields, and is held while Progress is told
+	done int
+	most int
+}
+
+// run plays all policies and returns what they did, in their order. The first
+// error ends it.
+func (r *runner) run(ctx context.Context, policies []lab.Policy, s lab.Span) ([]*lab.Played, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	played := make([]*lab.Played, len(policies))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(r.cfg.workers(), len(policies)) {
+		workers.Go(func() {
+			for i := range next {
+				var err error
+				if played[i], err = r.cfg.Play(ctx, policies[i], s); err != nil {
+					cancel(fmt.Errorf("%s%w", told(policies[i].Params), err))
+					continue
+				}
+				r.tell()
+			}
+		})
+	}
+	for i := range policies {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return played, nil
+}
+
+func (r *runner) tell() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done++
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(r.done, max(r.most, r.done))
+	}
+}
+
+// told says with which parameters something happened.
+func told(params map[string]string) string {
+	if len(params) == 0 {
+		return ""
+	}
+	return "with " + strings.Join(pairs(params), " ") + ": "
+}
+
+// pairs writes parameters as key=value, sorted.
+func pairs(params map[string]string) []string {
+	list := make([]string, 0, len(params))
+	for _, key := range slices.Sorted(maps.Keys(params)) {
+		list = append(list, key+"="+params[key])
+	}
+	return list
+}
