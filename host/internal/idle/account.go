@@ -18,6 +18,7 @@ type Account struct {
 	Books   *books.Books // nil: none are kept
 
 	law  atomic.Pointer[law]
+	tape atomic.Pointer[Tape] // nil: nothing is taken down
 	open atomic.Int64
 
 	// set is what a policy set last: it mostly sets the same for all, who

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
 )
 
@@ -22,6 +23,7 @@ func (c *Conn) Admit(a *Account) error {
 	}
 	c.admitted = true
 	c.setPhaseLocked(abi.PhaseIdle, c.gov.clock.now())
+	c.introduceLocked()
 	c.greetLocked()
 	if r, refused := c.refusedLocked(); refused {
 		c.endLocked(r)
@@ -90,6 +92,9 @@ func (c *Conn) Reassign(a *Account) error {
 
 // changeHandsLocked puts the connection under a and reports whether a takes it.
 func (c *Conn) changeHandsLocked(a *Account) bool {
+	if t := c.account.taping(); t != nil {
+		c.tellLocked(t, trace.Record{Kind: trace.KindClose, Time: c.gov.clock.now(), Phase: c.Phase(), Reason: policy.ReasonLocal})
+	}
 	c.settleLocked(a)
 	c.asks, c.log, c.state, c.deadline = 0, false, [abi.StateSize]uint8{}, 0
 	c.gapStart, c.gapEnd, c.route = -1, -1, 0
@@ -97,6 +102,7 @@ func (c *Conn) changeHandsLocked(a *Account) bool {
 	if c.side == sideAccepted && (a.Retired() || !c.countLocked(a.law.Load().limits.ClientConnections)) {
 		return false
 	}
+	c.introduceLocked()
 	c.greetLocked()
 	if c.welcomeLocked() {
 		return true
@@ -121,7 +127,7 @@ func (c *Conn) resettleLocked(a *Account) {
 func (c *Conn) settleLocked(a *Account) {
 	c.account.leave(c)
 	a.enter(c)
-	c.account, c.extUntil = a, 0
+	c.account, c.extUntil, c.taped = a, 0, false
 	c.setLeasesLocked(a.law.Load())
 	if !c.gov.draining.Load() {
 		c.leaving = 0 // it is only the account that was retired

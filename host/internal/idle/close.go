@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
 )
 
@@ -27,6 +28,12 @@ func (c *Conn) Close() error {
 		c.gov.asks.Put(q)
 	}
 	c.bookEndLocked(end, now)
+	if t := c.account.taping(); t != nil {
+		c.tellLocked(t, trace.Record{
+			Kind: trace.KindClose, Time: now, Phase: end.Phase, Reason: end.Reason, Cut: end.Cut,
+			Since: int64(end.Idle), BytesIn: end.BytesIn, BytesOut: end.BytesOut,
+		})
+	}
 	c.unparkLocked()
 	if c.polled {
 		c.gov.poller.Load().forget(c)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
 )
 
@@ -75,7 +76,7 @@ type Conn struct {
 	state    [abi.StateSize]uint8
 
 	gapStart int64 // when the last request ended; -1: none has
-	gapEnd   int64 // when the first byte after it came; -1: not yet
+	gapEnd   int64 // when the first byte after it came; -1: not yet. Of a tunnel: when a burst was told last
 	gapCount uint32
 	gapLast  uint32 // milliseconds, like the next two
 	gapMean  uint32
@@ -96,9 +97,10 @@ type Conn struct {
 	fd        int32 // 1 + the descriptor, once somebody wanted it
 	asks      uint32
 	requests  uint32
-	handshake uint16
 	route     uint16
 	peerPort  uint16
+	handshake uint8
+	taped     bool        // the account's tape knows of it
 	side      policy.Side // immutable
 	protocol  policy.Protocol
 	endPhase  policy.Phase
@@ -161,14 +163,20 @@ func (c *Conn) Protocol() policy.Protocol {
 func (c *Conn) SetProtocol(p policy.Protocol) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.protocol = p
+	if c.protocol != p {
+		c.protocol = p
+		c.tellPhaseLocked()
+	}
 }
 
 // SetHandshake says what TLS handshake was made: 0 none, 1 full, 2 resumed.
 func (c *Conn) SetHandshake(kind uint16) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.handshake = kind
+	if c.handshake != uint8(kind) {
+		c.handshake = uint8(kind)
+		c.tellPhaseLocked()
+	}
 }
 
 // Control says that a control frame was read: not use, but a sign of life.
@@ -185,6 +193,9 @@ func (c *Conn) SetHint(d time.Duration) {
 	defer c.mu.Unlock()
 	if c.hint != ms {
 		c.hint = ms
+		if t := c.account.taping(); t != nil {
+			c.tellLocked(t, trace.Record{Kind: trace.KindHint, Time: c.gov.clock.now(), Since: int64(ms) * 1e6})
+		}
 		c.rescheduleLocked(c.gov.clock.now())
 	}
 }

@@ -32,8 +32,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 func (c *Conn) didRead(n int) {
 	c.bytesIn.Add(uint64(n))
+	before := c.lastRead.Load()
 	stamp(&c.lastRead, c.gov.clock)
 	switch policy.Phase(c.phase.Load()) {
+	case abi.PhaseTunnel, abi.PhaseHalfClosed:
+		c.passed(before, &c.lastRead, &c.lastWrite)
 	case abi.PhaseIdle:
 		c.stir()
 	case abi.PhaseUpstream:
@@ -71,9 +74,14 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 func (c *Conn) startWrite() {
+	before := c.lastWrite.Load()
 	stamp(&c.lastWrite, c.gov.clock)
 	c.writeStart.Store(c.lastWrite.Load())
 	c.writing.Add(1)
+	switch policy.Phase(c.phase.Load()) {
+	case abi.PhaseTunnel, abi.PhaseHalfClosed:
+		c.passed(before, &c.lastWrite, &c.lastRead)
+	}
 }
 
 // endWrite adds up how long the peer, by not reading, has kept writes waiting.

@@ -22,6 +22,7 @@ func (c *Conn) SetPhase(p policy.Phase) {
 		now = c.gov.clock.now()
 	}
 	c.setPhaseLocked(p, now)
+	c.tellPhaseLocked()
 }
 
 func (c *Conn) setPhaseLocked(p policy.Phase, now int64) {
@@ -41,6 +42,7 @@ func (c *Conn) advance(from, to policy.Phase) {
 	defer c.mu.Unlock()
 	if policy.Phase(c.phase.Load()) == from {
 		c.setPhaseLocked(to, c.gov.clock.stamp())
+		c.tellPhaseLocked()
 	}
 }
 
@@ -82,7 +84,7 @@ func (c *Conn) Begin(route uint16, body bool) bool {
 	}
 	c.requests++
 	c.inflight++
-	c.endGapLocked()
+	came := c.endGapLocked()
 	c.route = route
 	if c.inflight == 1 {
 		p := abi.PhaseUpstream
@@ -91,16 +93,21 @@ func (c *Conn) Begin(route uint16, body bool) bool {
 		}
 		c.setPhaseLocked(p, c.gov.clock.stamp())
 	}
+	if t := c.account.taping(); t != nil {
+		c.tellBeginLocked(t, body, came)
+	}
 	return c.ending.Load() == 0
 }
 
 // endGapLocked books the gap that the request which begins has ended, under
 // the route of the request before it: that is what was known while it lasted.
-func (c *Conn) endGapLocked() {
-	if c.gapStart < 0 {
-		return
-	}
+// It returns when the request came; -1: there was no gap.
+func (c *Conn) endGapLocked() (came int64) {
 	end := c.gapEnd
+	if c.gapStart < 0 {
+		c.gapEnd = -1
+		return end
+	}
 	if end < c.gapStart {
 		end = c.gov.clock.now()
 	}
@@ -120,6 +127,7 @@ func (c *Conn) endGapLocked() {
 	if c.side == sideAccepted {
 		c.gov.cfg.Observer.Reused(c.account, gap)
 	}
+	return end
 }
 
 // End says that a request ended. When it was the last in flight, the phase is
@@ -139,6 +147,7 @@ func (c *Conn) endRequestLocked() (after func()) {
 		c.inflight--
 	}
 	if c.inflight > 0 {
+		c.tellEndLocked(c.gov.clock.stamp())
 		return nil
 	}
 	now := c.gov.clock.now()
@@ -148,6 +157,7 @@ func (c *Conn) endRequestLocked() (after func()) {
 		p = abi.PhaseStreamIdle
 	}
 	c.setPhaseLocked(p, now)
+	c.tellEndLocked(now)
 	if c.leaving != 0 && c.ending.Load() == 0 {
 		return c.endLocked(policy.Reason(c.leaving - 1))
 	}

@@ -36,6 +36,9 @@ func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) policy.Verdic
 	c.asks++
 	c.verdict, c.log = v, c.log || v.Log
 	c.gov.cfg.Observer.Asked(c.account, &q.ask, v, took)
+	if t := c.account.taping(); t != nil {
+		c.tellAskLocked(t, q, v, now)
+	}
 	c.state = q.ask.Event.State
 	switch {
 	case v.Leases:
@@ -92,7 +95,7 @@ func (c *Conn) fillLocked(q *question, kind policy.Kind, now int64) {
 		ReadMs: millis(now - max(c.lastRead.Load(), c.opened)), WriteMs: millis(now - max(c.lastWrite.Load(), c.opened)),
 		ControlMs:  abi.Never,
 		DeadlineMs: policy.Millis(c.deadline), Asks: c.asks,
-		Requests: c.requests, Streams: c.inflight, Route: c.route, Handshake: c.handshake,
+		Requests: c.requests, Streams: c.inflight, Route: c.route, Handshake: uint16(c.handshake),
 		Rate:     rate(in+out-c.phaseBytes, inPhase),
 		GapCount: c.gapCount, GapLastMs: c.gapLast, GapMeanMs: c.gapMean, GapMaxMs: c.gapMax,
 		RecvMs:  abi.Never,

@@ -1,6 +1,13 @@
 package idle
 
-import "idlehost/host/internal/trace"
+import (
+	"sync/atomic"
+	"time"
+
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/trace"
+	"idlehost/sdk/abi"
+)
 
 // Tape takes down what happens to an account's connections, in an order that a
 // replay can follow. It is called from any goroutine, with the connection's
@@ -11,4 +18,128 @@ type Tape interface {
 	Takes(client uint64) bool
 	// Take takes down one record. r.Ask is not to be kept.
 	Take(r trace.Record)
+}
+
+// burst is the silence, in a tunnel, that is told of; bytes that go on passing
+// are told of as often.
+const burst = int64(250 * time.Millisecond)
+
+// SetTape has what happens to the account's connections taken down from now
+// on; nil: no longer. Those that are open are introduced by their next record.
+func (a *Account) SetTape(t Tape) {
+	a.setting.Lock()
+	defer a.setting.Unlock()
+	if t == nil {
+		a.tape.Store(nil)
+		return
+	}
+	a.tape.Store(&t)
+	for _, c := range a.snapshot() {
+		c.mu.Lock()
+		c.taped = false
+		c.mu.Unlock()
+	}
+}
+
+// taping returns the account's tape; nil: it has none. It is on the path of
+// every request.
+func (a *Account) taping() *Tape { return a.tape.Load() }
+
+// Epoch is the wall clock at the Governor's time 0, by which records count.
+func (g *Governor) Epoch() time.Time { return g.clock.base }
+
+// Granularity is the step of the coarse clock.
+func (g *Governor) Granularity() time.Duration { return g.cfg.Granularity }
+
+// tellLocked tells t of what happened to the connection.
+func (c *Conn) tellLocked(t *Tape, r trace.Record) {
+	if !c.admitted || !(*t).Takes(c.client) {
+		return
+	}
+	if !c.taped {
+		c.taped = true
+		(*t).Take(c.openingLocked())
+	}
+	r.Conn = c.id
+	(*t).Take(r)
+}
+
+// openingLocked is the record that introduces the connection.
+func (c *Conn) openingLocked() trace.Record {
+	return trace.Record{
+		Kind: trace.KindOpen, Time: c.phaseStart, Conn: c.id, Client: c.client,
+		Side: c.side, Protocol: c.protocol, Phase: c.Phase(), Handshake: uint16(c.handshake), Route: c.route,
+		Age: c.phaseStart - c.opened, BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
+	}
+}
+
+// introduceLocked tells of a connection that has just been admitted.
+func (c *Conn) introduceLocked() {
+	if t := c.account.taping(); t != nil && c.admitted && (*t).Takes(c.client) {
+		c.taped = true
+		(*t).Take(c.openingLocked())
+	}
+}
+
+// tellPhaseLocked tells of the phase and the protocol there are.
+func (c *Conn) tellPhaseLocked() {
+	if t := c.account.taping(); t != nil {
+		c.tellLocked(t, trace.Record{
+			Kind: trace.KindPhase, Time: c.phaseStart, Phase: c.Phase(), Protocol: c.protocol, Handshake: uint16(c.handshake),
+		})
+	}
+}
+
+// tellBeginLocked tells of a request, whose first byte came at came, if that is
+// not negative.
+func (c *Conn) tellBeginLocked(t *Tape, body bool, came int64) {
+	r := trace.Record{Kind: trace.KindBegin, Time: c.phaseStart, Route: c.route, Body: body}
+	if c.inflight > 1 {
+		r.Time = c.gov.clock.stamp()
+	}
+	if came >= 0 {
+		r.Since = max(r.Time-came, 0)
+	}
+	c.tellLocked(t, r)
+}
+
+func (c *Conn) tellEndLocked(now int64) {
+	if t := c.account.taping(); t != nil {
+		c.tellLocked(t, trace.Record{Kind: trace.KindEnd, Time: now, BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load()})
+	}
+}
+
+// tellAskLocked tells of a question, with the event as the policy has left it.
+// That bytes began a request shows with that request only: a question before
+// it is put in the phase they have begun.
+func (c *Conn) tellAskLocked(t *Tape, q *question, v policy.Verdict, now int64) {
+	if c.stirred >= 0 && c.Phase() == abi.PhaseHeader {
+		c.tellPhaseLocked()
+	}
+	c.tellLocked(t, trace.Record{Kind: trace.KindAsk, Time: now, Ask: &trace.Ask{Event: q.ask.Event, Verdict: v}})
+}
+
+// passed tells of bytes in a tunnel after a silence, or after others for long
+// enough. this is when they passed, before what it was until then, other when
+// bytes passed the other way. It is on the path of bytes, but only once a step
+// of the coarse clock.
+func (c *Conn) passed(before int64, this, other *atomic.Int64) {
+	now := this.Load()
+	if now == before {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.account.taping()
+	if t == nil {
+		return
+	}
+	silence := max(now-max(before, other.Load(), c.phaseStart), 0)
+	if silence < burst && now-c.gapEnd < burst {
+		return
+	}
+	c.gapEnd = now
+	c.tellLocked(t, trace.Record{
+		Kind: trace.KindBurst, Time: now, Since: silence, BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
+	})
 }

@@ -126,6 +126,14 @@ func (o *obedience) end(l *lane, why policy.Reason) {
 	}
 }
 
+// reopened says that the recording has a connection for the lane again.
+func (o *obedience) reopened(l *lane, at int64) {
+	o.lapse(l, at)
+	if w := o.lanes[l.number]; w != nil {
+		w.gone = false
+	}
+}
+
 // lapse ends, before something happens at at, what a shadow said it would look
 // at again by then, and was not asked about because the host had closed. It
 // might have kept it: that is counted.

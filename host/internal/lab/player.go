@@ -226,6 +226,9 @@ func (p *player) open(t *tenant, r *trace.Record) {
 		l.group, l.tally = p.groups.of(r.Client), p.kind(l)
 		p.lanes[r.Conn] = l
 	}
+	if again && p.obeys != nil {
+		p.obeys.reopened(l, r.Time)
+	}
 	l.in, l.out = r.BytesIn, r.BytesOut
 	if l.conn == nil {
 		if again {

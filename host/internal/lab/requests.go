@@ -173,6 +173,9 @@ func (p *player) burst(l *lane, r *trace.Record) {
 // leave has the client, or an accident, end the lane.
 func (p *player) leave(l *lane, r *trace.Record) {
 	delete(p.lanes, l.number)
+	if p.obeys != nil {
+		delete(p.obeys.lanes, l.number)
+	}
 	p.settle(l, r.Time, r.Reason == policy.ReasonDrain)
 	if l.conn != nil {
 		c := l.conn

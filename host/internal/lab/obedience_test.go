@@ -1,0 +1,73 @@
+package lab
+
+import (
+	"testing"
+	"time"
+
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/trace"
+	"idlehost/sdk/abi"
+)
+
+func installed(role policy.Role, digest string) trace.Record {
+	return trace.Record{Kind: trace.KindPolicy, Role: role, Name: digest}
+}
+
+// answered is a recorded answer about connection 1.
+func answered(at int64, role policy.Role, kind policy.Kind, v policy.Verdict) trace.Record {
+	v.Role, v.Source = role, policy.SourcePolicy
+	ask := &trace.Ask{Verdict: v, Event: policy.Event{Kind: uint8(kind), Phase: uint8(abi.PhaseIdle)}}
+	return trace.Record{Kind: trace.KindAsk, Time: at, Conn: 1, Ask: ask}
+}
+
+func extend(d time.Duration) policy.Verdict {
+	return policy.Verdict{Action: abi.ActionExtend, Deadline: d}
+}
+
+// The active version closes after 10 s; the client is back after 30. A shadow
+// that says 60 s would have kept the connection; one that says close would
+// have closed it sooner; of one that said 15 s nobody knows what it would have
+// said then.
+func TestRecordedArms(t *testing.T) {
+	closes := policy.Verdict{Action: abi.ActionClose}
+	for _, c := range []struct {
+		name                     string
+		accept, timeout          policy.Verdict // the shadow's
+		useful, short, premature int64
+		unknown                  int64
+	}{
+		{"keeps", extend(time.Second), extend(60 * time.Second), 30_000, 0, 0, 0},
+		{"closes", extend(time.Second), closes, 0, 10_000, 1, 0},
+		{"looks again", extend(time.Second), extend(15 * time.Second), 0, 25_000, 1, 1},
+	} {
+		tp := new(tape).then(installed(policy.RoleActive, "aa"), installed(policy.RoleShadow, "bb")).
+			open(0, 1, 7).then(
+			answered(0, policy.RoleActive, abi.KindAccept, extend(10*time.Second)),
+			answered(0, policy.RoleShadow, abi.KindAccept, c.accept),
+		).requests(1, 0).then(
+			answered(10*second, policy.RoleActive, abi.KindTimeout, closes),
+			answered(10*second, policy.RoleShadow, abi.KindTimeout, c.timeout),
+		).close(10*second, 1, policy.ReasonPolicy).open(30*second, 2, 7).requests(2, 30*second)
+		tp.all = append(tp.all, trace.Record{Kind: trace.KindClose, Time: 30 * second, Conn: 2, Reason: policy.ReasonPeer})
+		all, err := PlayRecorded(t.Context(), tp.config(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) != 2 || all[0].Outcome.Source != "recorded" || all[1].Outcome.Source != "shadow" {
+			t.Fatalf("%s: %d outcomes: %+v", c.name, len(all), all)
+		}
+		if o := all[0].Outcome; o.Total.Premature != 1 || o.Total.ShortMs != 10_000 || o.Total.Asks != 2 || o.Digest != "aa" {
+			t.Errorf("%s: active %+v", c.name, o.Total)
+		}
+		if o := all[1].Outcome; o.Total.Premature != c.premature || o.Total.UsefulMs != c.useful || o.Total.ShortMs != c.short || o.Unknown != c.unknown {
+			t.Errorf("%s: shadow %+v, %d unknown", c.name, o.Total, o.Unknown)
+		}
+	}
+}
+
+func TestNothingIsRecordedOfAnImport(t *testing.T) {
+	all, err := PlayRecorded(t.Context(), new(tape).open(0, 1, 7).requests(1, 0, second).config(t))
+	if err != nil || len(all) != 0 {
+		t.Errorf("%v, %v", all, err)
+	}
+}
