@@ -125,7 +125,11 @@ func (p *player) advance(t int64) {
 // play has one record happen. What is due at the same moment happens after it:
 // bytes that are there win against a deadline.
 func (p *player) play(ctx context.Context, r *trace.Record) error {
-	if r.Kind != trace.KindTenant && r.Kind != trace.KindLost {
+	switch r.Kind {
+	case trace.KindTenant, trace.KindLost:
+	case trace.KindAsk: // what is asked now has been asked when it is over
+		p.advance(r.Time)
+	default:
 		p.advance(r.Time - 1)
 		p.world.Set(r.Time)
 		p.end = max(p.end, r.Time)
