@@ -1,0 +1,96 @@
+package lab
+
+import (
+	"errors"
+	"io"
+	"testing"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/lab/demand"
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/trace"
+)
+
+// BenchmarkDecisions asks the bundled policies, metered as they always are, on
+// one core:
+//
+//	alone/NAME    the module, with the questions that a replay has put
+//	replay/NAME   whole replays, that of the recording's making included
+//	reading       the recording's making, and nothing else
+//
+// asks/s and events/s are what counts.
+func BenchmarkDecisions(b *testing.B) {
+	const people, records = 1000, 400_000
+	for _, name := range []string{"adaptive", "fixed", "pressure"} {
+		b.Run("alone/"+name, func(b *testing.B) { alone(b, name) })
+		b.Run("replay/"+name, func(b *testing.B) {
+			cfg, p := townConfig(b, people, records), bundled(b, name)
+			var asks, events int64
+			for b.Loop() {
+				played, err := Play(b.Context(), cfg, p, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				asks += played.Outcome.Total.Asks
+				events += played.Records
+			}
+			b.ReportMetric(float64(asks)/b.Elapsed().Seconds(), "asks/s")
+			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+	b.Run("reading", func(b *testing.B) {
+		var events int64
+		for b.Loop() {
+			src := newAhead(demand.New(newTown(people, records), demand.Config{}), new(exact))
+			for r := new(trace.Record); ; events++ {
+				if err := src.Next(r); errors.Is(err, io.EOF) {
+					break
+				} else if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+	})
+}
+
+// alone asks a policy the questions of a replay over and over, as its idle
+// layer does.
+func alone(b *testing.B, name string) {
+	cfg, p := townConfig(b, 200, 20_000), bundled(b, name)
+	loaded, err := cfg.Engine.Load(b.Context(), engine.Source{Name: p.Name, Wasm: p.Wasm})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer loaded.Close()
+	heard := &listener{decider: decider{loaded}}
+	town := newTown(200, 20_000)
+	pl := newPlayer(&cfg, &p, town.Header())
+	pl.tenants[0] = seat(&cfg, heard, loaded)
+	if err := pl.run(b.Context(), newAhead(demand.New(town, demand.Config{}), &pl.exact), nil); err != nil {
+		b.Fatal(err)
+	}
+	var ask policy.Ask
+	i := 0
+	for b.Loop() {
+		ask = heard.asks[i]
+		if v := heard.decider.Decide(&ask); v.Fault != policy.FaultNone {
+			b.Fatalf("fault %v", v.Fault)
+		}
+		if i++; i == len(heard.asks) {
+			i = 0
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "asks/s")
+}
+
+// listener keeps what is asked.
+type listener struct {
+	decider
+	asks []policy.Ask
+}
+
+func (l *listener) Decide(a *policy.Ask) policy.Verdict {
+	l.asks = append(l.asks, *a)
+	return l.decider.Decide(a)
+}
