@@ -24,8 +24,8 @@ const (
 	magic      = "\x89IDLE\r\n\x1a"
 	headerFix  = 8 + 2 + 2          // magic, version, length
 	maxHeader  = 4 << 10            // bytes of the header's fields
-	sync       = "\xf1\x9a\xc3\x7e" // begins a frame
-	frameHead  = 4 + 4 + 8 + 4      // sync, length, first, checksum
+	mark       = "\xf1\x9a\xc3\x7e" // begins a frame
+	frameHead  = 4 + 4 + 8 + 4      // mark, length, first, checksum
 	frameCut   = 64 << 10           // bytes after which a frame is complete
 	slots      = 1024               // connections whose byte counts a frame remembers
 	maxWords   = 512 / 4            // words of an event, as the ABI reserves them
@@ -82,7 +82,7 @@ func (h *Header) parse(b []byte) error {
 	return h.check()
 }
 
-// sum is the checksum of a frame: the bytes of its head between sync and
+// sum is the checksum of a frame: the bytes of its head between mark and
 // checksum, and its records, begun with that of the file's header, so that
 // another file's frame does not pass.
 func sum(seed uint32, head, records []byte) uint32 {

@@ -56,8 +56,13 @@ func (f *frames) next(least uint64) (frame, error) {
 	}
 }
 
-// errShort: what looked like a frame would be longer than the file.
-var errShort = errors.New("the file ends within a frame")
+// Why there is no frame at a place.
+var (
+	errNone  = errors.New("no frame where one should begin")
+	errShort = errors.New("the file ends within a frame")
+	errSum   = errors.New("a frame's checksum is wrong")
+	errOrder = errors.New("a frame is not where it was written")
+)
 
 // here looks at what is at the current place: a frame, or why it is none, or
 // the end.
@@ -67,24 +72,24 @@ func (f *frames) here(least uint64) (got frame, why, err error) {
 		return got, nil, err
 	}
 	if err != nil {
-		return got, fmt.Errorf("%w: %d of %d bytes of its head", errShort, len(head), frameHead), ended(err)
+		return got, errShort, ended(err)
 	}
 	length := int(binary.LittleEndian.Uint32(head[4:]))
-	if string(head[:4]) != sync || length == 0 || length > MaxFrame {
-		return got, errors.New("no frame"), nil
+	if string(head[:4]) != mark || length == 0 || length > MaxFrame {
+		return got, errNone, nil
 	}
 	all, err := f.in.Peek(frameHead + length)
 	if err != nil {
 		f.vain += int64(len(all))
-		return got, fmt.Errorf("%w: %d of %d bytes", errShort, len(all), frameHead+length), ended(err)
+		return got, errShort, ended(err)
 	}
 	got = frame{records: all[frameHead:], first: binary.LittleEndian.Uint64(all[8:])}
 	if sum(f.seed, all[4:16], got.records) != binary.LittleEndian.Uint32(all[16:]) {
 		f.vain += int64(length)
-		return got, errors.New("a frame's checksum is wrong"), nil
+		return got, errSum, nil
 	}
 	if got.first < least || got.first > MaxCount {
-		return got, fmt.Errorf("a frame begins with record %d after %d", got.first, least), nil
+		return got, errOrder, nil
 	}
 	f.held = frameHead + length
 	return got, nil, nil
@@ -106,16 +111,16 @@ func (f *frames) seek() error {
 	}
 	f.skip(1)
 	for {
-		if _, err := f.in.Peek(len(sync)); err != nil {
+		if _, err := f.in.Peek(len(mark)); err != nil {
 			f.skip(f.in.Buffered())
 			return err
 		}
 		b, _ := f.in.Peek(f.in.Buffered())
-		if i := bytes.Index(b, []byte(sync)); i >= 0 {
+		if i := bytes.Index(b, []byte(mark)); i >= 0 {
 			f.skip(i)
 			return nil
 		}
-		f.skip(len(b) - len(sync) + 1)
+		f.skip(len(b) - len(mark) + 1)
 	}
 }
 

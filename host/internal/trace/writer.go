@@ -79,7 +79,7 @@ func (t *Writer) Flush() error {
 	if t.err != nil || len(b) == frameHead {
 		return t.err
 	}
-	copy(b, sync)
+	copy(b, mark)
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-frameHead))
 	binary.LittleEndian.PutUint64(b[8:], t.first)
 	binary.LittleEndian.PutUint32(b[16:], sum(t.seed, b[4:16], b[frameHead:]))

@@ -69,16 +69,21 @@ func rest(t testing.TB, r Source) (all []Record) {
 			return all
 		}
 		check(t, err)
-		if x.Ask != nil {
-			a := *x.Ask
-			x.Ask = &a
-		}
-		if x.Rules != nil {
-			l := *x.Rules
-			x.Rules = &l
-		}
-		all = append(all, x)
+		all = append(all, owned(x))
 	}
+}
+
+// owned copies what a record points to, which is its Source's.
+func owned(r Record) Record {
+	if r.Ask != nil {
+		a := *r.Ask
+		r.Ask = &a
+	}
+	if r.Rules != nil {
+		l := *r.Rules
+		r.Rules = &l
+	}
+	return r
 }
 
 // event returns an event whose every field differs.

@@ -1,0 +1,92 @@
+package trace
+
+import (
+	"fmt"
+
+	"idlehost/host/internal/policy"
+)
+
+// check returns what of r the format has no room for.
+func (r *Record) check() error {
+	if r.Kind == 0 || r.Kind >= kindEnd {
+		return fmt.Errorf("unknown kind %d", r.Kind)
+	}
+	if why := r.wrong(); why != "" {
+		return fmt.Errorf("%s: %s", r.Kind, why)
+	}
+	return nil
+}
+
+func (r *Record) wrong() string {
+	switch {
+	case outside(r.Time):
+		return "time is out of range"
+	case r.Kind.ofConn() && r.Conn == 0:
+		return "connection 0"
+	}
+	switch r.Kind {
+	case KindBegin, KindHint, KindBurst:
+		if outside(r.Since) {
+			return "since is out of range"
+		}
+	case KindOpen, KindPhase, KindClose:
+		return r.wrongState()
+	case KindAsk:
+		return r.Ask.wrong()
+	case KindLost:
+		if r.Count > MaxCount {
+			return "count is out of range"
+		}
+	case KindTenant, KindPolicy, KindRules:
+		return r.wrongTenant()
+	}
+	return ""
+}
+
+func (r *Record) wrongState() string {
+	switch {
+	case int(r.Phase) >= len(policy.Timeouts{}):
+		return "phase is out of range"
+	case r.Protocol > 15 && r.Kind != KindClose:
+		return "protocol is out of range"
+	case r.Side > 1 && r.Kind == KindOpen:
+		return "side is out of range"
+	case outside(r.Age) && r.Kind == KindOpen:
+		return "age is out of range"
+	case r.Reason > policy.ReasonError && r.Kind == KindClose:
+		return "reason is out of range"
+	case outside(r.Since) && r.Kind == KindClose:
+		return "since is out of range"
+	}
+	return ""
+}
+
+func (r *Record) wrongTenant() string {
+	switch {
+	case len(r.Name) > MaxName:
+		return "name is too long"
+	case len(r.Params) > MaxParams && r.Kind == KindPolicy:
+		return "params are too long"
+	case r.Role >= policy.Roles && r.Kind == KindPolicy:
+		return "role is out of range"
+	case r.Rules == nil && r.Kind == KindRules:
+		return "there are none"
+	}
+	return ""
+}
+
+func (a *Ask) wrong() string {
+	if a == nil {
+		return "there is none"
+	}
+	v := &a.Verdict
+	switch {
+	case v.Action > verdictAction, v.Role >= policy.Roles, v.Source > policy.SourceFallback, v.Fault > policy.FaultBreaker:
+		return "verdict is out of range"
+	case outside(int64(v.Deadline)):
+		return "deadline is out of range"
+	}
+	return ""
+}
+
+func outside(t int64) bool { return t > MaxTime || t < -MaxTime }
