@@ -21,13 +21,15 @@ struct memory {
 	u32 idle, stream_idle;
 };
 
-static u32 look, worth, prior, lambda, relax_from, relax_to;
+static u32 look, worth, prior, alike, habits, lambda, relax_from, relax_to;
 
 static void defaults(void)
 {
 	look = 100;
 	worth = 0; /* the operator's */
-	prior = 5000;
+	prior = 2000;
+	alike = 500000;
+	habits = 250;
 	lambda = 0; /* no clamp */
 	relax_from = 800;
 	relax_to = 950;
@@ -43,6 +45,14 @@ static const char *set(struct param *p)
 	if (param_is(p, "prior")) {
 		complaint = param_thousandths(p, &prior);
 		return !complaint && (prior == 0 || prior > 1000000) ? "want a number of gaps, over 0 to 1000" : complaint;
+	}
+	if (param_is(p, "alike")) {
+		complaint = param_thousandths(p, &alike);
+		return !complaint && (alike == 0 || alike > 10000000) ? "want a number of gaps, over 0 to 10000" : complaint;
+	}
+	if (param_is(p, "habits")) {
+		complaint = param_thousandths(p, &habits);
+		return !complaint && habits > 1000 ? "want a share, 0 to 1" : complaint;
 	}
 	if (param_is(p, "lambda")) {
 		complaint = param_thousandths(p, &lambda);
@@ -79,13 +89,18 @@ static struct own {
 	float returned, gone;
 } own[BINS];
 
+/* IGNORANCE is how many gaps of which nothing is known stand beside the
+ * tenant's. */
+#define IGNORANCE 5.0f
+
 /* evidence is how many gaps speak, in gaps. */
 struct evidence {
 	float scale;          /* what a unit of the tenant's weights counts */
-	float unknown;        /* gaps of unknown length, per bin up to last */
+	float unknown;        /* gaps of unknown length, per bin up to the price's */
 	float cut;            /* gaps that outlive every hold */
 	float returned, gone; /* gaps that end past bin last */
 	u32 last;             /* the bin at which holding stops paying, whatever else */
+	u32 priced;           /* the price's own bin */
 };
 
 /* weigh_own sorts the client's gaps into bins up to e->last. */
@@ -135,21 +150,80 @@ static float split(const u32 *w, u32 last, float *past)
 	return head + tail;
 }
 
-/* weigh lets the tenant's gaps count `prior` gaps together, less while there
- * are few, and fills the rest with gaps of which nothing is known: a quarter
- * never end, the others are spread evenly over all orders of magnitude up to
- * the price. On these alone the best hold is about a quarter of the price. */
+/* Kinds of gap: those that ended in a request by doublings, and those that the
+ * client ended by leaving, however long. */
+enum { OCTAVES = (BINS + 6) / 4, LEFT = OCTAVES, KINDS };
+
+static struct kind {
+	u32 own;     /* gaps of the client's seen so far */
+	float share; /* among the tenant's gaps, once own > 1 */
+} kinds[KINDS];
+
+static float of_kind(u32 k, float gone)
+{
+	const u32 *w = buffer.gaps.returned;
+	u64 n = 0;
+	if (k == LEFT)
+		return gone;
+	for (u32 i = k == 0 ? 0 : 4 * k - 3; i <= 4 * k && i < BINS; i++)
+		n += w[i];
+	return (float)n;
+}
+
+/* counts_as returns how many gaps the tenant's count for this client. Either
+ * it draws its gaps from the tenant's, more or less (they count `alike`), or it
+ * has habits (they count `prior`). Which of the two its own last gaps speak for
+ * is what Polya's urn says: a gap of a kind seen c times among n has the
+ * likelihood (a share + c) / (a + n) if the tenant's count a. The answer is what
+ * gives the two together, each weighted with how likely it is. */
+static float counts_as(float returned, float gone)
+{
+	const double few = prior / 1000.0, many = alike / 1000.0;
+	double own_ways = habits, like_all = 1000 - habits;
+	u32 n = 0;
+	for (u32 i = 0; i < KINDS; i++)
+		kinds[i].own = 0;
+	for (; n < CLIENT_GAPS; n++) {
+		u32 gap = buffer.event.client_gaps[n];
+		if (gap == 0)
+			break;
+		if (gap >> 30 == GAP_KIND_CUT)
+			continue;
+		u32 which = gap >> 30 == GAP_KIND_RETURNED ? (bin(gap & 0x3fffffff) + 3) / 4 : LEFT;
+		struct kind *k = &kinds[which];
+		double c = k->own++, a = few, b = many;
+		if (c > 0) { /* the first of a kind cancels the share */
+			if (c == 1)
+				k->share = of_kind(which, gone) / (returned + gone + 1);
+			a = a * (double)k->share + c;
+			b = b * (double)k->share + c;
+		}
+		own_ways *= a * (many + n);
+		like_all *= b * (few + n);
+	}
+	own_ways /= few + n;
+	like_all /= many + n;
+	return (float)((own_ways * few + like_all * many) / (own_ways + like_all));
+}
+
+/* weigh lets the tenant's gaps count as many as they should together, less
+ * while there are few, and fills the rest with gaps of which nothing is known:
+ * a quarter never end, the others are spread evenly over all orders of
+ * magnitude up to the price. On these alone the best hold is about a quarter of
+ * the price. */
 static struct evidence weigh(u32 idle, u32 price)
 {
 	const struct gaps *g = &buffer.gaps;
 	float unit = g->unit ? (float)g->unit : 1;
 	struct evidence e;
-	e.last = bin(price);
+	e.priced = bin(price);
+	e.last = bin(price < NEVER / 2 ? 2 * price : NEVER);
 	float cut = sum(g->cut, 0, BINS);
-	float n = (split(g->returned, e.last, &e.returned) + split(g->gone, e.last, &e.gone) + cut) / unit;
-	float full = (float)prior / 1000, unknown = full / (n + full);
-	e.scale = unknown / unit;
-	e.unknown = unknown * 3 / 4 / (float)(e.last + 1);
+	float returned = split(g->returned, e.last, &e.returned), gone = split(g->gone, e.last, &e.gone);
+	e.scale = counts_as(returned, gone) / ((returned + gone + cut) / unit + IGNORANCE);
+	float unknown = e.scale * IGNORANCE;
+	e.unknown = unknown * 3 / 4 / (float)(e.priced + 1);
+	e.scale /= unit;
 	e.cut = cut * e.scale + unknown / 4;
 	e.returned *= e.scale;
 	e.gone *= e.scale;
@@ -173,7 +247,7 @@ static u32 hold(u32 idle, u32 price)
 		first = e.last + 1; /* nothing is left to decide: close */
 	for (u32 i = e.last + 1; i-- > first;) {
 		u32 low = bin_low(i);
-		float share = e.scale, unknown = e.unknown;
+		float share = e.scale, unknown = i <= e.priced ? e.unknown : 0;
 		if (low < idle) { /* of the first bin, a part is over */
 			float part = (float)(high - idle) / (float)(high - low);
 			share *= part;
