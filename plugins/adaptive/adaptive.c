@@ -103,27 +103,6 @@ struct evidence {
 	u32 priced;           /* the price's own bin */
 };
 
-/* weigh_own sorts the client's gaps into bins up to e->last. */
-static void weigh_own(struct evidence *e, u32 idle)
-{
-	for (u32 i = 0; i < CLIENT_GAPS; i++) {
-		u32 gap = buffer.event.client_gaps[i], ms = gap & 0x3fffffff, kind = gap >> 30;
-		if (gap == 0)
-			break;
-		if (kind == GAP_KIND_CUT) {
-			e->cut += 1;
-			continue;
-		}
-		if (ms <= idle)
-			continue;
-		u32 b = bin(ms);
-		if (b > e->last)
-			*(kind == GAP_KIND_RETURNED ? &e->returned : &e->gone) += 1;
-		else
-			*(kind == GAP_KIND_RETURNED ? &own[b].returned : &own[b].gone) += 1;
-	}
-}
-
 /* sum adds the weights in bins from to to, both even, two at a time. */
 static float sum(const u32 *w, u32 from, u32 to)
 {
@@ -150,60 +129,80 @@ static float split(const u32 *w, u32 last, float *past)
 	return head + tail;
 }
 
-/* Kinds of gap: those that ended in a request by doublings, and those that the
- * client ended by leaving, however long. */
-enum { OCTAVES = (BINS + 6) / 4, LEFT = OCTAVES, KINDS };
+/* Kinds of gap: by doublings those that ended in a request, up to 2^30 ms, and
+ * those that the client ended by leaving, however long. */
+enum { OCTAVES = 27, LEFT = OCTAVES, KINDS };
 
 static struct kind {
-	u32 own;     /* gaps of the client's seen so far */
+	u32 own;     /* gaps of the client's */
 	float share; /* among the tenant's gaps, once own > 1 */
 } kinds[KINDS];
 
-static float of_kind(u32 k, float gone)
+static u32 octave(u32 ms) { return 28 - (u32)__builtin_clz(ms | 8); }
+
+/* weight_of sums the tenant's returned gaps of a doubling. */
+static float weight_of(u32 octave)
 {
-	const u32 *w = buffer.gaps.returned;
 	u64 n = 0;
-	if (k == LEFT)
-		return gone;
-	for (u32 i = k == 0 ? 0 : 4 * k - 3; i <= 4 * k && i < BINS; i++)
-		n += w[i];
+	for (u32 i = octave == 0 ? 0 : 4 * octave - 3; i <= 4 * octave && i < BINS; i++)
+		n += buffer.gaps.returned[i];
 	return (float)n;
 }
 
-/* counts_as returns how many gaps the tenant's count for this client. Either
- * it draws its gaps from the tenant's, more or less (they count `alike`), or it
- * has habits (they count `prior`). Which of the two its own last gaps speak for
- * is what Polya's urn says: a gap of a kind seen c times among n has the
- * likelihood (a share + c) / (a + n) if the tenant's count a. The answer is what
- * gives the two together, each weighted with how likely it is. */
-static float counts_as(float returned, float gone)
+/* urn is how likely a client's gaps are, if so many of the tenant's come before
+ * its own: a gap of a kind seen c times among n has the likelihood
+ * (count x share + c) / (count + n), which is what Polya's urn says. */
+struct urn {
+	double count, likely;
+};
+
+/* draw takes the client's next gap from both urns. Their common factors are
+ * left out, and with them their divisions. */
+static void draw(struct urn *few, struct urn *many, u32 which, u32 n, float returned, float gone)
 {
-	const double few = prior / 1000.0, many = alike / 1000.0;
-	double own_ways = habits, like_all = 1000 - habits;
+	struct kind *k = &kinds[which];
+	double c = k->own++, a = few->count, b = many->count;
+	if (c > 0) { /* the first of a kind cancels the share */
+		if (c == 1)
+			k->share = (which == LEFT ? gone : weight_of(which)) / (returned + gone + 1);
+		a = a * (double)k->share + c;
+		b = b * (double)k->share + c;
+	}
+	few->likely *= a * (many->count + n);
+	many->likely *= b * (few->count + n);
+}
+
+/* weigh_own sorts the client's gaps into bins up to e->last, and returns how
+ * many gaps the tenant's count for this client. Either it draws its gaps from
+ * the tenant's, more or less (they count `alike`), or it has habits (they count
+ * `prior`): the answer is what gives both together, each weighted with how
+ * likely it makes the gaps that were seen. */
+static float weigh_own(struct evidence *e, u32 idle, float returned, float gone)
+{
+	struct urn few = { prior / 1000.0, habits }, many = { alike / 1000.0, 1000 - habits };
 	u32 n = 0;
 	for (u32 i = 0; i < KINDS; i++)
 		kinds[i].own = 0;
-	for (; n < CLIENT_GAPS; n++) {
-		u32 gap = buffer.event.client_gaps[n];
+	for (u32 i = 0; i < CLIENT_GAPS; i++) {
+		u32 gap = buffer.event.client_gaps[i], ms = gap & 0x3fffffff, kind = gap >> 30;
 		if (gap == 0)
 			break;
-		if (gap >> 30 == GAP_KIND_CUT)
+		if (kind == GAP_KIND_CUT) {
+			e->cut += 1;
 			continue;
-		u32 which = gap >> 30 == GAP_KIND_RETURNED ? (bin(gap & 0x3fffffff) + 3) / 4 : LEFT;
-		struct kind *k = &kinds[which];
-		double c = k->own++, a = few, b = many;
-		if (c > 0) { /* the first of a kind cancels the share */
-			if (c == 1)
-				k->share = of_kind(which, gone) / (returned + gone + 1);
-			a = a * (double)k->share + c;
-			b = b * (double)k->share + c;
 		}
-		own_ways *= a * (many + n);
-		like_all *= b * (few + n);
+		draw(&few, &many, kind == GAP_KIND_RETURNED ? octave(ms) : LEFT, n++, returned, gone);
+		if (ms <= idle)
+			continue;
+		u32 b = bin(ms);
+		if (b > e->last)
+			*(kind == GAP_KIND_RETURNED ? &e->returned : &e->gone) += 1;
+		else
+			*(kind == GAP_KIND_RETURNED ? &own[b].returned : &own[b].gone) += 1;
 	}
-	own_ways /= few + n;
-	like_all /= many + n;
-	return (float)((own_ways * few + like_all * many) / (own_ways + like_all));
+	few.likely *= many.count + n;
+	many.likely *= few.count + n;
+	return (float)((few.likely * few.count + many.likely * many.count) / (few.likely + many.likely));
 }
 
 /* weigh lets the tenant's gaps count as many as they should together, less
@@ -214,20 +213,17 @@ static float counts_as(float returned, float gone)
 static struct evidence weigh(u32 idle, u32 price)
 {
 	const struct gaps *g = &buffer.gaps;
-	float unit = g->unit ? (float)g->unit : 1;
-	struct evidence e;
-	e.priced = bin(price);
-	e.last = bin(price < NEVER / 2 ? 2 * price : NEVER);
+	float unit = g->unit ? (float)g->unit : 1, past, left;
+	struct evidence e = { .priced = bin(price), .last = bin(price < NEVER / 2 ? 2 * price : NEVER) };
 	float cut = sum(g->cut, 0, BINS);
-	float returned = split(g->returned, e.last, &e.returned), gone = split(g->gone, e.last, &e.gone);
-	e.scale = counts_as(returned, gone) / ((returned + gone + cut) / unit + IGNORANCE);
+	float returned = split(g->returned, e.last, &past), gone = split(g->gone, e.last, &left);
+	e.scale = weigh_own(&e, idle, returned, gone) / ((returned + gone + cut) / unit + IGNORANCE);
 	float unknown = e.scale * IGNORANCE;
 	e.unknown = unknown * 3 / 4 / (float)(e.priced + 1);
 	e.scale /= unit;
-	e.cut = cut * e.scale + unknown / 4;
-	e.returned *= e.scale;
-	e.gone *= e.scale;
-	weigh_own(&e, idle);
+	e.cut += cut * e.scale + unknown / 4;
+	e.returned += past * e.scale;
+	e.gone += left * e.scale;
 	return e;
 }
 
