@@ -1,7 +1,7 @@
 // Package books keeps what a good policy needs to know and only a host can
-// see: per tenant and route class a decaying histogram of the gaps between
-// requests, correctly censored; per client a small bounded memory that
-// survives its connections.
+// see: per tenant, route class and stage of acquaintance a decaying histogram
+// of the gaps between requests, correctly censored; per client a small bounded
+// memory that survives its connections.
 //
 // Times are Unix milliseconds passed in by the caller, so that a replay in
 // virtual time keeps the same books as production.
@@ -42,8 +42,6 @@ func configDefault[T int | uint32](v, def, limit T) T {
 	return min(v, limit)
 }
 
-type histogramSeat = atomic.Pointer[histogram]
-
 // Books of one tenant. Safe for concurrent use. Of the many tenants of a host
 // most are quiet: histograms and shards come into being with what is first
 // written into them, and empty Books are a few hundred bytes.
@@ -53,8 +51,8 @@ type histogramSeat = atomic.Pointer[histogram]
 type Books struct {
 	shards     []atomic.Pointer[shard] // a power of two; nil: nobody is in it
 	classes    int
-	plain      atomic.Pointer[histogram]       // of class 0; nil: no gap was noted
-	others     atomic.Pointer[[]histogramSeat] // of the others by class, less 1; nil: none was noted
+	plain      stages                   // of class 0
+	others     atomic.Pointer[[]stages] // of the others by class, less 1; nil: no gap was noted
 	blank      blank
 	limit      int // of a shard's table
 	lateWithin int64
@@ -95,7 +93,7 @@ func (b *Books) Opened(client uint64, now int64) (sinceClose uint32, returned bo
 	}
 	since := max(now-r.closedAt, 0)
 	gap := millis(int64(r.cutMs) + since)
-	b.class(r.cutRoute).comeBack(r.cutAt, gap)
+	b.histogram(r.cutRoute, r.cutStage).comeBack(r.cutAt, gap)
 	r.comeBack(gap)
 	if b.Late(millis(since)) {
 		r.late++
@@ -125,41 +123,46 @@ func (b *Books) Closed(client uint64) {
 
 // Returned notes a gap, in ms, that ended in another request.
 func (b *Books) Returned(client uint64, route uint16, gap uint32) {
-	b.class(route).add(abi.GapKindReturned, gap)
-	b.note(client, abi.GapKindReturned, gap)
+	b.note(client, route, abi.GapKindReturned, gap)
 }
 
 // Gone notes that the client closed after idling for gap ms.
 func (b *Books) Gone(client uint64, route uint16, gap uint32) {
-	b.class(route).add(abi.GapKindGone, gap)
-	b.note(client, abi.GapKindGone, gap)
+	b.note(client, route, abi.GapKindGone, gap)
 }
 
-func (b *Books) note(client uint64, kind abi.GapKind, gap uint32) {
+func (b *Books) note(client uint64, route uint16, kind abi.GapKind, gap uint32) {
 	if client == 0 {
+		b.histogram(route, 0).add(kind, gap)
 		return
 	}
 	s := b.shard(client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.table.touch(client).push(kind, gap)
+	r := s.table.touch(client)
+	b.histogram(route, stageOf(r.gaps)).add(kind, gap)
+	r.push(kind, gap)
 }
 
 // Cut notes that the host closed a connection that had idled for gap ms.
 func (b *Books) Cut(client uint64, route uint16, gap uint32, now int64) {
-	at := b.class(route).add(abi.GapKindCut, gap)
 	if client == 0 {
+		b.histogram(route, 0).add(abi.GapKindCut, gap)
 		return
 	}
 	s := b.shard(client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.table.touch(client).cutOff(b.route(route), gap, at, now)
+	r := s.table.touch(client)
+	r.cutStage = stageOf(r.gaps)
+	at := b.histogram(route, r.cutStage).add(abi.GapKindCut, gap)
+	r.cutOff(b.route(route), gap, at, now)
 }
 
 // Fill writes the client's fields of e (all that begin with Client but Client
-// itself) and, when the histogram of e.Route differs from what g holds
-// (Generation, Route), copies it into g. It allocates nothing.
+// itself) and, when the histogram of e.Route and of the client's stage differs
+// from what g holds (Generation, Route), copies it into g. It allocates nothing.
+// While there are few gaps of that stage, the nearest that has more stands in.
 //
 // g, if not nil, is either zero or was last filled by these Books: a
 // generation tells the states of one histogram apart, not tenants.
@@ -169,7 +172,11 @@ func (b *Books) Fill(e *policy.Event, g *policy.Gaps, now int64) {
 		return
 	}
 	route := b.route(e.Route)
-	if h := b.noted(route); h != nil {
+	var h *histogram
+	if noted := b.noted(route); noted != nil {
+		h = noted.nearest(stageOf(e.ClientGapCount))
+	}
+	if h != nil {
 		h.copyTo(g)
 	} else {
 		b.blank.copyTo(g, route)
@@ -230,32 +237,29 @@ func (b *Books) route(route uint16) uint16 {
 	return route
 }
 
-// class returns the histogram of a route class, new if need be.
-func (b *Books) class(route uint16) *histogram {
+// histogram returns that of a route class and a stage, new if need be.
+func (b *Books) histogram(route uint16, s stage) *histogram {
 	route = b.route(route)
-	if h := b.noted(route); h != nil {
-		return h
-	}
-	seat := &b.plain
-	if route > 0 {
-		if b.others.Load() == nil {
-			seats := make([]histogramSeat, b.classes-1)
-			b.others.CompareAndSwap(nil, &seats)
-		}
-		seat = &(*b.others.Load())[route-1]
-	}
-	seat.CompareAndSwap(nil, b.blank.histogram(route))
-	return seat.Load()
+	return b.class(route).at(s, b.blank, route)
 }
 
-// noted returns the histogram of a route class that there is; nil: no gap was
-// noted.
-func (b *Books) noted(route uint16) *histogram {
+// class returns the histograms of a route class.
+func (b *Books) class(route uint16) *stages {
+	if noted := b.noted(route); noted != nil {
+		return noted
+	}
+	all := make([]stages, b.classes-1)
+	b.others.CompareAndSwap(nil, &all)
+	return b.noted(route)
+}
+
+// noted returns the histograms of a route class; nil: no gap was noted.
+func (b *Books) noted(route uint16) *stages {
 	if route == 0 {
-		return b.plain.Load()
+		return &b.plain
 	}
 	if others := b.others.Load(); others != nil {
-		return (*others)[route-1].Load()
+		return &(*others)[route-1]
 	}
 	return nil
 }

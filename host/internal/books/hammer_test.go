@@ -8,6 +8,16 @@ import (
 	"idlehost/sdk/abi"
 )
 
+// weight returns how many gaps weigh on a route, at all stages together.
+func (b *Books) weight(route uint16) (gaps uint64) {
+	for n := range stage(stageCount) {
+		var g policy.Gaps
+		b.histogram(route, n).copyTo(&g)
+		gaps += (sum(&g) + uint64(g.Unit)/2) / uint64(g.Unit)
+	}
+	return gaps
+}
+
 // TestHammerFirstGaps: of those who come first, each is counted.
 func TestHammerFirstGaps(t *testing.T) {
 	const workers = 8
@@ -27,7 +37,7 @@ func TestHammerFirstGaps(t *testing.T) {
 		done.Wait()
 		e, g := policy.Event{Client: 1, Route: 3}, policy.Gaps{}
 		b.Fill(&e, &g, 0)
-		if weight := (sum(&g) + uint64(g.Unit)/2) / uint64(g.Unit); weight != workers || e.ClientConns != 4 || e.ClientGapCount != 4 || b.Clients() != 2 {
+		if weight := b.weight(3); weight != workers || e.ClientConns != 4 || e.ClientGapCount != 4 || b.Clients() != 2 {
 			t.Fatalf("%d gaps, %d connections and %d gaps of client 1, %d clients", weight, e.ClientConns, e.ClientGapCount, b.Clients())
 		}
 	}
@@ -59,9 +69,7 @@ func TestHammer(t *testing.T) {
 	wg.Wait()
 	var weight uint64
 	for route := range uint16(2) {
-		e, g := policy.Event{Route: route}, policy.Gaps{}
-		b.Fill(&e, &g, 0)
-		weight += (sum(&g) + uint64(g.Unit)/2) / uint64(g.Unit)
+		weight += b.weight(route)
 	}
 	if weight != 2*workers*loops {
 		t.Errorf("%d gaps in the histograms, want %d", weight, 2*workers*loops)

@@ -3,6 +3,7 @@ package books
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"idlehost/sdk/abi"
 )
@@ -11,12 +12,16 @@ const (
 	// maxHalfLife leaves a fresh gap a weight of 128, so that decay has bits to work on.
 	maxHalfLife = 1 << 22
 	maxUnit     = 1 << 20
+	// blankGeneration is that of a histogram in which nothing was noted.
+	blankGeneration = 1
 )
 
-// histogram is the gaps of one route class. Old gaps are not made lighter:
+// histogram is the gaps of one route class and stage. Old gaps are not made lighter:
 // new ones are made heavier, and every half-life all weights are halved. So a
 // copy is a plain copy, and noting a gap touches one cell.
 type histogram struct {
+	noted atomic.Uint32 // gaps, up to enough
+
 	mu sync.Mutex // guards the following fields
 
 	gaps   abi.Gaps
@@ -46,16 +51,21 @@ func newBlank(halfLife int) blank {
 }
 
 func (b blank) gaps(route uint16) abi.Gaps {
-	return abi.Gaps{Generation: 1, Route: uint32(route), Unit: uint32(b.base)}
+	return abi.Gaps{Generation: blankGeneration, Route: uint32(route), Unit: uint32(b.base)}
 }
 
-func (b blank) histogram(route uint16) *histogram {
-	return &histogram{gaps: b.gaps(route), unit: b.base, growth: b.growth, base: b.base}
+// histogram returns one of a stage. Generations of a route's stages differ by
+// their remainder, since a policy sees now this one and now that, and knows
+// them apart by nothing else; blankGeneration is nobody's.
+func (b blank) histogram(route uint16, s stage) *histogram {
+	h := &histogram{gaps: b.gaps(route), unit: b.base, growth: b.growth, base: b.base}
+	h.gaps.Generation = stageCount + uint32(s)
+	return h
 }
 
 // copyTo brings g up to date with a histogram that is still blank.
 func (b blank) copyTo(g *abi.Gaps, route uint16) {
-	if g.Generation != 1 || g.Route != uint32(route) {
+	if g.Generation != blankGeneration || g.Route != uint32(route) {
 		*g = b.gaps(route)
 	}
 }
@@ -68,6 +78,9 @@ func (h *histogram) add(kind abi.GapKind, ms uint32) mark {
 	h.cells(kind)[m.bin] += m.weight
 	h.growLocked()
 	h.changedLocked()
+	if n := h.noted.Load(); n < enough {
+		h.noted.Store(n + 1)
+	}
 	return m
 }
 
@@ -117,10 +130,11 @@ func (h *histogram) growLocked() {
 	h.gaps.Unit = uint32(h.unit)
 }
 
-// changedLocked skips generation 0, which means a Gaps that nobody has filled.
+// changedLocked skips generation 0, which means a Gaps that nobody has filled,
+// and that of a blank.
 func (h *histogram) changedLocked() {
-	h.gaps.Generation++
-	if h.gaps.Generation == 0 {
-		h.gaps.Generation = 1
+	h.gaps.Generation += stageCount
+	if h.gaps.Generation < stageCount {
+		h.gaps.Generation += stageCount
 	}
 }

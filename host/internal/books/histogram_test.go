@@ -9,7 +9,7 @@ import (
 
 func TestDecayHalvesAfterHalfLife(t *testing.T) {
 	for _, halfLife := range []int{1, 10, 4096, 100_000} {
-		h := newBlank(halfLife).histogram(0)
+		h := newBlank(halfLife).histogram(0, 0)
 		h.add(abi.GapKindReturned, 1)
 		for range halfLife {
 			h.add(abi.GapKindReturned, 1000)
@@ -25,7 +25,7 @@ func TestDecayHalvesAfterHalfLife(t *testing.T) {
 
 func TestWeightsNeverOverflow(t *testing.T) {
 	for _, halfLife := range []int{1, 2, 3, 1000, 1 << 16} {
-		h := newBlank(halfLife).histogram(0)
+		h := newBlank(halfLife).histogram(0, 0)
 		var top uint32
 		for range 12 * halfLife {
 			before := h.gaps.Returned[0]
@@ -39,14 +39,14 @@ func TestWeightsNeverOverflow(t *testing.T) {
 			t.Errorf("half-life %d: a cell reached %d", halfLife, top)
 		}
 	}
-	h := newBlank(maxHalfLife).histogram(0)
+	h := newBlank(maxHalfLife).histogram(0, 0)
 	if h.gaps.Unit < 128 {
 		t.Errorf("longest half-life: unit %d", h.gaps.Unit)
 	}
 }
 
 func TestComeBackConservesWeightAcrossHalvings(t *testing.T) {
-	h := newBlank(5).histogram(0)
+	h := newBlank(5).histogram(0, 0)
 	for n := range 40 {
 		m := h.add(abi.GapKindCut, 50)
 		for range n {
@@ -60,12 +60,20 @@ func TestComeBackConservesWeightAcrossHalvings(t *testing.T) {
 	}
 }
 
-func TestGenerationZeroIsSkipped(t *testing.T) {
-	h := newBlank(10).histogram(0)
-	h.gaps.Generation = math.MaxUint32
-	h.add(abi.GapKindGone, 1)
-	if h.gaps.Generation != 1 {
-		t.Errorf("generation %d", h.gaps.Generation)
+// TestGenerationsNeverMeet: 0 is nobody's, a blank's is nobody else's, and no
+// stage ever has another's.
+func TestGenerationsNeverMeet(t *testing.T) {
+	for n := range stage(stageCount) {
+		h := newBlank(10).histogram(0, n)
+		for _, from := range []uint32{h.gaps.Generation, math.MaxUint32/stageCount*stageCount + uint32(n)} {
+			h.gaps.Generation = from
+			for range 3 {
+				h.add(abi.GapKindGone, 1)
+				if g := h.gaps.Generation; g < stageCount || g%stageCount != uint32(n) {
+					t.Fatalf("stage %d: from generation %d to %d", n, from, g)
+				}
+			}
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ type model struct {
 	limit   int
 	order   []uint64 // most recently used first
 	clients map[uint64]*modelClient
-	counts  [3][abi.Bins]uint64
+	counts  [stageCount][3][abi.Bins]uint64
 }
 
 type modelClient struct {
@@ -24,6 +24,7 @@ type modelClient struct {
 	closedAt               int64
 	cutMs, lateMs          uint32
 	pending                int // index of the unanswered cut, or -1
+	pendingStage           stage
 }
 
 func (m *model) touch(client uint64) *modelClient {
@@ -44,11 +45,13 @@ func (m *model) touch(client uint64) *modelClient {
 }
 
 func (m *model) gap(client uint64, kind abi.GapKind, ms uint32, now int64) {
-	m.counts[kind][abi.Bin(ms)]++
 	c := m.touch(client)
+	at := stageOf(uint32(len(c.gaps)))
+	m.counts[at][kind][abi.Bin(ms)]++
 	c.gaps = append(c.gaps, max(ms, 1)|uint32(kind)<<30)
 	if kind == abi.GapKindCut {
 		c.cut++
+		c.pendingStage = at
 		c.pending, c.cutMs, c.lateMs, c.closedAt = len(c.gaps)-1, ms, 0, now
 	}
 }
@@ -61,8 +64,8 @@ func (m *model) opened(client uint64, now int64) (uint32, bool) {
 		return 0, false
 	}
 	since := uint32(now - c.closedAt)
-	m.counts[abi.GapKindCut][abi.Bin(c.cutMs)]--
-	m.counts[abi.GapKindReturned][abi.Bin(c.cutMs+since)]++
+	m.counts[c.pendingStage][abi.GapKindCut][abi.Bin(c.cutMs)]--
+	m.counts[c.pendingStage][abi.GapKindReturned][abi.Bin(c.cutMs+since)]++
 	c.lateMs = max(c.cutMs+since, 1)
 	c.gaps[c.pending] = c.lateMs
 	c.pending = -1
@@ -114,17 +117,24 @@ func FuzzModel(f *testing.F) {
 		if b.Clients() != len(m.order) {
 			t.Fatalf("%d clients, want %d", b.Clients(), len(m.order))
 		}
-		_, g := ask(b, 1, now)
-		for i := range abi.Bins {
-			got := [3]uint32{g.Returned[i], g.Gone[i], g.Cut[i]}
-			for kind, weight := range got {
-				n := (uint64(weight) + uint64(g.Unit)/2) / uint64(g.Unit)
-				if want := m.counts[kind][i]; n != want {
-					t.Fatalf("bin %d, %v: %d gaps, want %d", i, abi.GapKind(kind), n, want)
-				}
-			}
+		for n := range stage(stageCount) {
+			compare(t, b, n, &m.counts[n])
 		}
 	})
+}
+
+func compare(t *testing.T, b *Books, n stage, counts *[3][abi.Bins]uint64) {
+	var g policy.Gaps
+	b.histogram(0, n).copyTo(&g)
+	for i := range abi.Bins {
+		got := [3]uint32{g.Returned[i], g.Gone[i], g.Cut[i]}
+		for kind, weight := range got {
+			gaps := (uint64(weight) + uint64(g.Unit)/2) / uint64(g.Unit)
+			if want := counts[kind][i]; gaps != want {
+				t.Fatalf("stage %d, bin %d, %v: %d gaps, want %d", n, i, abi.GapKind(kind), gaps, want)
+			}
+		}
+	}
 }
 
 func step(t *testing.T, b *Books, m *model, op byte, client uint64, ms uint32, now int64) {

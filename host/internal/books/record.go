@@ -26,6 +26,7 @@ type record struct {
 	cutAt    mark
 	cutSeq   uint32 // gaps when it was noted: finds its ring entry
 	cutRoute uint16
+	cutStage stage
 	pending  bool
 
 	ring [abi.ClientGaps]uint32 // gap n is at n % len
