@@ -73,13 +73,13 @@ func (l *lru) ended(g *gap) {
 // MIN). It knows the ends.
 type belady struct {
 	limited
-	ends  func(number int64) int64
+	ends  func(*gap) int64
 	heap  []int32 // the latest end first
 	place []int32 // of a lane in heap
 	end   []int64 // by lane
 }
 
-func newBelady(limit int64, ends func(int64) int64) *belady {
+func newBelady(limit int64, ends func(*gap) int64) *belady {
 	return &belady{limited: limited{limit: limit}, ends: ends}
 }
 
@@ -88,7 +88,7 @@ func (b *belady) begun(g *gap) {
 	for int(g.lane) >= len(b.place) {
 		b.place, b.end = append(b.place, none), append(b.end, 0)
 	}
-	b.end[g.lane] = b.ends(g.numbered)
+	b.end[g.lane] = b.ends(g)
 	b.place[g.lane] = int32(len(b.heap))
 	b.heap = append(b.heap, g.lane)
 	b.up(len(b.heap) - 1)
