@@ -63,6 +63,8 @@ type Setting struct {
 	HoldBytes   int64  `json:"hold_bytes"` // 0: by protocol and handshake, as the host reckons
 	Limit       int64  `json:"limit"`      // of open connections; 0: none
 	WarmupMs    int64  `json:"warmup_ms"`  // left out of all sums at the beginning
+	// Tenant, if not empty, is the only one whose connections were counted.
+	Tenant string `json:"tenant,omitempty"`
 }
 
 // Outcome is what one policy did.

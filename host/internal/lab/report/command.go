@@ -1,0 +1,68 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"idlehost/host/internal/lab/study"
+)
+
+// command is what makes this study again.
+func command(s *study.Study) string {
+	t := &s.Setting
+	words := []string{"host", "replay", "--trace", quoted(s.Trace.Name)}
+	for i := range s.Policies {
+		if p := &s.Policies[i]; !live(p) {
+			words = append(words, "--policy", quoted(spec(p)))
+		}
+	}
+	add := func(flag, value string) { words = append(words, "--"+flag, value) }
+	ms := func(n int64) string { return (time.Duration(n) * time.Millisecond).String() }
+	add("worth", ms(t.WorthMs))
+	add("rtt", ms(t.RoundTripMs))
+	add("round-trips", strconv.FormatInt(t.RoundTrips, 10))
+	add("handshake-cpu", (time.Duration(t.HandshakeUs) * time.Microsecond).String())
+	if t.HoldBytes != 0 {
+		add("hold-bytes", strconv.FormatInt(t.HoldBytes, 10))
+	}
+	if t.Limit != 0 {
+		add("limit", strconv.FormatInt(t.Limit, 10))
+	}
+	if t.WarmupMs != 0 {
+		add("warmup", ms(t.WarmupMs))
+	}
+	if t.Tenant != "" {
+		add("tenant", quoted(t.Tenant))
+	}
+	add("seed", strconv.FormatUint(t.Seed, 10))
+	add("out", "report.html")
+	return strings.Join(words, " ")
+}
+
+// spec names a policy as --policy does.
+func spec(p *study.Outcome) string {
+	var params []string
+	for _, key := range slices.Sorted(maps.Keys(p.Params)) {
+		params = append(params, key+"="+p.Params[key])
+	}
+	if len(params) == 0 {
+		return p.Module
+	}
+	return fmt.Sprintf("%s:%s", p.Module, strings.Join(params, ","))
+}
+
+// quoted is a word as a shell takes it, on one line.
+func quoted(word string) string {
+	word = printable(word)
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("-_=:,./@%+", r)
+	}
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
