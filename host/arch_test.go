@@ -54,7 +54,7 @@ const imports = `
 	lab/study < lab/report;
 	lab, lab/study < lab/tune;
 
-	app, api, client, config, check, engine/forge, trace, trace/logs, lab, lab/study, lab/report, lab/tune, /plugins < cli;
+	app, api, client, config, check, engine, engine/forge, trace, trace/logs, lab, lab/study, lab/report, lab/tune, /plugins < cli;
 	cli < /host;
 
 	/sdk/abi < /sdk/go, /sdk/tck;

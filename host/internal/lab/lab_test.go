@@ -105,37 +105,37 @@ func playTape(t *testing.T, tp *tape, spec string, edit ...func(*Config)) *Playe
 	return p
 }
 
-// sums are the parts of a tally that the tests below are about.
-type sums struct {
+// parts are those of a tally that the tests below are about.
+type parts struct {
 	gaps, reused, premature, closed, late            int64
 	useful, short, never, censored, cost, peak, asks int64
 }
 
-func of(t study.Tally) sums {
-	return sums{t.Gaps, t.Reused, t.Premature, t.Closed, t.Late, t.UsefulMs, t.ShortMs, t.NeverMs, t.CensoredMs, t.CostMs, t.PeakOpen, t.Asks}
+func of(t study.Tally) parts {
+	return parts{t.Gaps, t.Reused, t.Premature, t.Closed, t.Late, t.UsefulMs, t.ShortMs, t.NeverMs, t.CensoredMs, t.CostMs, t.PeakOpen, t.Asks}
 }
 
 func TestHeldTimeIsSplitByWhatBecameOfIt(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		tape *tape
-		want sums
+		want parts
 	}{
 		{"a gap within the timeout", new(tape).open(0, 1, 7).requests(1, 0, 8*second).close(9*second, 1, policy.ReasonPeer),
-			sums{gaps: 1, reused: 1, useful: 8000, never: 1000, cost: 9000, peak: 1, asks: 1}},
+			parts{gaps: 1, reused: 1, useful: 8000, never: 1000, cost: 9000, peak: 1, asks: 1}},
 		{"a gap of the very timeout", new(tape).open(0, 1, 7).requests(1, 0, 10*second),
-			sums{gaps: 1, reused: 1, useful: 10000, cost: 10000, peak: 1, asks: 1}},
+			parts{gaps: 1, reused: 1, useful: 10000, cost: 10000, peak: 1, asks: 1}},
 		{"a longer one", new(tape).open(0, 1, 7).requests(1, 0, 25*second).close(25*second, 1, policy.ReasonPeer),
-			sums{gaps: 1, premature: 1, closed: 1, short: 10000, cost: 130_000, peak: 1, asks: 3}},
+			parts{gaps: 1, premature: 1, closed: 1, short: 10000, cost: 130_000, peak: 1, asks: 3}},
 		{"one that is over at once", new(tape).open(0, 1, 7).requests(1, 0, 10*second+second/2),
-			sums{gaps: 1, premature: 1, closed: 1, late: 1, short: 10000, cost: 130_000, peak: 1, asks: 3}},
+			parts{gaps: 1, premature: 1, closed: 1, late: 1, short: 10000, cost: 130_000, peak: 1, asks: 3}},
 		{"a client that never returns", new(tape).open(0, 1, 7).requests(1, 0).open(60*second, 2, 8),
-			sums{closed: 1, never: 10000, cost: 10000, peak: 1, asks: 3}},
+			parts{closed: 1, never: 10000, cost: 10000, peak: 1, asks: 3}},
 		{"the end of the recording", new(tape).open(0, 1, 7).requests(1, 0).open(6*second, 2, 8),
-			sums{censored: 6000, cost: 6000, peak: 2, asks: 2}},
+			parts{censored: 6000, cost: 6000, peak: 2, asks: 2}},
 		{"what the recording's host closed", new(tape).open(0, 1, 7).requests(1, 0).close(5*second, 1, policy.ReasonPolicy).
 			open(8*second, 2, 7).requests(2, 8*second),
-			sums{gaps: 1, reused: 1, useful: 8000, cost: 8000, peak: 1, asks: 1}},
+			parts{gaps: 1, reused: 1, useful: 8000, cost: 8000, peak: 1, asks: 1}},
 	} {
 		if got := of(playTape(t, c.tape, "fixed:10s").Outcome.Total); got != c.want {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.name, got, c.want)
@@ -150,7 +150,7 @@ func TestABusyConnectionIsNotIdle(t *testing.T) {
 		trace.Record{Kind: trace.KindEnd, Time: 40 * second, Conn: 1},
 		trace.Record{Kind: trace.KindEnd, Time: 80 * second, Conn: 1},
 	).requests(1, 85*second)
-	want := sums{gaps: 1, reused: 1, useful: 5000, cost: 5000, peak: 1, asks: 1}
+	want := parts{gaps: 1, reused: 1, useful: 5000, cost: 5000, peak: 1, asks: 1}
 	if got := of(playTape(t, long, "fixed:10s").Outcome.Total); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -173,7 +173,7 @@ func TestTunnels(t *testing.T) {
 func TestWarmUpIsLeftOut(t *testing.T) {
 	tp := new(tape).open(0, 1, 7).requests(1, 0, 20*second, 25*second, 60*second)
 	from := func(c *Config) { c.Span.CountFrom = 22 * second }
-	want := sums{gaps: 2, reused: 0, premature: 1, closed: 1, short: 10_000, cost: 130_000, peak: 1}
+	want := parts{gaps: 2, reused: 0, premature: 1, closed: 1, short: 10_000, cost: 130_000, peak: 1}
 	got := of(playTape(t, tp, "fixed:10s", from).Outcome.Total)
 	want.asks, want.reused = got.asks, 1
 	if got != want {
