@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
 )
 
@@ -92,9 +91,7 @@ func (c *Conn) Reassign(a *Account) error {
 
 // changeHandsLocked puts the connection under a and reports whether a takes it.
 func (c *Conn) changeHandsLocked(a *Account) bool {
-	if t := c.account.taping(); t != nil {
-		c.tellLocked(t, trace.Record{Kind: trace.KindClose, Time: c.gov.clock.now(), Phase: c.Phase(), Reason: policy.ReasonLocal})
-	}
+	c.tellLeavingLocked()
 	c.settleLocked(a)
 	c.asks, c.log, c.state, c.deadline = 0, false, [abi.StateSize]uint8{}, 0
 	c.gapStart, c.gapEnd, c.route = -1, -1, 0
@@ -107,6 +104,7 @@ func (c *Conn) changeHandsLocked(a *Account) bool {
 	if c.welcomeLocked() {
 		return true
 	}
+	c.tellLeavingLocked()
 	if a.Books != nil {
 		a.Books.Closed(c.client)
 	}
@@ -127,7 +125,7 @@ func (c *Conn) resettleLocked(a *Account) {
 func (c *Conn) settleLocked(a *Account) {
 	c.account.leave(c)
 	a.enter(c)
-	c.account, c.extUntil, c.taped = a, 0, false
+	c.account, c.extUntil, c.taped = a, 0, tapeUnasked
 	c.setLeasesLocked(a.law.Load())
 	if !c.gov.draining.Load() {
 		c.leaving = 0 // it is only the account that was retired

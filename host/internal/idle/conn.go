@@ -100,7 +100,7 @@ type Conn struct {
 	route     uint16
 	peerPort  uint16
 	handshake uint8
-	taped     bool        // the account's tape knows of it
+	taped     uint8       // what the account's tape knows of it
 	side      policy.Side // immutable
 	protocol  policy.Protocol
 	endPhase  policy.Phase

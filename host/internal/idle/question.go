@@ -6,6 +6,7 @@ import (
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
 )
 
@@ -13,6 +14,7 @@ import (
 // others take one from the Governor's pool.
 type question struct {
 	ask   policy.Ask
+	told  trace.Ask // to a tape
 	gaps  policy.Gaps
 	books *books.Books // whose gaps these are
 	rand  *rand.PCG

@@ -13,12 +13,19 @@ import (
 // replay can follow. It is called from any goroutine, with the connection's
 // lock held: it must not block, nor call back.
 type Tape interface {
-	// Takes reports whether a client's connections are taken down. The answer
-	// for one client never changes.
+	// Takes reports whether a client's connections are taken down. It is asked
+	// once for each.
 	Takes(client uint64) bool
 	// Take takes down one record. r.Ask is not to be kept.
 	Take(r trace.Record)
 }
+
+// What an account's tape knows of a connection.
+const (
+	tapeUnasked uint8 = iota // nothing yet
+	tapeTold
+	tapeLeaves // it does not want to know
+)
 
 // burst is the silence, in a tunnel, that is told of; bytes that go on passing
 // are told of as often.
@@ -36,7 +43,7 @@ func (a *Account) SetTape(t Tape) {
 	a.tape.Store(&t)
 	for _, c := range a.snapshot() {
 		c.mu.Lock()
-		c.taped = false
+		c.taped = tapeUnasked
 		c.mu.Unlock()
 	}
 }
@@ -53,15 +60,25 @@ func (g *Governor) Granularity() time.Duration { return g.cfg.Granularity }
 
 // tellLocked tells t of what happened to the connection.
 func (c *Conn) tellLocked(t *Tape, r trace.Record) {
-	if !c.admitted || !(*t).Takes(c.client) {
-		return
+	if c.taped == tapeUnasked {
+		c.openLocked(t)
 	}
-	if !c.taped {
-		c.taped = true
+	if c.taped == tapeTold {
+		r.Conn = c.id
+		(*t).Take(r)
+	}
+}
+
+// openLocked introduces an admitted connection to t, if that wants it.
+func (c *Conn) openLocked(t *Tape) {
+	switch {
+	case !c.admitted:
+	case !(*t).Takes(c.client):
+		c.taped = tapeLeaves
+	default:
+		c.taped = tapeTold
 		(*t).Take(c.openingLocked())
 	}
-	r.Conn = c.id
-	(*t).Take(r)
 }
 
 // openingLocked is the record that introduces the connection.
@@ -75,9 +92,8 @@ func (c *Conn) openingLocked() trace.Record {
 
 // introduceLocked tells of a connection that has just been admitted.
 func (c *Conn) introduceLocked() {
-	if t := c.account.taping(); t != nil && c.admitted && (*t).Takes(c.client) {
-		c.taped = true
-		(*t).Take(c.openingLocked())
+	if t := c.account.taping(); t != nil {
+		c.openLocked(t)
 	}
 }
 
@@ -103,6 +119,17 @@ func (c *Conn) tellBeginLocked(t *Tape, body bool, came int64) {
 	c.tellLocked(t, r)
 }
 
+// tellLeavingLocked tells of a connection that another account gets, or that a
+// new one has turned away: to either tape it has been one of its own.
+func (c *Conn) tellLeavingLocked() {
+	if t := c.account.taping(); t != nil && c.taped == tapeTold {
+		c.tellLocked(t, trace.Record{
+			Kind: trace.KindClose, Time: c.gov.clock.now(), Phase: c.Phase(), Reason: policy.ReasonLocal,
+			BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
+		})
+	}
+}
+
 func (c *Conn) tellEndLocked(now int64) {
 	if t := c.account.taping(); t != nil {
 		c.tellLocked(t, trace.Record{Kind: trace.KindEnd, Time: now, BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load()})
@@ -116,7 +143,8 @@ func (c *Conn) tellAskLocked(t *Tape, q *question, v policy.Verdict, now int64) 
 	if c.stirred >= 0 && c.Phase() == abi.PhaseHeader {
 		c.tellPhaseLocked()
 	}
-	c.tellLocked(t, trace.Record{Kind: trace.KindAsk, Time: now, Ask: &trace.Ask{Event: q.ask.Event, Verdict: v}})
+	q.told.Event, q.told.Verdict = q.ask.Event, v
+	c.tellLocked(t, trace.Record{Kind: trace.KindAsk, Time: now, Ask: &q.told})
 }
 
 // passed tells of bytes in a tunnel after a silence, or after others for long
