@@ -105,7 +105,7 @@ func (d *decoder) fields(r *Record, tag byte) {
 	case KindLost:
 		r.Count = d.uvarint()
 	case KindTenant, KindPolicy, KindRules:
-		d.tenant(r)
+		d.tenant(r, flag)
 	default:
 		d.fail("not a kind")
 	}
@@ -127,7 +127,7 @@ func (d *decoder) open(r *Record) {
 	}
 }
 
-func (d *decoder) tenant(r *Record) {
+func (d *decoder) tenant(r *Record, flag bool) {
 	r.Tenant = uint32(d.below(1<<32-1, "tenant"))
 	switch r.Kind {
 	case KindTenant:
@@ -139,6 +139,9 @@ func (d *decoder) tenant(r *Record) {
 	case KindRules:
 		d.law()
 		r.Rules = &d.rules
+		if flag {
+			r.Side = openDialled
+		}
 	}
 }
 

@@ -80,6 +80,7 @@ func (e *encoder) fields(r *Record) byte {
 	case KindRules:
 		e.uvarint(uint64(r.Tenant))
 		e.rules(r.Rules)
+		return flagged(r.Side != 0)
 	}
 	return 0
 }

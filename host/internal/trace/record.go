@@ -44,7 +44,8 @@ const (
 	// hexadecimal; empty: none) with Params ("key=value\n" sorted by key) from
 	// here on. Tenant, Role. Conn is 0.
 	KindPolicy
-	// KindRules: the tenant's law from here on. Tenant, Rules. Conn is 0.
+	// KindRules: the law of the tenant's connections of a side from here on.
+	// Tenant, Side, Rules. Conn is 0.
 	KindRules
 	kindEnd
 )

@@ -68,6 +68,9 @@ func (r *Record) tenantParts() []part {
 		if r.Rules == nil {
 			return parts
 		}
+		if r.Side != abi.SideAccepted {
+			parts = append(parts, part{"side", r.Side.String()})
+		}
 		for i, t := range r.Rules.Timeouts {
 			parts = append(parts, part{abi.Phase(i).String(), span(int64(t.Idle))})
 		}
