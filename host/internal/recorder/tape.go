@@ -1,0 +1,150 @@
+package recorder
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/trace"
+)
+
+// Tape is what a Recorder takes down of one tenant's connections, of either
+// side. Safe for concurrent use.
+type Tape struct {
+	r     *Recorder
+	state *state // its records; the Recorder's mu guards it
+
+	shadows atomic.Int32 // answers in beside
+
+	mu     sync.Mutex // guards the following
+	beside map[uint64]*whole
+}
+
+// maxBeside bounds the answers of shadows that wait for the one beside them:
+// one for each question that is being asked.
+const maxBeside = 1 << 10
+
+// Tenant returns the tape of a tenant, the same one for the same name.
+func (r *Recorder) Tenant(name string) *Tape {
+	name = name[:min(len(name), trace.MaxName)]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.names[name]; t != nil {
+		return t
+	}
+	s := &state{number: uint32(len(r.tenants) + 1), name: name}
+	t := &Tape{r: r, state: s, beside: map[uint64]*whole{}}
+	r.tenants = append(r.tenants, s)
+	r.names[name] = t
+	r.stateLocked(s.naming(0))
+	return t
+}
+
+// Installed says that a version, of the module with a digest, plays a role from
+// now on; "": no module does.
+func (t *Tape) Installed(role policy.Role, digest string, p map[string]string) {
+	if int(role) >= len(t.state.policies) {
+		return
+	}
+	next := &installed{digest: digest, params: params(maps.Clone(p))}
+	t.r.mu.Lock()
+	defer t.r.mu.Unlock()
+	old := t.state.policies[role]
+	if old != nil && *old == *next || old == nil && digest == "" {
+		return
+	}
+	t.state.policies[role] = next
+	t.r.stateLocked(t.state.playing(role, next, 0))
+}
+
+// Ruled says what the law of the connections of a side is from now on.
+func (t *Tape) Ruled(side policy.Side, law policy.Timeouts, l policy.Limits) {
+	if int(side) >= len(t.state.rules) {
+		return
+	}
+	next := &trace.Rules{Timeouts: law, Limits: l}
+	t.r.mu.Lock()
+	defer t.r.mu.Unlock()
+	if old := t.state.rules[side]; old != nil && *old == *next {
+		return
+	}
+	t.state.rules[side] = next
+	t.r.stateLocked(t.state.ruled(side, next, 0))
+}
+
+// stateLocked has a change of a tenant's state written, where it belongs among
+// the other records; at the end of them if the ring is full.
+func (r *Recorder) stateLocked(rec trace.Record) {
+	w := &whole{record: rec}
+	if rec.Rules != nil {
+		w.rules = *rec.Rules
+		w.record.Rules = &w.rules
+	}
+	if !r.over.Load() && (len(r.overflow) > 0 || !r.tryPush(&w.record, 0, w)) {
+		r.overflow = append(r.overflow, w)
+	}
+}
+
+// Takes reports whether a client's connections are taken down.
+func (t *Tape) Takes(client uint64) bool {
+	n := t.r.cfg.Sample
+	return n == Everybody || uint32(t.r.pick.sum(client))%Everybody < n
+}
+
+// Take takes down one record. It is on the path of every request: no lock and
+// no allocation, but for questions.
+func (t *Tape) Take(rec trace.Record) {
+	if rec.Kind != trace.KindAsk {
+		t.r.push(&rec, t.state.number, nil)
+		return
+	}
+	t.ask(&rec, rec.Ask.Event, rec.Ask.Verdict)
+	if t.shadows.Load() > 0 {
+		t.answered(rec.Conn, rec.Time)
+	}
+}
+
+func (t *Tape) ask(rec *trace.Record, e policy.Event, v policy.Verdict) {
+	w := t.r.boxes.Get().(*whole)
+	w.record = trace.Record{Kind: trace.KindAsk, Time: rec.Time, Conn: rec.Conn, Ask: &w.ask}
+	w.ask.Event, w.ask.Verdict = e, v
+	if !t.r.push(&w.record, 0, w) {
+		t.r.boxes.Put(w)
+	}
+}
+
+// Shadowed takes down what a shadow has answered, right after what was
+// enforced, which Take is about to be told.
+func (t *Tape) Shadowed(a *policy.Ask, v policy.Verdict) {
+	if t.r.over.Load() || !t.Takes(a.Event.Client) {
+		return
+	}
+	w := t.r.boxes.Get().(*whole)
+	w.ask.Event, w.ask.Verdict = a.Event, v
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.beside) >= maxBeside {
+		t.r.dropped.Add(1)
+		t.r.boxes.Put(w)
+		return
+	}
+	t.beside[a.Event.Conn] = w
+	t.shadows.Store(int32(len(t.beside)))
+}
+
+// answered puts the shadow's answer to the question just told.
+func (t *Tape) answered(conn uint64, now int64) {
+	t.mu.Lock()
+	w := t.beside[conn]
+	delete(t.beside, conn)
+	t.shadows.Store(int32(len(t.beside)))
+	t.mu.Unlock()
+	if w == nil {
+		return
+	}
+	w.record = trace.Record{Kind: trace.KindAsk, Time: now, Conn: conn, Ask: &w.ask}
+	if !t.r.push(&w.record, 0, w) {
+		t.r.boxes.Put(w)
+	}
+}

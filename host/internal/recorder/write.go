@@ -1,0 +1,194 @@
+package recorder
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"idlehost/host/internal/trace"
+)
+
+// run is the goroutine that writes; Close ends it. It sleeps while there is
+// nothing to record.
+func (r *Recorder) run() {
+	defer close(r.done)
+	timer := time.NewTimer(drainEvery)
+	defer timer.Stop()
+	flushed := time.Now()
+	for {
+		stop := false
+		select {
+		case <-timer.C:
+		case <-r.kick:
+		case <-r.stop:
+			stop = true
+		}
+		n, err := r.drain()
+		if now := time.Now(); err == nil && (stop || now.Sub(flushed) >= flushEvery) {
+			flushed = now
+			err = r.flush()
+			if n == 0 && !stop && r.sleep() {
+				continue
+			}
+		}
+		if err != nil || stop {
+			r.end(err)
+			return
+		}
+		timer.Reset(drainEvery)
+	}
+}
+
+// sleep has the next record wake the writer, unless there is one already.
+func (r *Recorder) sleep() bool {
+	r.sleeping.Store(true)
+	return r.ring.empty() || !r.sleeping.Swap(false)
+}
+
+// drain writes what is in the ring, and how many records were not.
+func (r *Recorder) drain() (n int, err error) {
+	var rec trace.Record
+	for ; n < slots; n++ { // or it would never flush where records come as fast
+		w, ok := r.ring.take(&rec)
+		if !ok {
+			break
+		}
+		if err := r.write(&rec); err != nil {
+			return n, err
+		}
+		if w != nil && rec.Kind == trace.KindAsk {
+			r.boxes.Put(w)
+		}
+	}
+	for _, w := range r.takeOverflow() {
+		if err := r.write(&w.record); err != nil {
+			return n, err
+		}
+		n++
+	}
+	if lost := r.dropped.Load() - r.lost; lost > 0 {
+		r.lost += lost
+		if err := r.write(&trace.Record{Kind: trace.KindLost, Count: min(lost, trace.MaxCount)}); err != nil {
+			return n, err
+		}
+	}
+	r.count()
+	return n, nil
+}
+
+func (r *Recorder) takeOverflow() []*whole {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.overflow
+	r.overflow = nil
+	return list
+}
+
+// write writes one record with the file's pseudonyms, to the next file if it
+// does not fit into this one.
+func (r *Recorder) write(rec *trace.Record) error {
+	switch rec.Kind {
+	case trace.KindTenant, trace.KindPolicy, trace.KindRules, trace.KindLost:
+		rec.Time = r.latest
+	default:
+		r.latest = rec.Time
+	}
+	const most = 2 << 10 // bytes of any record without its texts
+	if r.out.Size()+most+int64(len(rec.Name)+len(rec.Params)) > r.cfg.MaxSize {
+		if err := r.turn(); err != nil {
+			return err
+		}
+	}
+	rec.Client = r.pseudo.of(rec.Client)
+	if rec.Ask != nil {
+		rec.Ask.Event.Client = r.pseudo.of(rec.Ask.Event.Client)
+	}
+	if err := r.out.Write(rec); err != nil {
+		r.dropped.Add(1) // the record is to blame, unless the file is
+		return r.out.Flush()
+	}
+	return nil
+}
+
+// turn goes on with another file, if there is to be one.
+func (r *Recorder) turn() error {
+	if err := r.flush(); err != nil {
+		return err
+	}
+	if r.cfg.Keep == 0 {
+		return ErrFull
+	}
+	if err := r.begin(); err != nil {
+		return err
+	}
+	r.cfg.Renew()
+	return nil
+}
+
+// begin opens a file, under a new key, and says what it has to begin with.
+func (r *Recorder) begin() error {
+	if r.out != nil {
+		r.before += r.out.Records()
+	}
+	r.mu.Lock()
+	err := r.series.next()
+	var list []trace.Record
+	for _, s := range r.tenants {
+		list = append(list, s.records(r.latest)...)
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	r.pseudo = newKey()
+	r.out, err = r.series.open(trace.Header{
+		Start: r.cfg.Start, Granularity: r.cfg.Granularity, Sample: r.cfg.Sample, Host: r.cfg.Host, Origin: "live",
+	})
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if err := r.out.Write(&list[i]); err != nil {
+			return err
+		}
+	}
+	if r.out.Size() > r.cfg.MaxSize/2 {
+		return fmt.Errorf("recording: files of %d bytes are too small for %d tenants", r.cfg.MaxSize, len(list))
+	}
+	if err := r.out.Flush(); err != nil { // the header is never without its tenants
+		return err
+	}
+	r.count()
+	return nil
+}
+
+func (r *Recorder) flush() error {
+	if err := r.out.Flush(); err != nil {
+		return err
+	}
+	r.count()
+	return r.series.flushed()
+}
+
+// count tells Stats.
+func (r *Recorder) count() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.File, r.stats.Files = r.series.names[len(r.series.names)-1], r.series.n
+	r.stats.Records = r.before + r.out.Records()
+	r.stats.Bytes = r.series.size + r.out.Size()
+}
+
+// end completes the file. err is why, if not Close.
+func (r *Recorder) end(err error) {
+	r.over.Store(true)
+	r.mu.Lock()
+	if closed := r.series.close(); closed != nil && (err == nil || errors.Is(err, ErrFull)) {
+		err = fmt.Errorf("recording: %w", closed)
+	}
+	r.err, r.overflow = err, nil
+	r.mu.Unlock()
+	if err != nil && r.cfg.Ended != nil {
+		r.cfg.Ended(err)
+	}
+}
