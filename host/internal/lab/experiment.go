@@ -11,7 +11,7 @@ import (
 
 // Experiment plays a recording through several policies.
 type Experiment struct {
-	Config          // but for Kind and Length, which the experiment finds out
+	Config          // but for Kind, Period and Length, which the experiment finds out
 	Name     string // of the recording
 	Policies []Policy
 	// Fixed is the module of fixed timeouts, by which the best of them is played
@@ -33,7 +33,7 @@ func (x *Experiment) Run(ctx context.Context) (*study.Study, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", x.Name, err)
 	}
-	x.Kind, x.Length = found.census.Kind, found.span
+	x.Kind, x.Period, x.Length = found.census.Kind, found.census.Period, found.span
 	policies := slices.Clone(x.Policies)
 	best, compared := x.bestFixed(found.bounds.BestFixed.TimeoutMs)
 	if compared {
@@ -56,6 +56,7 @@ func (x *Experiment) Run(ctx context.Context) (*study.Study, error) {
 	for _, p := range append(slices.Clone(played), recorded...) {
 		p.Outcome.Interval = bootstrap(p, against, x.Setting.WorthMs, x.Setting.Seed)
 		s.Policies = append(s.Policies, p.Outcome)
+		s.Cliffs, s.Spikes = append(s.Cliffs, p.Cliffs...), append(s.Spikes, p.Spikes...)
 	}
 	if x.Explain {
 		s.Differences, err = x.differences(ctx, policies, played)

@@ -55,6 +55,9 @@ type Config struct {
 	Length int64
 	// Kind tells the kind of a client. nil: none does.
 	Kind func(client uint64, side policy.Side, protocol policy.Protocol) string
+	// Period tells the heartbeat of a client, nanoseconds; 0: it has none. nil:
+	// none has.
+	Period func(client uint64) int64
 }
 
 // DefaultSetting is a reconnect worth 120 s, as the host's configuration has

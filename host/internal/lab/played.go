@@ -15,6 +15,9 @@ type Played struct {
 	Outcome study.Outcome
 	// Groups are the clients, in the same order for every policy.
 	Groups []Group
+	// Cliffs and Spikes are those of this policy.
+	Cliffs []study.Cliff
+	Spikes []study.Spike
 	// Records is how many were played.
 	Records int64
 }
@@ -57,5 +60,5 @@ func (p *player) finish() *Played {
 		}
 	}
 	slices.SortFunc(o.Kinds, func(a, b study.KindTally) int { return cmp.Compare(a.Kind, b.Kind) })
-	return &Played{Outcome: o, Groups: p.groups.all, Records: p.records}
+	return &Played{Outcome: o, Groups: p.groups.all, Records: p.records, Cliffs: p.cliffList(), Spikes: p.spikeList()}
 }

@@ -25,6 +25,8 @@ type player struct {
 	kinds   map[string]*tally
 	total   tally
 	groups  *groups
+	cliffs  map[int64]*cliff // by period
+	spikes  [abi.Bins]spike  // by how long had been held
 	series  series
 	faults  [policy.FaultBreaker + 1]int64
 	exact   exact
@@ -41,7 +43,7 @@ type player struct {
 func newPlayer(cfg *Config, p *Policy, h trace.Header) *player {
 	pl := &player{
 		cfg: cfg, policy: p, tenants: map[uint32]*tenant{}, lanes: map[uint64]*lane{}, conns: map[uint64]*lane{},
-		kinds: map[string]*tally{}, groups: newGroups(), series: newSeries(cfg.Length),
+		kinds: map[string]*tally{}, groups: newGroups(), cliffs: map[int64]*cliff{}, series: newSeries(cfg.Length),
 	}
 	pl.world = idle.NewVirtual(idle.Config{Granularity: time.Duration(h.Granularity), Observer: pl}, idle.World{
 		Start: time.Unix(0, h.Start), Seed: cfg.Setting.Seed, Complete: pl.complete, Late: pl.late,

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"idlehost/host/internal/lab/bounds"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
@@ -69,9 +70,7 @@ func (p *player) returned(l *lane, at int64) {
 	if l.tunnel() {
 		t.broken++
 	}
-	if at-closed <= 1e9 {
-		t.late++
-	}
+	p.missed(l, closed-began, at-began)
 	trips, cpu := p.reconnect(l)
 	rtt := int64(l.facts.rttUs)
 	if rtt == 0 {
@@ -162,7 +161,7 @@ func (p *player) burst(l *lane, r *trace.Record) {
 	if l.conn != nil {
 		l.idleSince = began // what passed since the last burst kept it busy
 	}
-	p.resume(l, r.Time, true)
+	p.resume(l, r.Time, r.Time-began >= bounds.Silence)
 	if l.conn == nil {
 		p.connect(l)
 	}
