@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,12 +37,14 @@ func TestScript(t *testing.T) {
 			if err := os.CopyFS(env.WorkDir+"/signed", os.DirFS(dir+"/../../../control/testdata")); err != nil {
 				return err
 			}
+			env.Setenv("RECORDING", filepath.Clean(dir+"/../../../trace/testdata/v1.trace"))
 			env.Setenv("HOST_SERVER", url)
 			env.Setenv("HOST_TOKEN", operatorToken)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"host": host, "code": exitCode, "steady": steady, "setfile": setFile, "narrow": narrow,
+			"cutoff": cutOff, "spoil": spoil,
 		},
 	})
 }
@@ -79,6 +82,22 @@ func narrow(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%d columns: %s", len(line), line)
 		}
 	}
+}
+
+// cutoff FILE N TO copies the first N bytes of a file.
+func cutOff(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(ts.ReadFile(args[0]))[:n], 0o600))
+}
+
+// spoil FILE N TO copies a file with a bit of byte N flipped.
+func spoil(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := []byte(ts.ReadFile(args[0]))
+	b[n] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b, 0o600))
 }
 
 // one keeps commands, which have the process's directory and environment for

@@ -312,8 +312,8 @@ func TestFormatErrors(t *testing.T) {
 		file []byte
 		want string
 	}{
-		{nil, "trace: header: not a trace: empty"},
-		{[]byte("127.0.0.1 - -"), `trace: header: not a trace: begins with "127.0.0."`},
+		{nil, "not a trace: empty"},
+		{[]byte("127.0.0.1 - -"), `not a trace: begins with "127.0.0."`},
 		{[]byte{0x1f, 0x8b, 1}, "trace: header: gzip: unexpected EOF"},
 		{newer, "trace: header: format version 2; this program reads version 1"},
 		{huge, "trace: header: 65535 bytes, at most 4096"},

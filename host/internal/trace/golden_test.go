@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"reflect"
@@ -41,12 +42,16 @@ func TestFormatStaysAsItIs(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	var b strings.Builder
+	var b, lines strings.Builder
 	for _, r := range append(every(),
 		Record{Kind: KindTenant, Name: "\x1b[31mred\n"}, Record{Kind: KindAsk, Conn: 1}, Record{Kind: KindRules}, Record{}, Record{Kind: 200},
 	) {
 		b.WriteString(r.String() + "\n")
+		line, err := json.Marshal(&r)
+		check(t, err)
+		lines.WriteString(string(line) + "\n")
 	}
+	golden(t, "v1.jsonl", []byte(lines.String()))
 	golden(t, "v1.txt", []byte(b.String()))
 }
 

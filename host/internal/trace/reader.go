@@ -50,6 +50,8 @@ func NewReader(r io.Reader) (*Reader, error) {
 func (t *Reader) unreadable(err error) error {
 	if t.src.err != nil {
 		err = t.src.err
+	} else if errors.Is(err, ErrFormat) {
+		return err
 	}
 	return fmt.Errorf("trace: header: %w", err)
 }

@@ -71,8 +71,8 @@ func (r *Record) tenantParts() []part {
 		if r.Side != abi.SideAccepted {
 			parts = append(parts, part{"side", r.Side.String()})
 		}
-		for i, t := range r.Rules.Timeouts {
-			parts = append(parts, part{abi.Phase(i).String(), span(int64(t.Idle))})
+		for i := abi.PhaseHandshake; i <= abi.PhaseDraining; i++ {
+			parts = append(parts, part{i.String(), span(int64(r.Rules.Timeouts[i].Idle))})
 		}
 		l := &r.Rules.Limits
 		return append(parts, part{"floor", span(int64(l.Floor))}, part{"ceiling", span(int64(l.Ceiling))},

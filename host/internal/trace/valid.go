@@ -69,6 +69,8 @@ func (r *Record) wrongTenant() string {
 		return "params are too long"
 	case r.Role >= policy.Roles && r.Kind == KindPolicy:
 		return "role is out of range"
+	case r.Side > 1 && r.Kind == KindRules:
+		return "side is out of range"
 	case r.Rules == nil && r.Kind == KindRules:
 		return "there are none"
 	}
