@@ -24,6 +24,7 @@ func notes(r *Result, tuned *lab.Played) []string {
 		switch {
 		case p.Effect < matters:
 			note("%s hardly matters here: over all of %s the cost moves by %s", p.Name, p.Range, percent(p.Effect))
+		case p.Edge == "low" && strings.Trim(p.Value, "0ms") == "": // there is nothing below 0
 		case p.Edge != "":
 			note("%s=%s is the %s end of %s: a wider range may hold something better", p.Name, p.Value, p.Edge, p.Range)
 		}
