@@ -11,6 +11,7 @@ import (
 // leaves nothing behind.
 type meter struct {
 	w    io.Writer
+	unit string // of what is told
 	step string
 	bar  *progressbar.ProgressBar // nil: nothing shows
 }
@@ -20,7 +21,7 @@ func newMeter(w io.Writer, quiet bool) *meter {
 	if quiet || !terminal(w) {
 		w = nil
 	}
-	return &meter{w: w}
+	return &meter{w: w, unit: "records"}
 }
 
 // tell says that so much of a step is done. A total of 0 is not known.
@@ -37,7 +38,7 @@ func (m *meter) tell(step string, done, total int64) {
 		m.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(m.w), progressbar.OptionSetWidth(24), progressbar.OptionSetDescription(step),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString("records"), progressbar.OptionSetSpinnerChangeInterval(0))
+			progressbar.OptionSetItsString(m.unit), progressbar.OptionSetSpinnerChangeInterval(0))
 	}
 	_ = m.bar.Set64(done)
 }

@@ -61,7 +61,7 @@ func newRoot(f *flags) *cobra.Command {
 		help(cmd, f)
 	})
 	root.AddCommand(newCheck(), newVersion(), newConfig(), newCompileApart(),
-		newTenant(), newPolicy(), newConns(), newAudit(), newTrace(), newReplay())
+		newTenant(), newPolicy(), newConns(), newAudit(), newTrace(), newReplay(), newTune())
 	return root
 }
 

@@ -48,6 +48,17 @@ func bootstrap(p, against *Played, worthMs int64, seed uint64) study.Intervals {
 	return s
 }
 
+// Ratio returns how many times what another has cost a policy has cost, of all
+// clients, with the 95 % interval. It is 1 where the other has cost nothing, or
+// has not the same clients.
+func Ratio(p, against *Played, worthMs int64, seed uint64) (float64, study.Interval) {
+	cost, other := p.Outcome.Total.CostMs, against.Outcome.Total.CostMs
+	if other == 0 || len(p.Groups) != len(against.Groups) {
+		return 1, study.Interval{Low: 1, High: 1}
+	}
+	return float64(cost) / float64(other), bootstrap(p, against, worthMs, seed).Ratio
+}
+
 // tail is how many replicates lie outside the interval on either side.
 const tail = replicates / 40
 

@@ -92,28 +92,7 @@ func (x *Experiment) meter(step string, total int64) func(int64) {
 
 // each calls f for 0 to n-1, some at a time, until one fails.
 func (x *Experiment) each(ctx context.Context, n int, f func(context.Context, int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range min(max(x.Parallel, 1), n) {
-		workers.Go(func() {
-			for i := range next {
-				if err := f(ctx, i); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	for i := range n {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- i
-	}
-	close(next)
-	workers.Wait()
-	if err := context.Cause(ctx); err != nil {
+	if err := Each(ctx, x.Parallel, n, f); err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
 	return nil

@@ -2,7 +2,6 @@ package tune
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"idlehost/host/internal/lab"
@@ -26,15 +25,9 @@ func (r *runner) judge(ctx context.Context, standard *lab.Played, tuned, fixed *
 		Seed: r.cfg.Seed, SplitMs: r.cfg.splitAt() / 1e6, SpanMs: r.cfg.Length / 1e6, Trials: len(tuned.trials.order),
 		Params: searched(tuned), Default: contender(0, standard), Tuned: contender(1, tuned.best.played), Tried: tried(tuned.trials),
 	}
-	if res.Ratio, err = r.ratio(played[1], played[0]); err != nil {
-		return nil, err
-	}
+	res.Ratio = r.ratio(played[1], played[0])
 	if fixed != nil {
-		c := contender(2, fixed.best.played)
-		ratio, err := r.ratio(played[1], played[2])
-		if err != nil {
-			return nil, err
-		}
+		c, ratio := contender(2, fixed.best.played), r.ratio(played[1], played[2])
 		res.Fixed, res.ToFixed = &c, &ratio
 	}
 	res.Keep = res.Ratio.Interval.High >= 1
@@ -43,21 +36,9 @@ func (r *runner) judge(ctx context.Context, standard *lab.Played, tuned, fixed *
 }
 
 // ratio is of the cost of a to that of b, on the same clients.
-func (r *runner) ratio(a, b *lab.Played) (Ratio, error) {
-	x, y := costs(a, r.cfg.WorthMs), costs(b, r.cfg.WorthMs)
-	if len(x) != len(y) {
-		return Ratio{}, fmt.Errorf("two replays of one recording tell of %d and %d groups of clients", len(x), len(y))
-	}
-	return bootstrap(x, y, r.cfg.Seed), nil
-}
-
-// costs are what each group of clients has cost, microseconds.
-func costs(p *lab.Played, worthMs int64) []int64 {
-	list := make([]int64, len(p.Groups))
-	for i, g := range p.Groups {
-		list[i] = g.HeldUs + g.Premature*worthMs*1000
-	}
-	return list
+func (r *runner) ratio(a, b *lab.Played) (ratio Ratio) {
+	ratio.Value, ratio.Interval = lab.Ratio(a, b, r.cfg.WorthMs, r.cfg.Seed)
+	return ratio
 }
 
 // searched tells of each parameter what it came to and whether it matters.

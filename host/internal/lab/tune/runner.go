@@ -24,35 +24,14 @@ type runner struct {
 // run plays all policies and returns what they did, in their order. The first
 // error ends it.
 func (r *runner) run(ctx context.Context, policies []lab.Policy, s lab.Span) ([]*lab.Played, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	played := make([]*lab.Played, len(policies))
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range min(r.cfg.workers(), len(policies)) {
-		workers.Go(func() {
-			for i := range next {
-				var err error
-				if played[i], err = r.cfg.Play(ctx, policies[i], s); err != nil {
-					cancel(fmt.Errorf("%s%w", told(policies[i].Params), err))
-					continue
-				}
-				r.tell()
-			}
-		})
-	}
-	for i := range policies {
-		if ctx.Err() != nil {
-			break
+	return played, lab.Each(ctx, r.cfg.workers(), len(policies), func(ctx context.Context, i int) (err error) {
+		if played[i], err = r.cfg.Play(ctx, policies[i], s); err != nil {
+			return fmt.Errorf("%s%w", told(policies[i].Params), err)
 		}
-		next <- i
-	}
-	close(next)
-	workers.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	return played, nil
+		r.tell()
+		return nil
+	})
 }
 
 func (r *runner) tell() {

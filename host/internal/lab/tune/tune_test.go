@@ -362,25 +362,3 @@ func TestTinyBudgets(t *testing.T) {
 		}
 	}
 }
-
-func TestBootstrap(t *testing.T) {
-	a, b := make([]int64, 400), make([]int64, 400)
-	for i := range a {
-		b[i] = 1000 + int64(i%37)*10
-		a[i] = b[i] * 9 / 10
-	}
-	r := bootstrap(a, b, 1)
-	if r.Value < 0.89 || r.Value > 0.91 || r.Interval.Low < 0.89 || r.Interval.High > 0.91 {
-		t.Errorf("%+v, want 0.9 throughout", r)
-	}
-	if r := bootstrap(b, b, 1); r.Value != 1 || r.Interval != (study.Interval{Low: 1, High: 1}) {
-		t.Errorf("%+v of equals", r)
-	}
-	if r := bootstrap(nil, nil, 1); r.Value != 1 {
-		t.Errorf("%+v of nothing", r)
-	}
-	a[0] = 1e6 // one client makes all the difference: that is chance
-	if r := bootstrap(a, b, 1); r.Interval.High < 1 || r.Interval.Low > 1 {
-		t.Errorf("%+v, want an interval around 1", r)
-	}
-}
