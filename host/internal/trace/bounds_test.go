@@ -146,7 +146,9 @@ func TestWriterRefuses(t *testing.T) {
 		{Kind: KindAsk, Conn: 1, Ask: &Ask{Verdict: policy.Verdict{Action: 16}}},
 		{Kind: KindAsk, Conn: 1, Ask: &Ask{Verdict: policy.Verdict{Deadline: 1 << 62}}},
 		{Kind: KindTenant, Name: strings.Repeat("n", MaxName+1)}, {Kind: KindPolicy, Params: strings.Repeat("p", MaxParams+1)},
-		{Kind: KindPolicy, Role: 3}, {Kind: KindRules}, {Kind: KindRules, Side: 2, Rules: &Rules{}}, {Kind: KindLost, Count: MaxCount + 1},
+		{Kind: KindPolicy, Role: 3}, {Kind: KindRules}, {Kind: KindRules, Side: 2, Rules: &Rules{}},
+		{Kind: KindRules, Rules: &Rules{Timeouts: policy.Timeouts{15: {Max: -1}}}}, {Kind: KindRules, Rules: &Rules{Limits: policy.Limits{Worth: -1}}},
+		{Kind: KindLost, Count: MaxCount + 1},
 	} {
 		if err := w.Write(&r); err == nil {
 			t.Errorf("%+v is taken", r)

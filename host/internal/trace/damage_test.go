@@ -195,6 +195,8 @@ func TestMalformedRecords(t *testing.T) {
 		{byte(KindPolicy), 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 15},              // params of 4 GB
 		{byte(KindRules), 1, 5, 17, 0, 0, 0, 0},                              // 17 phases
 		{byte(KindRules), 1, 0x80},                                           // cut off
+		{byte(KindRules), 1, 6, 0, 1, 0, 0, 0, 0},                            // a floor of -1 ns
+		{byte(KindRules), 1, 10, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0},               // a minimum rate of -1
 		{byte(KindRules), 1, 1, 16},                                          // shorter than it says
 		{byte(KindAsk), 0x81, 1},                                             // 129 words
 		{byte(KindAsk), 8, 1, 0xff, 0xff, 0xff, 0xff, 16, 0, 0, 0, 0},        // a word of 36 bits

@@ -73,6 +73,23 @@ func (r *Record) wrongTenant() string {
 		return "side is out of range"
 	case r.Rules == nil && r.Kind == KindRules:
 		return "there are none"
+	case r.Kind == KindRules:
+		return r.Rules.wrong()
+	}
+	return ""
+}
+
+// wrong refuses what is below 0: a law of that kind is nobody's.
+func (r *Rules) wrong() string {
+	for i := range r.Timeouts {
+		t := &r.Timeouts[i]
+		if min(int64(t.Idle), t.MinRate, int64(t.Grace), int64(t.Max)) < 0 {
+			return "the law of a phase is out of range"
+		}
+	}
+	l := &r.Limits
+	if min(int64(l.Floor), int64(l.Ceiling), int64(l.Connections), int64(l.ClientConnections), int64(l.Worth)) < 0 {
+		return "a limit is out of range"
 	}
 	return ""
 }
