@@ -1,3 +1,16 @@
+// Package bounds works out what the numbers of policies are held against: every
+// fixed timeout, the best one in hindsight, the optimum of somebody who knows
+// the future, ski rental, and limits on connections instead of clocks (Survey).
+// And it takes the census of a recording: what there is in it, of what kinds its
+// clients are, and what their heartbeats are (Census).
+//
+// All of it reads a recording by lanes (package demand) once, and holds what
+// there is of clients and open lanes, not of records.
+//
+// The price: a rest of g costs min(g, timeout) of holding; one that is cut short
+// and ends with the client's coming back costs a reconnect; a client that never
+// comes back costs the holding only. What rests at the end is censored there.
+// All sums are integers, in microseconds.
 package bounds
 
 import (
@@ -12,132 +25,118 @@ import (
 type Config struct {
 	// WorthMs is what a reconnect is worth, milliseconds of holding.
 	WorthMs int64
-	// From leaves gaps out that began before, nanoseconds. To is where the
-	// recording ends.
+	// From leaves rests out that began before, nanoseconds. To is where the
+	// recording ends; 0: at its last record, and there are no halves.
 	From, To int64
-	// Limits are the limits on connections that are tried; nil: standard ones.
+	// Limits are the limits on connections held idle that are tried. Empty: 1,
+	// 2, 5 and so on to 10000, as far as they bite.
 	Limits []int64
-	// Length tells of every gap, by number, when it ends, counted from its
-	// start in milliseconds; nil: Belady is left out.
-	Length func(number int64) uint32
+	// Length is not needed: Belady is found without looking ahead.
+	Length func(int64) uint32
 }
 
-// Endless is what Config.Length says of a gap that no request ends.
-const Endless = ^uint32(0)
-
-var standardLimits = []int64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000}
-
-// Survey works out the bounds from the records of one pass.
+// Survey works out the bounds from the records of one pass. Its methods are for
+// one goroutine.
 type Survey struct {
 	cfg    Config
-	gaps   *gaps
-	total  curve
-	halves [2]curve
-	ski    ski
-	peaks  *peaks
-	lru    []*lru
-	belady []*belady
+	middle int64 // 0: there are no halves
+	walk   walker
+
+	all, first, second lengths
+	queue              queue
+	clocks             *clocks
+	recency            []recency
+	foresight          []foresight
 }
 
-// New returns a Survey.
+// New returns a Survey that has seen nothing yet.
 func New(cfg Config) *Survey {
-	if cfg.Limits == nil {
-		cfg.Limits = standardLimits
+	cfg.WorthMs = min(max(cfg.WorthMs, 0), int64(longest/time.Millisecond))
+	worth := time.Duration(cfg.WorthMs) * time.Millisecond
+	on := curve(worth)
+	grid := fine(on)
+	s := &Survey{cfg: cfg, walk: newWalker(cfg.To), all: newLengths(grid), clocks: newClocks(on)}
+	if cfg.To > cfg.From {
+		s.middle = cfg.From + (cfg.To-cfg.From)/2
+		s.first, s.second = newLengths(grid), newLengths(grid)
 	}
-	all := grid()
-	coarse := []int64{Forever}
-	for _, m := range marks {
-		coarse = append(coarse, int64(m))
+	limits := slices.Clone(cfg.Limits)
+	if len(limits) == 0 {
+		limits = []int64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000}
 	}
-	slices.Sort(coarse)
-	s := &Survey{
-		cfg: cfg, total: newCurve(all), halves: [2]curve{newCurve(all), newCurve(all)},
-		ski: ski{worth: cfg.WorthMs * int64(time.Millisecond)}, peaks: newPeaks(coarse),
-	}
-	for _, k := range cfg.Limits {
-		s.lru = append(s.lru, newLRU(k))
-		if cfg.Length != nil {
-			s.belady = append(s.belady, newBelady(k, s.endOf))
+	slices.Sort(limits)
+	for _, k := range slices.Compact(limits) {
+		if k > 0 {
+			s.recency = append(s.recency, recency{limit: k})
+			s.foresight = append(s.foresight, foresight{limit: k})
 		}
 	}
-	s.gaps = newGaps(s)
 	return s
 }
 
-// Add takes the next record.
-func (s *Survey) Add(r *trace.Record) {
-	if s.cfg.To > 0 && r.Time > s.cfg.To {
-		return
-	}
-	s.gaps.add(r)
-}
+// Add takes the next record of a recording by lanes.
+func (s *Survey) Add(r *trace.Record) { s.walk.walk(r, s) }
 
-// endOf is when a gap ends; Forever if no request ends it.
-func (s *Survey) endOf(g *gap) int64 {
-	if ms := s.cfg.Length(g.numbered); ms != Endless {
-		return g.start + int64(ms)*1e6
-	}
-	return Forever
-}
-
-func (s *Survey) begun(g *gap) {
-	s.peaks.begun(g)
-	for _, l := range s.lru {
-		l.begun(g)
-	}
-	for _, b := range s.belady {
-		b.begun(g)
-	}
-}
-
-func (s *Survey) ended(g *gap) {
-	s.peaks.ended(g)
-	for _, l := range s.lru {
-		l.ended(g)
-	}
-	for _, b := range s.belady {
-		b.ended(g)
-	}
-	if g.ended == void || g.start < s.cfg.From {
-		return
-	}
-	length, back := g.end-g.start, g.ended == returned
-	s.total.add(length, back)
-	s.ski.add(length, back)
-	half := 0
-	if g.start >= s.cfg.From+(s.cfg.To-s.cfg.From)/2 {
-		half = 1
-	}
-	s.halves[half].add(length, back)
-}
-
-// Finish cuts off what is open at the end and returns the bounds.
+// Finish cuts off what is open at the end and returns the bounds. Nothing is
+// added afterwards.
 func (s *Survey) Finish() study.Bounds {
-	s.gaps.finish(s.cfg.To)
-	worth := s.cfg.WorthMs
-	b := study.Bounds{LRU: []study.Point{}, Belady: []study.Point{}}
-	points := s.total.points(worth)
-	b.BestFixed = best(points)
-	for i, t := range s.total.grid {
-		if at, ok := slices.BinarySearch(s.peaks.timeouts, t); ok {
-			points[i].PeakOpen = s.peaks.peak[at]
+	s.walk.finish(s)
+	return s.Bounds(s.cfg.WorthMs)
+}
+
+func (s *Survey) rested(l *lane) {
+	now := s.walk.now
+	s.clocks.advance(now)
+	s.queue.push(l, now)
+	s.clocks.push(l)
+	for i := range s.recency {
+		s.recency[i].push(l, now, s.cfg.From)
+	}
+}
+
+func (s *Survey) returned(l *lane, from, to int64, gap bool) {
+	counts := gap && from >= s.cfg.From
+	if counts {
+		s.measure(from, to, true)
+	}
+	s.unqueue(l, to-from, true, counts)
+}
+
+func (s *Survey) left(l *lane, from, to int64) {
+	counts := from >= s.cfg.From
+	if counts {
+		s.measure(from, to, false)
+	}
+	s.unqueue(l, to-from, false, counts)
+}
+
+func (s *Survey) dropped(l *lane) { s.unqueue(l, 0, false, false) }
+
+// unqueue ends a rest of so many nanoseconds.
+func (s *Survey) unqueue(l *lane, ns int64, back, counts bool) {
+	s.clocks.advance(s.walk.now)
+	s.clocks.remove(l)
+	for i := range s.recency {
+		s.recency[i].remove(l, ns, back, counts)
+	}
+	began := l.turn
+	s.queue.remove(l)
+	if back {
+		for i := range s.foresight {
+			s.foresight[i].remove(began, s.queue.turns, ns, counts)
 		}
 	}
-	b.Fixed = points
-	fitted := best(s.halves[0].points(worth))
-	later := s.halves[1].points(worth)
-	b.SplitFixed.Best = best(later)
-	for _, p := range later {
-		if p.TimeoutMs == fitted.TimeoutMs {
-			b.SplitFixed.Fitted = p
-		}
+}
+
+// measure takes a rest. A timeout that is fitted on the first half may know of
+// it what is known in the middle; it is judged by rests that begin afterwards.
+func (s *Survey) measure(from, to int64, back bool) {
+	s.all.add(to-from, back)
+	switch {
+	case s.middle == 0:
+	case from >= s.middle:
+		s.second.add(to-from, back)
+	default:
+		s.first.add(min(to, s.middle)-from, back && to <= s.middle)
 	}
-	b.Clairvoyant, b.SkiRental, b.SkiRandom = s.ski.points()
-	for _, l := range s.lru {
-		b.LRU = append(b.LRU, l.point(worth))
-	}
-	for _, l := range s.belady {
-		b.Belady = append(b.Belady, l.point(worth))
-	}
-	return b
 }
