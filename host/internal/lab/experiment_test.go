@@ -1,0 +1,143 @@
+package lab
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"idlehost/host/internal/lab/study"
+	"idlehost/host/internal/trace"
+	"idlehost/plugins"
+)
+
+// village is an hour of thirty clients: some with a heartbeat of 30 s, some
+// who come back at odd times, some who come once.
+func village() *tape {
+	tp, r := new(tape), rand.New(rand.NewPCG(1, 2))
+	for client := range uint64(30) {
+		at := r.Int64N(60 * second)
+		tp.open(at, client+1, client+1).requests(client+1, at)
+		for client%3 < 2 && at < 3600*second {
+			if at += 30*second + r.Int64N(second/4); client%3 == 1 {
+				at += second << r.IntN(9)
+			}
+			tp.requests(client+1, at)
+		}
+	}
+	sortTape(tp)
+	return tp
+}
+
+func experiment(t *testing.T, tp *tape, parallel int, specs ...string) *study.Study {
+	t.Helper()
+	fixed, _ := plugins.Lookup("fixed")
+	x := Experiment{Config: tp.config(t), Name: "village", Fixed: fixed, Parallel: parallel, Explain: true}
+	for _, s := range specs {
+		x.Policies = append(x.Policies, bundled(t, s))
+	}
+	s, err := x.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func outcome(t *testing.T, s *study.Study, name string) *study.Outcome {
+	t.Helper()
+	for i := range s.Policies {
+		if s.Policies[i].Name == name {
+			return &s.Policies[i]
+		}
+	}
+	t.Fatalf("no policy %s", name)
+	return nil
+}
+
+func TestExperimentIsDeterministic(t *testing.T) {
+	var bytesOf [2][]byte
+	for i, parallel := range []int{1, 4} {
+		s := experiment(t, village(), parallel, "adaptive", "fixed:20s", "fixed:29s")
+		var err error
+		if bytesOf[i], err = json.Marshal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(bytesOf[0], bytesOf[1]) {
+		t.Errorf("the same experiment, other bytes:\n%.300s\n%.300s", bytesOf[0], bytesOf[1])
+	}
+}
+
+func TestExperiment(t *testing.T) {
+	s := experiment(t, village(), 2, "adaptive", "fixed:29500ms", "fixed:45s", "fixed:45s")
+	best := outcome(t, s, "best fixed")
+	if r := best.Interval.Ratio; r.Low != 1 || r.High != 1 {
+		t.Errorf("the best fixed timeout against itself: %+v", r)
+	}
+	if got, want := best.Total.Premature, s.Bounds.BestFixed.Premature; got != want {
+		t.Errorf("best fixed: played %d premature, reckoned %d", got, want)
+	}
+	if d := best.Total.HeldMs - s.Bounds.BestFixed.HeldMs; d < 0 || d > 10*best.Total.Closed {
+		t.Errorf("best fixed: played %d ms held, reckoned %d: more than a step of the clock for each close",
+			best.Total.HeldMs, s.Bounds.BestFixed.HeldMs)
+	}
+	if a, b := outcome(t, s, "fixed 45s"), outcome(t, s, "fixed 45s #2"); a.Total != b.Total {
+		t.Error("the same policy twice, other sums")
+	}
+	for _, p := range s.Policies {
+		if p.Total.CostMs < s.Bounds.Clairvoyant.CostMs {
+			t.Errorf("%s is cheaper than who knows the future", p.Name)
+		}
+		if i := p.Interval.CostMs; i.Low > float64(p.Total.CostMs) || i.High < float64(p.Total.CostMs) {
+			t.Errorf("%s: cost %d is not within %+v", p.Name, p.Total.CostMs, i)
+		}
+		if len(p.Open) != points+1 {
+			t.Errorf("%s: %d samples", p.Name, len(p.Open))
+		}
+	}
+	if len(s.Cliffs) == 0 || s.Cliffs[0].Policy != "fixed 29500ms" || s.Cliffs[0].BeatMs != 30_000 || s.Cliffs[0].Clients < 8 {
+		t.Errorf("cliffs %+v", s.Cliffs)
+	}
+	if len(s.Spikes) == 0 || s.Spikes[0].Policy != "fixed 29500ms" {
+		t.Errorf("spikes %+v", s.Spikes)
+	}
+}
+
+func TestDifferencesAreExplained(t *testing.T) {
+	s := experiment(t, village(), 1, "fixed:29s", "fixed:45s")
+	if len(s.Differences) == 0 {
+		t.Fatal("none")
+	}
+	d := s.Differences[0]
+	if d.CostMs[0] >= d.CostMs[1] || len(d.Decisions[0]) == 0 || len(d.Decisions[1]) == 0 {
+		t.Fatalf("%+v", d)
+	}
+	accept := d.Decisions[1][0]
+	if accept.Event != "accept" || accept.Asked["worth_ms"] != 120_000 || accept.Asked["client"] == 0 {
+		t.Errorf("first decision %+v", accept)
+	}
+	told := ""
+	for _, x := range d.Decisions[1] {
+		told += x.Outcome + "; "
+	}
+	if !strings.Contains(told, "closed, and the client back later, after 30") {
+		t.Errorf("outcomes: %s", told)
+	}
+}
+
+func TestAnEmptyRecordingIsAnError(t *testing.T) {
+	tp := new(tape).then(trace.Record{Kind: trace.KindTenant, Name: "a"})
+	cfg := Config{Open: func() (Recording, error) { return &recording{tp.header, nil}, nil }, Engine: newEngine(t), Setting: DefaultSetting()}
+	if _, err := (&Experiment{Config: cfg, Name: "void"}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "void") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAPolicyThatFailsIsAnsweredFor(t *testing.T) {
+	p := Policy{Name: "bad", Wasm: []byte("\x00asm\x01\x00\x00\x00")}
+	cfg := village().config(t)
+	if _, err := Play(t.Context(), cfg, p, nil); err == nil || !strings.Contains(err.Error(), "bad") {
+		t.Errorf("error %v", err)
+	}
+}
