@@ -6,6 +6,9 @@
 package demand
 
 import (
+	"fmt"
+	"time"
+
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/trace"
 )
@@ -46,6 +49,10 @@ func New(src trace.Source, cfg Config) *Source {
 	}
 }
 
+// longest is how long a recording may last: a replay looks at every connection
+// once an hour of its time.
+const longest = int64(10 * 365 * 24 * time.Hour)
+
 // Header is that of the recording.
 func (s *Source) Header() trace.Header { return s.src.Header() }
 
@@ -59,6 +66,10 @@ func (s *Source) Next(r *trace.Record) error {
 		if err := s.src.Next(r); err != nil {
 			return err
 		}
+		if r.Time < -int64(time.Hour) || r.Time > longest {
+			return fmt.Errorf("a %v record is %v after the start of the recording: more than ten years", r.Kind, time.Duration(r.Time))
+		}
+		r.Since, r.Age = min(max(r.Since, 0), longest), max(r.Age, 0)
 		if s.take(r) {
 			return nil
 		}

@@ -120,3 +120,19 @@ func TestWhoHasWaitedLongestIsForgotten(t *testing.T) {
 		t.Errorf("%d parties are kept, want 4", n)
 	}
 }
+
+func TestTimesWithinReason(t *testing.T) {
+	for _, at := range []int64{1 << 61, -1 << 61} {
+		src := records{{Kind: trace.KindOpen, Conn: 1, Time: at}}
+		if err := New(&src, Config{}).Next(new(trace.Record)); err == nil {
+			t.Errorf("time %d is taken", at)
+		}
+	}
+	src := records{opened(1, 1), {Kind: trace.KindBegin, Conn: 1, Since: -5}}
+	s, r := New(&src, Config{}), new(trace.Record)
+	for s.Next(r) == nil {
+		if r.Since < 0 {
+			t.Error("a request began after it was told of")
+		}
+	}
+}
