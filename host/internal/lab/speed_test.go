@@ -1,9 +1,13 @@
+//go:build unix
+
 package lab
 
 import (
 	"errors"
 	"io"
+	"syscall"
 	"testing"
+	"time"
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab/demand"
@@ -18,14 +22,16 @@ import (
 //	replay/NAME   whole replays, that of the recording's making included
 //	reading       the recording's making, and nothing else
 //
-// asks/s and events/s are what counts.
+// asks/s and events/s are of processor time, all cores' together, whatever else
+// the machine does; fuel/ask does not depend on the machine.
 func BenchmarkDecisions(b *testing.B) {
 	const people, records = 1000, 400_000
 	for _, name := range []string{"adaptive", "fixed", "pressure"} {
 		b.Run("alone/"+name, func(b *testing.B) { alone(b, name) })
 		b.Run("replay/"+name, func(b *testing.B) {
 			cfg, p := townConfig(b, people, records), bundled(b, name)
-			var asks, events int64
+			var asks, events, fuel int64
+			begun := processor(b)
 			for b.Loop() {
 				played, err := Play(b.Context(), cfg, p, nil)
 				if err != nil {
@@ -33,13 +39,17 @@ func BenchmarkDecisions(b *testing.B) {
 				}
 				asks += played.Outcome.Total.Asks
 				events += played.Records
+				fuel += played.Outcome.Total.Fuel
 			}
-			b.ReportMetric(float64(asks)/b.Elapsed().Seconds(), "asks/s")
-			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+			took := processor(b) - begun
+			b.ReportMetric(float64(asks)/took, "asks/s")
+			b.ReportMetric(float64(events)/took, "events/s")
+			b.ReportMetric(float64(fuel)/float64(asks), "fuel/ask")
 		})
 	}
 	b.Run("reading", func(b *testing.B) {
 		var events int64
+		begun := processor(b)
 		for b.Loop() {
 			src := newAhead(demand.New(newTown(people, records), demand.Config{}), new(exact))
 			for r := new(trace.Record); ; events++ {
@@ -50,7 +60,7 @@ func BenchmarkDecisions(b *testing.B) {
 				}
 			}
 		}
-		b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+		b.ReportMetric(float64(events)/(processor(b)-begun), "events/s")
 	})
 }
 
@@ -71,7 +81,7 @@ func alone(b *testing.B, name string) {
 		b.Fatal(err)
 	}
 	var ask policy.Ask
-	i := 0
+	i, begun, fuel := 0, processor(b), fuelOf(loaded)
 	for b.Loop() {
 		ask = heard.asks[i]
 		if v := heard.decider.Decide(&ask); v.Fault != policy.FaultNone {
@@ -81,7 +91,26 @@ func alone(b *testing.B, name string) {
 			i = 0
 		}
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "asks/s")
+	b.ReportMetric(float64(b.N)/(processor(b)-begun), "asks/s")
+	b.ReportMetric(float64(fuelOf(loaded)-fuel)/float64(b.N), "fuel/ask")
+}
+
+// fuelOf is what a policy has used so far.
+func fuelOf(p *engine.Policy) (sum uint64) {
+	for _, n := range p.Stats().FuelTotal {
+		sum += uint64(n)
+	}
+	return sum
+}
+
+// processor is the time that this process has run on a processor, in seconds.
+func processor(b *testing.B) float64 {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
 // listener keeps what is asked.
