@@ -61,6 +61,7 @@ type App struct {
 	members  *members
 	lobby    *idle.Account // of connections whose tenant is not known yet
 	governor *idle.Governor
+	recorded *recordings
 	decided  *observe.Decisions
 	control  *control.Control
 	api      *v1.Handler
@@ -119,6 +120,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 		func() error { return a.runGuests(ctx) },
 		func() error { return a.openStore(c) },
 		func() error { return a.govern(ctx, c) },
+		func() error { return a.record(c) },
 		func() error { return a.declareAll(ctx, c, all) },
 		func() error { return a.takeControl(ctx) },
 		func() error { return a.openEdge(ctx, c) },
@@ -228,6 +230,9 @@ func (a *App) Close() error {
 	}
 	if a.governor != nil {
 		errs = append(errs, a.governor.Close())
+	}
+	if a.recorded != nil { // nobody has a connection left to tell of
+		errs = append(errs, a.recorded.close())
 	}
 	if a.members != nil {
 		errs = append(errs, a.members.close())

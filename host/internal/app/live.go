@@ -174,6 +174,9 @@ func (a *App) dismissLocked(m *member) {
 	close(m.gone)
 	a.farewells.Go(func() {
 		a.farewell(m)
+		if err := a.recorded.forget(m); err != nil {
+			a.logger.Warn("recording not complete", "tenant", m.name, "error", err)
+		}
 		a.edge.forget(m)
 		a.forgetName(m.name)
 	})

@@ -27,6 +27,8 @@ type member struct {
 	// standing is replaced as a whole, by who holds members.change.
 	standing atomic.Pointer[standing]
 
+	taping taping // of its connections' lives
+
 	gone      chan struct{} // closed when it is dismissed
 	reverting atomic.Bool   // the patrol takes its canary back
 
@@ -75,6 +77,7 @@ func (a *App) newMember(name string, s *standing) *member {
 	pools := books.New(books.Config{Clients: upstreamsKept, Classes: config.MaxClass + 1})
 	m.accepted = s.terms.accepted.Account(name, m.tenant, kept, acceptedLimits(s))
 	m.dialled = s.terms.dialled.Account(name, m.tenant, pools, dialledLimits(s))
+	a.recorded.join(m)
 	return m
 }
 
@@ -82,6 +85,7 @@ func (a *App) newMember(name string, s *standing) *member {
 // were loaded for it.
 func (m *member) settle(s *standing, loaded *guest) {
 	m.standing.Store(s)
+	m.describe()
 	m.accepted.SetTerms(s.terms.accepted, acceptedLimits(s))
 	m.dialled.SetTerms(s.terms.dialled, dialledLimits(s))
 	m.tenant.SetWorth(s.config.Timeouts.Worth.D())
@@ -128,6 +132,9 @@ func (m *member) lane(r *store.Release) *tenant.Lane {
 
 // shadowed passes on what a shadow has answered.
 func (m *member) shadowed(ask *policy.Ask, _, shadow policy.Verdict) {
+	if t := m.taping.tape.Load(); t != nil {
+		t.Shadowed(ask, shadow)
+	}
 	m.app.decided.Shadowed(m.name, ask, shadow)
 }
 

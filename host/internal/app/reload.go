@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -100,6 +101,7 @@ func (a *App) warnOfRestart(c *config.Config) {
 		"limits.connections":   old.Limits.Connections != c.Limits.Connections,
 		"limits.clients":       old.Limits.Clients != c.Limits.Clients,
 		"limits.park_after":    old.Limits.ParkAfter != c.Limits.ParkAfter,
+		"record":               !reflect.DeepEqual(old.Record, c.Record),
 		"timeouts.late_window": old.Timeouts.LateWindow != c.Timeouts.LateWindow,
 	} {
 		if changed {

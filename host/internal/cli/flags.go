@@ -25,6 +25,7 @@ type flags struct {
 	pprof        bool
 	logFormat    string
 	logLevel     string
+	record       string
 }
 
 func newFlags() *flags {
@@ -45,6 +46,7 @@ func newFlags() *flags {
 	operation := f.group("Operation")
 	operation.StringVar(&f.config, "config", "", "TOML `file` with everything, and more; flags override it")
 	operation.StringVar(&f.store, "store", "", "`directory` of tenants, their policies and rollouts; made where there is none")
+	operation.StringVar(&f.record, "record", "", "`file` to write the lives of all connections to, for host replay; clients go by pseudonyms, up to 1 GB")
 	operation.StringVar(&f.admin, "admin", "", "`address` of metrics, health and the API of tenants, or \"off\" (default "+d.Admin.Address+")")
 	operation.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof on the admin address")
 	operation.StringVar(&f.logFormat, "log-format", "", "`text` or json (default "+d.Log.Format+")")
@@ -80,6 +82,7 @@ func (f *flags) apply(c *config.Config) error {
 		dst               *string
 	}{
 		{f.store, "store.dir", "--store", &c.Store.Dir},
+		{f.record, "record.file", "--record", &c.Record.File},
 		{f.admin, "admin.address", "--admin", &c.Admin.Address},
 		{f.logFormat, "log.format", "--log-format", &c.Log.Format},
 		{f.logLevel, "log.level", "--log-level", &c.Log.Level},

@@ -26,6 +26,8 @@ const examples = `  host
         does the same from a file; flags override it
   host --store /var/lib/host
         keeps tenants, who look after their own policies while it runs
+  host --record monday.trace
+        writes down the lives of connections, for host replay
   host policy push mine.wasm --canary 10
         has a running host ask a policy of yours for a tenth of the clients`
 

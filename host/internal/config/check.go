@@ -31,6 +31,7 @@ func (c *Config) check(ps *Problems) {
 	k.admin()
 	k.log()
 	k.tenants()
+	k.record()
 }
 
 type checker struct {

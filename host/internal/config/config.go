@@ -19,6 +19,7 @@ type Config struct {
 	Admin     Admin      `toml:"admin"`
 	Log       Log        `toml:"log"`
 	Drain     Drain      `toml:"drain"`
+	Record    Record     `toml:"record"`
 
 	// origins tells, by key path, where a value was said: "host.toml:12" or
 	// "--listen".

@@ -89,13 +89,17 @@ func (d *decoder) value(path string, v any, dst reflect.Value) {
 }
 
 func (d *decoder) text(path string, v any, dst encoding.TextUnmarshaler) {
+	noun, such := "a duration", `such as "30s", "1m30s" or "0"`
+	if _, ok := dst.(*Size); ok {
+		noun, such = "a size", `such as "512MB" or "2GB"`
+	}
 	s, ok := v.(string)
 	if !ok {
-		d.bad(path, "is "+kind(v)+`, want a duration in quotes`, `such as "30s", "1m30s" or "0"`)
+		d.bad(path, "is "+kind(v)+", want "+noun+" in quotes", such)
 		return
 	}
 	if err := dst.UnmarshalText([]byte(s)); err != nil {
-		d.bad(path, err.Error(), `write a duration such as "30s", "1m30s" or "0"`)
+		d.bad(path, err.Error(), "write "+noun+" "+such)
 	}
 }
 

@@ -16,6 +16,7 @@ func Default() *Config {
 		Admin:    Admin{Address: "127.0.0.1:9900", Open: true},
 		Log:      Log{Format: "text", Level: "info", Rate: 50, Burst: 200},
 		Drain:    Drain{Timeout: seconds(30)},
+		Record:   Record{Sample: 1, MaxSize: 1 << 30},
 		origins:  map[string]string{},
 	}
 }

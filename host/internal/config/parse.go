@@ -57,7 +57,7 @@ func syntaxProblem(name string, err error) Problem {
 // anchor makes the paths of a file relative to its folder.
 func (c *Config) anchor(dir string) {
 	c.Plugin.Dir = dir
-	paths := []*string{&c.Admin.TokenFile, &c.Admin.TLSCert, &c.Admin.TLSKey, &c.Admin.ClientCA, &c.Upstream.CA, &c.Store.Dir}
+	paths := []*string{&c.Admin.TokenFile, &c.Admin.TLSCert, &c.Admin.TLSKey, &c.Admin.ClientCA, &c.Upstream.CA, &c.Store.Dir, &c.Record.File, &c.Record.Dir}
 	for i := range c.Declared {
 		c.Declared[i].Plugin.Dir = dir
 	}

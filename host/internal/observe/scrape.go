@@ -43,6 +43,24 @@ func (m *Metrics) WatchTenants(known, guests func() int) {
 	}, func() float64 { return float64(guests()) }))
 }
 
+// WatchRecordings adds what all recordings together have come to: records
+// written, records left out, and bytes. It is called once.
+func (m *Metrics) WatchRecordings(sums func() (records, dropped uint64, bytes int64)) {
+	for name, one := range map[string]struct {
+		help  string
+		value func() float64
+	}{
+		"host_record_records_total": {"Records written to recordings of connections' lives.",
+			func() float64 { n, _, _ := sums(); return float64(n) }},
+		"host_record_dropped_total": {"Records left out because they came faster than they could be written.",
+			func() float64 { _, n, _ := sums(); return float64(n) }},
+		"host_record_bytes_total": {"Bytes written to recordings.",
+			func() float64 { _, _, n := sums(); return float64(n) }},
+	} {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: one.help}, one.value))
+	}
+}
+
 // Handler serves the metrics in the formats that Prometheus reads.
 func (m *Metrics) Handler(logger *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

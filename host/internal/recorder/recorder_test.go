@@ -93,7 +93,7 @@ func TestWhatIsToldIsRead(t *testing.T) {
 	}
 	a.Installed(policy.RoleActive, "abcd", map[string]string{"b": "2", "a": "1"})
 	a.Installed(policy.RoleActive, "abcd", map[string]string{"b": "2", "a": "1"}) // no news
-	a.Installed(policy.RoleCanary, "", nil)                                      // nor this
+	a.Installed(policy.RoleCanary, "", nil)                                       // nor this
 	law := policy.Timeouts{abi.PhaseIdle: {Idle: time.Minute}}
 	a.Ruled(abi.SideDialled, law, policy.Limits{Worth: time.Hour})
 	a.Ruled(abi.SideDialled, law, policy.Limits{Worth: time.Hour})

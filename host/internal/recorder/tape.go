@@ -148,3 +148,9 @@ func (t *Tape) answered(conn uint64, now int64) {
 		t.r.boxes.Put(w)
 	}
 }
+
+// Of reports whether it is a tape of r's.
+func (t *Tape) Of(r *Recorder) bool { return t.r == r }
+
+// Over reports whether nothing is taken down any more.
+func (t *Tape) Over() bool { return t.r.over.Load() }

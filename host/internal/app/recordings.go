@@ -1,0 +1,244 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/recorder"
+)
+
+// recordings are what is written down of connections' lives: the configured
+// one, of all tenants or some, and one for each tenant that an operator has
+// asked for.
+type recordings struct {
+	app     *App
+	cfg     config.Record
+	all     atomic.Pointer[recorder.Recorder] // nil: none is configured
+	started time.Time                         // when all was
+
+	// mu is never held while a recording is closed: it may be about to tell
+	// how it ended.
+	mu   sync.Mutex // guards the following
+	solo map[string]*solo
+	past recorder.Stats // of those of tenants that nobody can ask about any more
+}
+
+// solo is the recording of one tenant.
+type solo struct {
+	*recorder.Recorder
+	member  *member
+	tape    *recorder.Tape
+	started time.Time
+	sample  float64
+	size    int64
+	by      string
+	stopped bool // by an operator; recordings' mu guards it
+}
+
+// record begins the configured recording, before there are connections.
+func (a *App) record(c *config.Config) error {
+	rs := &recordings{app: a, cfg: c.Record, solo: map[string]*solo{}}
+	a.recorded = rs
+	a.metrics.WatchRecordings(rs.sums)
+	if c.Record.File == "" {
+		return nil
+	}
+	cfg := rs.configOf(c.Record.File, c.Record.Sample, int64(c.Record.MaxSize))
+	cfg.Keep, cfg.Renew = c.Record.Keep, rs.renew
+	cfg.Ended = func(err error) {
+		rs.over(c.Record.File, err)
+		for _, m := range a.members.all() {
+			m.dropOver()
+		}
+	}
+	all, err := recorder.New(cfg)
+	if err != nil {
+		return c.Problem("record.file", err.Error(), "name another file, or move the one that is there")
+	}
+	rs.started = time.Now()
+	rs.all.Store(all)
+	a.logger.Info("recording", "file", c.Record.File, "sample", c.Record.Sample, "max_size", c.Record.MaxSize.String())
+	return nil
+}
+
+// configOf is what recordings have in common.
+func (rs *recordings) configOf(file string, sample float64, size int64) recorder.Config {
+	g := rs.app.governor
+	return recorder.Config{
+		File: file, Start: g.Epoch().UnixNano(), Granularity: int64(g.Granularity()), Host: "host " + rs.app.cfg.Version,
+		Sample: uint32(max(sample*recorder.Everybody, 1)), MaxSize: size, Sync: rs.cfg.Sync,
+	}
+}
+
+// join has a new member recorded, if it is to be.
+func (rs *recordings) join(m *member) {
+	if all := rs.all.Load(); all != nil && (len(rs.cfg.Tenants) == 0 || slices.Contains(rs.cfg.Tenants, m.name)) {
+		m.setTape(all.Tenant(m.name))
+	}
+}
+
+// renew introduces all connections to the file that has just been begun.
+func (rs *recordings) renew() {
+	all := rs.all.Load()
+	for _, m := range rs.app.members.all() {
+		if t := m.taping.tape.Load(); t != nil && t.Of(all) {
+			m.renewTape(t)
+		}
+	}
+}
+
+// over says how a recording has ended that nobody has stopped.
+func (rs *recordings) over(file string, err error) {
+	if errors.Is(err, recorder.ErrFull) {
+		rs.app.logger.Warn("recording has ended", "file", file, "reason", err)
+	} else {
+		rs.app.logger.Error("recording has failed, traffic goes on", "file", file, "error", err)
+	}
+}
+
+// sums is what all recordings together have come to.
+func (rs *recordings) sums() (records, dropped uint64, bytes int64) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	records, dropped, bytes = rs.past.Records, rs.past.Dropped, rs.past.Bytes
+	add := func(r *recorder.Recorder) {
+		s := r.Stats()
+		records, dropped, bytes = records+s.Records, dropped+s.Dropped, bytes+s.Bytes
+	}
+	if all := rs.all.Load(); all != nil {
+		add(all)
+	}
+	for _, s := range rs.solo {
+		add(s.Recorder)
+	}
+	return records, dropped, bytes
+}
+
+var (
+	errNoDir  = errors.New("no directory for recordings is configured")
+	errTaped  = errors.New("it is recorded already")
+	errNoTape = errors.New("there is no recording of it that was begun over the API")
+)
+
+// begin records one tenant, of which sample is the part of its clients and size
+// the bound of the file; what is more than the configuration allows is less.
+func (rs *recordings) begin(m *member, by string, sample float64, size int64) error {
+	if rs.cfg.Dir == "" {
+		return errNoDir
+	}
+	if err := os.MkdirAll(rs.cfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("recording: %w", err)
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	old := rs.solo[m.name]
+	if m.taped() {
+		return errTaped
+	}
+	s := &solo{member: m, started: time.Now(), by: by, sample: sample, size: size}
+	if s.sample = min(sample, rs.cfg.Sample); sample == 0 {
+		s.sample = rs.cfg.Sample
+	}
+	if s.size = min(size, int64(rs.cfg.MaxSize)); size == 0 {
+		s.size = int64(rs.cfg.MaxSize)
+	}
+	// The name is the host's choice: nothing of it comes from a request but
+	// the name of a tenant that there is.
+	file := filepath.Join(rs.cfg.Dir, m.name+"-"+s.started.UTC().Format("20060102T150405.000000000Z")+".trace")
+	cfg := rs.configOf(file, s.sample, s.size)
+	cfg.Ended = func(err error) {
+		rs.over(file, err)
+		m.dropOver()
+	}
+	var err error
+	if s.Recorder, err = recorder.New(cfg); err != nil {
+		return err
+	}
+	if old != nil {
+		rs.bury(old)
+	}
+	rs.solo[m.name], s.tape = s, s.Recorder.Tenant(m.name)
+	m.setTape(s.tape)
+	rs.app.logger.Info("recording", "tenant", m.name, "file", file, "sample", s.sample, "by", by)
+	return nil
+}
+
+// bury keeps the numbers of a recording that has ended.
+func (rs *recordings) bury(s *solo) {
+	n := s.Stats()
+	rs.past.Records += n.Records
+	rs.past.Dropped += n.Dropped
+	rs.past.Bytes += n.Bytes
+}
+
+// stop ends the recording of a tenant; errNoTape where there is none that an
+// operator has begun.
+func (rs *recordings) stop(name, by string) error {
+	s := rs.of(name)
+	if s == nil {
+		return errNoTape
+	}
+	s.member.dropTape(s.tape)
+	err := s.Close()
+	rs.mu.Lock()
+	s.stopped = true
+	rs.mu.Unlock()
+	rs.app.logger.Info("recording stopped", "tenant", name, "file", s.Stats().File, "by", by)
+	if errors.Is(err, recorder.ErrFull) {
+		return nil
+	}
+	return err
+}
+
+// of is the last recording of a tenant that an operator has begun; nil: none.
+func (rs *recordings) of(name string) *solo {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.solo[name]
+}
+
+// forget ends the recording of a tenant that is no more. Its file stays.
+func (rs *recordings) forget(m *member) error {
+	name := m.name
+	s := rs.of(name)
+	if s == nil || s.member != m {
+		return nil
+	}
+	s.member.dropTape(s.tape)
+	err := s.Close()
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.solo[name] == s {
+		rs.bury(s)
+		delete(rs.solo, name)
+	}
+	return err
+}
+
+// close ends all recordings.
+func (rs *recordings) close() error {
+	rs.mu.Lock()
+	list := make([]*recorder.Recorder, 0, len(rs.solo)+1)
+	for _, s := range rs.solo {
+		list = append(list, s.Recorder)
+	}
+	rs.mu.Unlock()
+	if all := rs.all.Load(); all != nil {
+		list = append(list, all)
+	}
+	var errs []error
+	for _, r := range list {
+		ended := r.Stats().Over // what it was has been told already
+		if err := r.Close(); err != nil && !ended {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
