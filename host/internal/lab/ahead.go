@@ -13,6 +13,9 @@ import (
 // tells of has come.
 const kindStir = trace.Kind(255)
 
+// live is the origin of what a host has recorded: only there are decisions.
+const live = "live"
+
 // window is how far ahead, in nanoseconds, a live recording is looked into, and
 // most the records that takes: a look that was so late on the host, for want of
 // a processor, is late in the replay.
@@ -36,7 +39,7 @@ type ahead struct {
 }
 
 func newAhead(src trace.Source, x *exact) *ahead {
-	return &ahead{src: src, exact: x, live: src.Header().Origin == "live"}
+	return &ahead{src: src, exact: x, live: src.Header().Origin == live}
 }
 
 // Next is as a trace.Source has it.

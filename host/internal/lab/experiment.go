@@ -48,9 +48,11 @@ func (x *Experiment) Run(ctx context.Context) (*study.Study, error) {
 	if compared {
 		against = played[len(played)-1]
 	}
-	recorded, err := PlayRecorded(ctx, x.Config)
-	if err != nil {
-		return nil, err
+	var recorded []*Played
+	if found.header.Origin == live {
+		if recorded, err = PlayRecorded(ctx, x.Config); err != nil {
+			return nil, err
+		}
 	}
 	s := found.study(x)
 	for _, p := range append(slices.Clone(played), recorded...) {
