@@ -10,7 +10,7 @@ if [ "${1-}" = -o ]; then
 	out=$2
 	shift 2
 fi
-[ $# -gt 0 ] || set -- adaptive fixed pressure
+[ $# -gt 0 ] || set -- adaptive fixed histogram kinds pressure quantile share skirental
 
 # The first Wasm version and mutable globals, nothing later: any runtime takes
 # it. -fno-builtin keeps loops from becoming calls to a library that is not there.

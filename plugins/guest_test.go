@@ -177,7 +177,7 @@ func (g *guest) tenant(cells *[abi.Bins]uint32, ms uint32, n int) {
 var everyPolicy = slices.Values(plugins.Names())
 
 func TestNamesAndLookup(t *testing.T) {
-	if got := slices.Collect(everyPolicy); !slices.Equal(got, []string{"adaptive", "fixed", "pressure"}) {
+	if got := slices.Collect(everyPolicy); !slices.Equal(got, []string{"adaptive", "fixed", "histogram", "kinds", "pressure", "quantile", "share", "skirental"}) {
 		t.Fatalf("names %v", got)
 	}
 	for name := range everyPolicy {
@@ -208,7 +208,13 @@ func TestBadParameters(t *testing.T) {
 			"lambda=1.1", "lambda=.5", "relax_from=2", "nosuch=1", "look", "=", "look=1s,2s"},
 		"fixed": {"idle=5", "idle=5s,", "idle=,5s", "idle=1s,0s", "tunnel=1s,2s", "idle=1s,1s,1s,1s,1s,1s,1s,1s,1s", "Idle=5s", "timeout=99999999999s",
 			"idle=18446744073709551617ms"},
-		"pressure": {"idle=abc", "min=1d", "scaling=1.5", "saturation=0.1234", "scaling=", "x=y"},
+		"histogram": {"percentile=1.1", "margin=11", "range=25h", "cv=10.001", "enough=0", "enough=33", "out=2", "fallback=5", "rare=", "look=1", "worth=x", "x=y"},
+		"kinds": {"stranger=5", "once=", "beat=x", "jitter=0.6", "within=1", "route32=once", "route=once", "routex=once", "route1=beat", "route1=", "route1=onc",
+			"route1x=once", "route99999999999=once", "look=1", "worth=1", "peoples=1s", "rout=1"},
+		"pressure":  {"idle=abc", "min=1d", "scaling=1.5", "saturation=0.1234", "scaling=", "x=y"},
+		"quantile":  {"quantile=0", "quantile=1.001", "quantile=50%", "prior=0", "prior=1001", "prior=1.5", "look=1", "most=1", "worth=1", "x=y"},
+		"share":     {"eta=100.001", "share=1.1", "batch=0", "batch=1025", "worth=1", "look=1", "x=y"},
+		"skirental": {"mode=", "mode=randomly", "worth=1", "lambda=0.05", "lambda=1.1", "prior=1001", "prior=1.5", "look=1", "x=y"},
 	}
 	for name := range everyPolicy {
 		for _, param := range bad[name] {

@@ -1,0 +1,99 @@
+/* quantile holds an idle connection until a given part of the client's gaps
+ * would have ended. See README.md. */
+#define WANT_GAPS
+#include "quiet.h"
+#include "params.h"
+#include "gaps.h"
+
+/* Reasons, shown in logs, besides those of quiet.h. */
+enum {
+	REACHED = QUIET_REASONS, /* the quantile */
+	CAPPED                   /* it lies past the longest hold */
+};
+
+static u32 quantile, prior, look, cap, worth;
+
+static void defaults(void)
+{
+	quantile = 900;
+	prior = 5;
+	look = 100;
+	cap = 0; /* the worth */
+	worth = 0; /* the operator's */
+}
+
+static const char *set(struct param *p)
+{
+	const char *complaint;
+	if (param_is(p, "look"))
+		return param_duration(p, &look);
+	if (param_is(p, "most"))
+		return param_duration(p, &cap);
+	if (param_is(p, "worth"))
+		return param_duration(p, &worth);
+	if (param_is(p, "prior")) {
+		complaint = param_whole(p, &prior);
+		return !complaint && (prior == 0 || prior > 1000) ? "want a number of gaps, 1 to 1000" : complaint;
+	}
+	if (param_is(p, "quantile")) {
+		complaint = param_thousandths(p, &quantile);
+		return !complaint && (quantile == 0 || quantile > 1000) ? "want a part of the gaps, over 0 to 1" : complaint;
+	}
+	return UNKNOWN_KEY;
+}
+
+PARAMS_EXPORT
+
+/* Weights of gaps that ended in another request, by bin. */
+static float ended[BINS];
+
+/* count fills ended from bin `from` on, and returns the sum. The client's own
+ * gaps count one each, and the tenant's `prior` together, where there are so
+ * many. Gaps without a return do not speak: most never get one, and a cut gap
+ * that does is moved by the host to where it belongs. */
+static float count(u32 from)
+{
+	const struct gaps *g = &buffer.gaps;
+	float tenant = 0, sum = 0, unit = g->unit ? (float)g->unit : 1;
+	for (u32 i = from; i < BINS; i++)
+		tenant += (float)g->returned[i];
+	float scale = tenant > (float)prior * unit ? (float)prior / tenant : 1 / unit;
+	for (u32 i = from; i < BINS; i++)
+		ended[i] = (float)g->returned[i] * scale;
+	sum = tenant * scale;
+	for (u32 i = 0; i < CLIENT_GAPS && buffer.event.client_gaps[i]; i++) {
+		u32 gap = buffer.event.client_gaps[i], b = bin(gap_ms(gap));
+		if (gap_kind(gap) != GAP_KIND_RETURNED || b < from)
+			continue;
+		ended[b] += 1;
+		sum += 1;
+	}
+	return sum;
+}
+
+/* estimate is the end of the bin in which the quantile lies, of the gaps that
+ * outlast the first look; 0: none is known. */
+static u32 estimate(void)
+{
+	u32 i = least(bin(look), BINS - 1);
+	float sum = count(i), rest = sum * (float)(1000 - quantile) / 1000;
+	if (sum <= 0)
+		return 0;
+	for (; i < BINS - 1; i++) {
+		sum -= ended[i];
+		if (ended[i] > 0 && sum <= rest + sum / 65536)
+			break;
+	}
+	return bin_low(i + 1);
+}
+
+static u32 first(void) { return look; }
+
+static u32 target(u32 *reason)
+{
+	u32 tau = estimate(), top = cap ? cap : price(worth);
+	*reason = tau == 0 ? NO_DATA : tau > top ? CAPPED : REACHED;
+	return tau == 0 ? LEAVE : least(tau, top);
+}
+
+QUIET_EXPORT
