@@ -40,7 +40,7 @@ func TestCheckExitCodes(t *testing.T) {
 		{dir + "trap.wasm", "verdict    faulty\n", "; asked about timeout in phase handshake after 10s (first visit); ", ExitError},
 		{dir + "loop.wasm", "100.0 %", "host: hint: a unit of fuel is about one simple instruction", ExitError},
 		{"fixed --plugin-config idle=soon", "verdict    faulty\n", "host: error: policy \"fixed\": configure: ", ExitError},
-		{"fixd", "", "host: error: \"fixd\" is neither a file nor a bundled policy\nhost: hint: bundled: adaptive, fixed, pressure", ExitUsage},
+		{"fixd", "", "host: error: \"fixd\" is neither a file nor a bundled policy\nhost: hint: bundled: adaptive, fixed, histogram, kinds, pressure, quantile, share, skirental", ExitUsage},
 		{dir, "", "is not a regular file", ExitUsage},
 		{"fixed --plugin-config idle", "", "\"idle\" is not key=value", ExitUsage},
 		{"fixed adaptive", "", "host: error: host check takes one policy, not 2 arguments", ExitUsage},
