@@ -23,6 +23,16 @@ struct memory {
 
 static u32 look, worth, prior, alike, habits, lambda, relax_from, relax_to;
 
+/* shorter[n] is the product of (alike + i) / (prior + i) for all i < n. */
+static double shorter[CLIENT_GAPS + 1];
+
+static void shorten(void)
+{
+	shorter[0] = 1;
+	for (u32 i = 0; i < CLIENT_GAPS; i++)
+		shorter[i + 1] = shorter[i] * (alike + i * 1000.0) / (prior + i * 1000.0);
+}
+
 static void defaults(void)
 {
 	look = 100;
@@ -33,6 +43,7 @@ static void defaults(void)
 	lambda = 0; /* no clamp */
 	relax_from = 800;
 	relax_to = 950;
+	shorten();
 }
 
 static const char *set(struct param *p)
@@ -42,13 +53,14 @@ static const char *set(struct param *p)
 		return param_duration(p, &look);
 	if (param_is(p, "worth"))
 		return param_duration(p, &worth);
-	if (param_is(p, "prior")) {
-		complaint = param_thousandths(p, &prior);
-		return !complaint && (prior == 0 || prior > 1000000) ? "want a number of gaps, over 0 to 1000" : complaint;
-	}
-	if (param_is(p, "alike")) {
-		complaint = param_thousandths(p, &alike);
-		return !complaint && (alike == 0 || alike > 10000000) ? "want a number of gaps, over 0 to 10000" : complaint;
+	if (param_is(p, "prior") || param_is(p, "alike")) {
+		u32 *to = param_is(p, "prior") ? &prior : &alike;
+		complaint = param_thousandths(p, to);
+		if (!complaint && (*to == 0 || *to > 1000000))
+			complaint = "want a number of gaps, over 0 to 1000";
+		else
+			shorten();
+		return complaint;
 	}
 	if (param_is(p, "habits")) {
 		complaint = param_thousandths(p, &habits);
@@ -71,27 +83,38 @@ PARAMS_EXPORT
 /* Bins as in the ABI: bin 0 under 16 ms, then four an octave. */
 static u32 bin(u32 ms)
 {
-	if (ms < 16)
-		return 0;
+	ms = most(ms, 15);
 	u32 o = 31 - (u32)__builtin_clz(ms);
-	u32 i = 1 + (o - 4) * 4 + (ms >> (o - 2) & 3);
-	return i < BINS ? i : BINS - 1;
+	return least((o - 4) * 4 + (ms >> (o - 2) & 3) + 1, BINS - 1);
 }
+
+static u32 bin_width(u32 i) { return i == 0 ? 16 : 1u << ((i - 1) / 4 + 2); }
 
 static u32 bin_low(u32 i)
 {
 	return i == 0 ? 0 : (4 + (i - 1) % 4) << ((i - 1) / 4 + 2);
 }
 
-/* The client's own gaps by bin. All zero between two asks: what weigh_own
- * fills in, hold takes out. */
-static struct own {
-	float returned, gone;
-} own[BINS];
-
 /* IGNORANCE is how many gaps of which nothing is known stand beside the
  * tenant's. */
 #define IGNORANCE 5.0f
+
+/* The client's own gaps by bin; beside these, those that are over and those
+ * that end past the last bin that matters. All zero between two asks: what
+ * weigh_own fills in, weigh and hold take out. */
+enum { OVER = BINS, PAST, OWN };
+
+static float own[OWN][2]; /* returned, gone */
+
+/* Kinds of gap: those that ended in a request by octaves, of which bin 0 is the
+ * first and bins 4k-3 to 4k are k, and those that the client ended by leaving,
+ * however long. */
+enum { LAST_OCTAVE = BINS / 4, LEFT, KINDS };
+
+static struct kind {
+	float tenant; /* weight of the tenant's gaps */
+	float own;    /* number of the client's so far */
+} kinds[KINDS];
 
 /* evidence is how many gaps speak, in gaps. */
 struct evidence {
@@ -103,106 +126,83 @@ struct evidence {
 	u32 priced;           /* the price's own bin */
 };
 
-/* sum adds the weights in bins from to to, both even, two at a time. */
+/* two returns the weights in bins i and i+1, one above the other. Weights of one
+ * histogram sum to less than 2^32, so that pairs can be added as they are. */
+static u64 two(const u32 *w, u32 i)
+{
+	return (u64)w[i] | (u64)w[i + 1] << 32;
+}
+
+static float both(u64 pair) { return (float)(u32)((u32)pair + (u32)(pair >> 32)); }
+
+/* sum adds the weights in bins from to to, an even number of them. */
 static float sum(const u32 *w, u32 from, u32 to)
 {
-	const u64 *pair = (const u64 *)(w + from), *end = (const u64 *)(w + to);
-	u64 even = 0, odd = 0;
-	for (; end - pair >= 4; pair += 4) {
-		u64 a = pair[0], b = pair[1], c = pair[2], d = pair[3];
-		even += (a & 0xffffffff) + (b & 0xffffffff) + (c & 0xffffffff) + (d & 0xffffffff);
-		odd += (a >> 32) + (b >> 32) + (c >> 32) + (d >> 32);
-	}
-	for (; pair < end; pair++) {
-		even += *pair & 0xffffffff;
-		odd += *pair >> 32;
-	}
-	return (float)(even + odd);
-}
-
-/* split sums the weights up to a bin and those past it, whose sum it returns. */
-static float split(const u32 *w, u32 last, float *past)
-{
-	u32 even = (last + 2) & ~1u;
-	float head = sum(w, 0, even), tail = sum(w, even, BINS);
-	*past = last % 2 ? tail : tail + (float)w[last + 1];
-	return head + tail;
-}
-
-/* Kinds of gap: by doublings those that ended in a request, up to 2^30 ms, and
- * those that the client ended by leaving, however long. */
-enum { OCTAVES = 27, LEFT = OCTAVES, KINDS };
-
-static struct kind {
-	u32 own;     /* gaps of the client's */
-	float share; /* among the tenant's gaps, once own > 1 */
-} kinds[KINDS];
-
-static u32 octave(u32 ms) { return 28 - (u32)__builtin_clz(ms | 8); }
-
-/* weight_of sums the tenant's returned gaps of a doubling. */
-static float weight_of(u32 octave)
-{
 	u64 n = 0;
-	for (u32 i = octave == 0 ? 0 : 4 * octave - 3; i <= 4 * octave && i < BINS; i++)
-		n += buffer.gaps.returned[i];
-	return (float)n;
+	for (; to - from >= 8; from += 8)
+		n += two(w, from) + two(w, from + 2) + two(w, from + 4) + two(w, from + 6);
+	for (; from < to; from += 2)
+		n += two(w, from);
+	return both(n);
 }
 
-/* urn is how likely a client's gaps are, if so many of the tenant's come before
- * its own: a gap of a kind seen c times among n has the likelihood
- * (count x share + c) / (count + n), which is what Polya's urn says. */
-struct urn {
-	double count, likely;
-};
-
-/* draw takes the client's next gap from both urns. Their common factors are
- * left out, and with them their divisions. */
-static void draw(struct urn *few, struct urn *many, u32 which, u32 n, float returned, float gone)
+/* sort_tenant sorts the tenant's gaps into kinds. It returns their weight, and
+ * leaves what ends past e->last in e. */
+static float sort_tenant(struct evidence *e)
 {
-	struct kind *k = &kinds[which];
-	double c = k->own++, a = few->count, b = many->count;
-	if (c > 0) { /* the first of a kind cancels the share */
-		if (c == 1)
-			k->share = (which == LEFT ? gone : weight_of(which)) / (returned + gone + 1);
-		a = a * (double)k->share + c;
-		b = b * (double)k->share + c;
+	const u32 *w = buffer.gaps.returned, *g = buffer.gaps.gone;
+	u32 even = (e->last + 2) & ~1u;
+	float all = (float)w[0], head = 0;
+	kinds[0] = (struct kind){ all, 0 };
+	for (u32 k = 1; k <= LAST_OCTAVE; k++) {
+		u32 i = 4 * k - 3;
+		float n = k < LAST_OCTAVE ? both(two(w, i) + two(w, i + 2)) : both(two(w, i)) + (float)w[i + 2];
+		kinds[k] = (struct kind){ n, 0 };
+		all += n;
+		head = i <= e->last ? all : head;
 	}
-	few->likely *= a * (many->count + n);
-	many->likely *= b * (few->count + n);
+	e->returned = all - head;
+	float near = sum(g, 0, even), far = sum(g, even, BINS);
+	kinds[LEFT] = (struct kind){ near + far, 0 };
+	e->gone = e->last % 2 ? far : far + (float)g[e->last + 1];
+	return all + near + far;
 }
 
-/* weigh_own sorts the client's gaps into bins up to e->last, and returns how
- * many gaps the tenant's count for this client. Either it draws its gaps from
- * the tenant's, more or less (they count `alike`), or it has habits (they count
+/* weigh_own sorts the client's gaps into bins, and returns how many gaps the
+ * tenant's, which weigh so much, count for it. Either it draws its gaps from the
+ * tenant's, more or less (they count `alike`), or it has habits (they count
  * `prior`): the answer is what gives both together, each weighted with how
- * likely it makes the gaps that were seen. */
-static float weigh_own(struct evidence *e, u32 idle, float returned, float gone)
+ * likely it makes the gaps that were seen. That is what Polya's urn says: where
+ * the tenant's count m, a gap of a kind of this share, seen c times among n, has
+ * the likelihood (m share + c) / (m + n). */
+static float weigh_own(const struct evidence *e, u32 idle, float tenant, float unit)
 {
-	struct urn few = { prior / 1000.0, habits }, many = { alike / 1000.0, 1000 - habits };
+	const double few = prior / 1000.0, many = alike / 1000.0;
+	const double all = tenant + KINDS * unit, few_share = few / all, many_share = many / all;
+	double habit = habits, like = 1000 - habits;
 	u32 n = 0;
-	for (u32 i = 0; i < KINDS; i++)
-		kinds[i].own = 0;
 	for (u32 i = 0; i < CLIENT_GAPS; i++) {
 		u32 gap = buffer.event.client_gaps[i], ms = gap & 0x3fffffff, kind = gap >> 30;
 		if (gap == 0)
 			break;
-		if (kind == GAP_KIND_CUT) {
-			e->cut += 1;
+		if (kind >= GAP_KIND_CUT) {
+			own[PAST][1] += 1;
 			continue;
 		}
-		draw(&few, &many, kind == GAP_KIND_RETURNED ? octave(ms) : LEFT, n++, returned, gone);
-		if (ms <= idle)
-			continue;
-		u32 b = bin(ms);
-		if (b > e->last)
-			*(kind == GAP_KIND_RETURNED ? &e->returned : &e->gone) += 1;
-		else
-			*(kind == GAP_KIND_RETURNED ? &own[b].returned : &own[b].gone) += 1;
+		u32 at = bin(ms), to = at > e->last ? PAST : at;
+		to = ms <= idle ? OVER : to;
+		own[to][kind] += 1;
+		struct kind *k = &kinds[kind == GAP_KIND_RETURNED ? (at + 3) / 4 : LEFT];
+		double t = k->tenant + unit, c = k->own; /* no kind has no share */
+		k->own += 1;
+		habit *= few_share * t + c;
+		like *= many_share * t + c;
+		n++;
 	}
-	few.likely *= many.count + n;
-	many.likely *= few.count + n;
-	return (float)((few.likely * few.count + many.likely * many.count) / (few.likely + many.likely));
+	/* Left are the divisors, and what the tenant's share of the whole is. */
+	habit *= shorter[n] / (few + n);
+	like *= 1 / (many + n);
+	return (float)((habit * few + like * many) / (habit + like));
 }
 
 /* weigh lets the tenant's gaps count as many as they should together, less
@@ -213,56 +213,67 @@ static float weigh_own(struct evidence *e, u32 idle, float returned, float gone)
 static struct evidence weigh(u32 idle, u32 price)
 {
 	const struct gaps *g = &buffer.gaps;
-	float unit = g->unit ? (float)g->unit : 1, past, left;
-	struct evidence e = { .priced = bin(price), .last = bin(price < NEVER / 2 ? 2 * price : NEVER) };
-	float cut = sum(g->cut, 0, BINS);
-	float returned = split(g->returned, e.last, &past), gone = split(g->gone, e.last, &left);
-	e.scale = weigh_own(&e, idle, returned, gone) / ((returned + gone + cut) / unit + IGNORANCE);
-	float unknown = e.scale * IGNORANCE;
+	float unit = g->unit ? (float)g->unit : 1;
+	u32 twice = price < NEVER / 2 ? 2 * price : NEVER;
+	struct evidence e = { .priced = bin(price), .last = least((bin(twice) + 3) & ~3u, BINS - 1) };
+	float cut = sum(g->cut, 0, BINS), tenant = sort_tenant(&e);
+	float count = weigh_own(&e, idle, tenant, unit), share = count / ((tenant + cut) / unit + IGNORANCE);
+	float unknown = share * IGNORANCE;
+	e.scale = share / unit;
 	e.unknown = unknown * 3 / 4 / (float)(e.priced + 1);
-	e.scale /= unit;
-	e.cut += cut * e.scale + unknown / 4;
-	e.returned += past * e.scale;
-	e.gone += left * e.scale;
+	e.cut = cut * e.scale + unknown / 4;
+	e.returned = e.returned * e.scale + own[PAST][0];
+	e.gone = e.gone * e.scale + own[PAST][1];
+	own[OVER][0] = own[OVER][1] = own[PAST][0] = own[PAST][1] = 0;
 	return e;
 }
 
+/* walk is where hold has got to: all that lies past a bin. */
+struct walk {
+	float price;
+	float alive, returned; /* gaps that last so long; of these, that end in a request */
+	float cost;            /* of the best from here on */
+	u32 tau;               /* the bin before which the best stops */
+};
+
+/* back takes bin i, or of its width only the rest, into the walk. From the end
+ * to the start of it, going on costs what is held in it and what comes after;
+ * stopping costs the price times the returns still to come. */
+static inline __attribute__((always_inline)) void back(struct walk *w, u32 i, float rest, float scale, float unknown)
+{
+	float r = (float)buffer.gaps.returned[i] * scale + own[i][0] + unknown;
+	float x = (float)buffer.gaps.gone[i] * scale + own[i][1] + r;
+	own[i][0] = own[i][1] = 0;
+	w->cost += (w->alive + x / 2) * rest;
+	w->alive += x;
+	w->returned += r;
+	float stop = w->price * w->returned;
+	w->tau = stop <= w->cost ? i : w->tau;
+	w->cost = stop <= w->cost ? stop : w->cost;
+}
+
 /* hold returns the idle time, at least idle, at which closing costs least: the
- * answer to "when to stop waiting", found backwards. From the end of each bin
- * to its start, going on costs what is held in it and what comes after;
- * stopping costs the price times the returns still to come. Only gaps longer
- * than idle speak, so asking again does not by itself change the answer. */
+ * answer to "when to stop waiting", found backwards. Only gaps longer than idle
+ * speak, so asking again does not by itself change the answer. */
 static u32 hold(u32 idle, u32 price)
 {
 	struct evidence e = weigh(idle, price);
-	const struct gaps *g = &buffer.gaps;
-	u32 first = bin(idle), high = bin_low(e.last + 1), tau = most(idle, high);
-	float b = (float)price, returned = e.returned, cost = b * returned;
-	float alive = e.returned + e.gone + e.cut;
-	if (high <= idle)
-		first = e.last + 1; /* nothing is left to decide: close */
-	for (u32 i = e.last + 1; i-- > first;) {
-		u32 low = bin_low(i);
-		float share = e.scale, unknown = i <= e.priced ? e.unknown : 0;
-		if (low < idle) { /* of the first bin, a part is over */
-			float part = (float)(high - idle) / (float)(high - low);
-			share *= part;
-			unknown *= part;
-			low = idle;
-		}
-		float r = (float)g->returned[i] * share + own[i].returned + unknown;
-		float x = (float)g->gone[i] * share + own[i].gone + r;
-		own[i] = (struct own){ 0, 0 };
-		cost += (alive + x / 2) * (float)(high - low);
-		alive += x;
-		returned += r;
-		if (b * returned <= cost) {
-			cost = b * returned;
-			tau = low;
-		}
-		high = low;
+	u32 i = e.last + 1, first = bin(idle), end = bin_low(i);
+	if (end <= idle) { /* nothing is left to decide: close */
+		own[e.last][0] = own[e.last][1] = 0;
+		return idle;
 	}
-	return tau;
+	struct walk w = { .price = (float)price, .returned = e.returned, .alive = e.returned + e.gone + e.cut, .tau = i };
+	w.cost = w.price * w.returned;
+	while (--i > e.priced && i > first)
+		back(&w, i, (float)bin_width(i), e.scale, 0);
+	for (; i > first; i--)
+		back(&w, i, (float)bin_width(i), e.scale, e.unknown);
+	/* Of the first bin, a part is over. */
+	u32 rest = bin_low(first + 1) - idle;
+	float part = (float)rest / (float)bin_width(first);
+	back(&w, first, (float)rest, e.scale * part, first <= e.priced ? e.unknown * part : 0);
+	return most(idle, bin_low(w.tau));
 }
 
 /* relaxed lowers the price of a reconnect as the host fills. */
