@@ -99,10 +99,10 @@ static u32 bin_low(u32 i)
  * tenant's. */
 #define IGNORANCE 5.0f
 
-/* The client's own gaps by bin; beside these, those that are over and those
- * that end past the last bin that matters. All zero between two asks: what
- * weigh_own fills in, weigh and hold take out. */
-enum { OVER = BINS, PAST, OWN };
+/* The client's own gaps by bin, and those that end past the last bin that
+ * matters. All zero between two asks: what weigh_own fills in, weigh and hold
+ * take out. */
+enum { PAST = BINS, OWN };
 
 static float own[OWN][2]; /* returned, gone */
 
@@ -189,9 +189,9 @@ static float weigh_own(const struct evidence *e, u32 idle, float tenant, float u
 			own[PAST][1] += 1;
 			continue;
 		}
-		u32 at = bin(ms), to = at > e->last ? PAST : at;
-		to = ms <= idle ? OVER : to;
-		own[to][kind] += 1;
+		u32 at = bin(ms);
+		if (ms > idle)
+			own[at > e->last ? PAST : at][kind] += 1;
 		struct kind *k = &kinds[kind == GAP_KIND_RETURNED ? (at + 3) / 4 : LEFT];
 		double t = k->tenant + unit, c = k->own; /* no kind has no share */
 		k->own += 1;
@@ -224,7 +224,7 @@ static struct evidence weigh(u32 idle, u32 price)
 	e.cut = cut * e.scale + unknown / 4;
 	e.returned = e.returned * e.scale + own[PAST][0];
 	e.gone = e.gone * e.scale + own[PAST][1];
-	own[OVER][0] = own[OVER][1] = own[PAST][0] = own[PAST][1] = 0;
+	own[PAST][0] = own[PAST][1] = 0;
 	return e;
 }
 

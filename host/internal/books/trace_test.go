@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,10 +20,15 @@ type request struct {
 
 type trace struct {
 	name     string
+	recorded bool // not made up
 	requests []request
 	end      int64
-	gaps     []int64 // that ended in a request
-	last     []int64 // from a client's last request to the end
+}
+
+// gaps are what a timeout is judged by, each list ascending.
+type gaps struct {
+	ended []int64 // in a request
+	last  []int64 // from a client's last request to the end of the trace
 }
 
 func readTrace(t *testing.T, path string) *trace {
@@ -37,7 +41,7 @@ func readTrace(t *testing.T, path string) *trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &trace{name: strings.TrimSuffix(filepath.Base(path), ".tsv.gz")}
+	tr := &trace{name: strings.TrimSuffix(filepath.Base(path), ".tsv.gz"), recorded: true}
 	lines := bufio.NewScanner(z)
 	lines.Scan() // header
 	for lines.Scan() {
@@ -50,83 +54,58 @@ func readTrace(t *testing.T, path string) *trace {
 	if lines.Err() != nil || len(tr.requests) == 0 {
 		t.Fatalf("%s: %d requests, %v", path, len(tr.requests), lines.Err())
 	}
-	return tr.measured()
-}
-
-// measured fills in the gaps of requests that are sorted by time.
-func (tr *trace) measured() *trace {
-	seen := map[uint64]int64{}
-	for _, r := range tr.requests {
-		if before, ok := seen[r.client]; ok {
-			tr.gaps = append(tr.gaps, r.at-before)
-		}
-		seen[r.client] = r.at
-		tr.end = r.at
-	}
-	for _, at := range seen {
-		tr.last = append(tr.last, tr.end-at)
-	}
+	tr.end = tr.requests[len(tr.requests)-1].at
 	return tr
 }
 
-// mixture is six hours of traffic made up of what real recordings are made of:
-// monitors with a heartbeat, people who read and come back, and visitors who
-// send a few requests and are never seen again.
-func mixture() *trace {
-	const hours = 6 * 3600_000
-	r := rand.New(rand.NewPCG(7, 7))
-	tr := &trace{name: "mixture"}
-	client := uint64(0)
-	add := func(at int64, next func() int64, requests int) {
-		for ; requests > 0 && at < hours; requests-- {
-			tr.requests = append(tr.requests, request{at, client})
-			at += next()
+// gaps returns those that begin at from or later.
+func (tr *trace) gaps(from int64) gaps {
+	var g gaps
+	seen := map[uint64]int64{}
+	for _, r := range tr.requests {
+		if before, ok := seen[r.client]; ok && before >= from {
+			g.ended = append(g.ended, r.at-before)
 		}
-		client++
+		seen[r.client] = r.at
 	}
-	for i := range int64(40) {
-		period := 20_000 + i*1_000
-		add(r.Int64N(60_000), func() int64 { return period + r.Int64N(300) }, 1<<20)
+	for _, at := range seen {
+		if at >= from {
+			g.last = append(g.last, tr.end-at)
+		}
 	}
-	for range 600 { // gaps over four orders of magnitude, median 4 s
-		add(r.Int64N(hours), func() int64 { return int64(4000 * math.Exp(2*r.NormFloat64())) }, 1+r.IntN(60))
-	}
-	for range 6000 {
-		add(r.Int64N(hours), func() int64 { return 50 + r.Int64N(400) }, 1+r.IntN(4))
-	}
-	slices.SortStableFunc(tr.requests, func(a, b request) int { return cmp.Compare(a.at, b.at) })
-	return tr.measured()
+	slices.Sort(g.ended)
+	slices.Sort(g.last)
+	return g
 }
 
-func (tr *trace) optimum(worth int64) (cost float64) {
-	for _, g := range tr.gaps {
-		cost += float64(min(g, worth))
+// optimum is what clairvoyance costs.
+func (g gaps) optimum(worth int64) (cost int64) {
+	for _, ms := range g.ended {
+		cost += min(ms, worth)
 	}
 	return cost
 }
 
-func (tr *trace) fixed(tau, worth int64) (cost float64) {
-	for _, g := range tr.gaps {
-		cost += gapCost(g, tau, worth)
-	}
-	for _, g := range tr.last {
-		cost += float64(min(g, tau))
-	}
-	return cost
-}
-
-func gapCost(g, tau, worth int64) float64 {
-	if g > tau {
-		return float64(tau + worth)
-	}
-	return float64(g)
-}
-
-func (tr *trace) bestFixed(worth int64) (cost float64, tau int64) {
-	cost = math.Inf(1)
-	for ms := 50.0; ms <= float64(8*worth); ms *= 1.1 {
-		if c := tr.fixed(int64(ms), worth); c < cost {
-			cost, tau = c, int64(ms)
+// bestFixed returns the timeout that costs least of all there could be: 0, or
+// just long enough for one of the gaps.
+func (g gaps) bestFixed(worth int64) (cost, tau int64) {
+	cost = math.MaxInt64
+	var held, lastHeld int64 // of gaps that are no longer than tau
+	i, last := 0, 0
+	for at := -1; at < len(g.ended); at++ {
+		t := int64(0)
+		if at >= 0 {
+			t = g.ended[at]
+		}
+		for ; i < len(g.ended) && g.ended[i] <= t; i++ {
+			held += g.ended[i]
+		}
+		for ; last < len(g.last) && g.last[last] <= t; last++ {
+			lastHeld += g.last[last]
+		}
+		c := held + int64(len(g.ended)-i)*(t+worth) + lastHeld + int64(len(g.last)-last)*t
+		if c < cost {
+			cost, tau = c, t
 		}
 	}
 	return cost, tau
