@@ -21,15 +21,18 @@ func TestAdaptiveAgainstBestFixed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("replays days of traffic")
 	}
+	traces := []*trace{mixture()}
+	if !raced {
+		traces = towns()
+		for _, path := range recordings(t) {
+			traces = append(traces, readTrace(t, path))
+		}
+	}
 	eng, err := engine.New(t.Context(), engine.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer eng.Close()
-	traces := towns()
-	for _, path := range recordings(t) {
-		traces = append(traces, readTrace(t, path))
-	}
 	var all float64
 	for _, tr := range traces {
 		for _, worth := range []int64{30 * second, 2 * minute, 10 * minute} {
