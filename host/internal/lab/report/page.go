@@ -24,7 +24,10 @@ var assets embed.FS
 
 // scripts are the parts of the page's own program, in the order in which they
 // are put together. They share one scope.
-var scripts = [...]string{"words"}
+var scripts = [...]string{
+	"words", "data", "state", "look", "dom", "chart", "answer", "ranking", "pareto", "prices", "held", "open", "gaps", "kinds",
+	"differences", "bounds", "particulars", "main",
+}
 
 // HTML writes the page of a study. It loads nothing and sends nothing: what is
 // not in it by hash may not run, whatever a client, a policy or a tenant is
