@@ -46,7 +46,7 @@ func TestTune(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
 	for _, want := range []string{
-		"on beats.tsv: fitted to the first 1h29m59s of 3 h, judged by the rest.\n", "\nas it is ", "\ntuned ", "\nconstant 20.", "\ntimeout    20",
+		"on beats.tsv: fitted to the first 1.50 h of 3.00 h, judged by the rest.\n", "\nas it is ", "\ntuned ", "\nconstant 20.", "\ntimeout    20",
 		"\nUse what was found: it costs ", "\n  host --plugin fixed --plugin-config timeout=20",
 	} {
 		if !strings.Contains(out, want) {
@@ -137,6 +137,20 @@ func TestAdvice(t *testing.T) {
 		r := tune.Result{Keep: c.keep, Ratio: tune.Ratio{Value: c.value, Interval: study.Interval{Low: c.low, High: c.high}}}
 		if got := judgement(&r); !strings.Contains(got, c.want) {
 			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestSpansOfManyConnections(t *testing.T) {
+	for _, c := range []struct {
+		ms   int64
+		want string
+	}{
+		{0, "0s"}, {61_000, "1m1s"}, {7200_000, "2.00 h"}, {9.996 * 3600_000, "10.0 h"}, {1022.44 * 3600_000, "1,022.4 h"},
+		{1e15, "277,777,777 h"},
+	} {
+		if got := span(c.ms); got != c.want {
+			t.Errorf("%d ms: %q, want %q", c.ms, got, c.want)
 		}
 	}
 }

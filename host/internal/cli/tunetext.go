@@ -14,17 +14,25 @@ import (
 
 // writeTuned tells people what a search has come to, and what to do.
 func writeTuned(w io.Writer, trace, module string, r *tune.Result) error {
+	long := span
+	if r.SpanMs >= manyHours {
+		long = hours
+	}
 	fmt.Fprintf(w, "%s on %s: fitted to the first %s of %s, judged by the rest.\nA reconnect is worth %s of holding; %s sets of parameters were tried.\n\n",
-		plain(r.Policy), plain(trace), span(r.SplitMs), span(r.SpanMs), lasting(millis(r.WorthMs)), count(uint64(r.Trials)))
+		plain(r.Policy), plain(trace), long(r.SplitMs), long(r.SpanMs), lasting(millis(r.WorthMs)), count(uint64(r.Trials)))
 	t := newTable(w, "", "COST BEFORE", "AFTER", "HELD", "TOO EARLY", "AGAINST AS IT IS")
-	contender(t, "as it is", &r.Default, "")
-	contender(t, "tuned", &r.Tuned, against(&r.Ratio))
+	shown := span
+	if max(r.Default.Train.CostMs, r.Default.Test.CostMs) >= manyHours {
+		shown = hours // all of them, so that they compare
+	}
+	contender(t, "as it is", &r.Default, shown, "")
+	contender(t, "tuned", &r.Tuned, shown, against(&r.Ratio))
 	if r.Fixed != nil {
 		vs := ""
 		if r.Default.Test.CostMs > 0 {
 			vs = change(float64(r.Fixed.Test.CostMs) / float64(r.Default.Test.CostMs))
 		}
-		contender(t, "constant "+constant(r.Fixed.Params), r.Fixed, vs)
+		contender(t, "constant "+constant(r.Fixed.Params), r.Fixed, shown, vs)
 	}
 	if err := t.end(); err != nil {
 		return err
@@ -45,15 +53,15 @@ func writeTuned(w io.Writer, trace, module string, r *tune.Result) error {
 		}
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintf(w, "\nNote: %s.\n", plain(note))
+		fmt.Fprintf(w, "\n%s\n", folded("Note: "+plain(note)+"."))
 	}
 	return nil
 }
 
 // contender writes a row: before the split, and after it.
-func contender(t *table, name string, c *tune.Contender, vs string) {
+func contender(t *table, name string, c *tune.Contender, shown func(ms int64) string, vs string) {
 	early := fmt.Sprintf("%s (%s)", count(uint64(max(c.Test.Premature, 0))), rate(uint64(max(c.Test.Premature, 0)), uint64(max(c.Test.Gaps, 0))))
-	t.row(cut(name, 20), span(c.Train.CostMs), span(c.Test.CostMs), span(c.Test.HeldMs), early, vs)
+	t.row(cut(name, 20), shown(c.Train.CostMs), shown(c.Test.CostMs), shown(c.Test.HeldMs), early, vs)
 }
 
 // against is a ratio with its interval, as changes.
@@ -135,15 +143,48 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// span is an amount of time that may be years of many connections together.
+// manyHours is how many milliseconds are easier to compare in hours than in
+// hours, minutes and seconds.
+const manyHours = 2 * 3600_000
+
+// span is an amount of time for people.
 func span(ms int64) string {
-	const limit = 2 * time.Hour
-	if ms < limit.Milliseconds() && ms > -limit.Milliseconds() {
+	if ms < manyHours {
 		return lasting(millis(ms))
 	}
-	tenths := max((ms+180_000)/360_000, 0)
-	if tenths%10 == 0 || tenths >= 100_000 {
+	return hours(ms)
+}
+
+// hours is an amount of time, milliseconds, that may be centuries of many
+// connections together.
+func hours(ms int64) string {
+	switch tenths, hundredths := (max(ms, 0)+180_000)/360_000, (max(ms, 0)+18_000)/36_000; {
+	case hundredths < 1000:
+		return fmt.Sprintf("%d.%02d h", hundredths/100, hundredths%100)
+	case tenths < 100_000:
+		return fmt.Sprintf("%s.%d h", count(uint64(tenths/10)), tenths%10)
+	default:
 		return count(uint64(tenths/10)) + " h"
 	}
-	return fmt.Sprintf("%s.%d h", count(uint64(tenths/10)), tenths%10)
+}
+
+// folded breaks a text into lines that a terminal has room for.
+func folded(text string) string {
+	const width = 96
+	var b strings.Builder
+	n := 0
+	for i, word := range strings.Fields(text) {
+		switch size := len([]rune(word)); {
+		case i == 0:
+			n = size
+		case n+1+size > width:
+			b.WriteByte('\n')
+			n = size
+		default:
+			b.WriteByte(' ')
+			n += 1 + size
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }

@@ -39,8 +39,11 @@ func notes(r *Result, tuned *lab.Played) []string {
 		}
 		note("with these parameters the policy fails: %s", strings.Join(list, ", "))
 	}
-	if r.Tuned.Test.Gaps < few {
-		note("only %d gaps come after the split: whatever the interval says, that is little", r.Tuned.Test.Gaps)
+	switch n := r.Tuned.Test.Gaps; {
+	case n == 0:
+		note("no gap comes after the split: there was nothing to judge by")
+	case n < few:
+		note("only %d gaps come after the split: whatever the interval says, that is little", n)
 	}
 	if f := r.ToFixed; f != nil && f.Interval.Low > 1 {
 		note("the constant timeout (%s) does better after the split, by %s", strings.Join(pairs(r.Fixed.Params), " "), percent(1-1/f.Value))
