@@ -21,14 +21,14 @@ func runTune(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// beatLog is a log of clients that come back every 20 s for half an hour, and
-// are gone then: 8 at a time, for 3 hours.
+// beatLog is a log of clients that come back every 20 s for a quarter of an
+// hour, and are gone then: 8 at a time, for an hour and a half.
 func beatLog(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("time_ms\tclient\tbytes\n")
-	for ms := 0; ms < 3*3600_000; ms += 2500 {
-		fmt.Fprintf(&b, "%d\t%d\t100\n", ms, ms/1800_000*8+ms/2500%8)
+	for ms := 0; ms < 3*1800_000; ms += 2500 {
+		fmt.Fprintf(&b, "%d\t%d\t100\n", ms, ms/900_000*8+ms/2500%8)
 	}
 	path := filepath.Join(t.TempDir(), "beats.tsv")
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
@@ -46,7 +46,7 @@ func TestTune(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
 	for _, want := range []string{
-		"on beats.tsv: fitted to the first 1.50 h of 3.00 h, judged by the rest.\n", "\nas it is ", "\ntuned ", "\nconstant 20.", "\ntimeout    20",
+		"on beats.tsv: fitted to the first 44m59s of 1h29m58s, judged by the rest.\n", "\nas it is ", "\ntuned ", "\nconstant 20.", "\ntimeout    20",
 		"\nUse what was found: it costs ", "\n  host --plugin fixed --plugin-config timeout=20",
 	} {
 		if !strings.Contains(out, want) {
