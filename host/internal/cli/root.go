@@ -63,7 +63,8 @@ func newRoot(f *flags) *cobra.Command {
 		help(cmd, f)
 	})
 	root.AddCommand(newCheck(), newVersion(), newConfig(), newCompileApart(),
-		newTenant(), newPolicy(), newConns(), newAudit(), newTrace(), newReplay(), newTune())
+		newTenant(), newPolicy(), newConns(), newAudit(), newTrace(), newReplay(), newTune(),
+		newImport())
 	return root
 }
 

@@ -24,13 +24,13 @@ func decimal(b []byte, unit int64) (int64, error) {
 	if n > math.MaxInt64/2/uint64(unit) {
 		return 0, errRange
 	}
-	ns := int64(n) * unit
+	ns, tenth := int64(n)*unit, unit
 	for _, c := range fraction {
 		if c < '0' || c > '9' {
 			return exponent(b, unit)
 		}
-		unit /= 10
-		ns += int64(c-'0') * unit
+		tenth /= 10
+		ns += int64(c-'0') * tenth
 	}
 	return ns, nil
 }

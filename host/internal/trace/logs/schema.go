@@ -60,6 +60,7 @@ type count struct {
 }
 
 func (c *count) unitless() bool { return c.bare }
+func (c *count) dated() bool    { return c.base == 0 }
 
 func newSchema(cfg *Config, ends bool) (schema, error) {
 	s := schema{zone: cfg.Zone, ends: ends, agents: cfg.Client == byAgent, names: newPseudonyms(cfg.Key)}

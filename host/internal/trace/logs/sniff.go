@@ -12,6 +12,8 @@ type format interface {
 	parse(line []byte, r *row) error
 	// unitless reports whether there was a duration without a known unit.
 	unitless() bool
+	// dated reports whether times are dates.
+	dated() bool
 }
 
 // sniffed bounds how many lines are looked at to tell what a log is.

@@ -80,7 +80,7 @@ func (s *Source) Header() trace.Header { return s.header }
 func (s *Source) Stats() Stats {
 	st := s.stats
 	st.Forgotten = s.clients.forgotten
-	st.Unitless = s.format.unitless()
+	st.Unitless, st.Dated = s.format.unitless(), s.format.dated()
 	return st
 }
 

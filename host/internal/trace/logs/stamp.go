@@ -24,11 +24,9 @@ func stamp(b []byte, zone *time.Location) (int64, error) {
 		return iso(b, zone)
 	}
 	whole, _, _ := bytes.Cut(b, []byte("."))
-	if i := bytes.IndexAny(b, "eE"); i >= 0 { // 1.6e9: seconds
-		return checked(decimal(b, 1e9))
-	}
 	unit := int64(1e9)
 	switch n := len(whole); {
+	case bytes.ContainsAny(b, "eE"): // 1.6e9: seconds
 	case n > 17:
 		unit = 1
 	case n > 14:

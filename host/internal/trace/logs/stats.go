@@ -26,6 +26,8 @@ type Stats struct {
 	Clock time.Duration
 	// Unitless: there are durations, but not in what unit: they are left out.
 	Unitless bool
+	// Dated: the times are dates, and not counted from the log's beginning.
+	Dated bool
 }
 
 // Notes are sentences on what a recording made of the log cannot tell, and on

@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"idlehost/host/internal/trace"
+	"idlehost/host/internal/trace/logs"
+)
+
+const aboutImport = `Make a recording of access logs, to be replayed through policies. LOG is plain or
+gzip'd; several are the parts of one, the oldest first; "-" is standard input.
+What they are is told by their content:
+
+  Common and Combined   of Apache, nginx and others, with a virtual host or without
+  JSON lines            of Caddy, Traefik and Envoy, and of any server whose fields
+                        have the usual names, or are named with --field
+  TSV                   time_ms, client and bytes, by the names in the first line;
+                        and if there are any, dur_ms, kind and route
+
+A log tells of requests, not of connections. So a client, which is an address or
+what --client says, is one connection, from its first request on: the best case
+for reuse. Whether it has gone, the log does not tell, and its last gap is cut
+off by the end. Durations make the gaps between requests shorter than the times
+alone; a request of kind websocket or tunnel, or answered with 101, is a
+connection of its own.
+
+Clients are written as pseudonyms under a random key, which is kept nowhere.
+With --seed, the same logs make the same file; but then whoever knows the seed
+can find an address by trying them all.`
+
+// importFlags are those of host import.
+type importFlags struct {
+	logFlags
+	out    string
+	force  bool
+	seed   uint64
+	quiet  bool
+	asJSON bool
+}
+
+func newImport() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import LOG... --out FILE",
+		Short: "Make a recording of access logs",
+		Long:  aboutImport,
+		Example: "  host import access.log.1 access.log --out week.trace\n" +
+			"  host import requests.tsv.gz --out requests.trace\n" +
+			"  host import access.json --field client=x_forwarded_for --client address+agent --out site.trace",
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return importLogs(cmd, args, &f) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.out, "out", "", "`file` to write the recording to")
+	flags.BoolVar(&f.force, "force", false, "replace it, if there is one")
+	f.register(cmd)
+	flags.Uint64Var(&f.seed, "seed", 0, "make pseudonyms with a key that this `number` stands for, not with a random one")
+	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
+	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func importLogs(cmd *cobra.Command, args []string, f *importFlags) error {
+	switch {
+	case len(args) == 0:
+		return usagef("usage: "+cmd.UseLine(), "%s takes the names of logs", cmd.CommandPath())
+	case f.out == "":
+		return usagef("usage: "+cmd.UseLine(), "--out is needed: where the recording goes")
+	}
+	cfg, err := f.config(cmd)
+	if err != nil {
+		return err
+	}
+	if cfg.Key = logs.SeedKey(f.seed); !cmd.Flags().Changed("seed") {
+		rand.Read(cfg.Key)
+	}
+	if err := f.vacant(); err != nil {
+		return err
+	}
+	src, err := logs.OpenAll(args, cfg)
+	if err != nil {
+		return explainLog(err)
+	}
+	defer src.Close()
+	made, err := f.write(cmd, src)
+	if err != nil {
+		return explainLog(err)
+	}
+	switch {
+	case f.asJSON:
+		return writeJSON(cmd.OutOrStdout(), made)
+	case f.quiet:
+		return nil
+	}
+	return made.write(cmd.OutOrStdout())
+}
+
+// vacant fails if there is a file that is not to be replaced.
+func (f *importFlags) vacant() error {
+	info, err := os.Lstat(f.out)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return usagef("name a file in it", "--out: %s is a directory", f.out)
+	case !f.force:
+		return hintf("--force replaces it", "%s is there already", f.out)
+	case !info.Mode().IsRegular():
+		return hintf("name another", "%s is no regular file, and is not replaced", f.out)
+	}
+	return nil
+}
+
+// write makes the file as a whole, or not at all.
+func (f *importFlags) write(cmd *cobra.Command, src *logs.Source) (*imported, error) {
+	file, err := os.CreateTemp(filepath.Dir(f.out), "."+filepath.Base(f.out)+".*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(file.Name()) // which is gone, if all went well
+	shown := src.Progress
+	if f.quiet || f.asJSON {
+		shown = nil
+	}
+	made, err := record(cmd.Context(), file, src, newReading(cmd.ErrOrStderr(), shown))
+	if err == nil {
+		err = file.Chmod(0o644)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	if err := f.vacant(); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(file.Name(), f.out); err != nil {
+		return nil, err
+	}
+	made.File = f.out
+	return made, nil
+}
+
+// recordStep is how many records are written between looks at whether anybody
+// still wants them.
+const recordStep = 1 << 12
+
+// record writes all of a source.
+func record(ctx context.Context, w io.Writer, src *logs.Source, shown *reading) (*imported, error) {
+	defer shown.end()
+	to, err := trace.NewWriter(w, src.Header(), trace.Config{})
+	if err != nil {
+		return nil, err
+	}
+	made := &imported{}
+	for r := new(trace.Record); ; {
+		if err = src.Next(r); err == nil {
+			err = to.Write(r)
+		}
+		if err != nil {
+			break
+		}
+		made.span = time.Duration(r.Time)
+		if to.Records()%recordStep == 0 {
+			if err = ctx.Err(); err != nil {
+				break
+			}
+			shown.tell()
+		}
+	}
+	if err == io.EOF {
+		err = to.Flush()
+	}
+	made.fill(src.Stats(), to)
+	return made, err
+}
+
+// explainLog adds what a caller can do about a log that cannot be read.
+func explainLog(err error) error {
+	switch {
+	case errors.Is(err, logs.ErrConfig):
+		return &usageError{err: err, hint: "see host import --help"}
+	case errors.Is(err, logs.ErrFormat) && strings.Contains(err.Error(), "time zone"):
+		return &hintedError{err, "--zone says where the log's clock is, such as --zone UTC"}
+	case errors.Is(err, logs.ErrFormat):
+		return &hintedError{err, "host import --help tells what can be read; fields of other names are told with --field"}
+	}
+	return err
+}
