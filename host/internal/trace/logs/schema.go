@@ -115,13 +115,20 @@ func (s *schema) manner(c *cells, r *row) error {
 		r.route = uint16(n)
 	}
 	r.tunnel = string(c[colStatus].text) == "101" || tunnels(c[colKind].text)
-	r.protocol = abi.ProtocolHTTP1
-	if p := c[colProtocol].text; r.tunnel {
+	switch r.protocol = abi.ProtocolHTTP1; {
+	case r.tunnel:
 		r.protocol = abi.ProtocolWebSocket
-	} else if p = p[bytes.LastIndexByte(p, ' ')+1:]; bytes.HasPrefix(p, []byte("HTTP/2")) || string(p) == "h2" || string(p) == "h2c" {
+	case multiplexed(c[colProtocol].text):
 		r.protocol = abi.ProtocolHTTP2
 	}
 	return nil
+}
+
+// multiplexed reports whether a protocol, or the last word of a request, has
+// streams. HTTP/3, of which the ABI does not know, is most like HTTP/2.
+func multiplexed(p []byte) bool {
+	p = p[bytes.LastIndexByte(p, ' ')+1:]
+	return bytes.HasPrefix(p, []byte("HTTP/2")) || bytes.HasPrefix(p, []byte("HTTP/3")) || string(p) == "h2" || string(p) == "h2c" || string(p) == "h3"
 }
 
 func tunnels(kind []byte) bool {
@@ -177,11 +184,14 @@ func withoutPort(b []byte) []byte {
 		}
 		return b
 	}
+	dots := 0
 	for i, c := range b {
-		if c == ':' && i > 0 {
+		switch {
+		case c == ':' && dots == 3:
 			return b[:i]
-		}
-		if c != '.' && (c < '0' || c > '9') {
+		case c == '.':
+			dots++
+		case c < '0' || c > '9':
 			return b
 		}
 	}
