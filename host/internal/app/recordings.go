@@ -39,7 +39,6 @@ type solo struct {
 	sample  float64
 	size    int64
 	by      string
-	stopped bool // by an operator; recordings' mu guards it
 }
 
 // record begins the configured recording, before there are connections.
@@ -187,9 +186,6 @@ func (rs *recordings) stop(name, by string) error {
 	}
 	s.member.dropTape(s.tape)
 	err := s.Close()
-	rs.mu.Lock()
-	s.stopped = true
-	rs.mu.Unlock()
 	rs.app.logger.Info("recording stopped", "tenant", name, "file", s.Stats().File, "by", by)
 	if errors.Is(err, recorder.ErrFull) {
 		return nil

@@ -170,21 +170,3 @@ func TestTakingTakesNoMemory(t *testing.T) {
 		t.Errorf("%v allocations a record", n)
 	}
 }
-
-// BenchmarkTake is a record's way into the ring, with the writer beside it.
-func BenchmarkTake(b *testing.B) {
-	cfg := Config{File: b.TempDir() + "/live.trace", Start: 1, Granularity: 1e7, MaxSize: 1 << 40}
-	r, err := New(cfg)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer r.Close()
-	a := r.Tenant("acme")
-	b.ReportAllocs()
-	i := int64(0)
-	for b.Loop() {
-		i++
-		a.Take(trace.Record{Kind: trace.KindBegin, Time: i, Conn: uint64(i & 1023)})
-	}
-	b.ReportMetric(float64(r.Stats().Dropped)/float64(b.N), "dropped/op")
-}

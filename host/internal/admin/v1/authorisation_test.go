@@ -39,6 +39,10 @@ var samples = map[string]struct {
 	"rollback":            {ask{body: `{"reason":"slower"}`}, 200},
 	"listConnections":     {ask{}, 200},
 	"streamDecisions":     {ask{}, 200},
+	"getRecording":        {ask{}, 200},
+	"startRecording":      {ask{body: `{"sample":0.5}`}, 201},
+	"stopRecording":       {ask{}, 204},
+	"getRecordingFile":    {ask{}, 200},
 	"listTenantAudit":     {ask{}, 200},
 	"listAudit":           {ask{}, 200},
 }

@@ -73,7 +73,7 @@ func serveTLS(t *testing.T, h *house) (address, ca string) {
 		t.Fatal(err)
 	}
 	s, err := admin.Listen(t.Context(), admin.Config{
-		Address: "127.0.0.1:0", Tokens: []string{configured}, Bearers: h, API: v1.New(v1.Config{Service: h, UploadBytes: 1 << 20}),
+		Address: "127.0.0.1:0", Tokens: []string{configured}, Bearers: h, API: v1.New(v1.Config{Service: h, Recordings: h, UploadBytes: 1 << 20}),
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &cert, nil },
 	})
 	if err != nil {

@@ -17,6 +17,8 @@ import (
 // tenant, whatever tokens it has, or one operator.
 type Config struct {
 	Service api.Service
+	// Recordings is asked for recordings; nil: there are none.
+	Recordings api.Recordings
 	// UploadBytes is the size of the largest policy. 0: 4 MiB.
 	UploadBytes int
 	// Rate is how many requests per second a caller may make, and Burst how

@@ -31,7 +31,7 @@ const (
 
 // contract is the document, ready to be held against answers.
 var contract = sync.OnceValues(func() (*openapi3.T, error) {
-	for _, kind := range []string{"application/wasm", "application/x-ndjson", "text/event-stream"} {
+	for _, kind := range []string{"application/wasm", "application/x-ndjson", "text/event-stream", api.RecordingType} {
 		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.PlainBodyDecoder)
 	}
 	doc, err := openapi3.NewLoader().LoadFromData(v1.Document())
@@ -68,7 +68,7 @@ type rig struct {
 func newRig(t testing.TB, change ...func(*v1.Config)) *rig {
 	t.Helper()
 	h := newHouse()
-	cfg := v1.Config{Service: h, Rate: -1}
+	cfg := v1.Config{Service: h, Recordings: h, Rate: -1}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -75,6 +75,10 @@ func routes() []route {
 
 		{get, of + "/connections", ownTenant, "listConnections", filters, false, (*call).connections},
 		{get, of + "/decisions", ownTenant, "streamDecisions", "", true, (*call).decisions},
+		{get, of + "/recording", ownTenant, "getRecording", "", false, (*call).recording},
+		{post, of + "/recording", operator, "startRecording", "", false, (*call).startRecording},
+		{remove, of + "/recording", operator, "stopRecording", "", false, (*call).stopRecording},
+		{get, of + "/recording/file", ownTenant, "getRecordingFile", "", false, (*call).recordingFile},
 		{get, of + "/audit", ownTenant, "listTenantAudit", "before limit", false, (*call).audit},
 		{get, api.Prefix + "/audit", operator, "listAudit", "before limit", false, (*call).audit},
 	}
