@@ -9,7 +9,7 @@ import (
 type Beat struct {
 	PeriodMs int64
 	Clients  int64
-	Gaps     int64 // of at least a second, of all these clients
+	Gaps     int64 // of theirs, of 1.5 s and more
 }
 
 // Beats returns the heartbeats that clients have, those of most clients first:
@@ -18,7 +18,7 @@ func (c *Census) Beats() []Beat {
 	var all []Beat
 	for _, who := range c.clients {
 		if who.period > 0 {
-			all = append(all, Beat{who.period, 1, who.tempo.long()})
+			all = append(all, Beat{who.period, 1, total(who.tempo.long())})
 		}
 	}
 	slices.SortFunc(all, func(a, b Beat) int { return cmp.Compare(a.PeriodMs, b.PeriodMs) })
@@ -37,14 +37,4 @@ func (c *Census) Beats() []Beat {
 		return cmp.Or(cmp.Compare(b.Clients, a.Clients), cmp.Compare(b.Gaps, a.Gaps), cmp.Compare(a.PeriodMs, b.PeriodMs))
 	})
 	return list
-}
-
-// long returns how many gaps there are of at least about a second.
-func (t *tempo) long() (n int64) {
-	for _, c := range t.cells {
-		if c.bin >= bin(1000) {
-			n += int64(c.n)
-		}
-	}
-	return n
 }

@@ -60,7 +60,7 @@ func (s *Survey) point(h *lengths, sums []sum, i int, worthMs int64) study.Point
 		p.TimeoutMs = -1
 	}
 	k, _ := slices.BinarySearch(s.clocks.timeouts, h.grid[i])
-	p.PeakOpen = s.clocks.windows[k].peak
+	p.PeakOpen = s.clocks.peak(k)
 	return p
 }
 

@@ -99,7 +99,13 @@ func (s *Survey) returned(l *lane, from, to int64, gap bool) {
 	if counts {
 		s.measure(from, to, true)
 	}
+	began := l.turn
 	s.unqueue(l, to-from, true, counts)
+	if gap { // what was no gap is no reason to have a place
+		for i := range s.foresight {
+			s.foresight[i].remove(began, s.queue.turns, to-from, counts)
+		}
+	}
 }
 
 func (s *Survey) left(l *lane, from, to int64) {
@@ -119,13 +125,7 @@ func (s *Survey) unqueue(l *lane, ns int64, back, counts bool) {
 	for i := range s.recency {
 		s.recency[i].remove(l, ns, back, counts)
 	}
-	began := l.turn
 	s.queue.remove(l)
-	if back {
-		for i := range s.foresight {
-			s.foresight[i].remove(began, s.queue.turns, ns, counts)
-		}
-	}
 }
 
 // measure takes a rest. A timeout that is fitted on the first half may know of

@@ -56,17 +56,17 @@ func (t *tempo) median() int64 {
 
 // beats and steady are how many gaps it takes to call it a heartbeat, and how
 // many of a hundred have to be within about 10 % of each other. Gaps of less
-// than a second are none of it: a client that asks twice and waits has a beat.
+// than 1.5 s (shortest) are none of it: a client that asks twice and waits has a
+// beat, and logs that count seconds make every haste look like one.
 const (
-	beats  = 8
-	steady = 67
+	beats    = 8
+	steady   = 67
+	shortest = 1500
 )
 
 // period returns that of a heartbeat in milliseconds; 0: there is none.
 func (t *tempo) period() int64 {
-	second := bin(1000)
-	from, _ := slices.BinarySearchFunc(t.cells, second, func(c cell, b uint8) int { return cmp.Compare(c.bin, b) })
-	long := t.cells[from:]
+	long := t.long()
 	i := middle(long)
 	if i < 0 || total(long) < beats {
 		return 0
@@ -82,6 +82,12 @@ func (t *tempo) period() int64 {
 		return 0
 	}
 	return average(near)
+}
+
+// long are the cells that may be of a heartbeat.
+func (t *tempo) long() []cell {
+	from, _ := slices.BinarySearchFunc(t.cells, bin(shortest), func(c cell, b uint8) int { return cmp.Compare(c.bin, b) })
+	return t.cells[from:]
 }
 
 // middle returns the cell of the lower median; -1: there is none.
