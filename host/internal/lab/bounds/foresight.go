@@ -47,16 +47,24 @@ const blockSize = 256
 type places struct {
 	used   int64 // how many there have been
 	blocks [][]uint64
+	spare  []uint64 // a block to be used again
 }
 
 // give adds a place; now is later than all before.
 func (p *places) give(now uint64) {
 	last := len(p.blocks) - 1
 	if last < 0 || len(p.blocks[last]) == blockSize {
-		p.blocks = append(p.blocks, make([]uint64, 0, blockSize))
+		p.blocks = append(p.blocks, p.block())
 		last++
 	}
 	p.blocks[last] = append(p.blocks[last], now)
+}
+
+func (p *places) block() (b []uint64) {
+	if b, p.spare = p.spare, nil; b == nil {
+		b = make([]uint64, 0, blockSize)
+	}
+	return b
 }
 
 // take removes the place that was given back last before a turn.
@@ -76,9 +84,10 @@ func (p *places) take(before uint64) bool {
 func (p *places) merge(i int) {
 	switch b := p.blocks[i]; {
 	case len(b) == 0:
+		p.spare = b
 		p.blocks = slices.Delete(p.blocks, i, i+1)
 	case i+1 < len(p.blocks) && len(b)+len(p.blocks[i+1]) <= blockSize/2:
-		p.blocks[i] = append(b, p.blocks[i+1]...)
+		p.blocks[i], p.spare = append(b, p.blocks[i+1]...), p.blocks[i+1][:0]
 		p.blocks = slices.Delete(p.blocks, i+1, i+2)
 	}
 }

@@ -14,13 +14,14 @@ import (
 // which may lie between, have that of the next longer one. Who knows the future,
 // and who draws at random, have none.
 func (s *Survey) Bounds(worthMs int64) study.Bounds {
+	worthMs = payable(worthMs)
 	sums := s.all.fixed()
 	worth := s.all.at(worthMs * 1e6)
 	b := study.Bounds{
 		Fixed: s.curve(sums, worthMs), BestFixed: s.point(&s.all, sums, best(sums, worthMs), worthMs),
 		Clairvoyant: s.all.clairvoyant(worth).point(worthMs),
 		SkiRental:   s.point(&s.all, sums, worth, worthMs),
-		SkiRandom:   s.all.skiRandom(worthMs * 1e6).point(worthMs),
+		SkiRandom:   s.all.skiRandom(worthMs),
 		LRU:         []study.Point{}, Belady: []study.Point{},
 	}
 	if s.middle > 0 {

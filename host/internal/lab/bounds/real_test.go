@@ -64,7 +64,7 @@ func rounded(got, want float64) bool {
 }
 
 func TestRealTrafficCostsWhatWasMeasured(t *testing.T) {
-	for name, path := range real(t) {
+	for name, path := range recordings(t) {
 		want, ok := measurements()[name]
 		if !ok {
 			t.Logf("%s: nothing to hold it against", name)
@@ -137,7 +137,7 @@ func pointOf(t *testing.T, points []study.Point, ms int64) study.Point {
 }
 
 func TestHeartbeatsOfRealTraffic(t *testing.T) {
-	path, ok := real(t)["dash2013-longpoll"]
+	path, ok := recordings(t)["dash2013-longpoll"]
 	if !ok {
 		t.Skip("there is no recording of long polls")
 	}

@@ -1,6 +1,10 @@
 package bounds
 
-import "math"
+import (
+	"math"
+
+	"idlehost/host/internal/lab/study"
+)
 
 // skiRandom returns what it costs, in expectation, to draw each deadline z anew
 // from the density e^(z/B) / (B (e-1)) on [0, B], B being a reconnect's worth:
@@ -10,8 +14,10 @@ import "math"
 // (e^u - 1) / (e-1). The rests of a bin, at most 0.8 % wide, are taken to be of
 // their mean length. No multiplication is fused with an addition, so that all
 // machines agree.
-func (h *lengths) skiRandom(worthNs int64) sum {
-	worth := float64(worthNs) / 1e3
+//
+// The point's cost is that of the exact expectations, its parts are rounded.
+func (h *lengths) skiRandom(worthMs int64) study.Point {
+	worth := float64(worthMs) * 1e3
 	var held, premature float64
 	for _, b := range h.bins {
 		if n := b.back + b.gone; n > 0 {
@@ -20,7 +26,10 @@ func (h *lengths) skiRandom(worthNs int64) sum {
 			premature += float64(cut * float64(b.back))
 		}
 	}
-	return sum{int64(held), int64(premature)}
+	return study.Point{
+		HeldMs: int64(held / 1e3), Premature: int64(premature + 0.5),
+		CostMs: int64((held + float64(worth*premature)) / 1e3),
+	}
 }
 
 // drawn returns how long a rest of g is held in expectation, and how likely it

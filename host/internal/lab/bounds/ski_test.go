@@ -39,7 +39,7 @@ func TestDrawnIsTheExpectation(t *testing.T) {
 func TestSkiRentalKeepsItsPromises(t *testing.T) {
 	const worth = 10_000
 	r := rand.New(rand.NewPCG(12, 12))
-	for range 30 {
+	for range 12 {
 		var rec recording
 		scale := math.Exp(r.Float64() * 10)
 		for lane := range uint64(50) {

@@ -80,8 +80,8 @@ func traffic(t *testing.T, path string) (r recording) {
 	return r
 }
 
-// real returns recordings of real traffic by name, where there are some.
-func real(t *testing.T) map[string]string {
+// recordings returns recordings of real traffic by name, where there are some.
+func recordings(t *testing.T) map[string]string {
 	dir := cmp.Or(os.Getenv("IDLEHOST_TRACES"), "../../../../../shared/traces")
 	paths, _ := filepath.Glob(filepath.Join(dir, "*.tsv.gz"))
 	found := map[string]string{}

@@ -51,7 +51,7 @@ type Survey struct {
 
 // New returns a Survey that has seen nothing yet.
 func New(cfg Config) *Survey {
-	cfg.WorthMs = min(max(cfg.WorthMs, 0), int64(longest/time.Millisecond))
+	cfg.WorthMs = payable(cfg.WorthMs)
 	worth := time.Duration(cfg.WorthMs) * time.Millisecond
 	on := curve(worth)
 	grid := fine(on)
@@ -73,6 +73,9 @@ func New(cfg Config) *Survey {
 	}
 	return s
 }
+
+// payable keeps prices within what sums can bear.
+func payable(worthMs int64) int64 { return min(max(worthMs, 0), int64(longest/time.Millisecond)) }
 
 // Add takes the next record of a recording by lanes.
 func (s *Survey) Add(r *trace.Record) { s.walk.walk(r, s) }

@@ -196,7 +196,7 @@ func TestSurveyIsWhatPlainReckoningSays(t *testing.T) {
 		}
 		return !t.Failed()
 	}
-	if err := quick.Check(right, &quick.Config{MaxCount: 150}); err != nil {
+	if err := quick.Check(right, &quick.Config{MaxCount: 50}); err != nil {
 		t.Error(err)
 	}
 }
@@ -231,7 +231,7 @@ func TestNothingBeatsWhoKnowsTheFuture(t *testing.T) {
 		}
 		return !t.Failed()
 	}
-	if err := quick.Check(right, &quick.Config{MaxCount: 150}); err != nil {
+	if err := quick.Check(right, &quick.Config{MaxCount: 50}); err != nil {
 		t.Error(err)
 	}
 }
@@ -255,7 +255,7 @@ func TestAClockNeedsAsManyAsItsPeak(t *testing.T) {
 		}
 		return !t.Failed()
 	}
-	if err := quick.Check(right, &quick.Config{MaxCount: 100}); err != nil {
+	if err := quick.Check(right, &quick.Config{MaxCount: 50}); err != nil {
 		t.Error(err)
 	}
 }
@@ -281,7 +281,7 @@ func TestWhatBeganBeforeDoesNotCount(t *testing.T) {
 		}
 		return !t.Failed()
 	}
-	if err := quick.Check(right, &quick.Config{MaxCount: 100}); err != nil {
+	if err := quick.Check(right, &quick.Config{MaxCount: 50}); err != nil {
 		t.Error(err)
 	}
 }

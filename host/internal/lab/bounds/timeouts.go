@@ -9,7 +9,7 @@ import (
 // forever is the timeout of who never closes, nanoseconds.
 const forever = math.MaxInt64
 
-// longest is the longest timeout that is told from it: 2^32 ms, 50 days.
+// longest bounds prices: 2^32 ms, 50 days.
 const longest = time.Duration(1<<32) * time.Millisecond
 
 // marks are the timeouts that proxies come with.
