@@ -16,16 +16,16 @@ func command(s *study.Study) string {
 	t := &s.Setting
 	words := []string{"host", "replay", "--trace", quoted(s.Trace.Name)}
 	for i := range s.Policies {
-		if p := &s.Policies[i]; !live(p) {
+		if p := &s.Policies[i]; !live(p) && !reference(p) {
 			words = append(words, "--policy", quoted(spec(p)))
 		}
 	}
 	add := func(flag, value string) { words = append(words, "--"+flag, value) }
-	ms := func(n int64) string { return (time.Duration(n) * time.Millisecond).String() }
+	ms := func(n int64) string { return flagTime(time.Duration(n) * time.Millisecond) }
 	add("worth", ms(t.WorthMs))
 	add("rtt", ms(t.RoundTripMs))
 	add("round-trips", strconv.FormatInt(t.RoundTrips, 10))
-	add("handshake-cpu", (time.Duration(t.HandshakeUs) * time.Microsecond).String())
+	add("handshake-cpu", flagTime(time.Duration(t.HandshakeUs)*time.Microsecond))
 	if t.HoldBytes != 0 {
 		add("hold-bytes", strconv.FormatInt(t.HoldBytes, 10))
 	}
@@ -41,6 +41,17 @@ func command(s *study.Study) string {
 	add("seed", strconv.FormatUint(t.Seed, 10))
 	add("out", "report.html")
 	return strings.Join(words, " ")
+}
+
+// flagTime writes a duration as people type it: 2m, not 2m0s.
+func flagTime(d time.Duration) string {
+	s := strings.Replace(d.String(), "µ", "u", 1)
+	for _, zero := range [...]struct{ after, text string }{{"m", "0s"}, {"h", "0m"}} {
+		if cut, ok := strings.CutSuffix(s, zero.text); ok && strings.HasSuffix(cut, zero.after) {
+			s = cut
+		}
+	}
+	return s
 }
 
 // spec names a policy as --policy does.

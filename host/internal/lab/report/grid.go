@@ -88,11 +88,11 @@ func cut(name string, room int) string {
 	return string(r[:room-1-tail]) + "…" + string(r[len(r)-tail:])
 }
 
-// wrap breaks a text into lines.
+// wrap breaks a text into lines, at spaces but not at nb.
 func wrap(text, indent string, width int) []string {
 	var lines []string
 	line, n := indent, 0
-	for word := range strings.FieldsSeq(text) {
+	for word := range strings.SplitSeq(text, " ") {
 		if n > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			lines = append(lines, line)
 			line, n = strings.Repeat(" ", len(indent)), 0

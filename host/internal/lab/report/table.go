@@ -28,7 +28,7 @@ func Table(w io.Writer, s *study.Study, width int) error {
 		}
 	}
 	lines = append(lines, remarks(s, width)...)
-	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	_, err := io.WriteString(w, strings.ReplaceAll(strings.Join(lines, "\n")+"\n", nb, " "))
 	return err
 }
 
@@ -77,7 +77,7 @@ func bounds(s *study.Study) grid {
 	}
 	best := b.BestFixed.CostMs
 	add("clairvoyant", b.Clairvoyant, best)
-	add("best fixed, "+duration(float64(b.BestFixed.TimeoutMs)), b.BestFixed, best)
+	add("best fixed, "+timeout(b.BestFixed.TimeoutMs), b.BestFixed, best)
 	if p, ok := cheapest(b.Belady); ok {
 		add(fmt.Sprintf("Belady, limit %s", number(float64(p.Limit))), p, best)
 	}
@@ -86,7 +86,7 @@ func bounds(s *study.Study) grid {
 	}
 	add("ski rental", b.SkiRental, best)
 	add("ski rental, random", b.SkiRandom, best)
-	add("fitted on half, "+duration(float64(b.SplitFixed.Fitted.TimeoutMs)), b.SplitFixed.Fitted, b.SplitFixed.Best.CostMs)
+	add("fitted on half, "+timeout(b.SplitFixed.Fitted.TimeoutMs), b.SplitFixed.Fitted, b.SplitFixed.Best.CostMs)
 	cells := func(cell func(study.Point, int64) string) (all []string) {
 		for i := range list {
 			all = append(all, cell(list[i], to[i]))

@@ -10,6 +10,12 @@ import (
 // live are the sources of outcomes that no replay of ours has produced.
 func live(o *study.Outcome) bool { return o.Source != "" && o.Source != "replay" }
 
+// reference reports whether an outcome is that of the best fixed timeout, which a
+// replay plays unasked.
+func reference(o *study.Outcome) bool {
+	return o.Source == "replay" && o.Module == "fixed" && o.Name == "best fixed"
+}
+
 // ranked returns the outcomes by what they cost, the cheapest first, those of
 // replays before those that were recorded.
 func ranked(s *study.Study) []*study.Outcome {
@@ -39,11 +45,11 @@ func ranked(s *study.Study) []*study.Outcome {
 // assets/answer.js says the same under any other.
 func headline(s *study.Study) string {
 	best := &s.Bounds.BestFixed
-	fixed := fmt.Sprintf("the best fixed timeout, %s", duration(float64(best.TimeoutMs)))
-	list := ranked(s)
+	fixed := fmt.Sprintf("the best fixed timeout, %s", timeout(best.TimeoutMs))
+	list := slices.DeleteFunc(ranked(s), reference)
 	switch {
 	case len(list) == 0:
-		return fmt.Sprintf("No policy was replayed; the best fixed timeout is %s.", duration(float64(best.TimeoutMs)))
+		return fmt.Sprintf("No policy was replayed; the best fixed timeout is %s.", timeout(best.TimeoutMs))
 	case s.Trace.Gaps == 0:
 		return "No client came back in this trace: there was nothing to hold a connection for."
 	}
@@ -62,7 +68,7 @@ func headline(s *study.Study) string {
 // against says what a ratio of costs means.
 func against(ratio float64) string {
 	switch text := percent(ratio - 1); {
-	case text == "0 %" || text == "-0 %":
+	case text == percent(0) || text == "-"+percent(0):
 		return "as much as"
 	case ratio >= 2:
 		return digits(ratio) + " times as much as"

@@ -8,22 +8,33 @@ import (
 	"unicode"
 )
 
+// nb keeps a number and its unit on one line. A terminal gets a space.
+const nb = "\u00a0"
+
 // duration writes milliseconds with three digits at most, in the unit that a
 // person would use. assets/words.js does the same.
 func duration(ms float64) string {
 	switch abs := math.Abs(ms); {
 	case abs < 1000:
-		return digits(ms) + " ms"
+		return digits(ms) + nb + "ms"
 	case abs < 120e3:
-		return digits(ms/1e3) + " s"
+		return digits(ms/1e3) + nb + "s"
 	case abs < 120*60e3:
-		return digits(ms/60e3) + " min"
+		return digits(ms/60e3) + nb + "min"
 	case abs < 48*3600e3:
-		return digits(ms/3600e3) + " h"
+		return digits(ms/3600e3) + nb + "h"
 	case abs < 730*86400e3:
-		return digits(ms/86400e3) + " d"
+		return digits(ms/86400e3) + nb + "d"
 	}
-	return number(ms/(365.25*86400e3)) + " years"
+	return number(ms/(365.25*86400e3)) + nb + "years"
+}
+
+// timeout names a fixed timeout; below zero it is none.
+func timeout(ms int64) string {
+	if ms < 0 {
+		return "never"
+	}
+	return duration(float64(ms))
 }
 
 // digits writes a number with three digits where it has a fraction.
@@ -50,7 +61,7 @@ func number(x float64) string {
 		name string
 	}{{1e18, "E"}, {1e15, "P"}, {1e12, "T"}, {1e9, "G"}, {1e6, "M"}} {
 		if math.Abs(x) >= unit.size*0.9995 {
-			return digits(x/unit.size) + " " + unit.name
+			return digits(x/unit.size) + nb + unit.name
 		}
 	}
 	if math.Abs(x) < 999.5 {
@@ -67,9 +78,9 @@ func number(x float64) string {
 // percent writes a part of a whole.
 func percent(part float64) string {
 	if x := 100 * part; math.Abs(x) < 9.95 {
-		return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0") + " %"
+		return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0") + nb + "%"
 	}
-	return strconv.FormatFloat(100*part, 'f', 0, 64) + " %"
+	return strconv.FormatFloat(100*part, 'f', 0, 64) + nb + "%"
 }
 
 // part is x of y, 0 of nothing.

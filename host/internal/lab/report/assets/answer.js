@@ -1,9 +1,9 @@
 // The answer in a sentence, and the price it is given under.
 
 function headline(worth) {
-  const best = bestFixed(worth), fixed = 'the best fixed timeout, ' + duration(best.timeout);
-  const p = ranked(worth)[0];
-  if (!p) return `No policy was replayed; the best fixed timeout is ${duration(best.timeout)}.`;
+  const best = bestFixed(worth), fixed = 'the best fixed timeout, ' + timeout(best.timeout);
+  const p = winner(worth);
+  if (!p) return `No policy was replayed; the best fixed timeout is ${timeout(best.timeout)}.`;
   if (!study.trace.gaps) return 'No client came back in this trace: there was nothing to hold a connection for.';
   const base = price(best, worth), own = price(p, worth);
   if (base <= 0) return `${p.name} costs ${duration(own)} of holding; ${fixed}, costs nothing.`;
@@ -29,8 +29,8 @@ function round(worth) {
 function reigns() {
   const out = [];
   for (let at = 0; at <= 1000; at++) {
-    const p = ranked(toWorth(at)).find(x => !x.live);
-    if (!p) return [];
+    const p = winner(toWorth(at));
+    if (!p || p.live) return [];
     if (out.length && out[out.length - 1].policy === p) out[out.length - 1].to = at;
     else out.push({ policy: p, from: at, to: at });
   }
@@ -38,20 +38,23 @@ function reigns() {
 }
 
 function tiles(worth) {
-  const p = ranked(worth)[0], best = bestFixed(worth);
+  const p = winner(worth), best = bestFixed(worth);
   if (!p) return [];
   const base = price(best, worth), own = price(p, worth), r = p.outcome.interval.ratio;
   const sure = worth === ownWorth && r && r.high > 0 ? `95 %: ${signed(r.low)} to ${signed(r.high)}` : 'no interval at this price';
   const tile = (name, value, more) => el('div', { class: 'tile' }, el('span', { class: 'tile-name' }, name), el('strong', {}, value), el('span', { class: 'tile-more' }, more));
   return [
     tile('Cost to the best fixed', base > 0 ? signed(own / base) : '–', sure),
-    tile('Clients that come too late', percent(early(p.premature)), `${percent(early(best.premature))} with ${duration(best.timeout)} for all`),
-    tile('Connections held idle', digits(meanIdle(p.held)), `${digits(meanIdle(best.held))} with ${duration(best.timeout)} for all`),
+    tile('Gaps that reconnect', percent(early(p.premature)), `${percent(early(best.premature))} with ${timeout(best.timeout)} for all`),
+    tile('Connections held idle, mean', digits(meanIdle(p.held)), `${digits(meanIdle(best.held))} with ${timeout(best.timeout)} for all`),
     tile('Held in vain', percent(share(p.total.short_ms + p.total.never_ms, p.held)), 'of the idle time: too short, or the client was gone'),
   ];
 }
 
-const signed = ratio => (ratio < 1 ? '−' : '+') + percent(Math.abs(ratio - 1)).replace('-', '');
+const signed = ratio => {
+  const text = percent(Math.abs(ratio - 1));
+  return (/^0\s/.test(text) ? '±' : ratio < 1 ? '−' : '+') + text;
+};
 
 function setUpAnswer() {
   const t = study.trace, range = document.getElementById('worth'), out = document.getElementById('worth-out');

@@ -2,15 +2,15 @@
 
 function setUpBounds() {
   const box = el('div');
-  section('bounds', 'Bounds', 'What no policy can beat, and what a policy has to beat to be worth having.', box);
+  section('bounds', ['Bounds'], 'What no policy can beat, and what a policy has to beat to be worth having.', box);
   const fill = () => {
     const w = state.worth, base = price(bestFixed(w), w);
     const row = (name, what, p, cost, against) => [el('span', { class: 'bound-name' }, name, el('small', {}, what)), duration(cost), against > 0 ? signed(cost / against) : '–',
       p ? digits(meanIdle(p.held)) : '–', p ? percent(early(p.premature)) : '–', p && p.peak ? number(p.peak) : '–'];
     const rows = [], best = bestFixed(w);
     rows.push(row('Knows the future', 'holds exactly what pays', w === ownWorth ? bound.clairvoyant : null, optimum(w), base));
-    rows.push(row('Best fixed, ' + duration(best.timeout), 'chosen in hindsight', best, price(best, w), base));
-    const half = duration(bound.fitted.timeout), own = duration(bound.second.timeout);
+    rows.push(row('Best fixed, ' + timeout(best.timeout), 'chosen in hindsight', best, price(best, w), base));
+    const half = timeout(bound.fitted.timeout), own = timeout(bound.second.timeout);
     if (bound.second.cost > 0) rows.push(row('Fixed by the first half, ' + half, `on the second half, against its own best, ${own}; at the price of the replay`, null, bound.fitted.cost, bound.second.cost));
     for (const [name, what, points] of [['Belady', 'a limit on idle connections; knows who returns last', bound.belady], ['LRU', 'a limit on idle connections; the one idle longest goes', bound.lru]]) {
       const p = least(points, w);

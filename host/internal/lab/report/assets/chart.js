@@ -60,7 +60,7 @@ function chart(label, height, make, told) {
     const hooks = Object.assign({}, options.hooks);
     if (told) hooks.setCursor = [cursor];
     c.plot = new uPlot(Object.assign({
-      legend: { show: false }, padding: [12, 14, 0, 0], pxAlign: 1,
+      legend: { show: false }, padding: [12, 28, 0, 0], pxAlign: 1,
       focus: { alpha: 0.18 },
     }, options, {
       width: host.clientWidth, height: host.clientHeight, hooks,

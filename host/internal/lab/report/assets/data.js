@@ -6,17 +6,22 @@ const share = (x, y) => y > 0 ? x / y : 0;
 
 // counted is the part of the trace that sums are of, in milliseconds.
 const counted = Math.max(study.trace.span_ms - study.setting.warmup_ms, 1);
+
+// clockless traces count time from their own beginning: an import of such a log
+// says 1 January 2000, day 10957 of Unix.
+const clockless = study.trace.start_ms <= 0 || Math.floor(study.trace.start_ms / 864e5) === 10957;
 const ownWorth = study.setting.worth_ms;
 
 const policies = list(study.policies).map((o, index) => ({
   index, outcome: o, name: o.name, live: o.source !== '' && o.source !== 'replay', total: o.total,
   held: o.total.held_ms, premature: o.total.premature,
+  reference: o.source === 'replay' && o.module === 'fixed' && o.name === 'best fixed', // played by the replay of itself
 }));
-const title = p => p.live ? p.name + ' (' + p.outcome.source + ')' : p.name;
+const title = p => p.live ? p.name + ' (' + p.outcome.source + ')' : p.reference ? 'best fixed, ' + timeout(bound.best.timeout) : p.name;
 const gapCount = Math.max(study.trace.gaps, ...policies.map(p => p.total.gaps), 0);
 
 const point = p => ({
-  timeout: p.timeout_ms || 0, limit: p.limit || 0, held: p.held_ms, premature: p.premature, peak: p.peak_open, cost: p.cost_ms,
+  timeout: p.timeout_ms < 0 ? Infinity : p.timeout_ms || 0, limit: p.limit || 0, held: p.held_ms, premature: p.premature, peak: p.peak_open, cost: p.cost_ms,
 });
 const bound = {
   curve: list(study.bounds.fixed).map(point).sort((a, b) => a.timeout - b.timeout),
@@ -51,6 +56,7 @@ const bestFixed = worth => least([...bound.curve, bound.best], worth);
 function returning(limit) {
   let sum = 0, t = 0, n = gapCount;
   for (const p of bound.curve) {
+    if (p.timeout === Infinity) break;
     if (p.timeout <= t) { n = p.premature; continue; }
     const end = Math.min(p.timeout, limit);
     const m = n + (p.premature - n) * (end - t) / (p.timeout - t);
@@ -71,3 +77,6 @@ function optimum(worth) {
 
 // ranked returns the policies by cost; what was only recorded comes last.
 const ranked = worth => policies.slice().sort((a, b) => a.live - b.live || price(a, worth) - price(b, worth) || a.index - b.index);
+
+// winner is the cheapest of those that were asked for.
+const winner = worth => ranked(worth).find(p => !p.reference);

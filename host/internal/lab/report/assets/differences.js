@@ -3,13 +3,18 @@
 function setUpDifferences() {
   const all = list(study.differences);
   if (!all.length) return;
-  const node = section('differences', 'Where policies differ', 'The clients that two policies treat most differently. Open one for what was decided; open a decision for what it was asked with.');
+  const node = section('differences', ['Where policies differ', 'Differences'], 'The clients that two policies treat most differently. Open one for what was decided; open a decision for what it was asked with.');
+  let pair = '';
   for (const d of all) {
+    if (d.policies.join('\n') !== pair) {
+      pair = d.policies.join('\n');
+      node.append(el('h3', { class: 'pair' }, sign(d.policies[0]), d.policies[0], el('span', {}, 'against'), sign(d.policies[1]), d.policies[1]));
+    }
     const saving = d.cost_ms[1] - d.cost_ms[0], body = el('div', { class: 'difference' });
     const box = el('details', {
       ontoggle: () => { if (box.open && !body.firstChild) showDifference(d, body); },
     }, el('summary', {}, el('code', {}, d.client), el('span', { class: 'tag' }, d.kind || 'client'), el('span', { class: 'sides' },
-      ...d.policies.map((name, i) => el('span', { class: 'side' }, sign(name), ` ${name}: ${duration(d.cost_ms[i])}`)),
+      ...d.policies.map((name, i) => el('span', { class: 'side', title: name }, sign(name), duration(d.cost_ms[i]))),
       el('b', {}, saving === 0 ? 'the same cost' : `${d.policies[saving > 0 ? 0 : 1]} saves ${duration(Math.abs(saving))}`))), body);
     node.append(box);
   }

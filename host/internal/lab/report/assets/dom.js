@@ -15,11 +15,11 @@ function el(tag, attrs, ...children) {
 const sections = document.getElementById('sections');
 
 // section adds a card to the page, and a line to its contents.
-function section(id, name, about, ...children) {
+function section(id, [name, short], about, ...children) {
   const node = el('section', { class: 'card', id, 'aria-labelledby': id + '-title' },
     el('h2', { id: id + '-title' }, name), about && el('p', { class: 'about' }, about), ...children);
   sections.append(node);
-  document.getElementById('contents').append(el('a', { href: '#' + id }, name));
+  document.getElementById('contents').append(el('a', { href: '#' + id }, short || name));
   return node;
 }
 

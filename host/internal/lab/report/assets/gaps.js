@@ -2,7 +2,7 @@
 
 function setUpGaps() {
   const bins = list(study.gaps);
-  const node = section('gaps', 'Gaps, and where policies close', 'Grey: how long clients stayed away before they came back. Lines: how long connections had been idle when a policy closed them.');
+  const node = section('gaps', ['Gaps, and where policies close', 'Gaps'], 'Grey: how long clients stayed away before they came back. Lines: how long connections had been idle when a policy closed them.');
   if (!bins.some(b => b.count > 0)) { node.append(el('p', { class: 'none' }, 'No gap ended with the client coming back.')); return; }
   let field = 'closed';
   const found = findings();
@@ -16,16 +16,16 @@ function setUpGaps() {
     xs.push(xs[xs.length - 1] * 1.25 + 1);
     const spread = of => { const by = new Map(of.map(b => [b.low_ms, b.count])); return xs.map(x => by.get(x) || 0); };
     const counts = spread(bins), most = Math.max(...counts);
-    const lines = series.map(p => { const n = spread(p.outcome[field]), sum = n.reduce((a, b) => a + b, 0); return n.map(v => v / sum); });
+    const lines = series.map(p => { const n = spread(p.outcome[field]), sum = n.reduce((a, b) => a + b, 0); return n.map((v, i) => v || n[i - 1] || n[i + 1] ? v / sum : null); });
     c.xs = xs; c.counts = counts;
     const stepped = uPlot.paths.stepped({ align: 1 });
-    const low = Math.min(bins[first].low_ms, ...found.map(f => f.at)), high = Math.max(bins[last].low_ms * 1.3, ...found.map(f => f.at * 1.2));
+    const low = Math.max(8, Math.min(bins[first].low_ms, ...found.map(f => f.at))), high = Math.max(bins[last].low_ms * 1.3, ...found.map(f => f.at * 1.2));
     return {
       data: [xs.map(logOf), counts.map(log), ...lines],
       options: {
-        scales: { x: { time: false, range: () => [logOf(low), logOf(high)] }, y: { range: () => [0, log(most) * 1.25] }, part: { range: () => [0, Math.max(0.02, ...lines.flat()) * 1.2] } },
+        scales: { x: { time: false, range: () => [logOf(low), logOf(high)] }, y: { range: () => [0, log(most) * 1.25] }, part: { range: () => [0, Math.max(0.02, ...lines.flat()) * 1.25] } },
         axes: [scaleAxis('how long', logTimes, logTime, 52, 2), scaleAxis('gaps', () => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map(d => d === 0 ? 0 : Math.log10(1 + 10 ** (d - 1))), v => number(Math.round(10 ** v - 1)), 24, 3),
-          Object.assign(scaleAxis(field === 'closed' ? 'part of a policy’s closes' : 'part of a policy’s answers', even, v => percent(v), 28, 1), { scale: 'part' })],
+          Object.assign(scaleAxis(field === 'closed' ? 'part of a policy’s closes' : 'part of a policy’s answers', (min, max) => even(min, max).filter(t => t <= 1), v => percent(v), 28, 1), { scale: 'part' })],
         series: [{}, { stroke: colour('gap-edge'), fill: colour('gap'), width: 1, paths: stepped, points: { show: false } },
           ...series.map(p => ({ policy: p, scale: 'part', stroke: colour(hue(p)), width: 2, dash: dash(p), paths: stepped, points: { show: false } }))],
         hooks: { draw: [u => found.forEach((f, i) => upright(u, logOf(f.at), String(i + 1), f.hue, i % 4))] },

@@ -9,7 +9,7 @@ function setUpHeld() {
   if (!policies.length) return;
   const body = el('div', { class: 'fates' });
   let relative = false;
-  section('held', 'What the held time was good for', 'The time that connections were held idle, by what became of it.',
+  section('held', ['What the held time was good for', 'Held time'], 'The time that connections were held idle, by what became of it.',
     el('div', { class: 'bar-row' }, el('div', { class: 'legend' }, fates.map(([k, name, what]) =>
       el('span', { class: 'legend-item' }, el('i', { class: 'swatch ' + k }), el('span', {}, el('b', {}, name), ': ' + what)))),
     choice('Scale', [['absolute', 'Time'], ['relative', 'Shares']], v => { relative = v === 'relative'; fill(); })), body);

@@ -11,7 +11,7 @@ function setUpKinds() {
   };
   let chosen = 'cost';
   const box = el('div');
-  section('kinds', 'By kind of client', 'Clients by what they do. In every column the best policy is marked; the paler a cell, the further it is from the best.',
+  section('kinds', ['By kind of client', 'Kinds'], 'Clients by what they do. In every column the best policy is marked; the paler a cell, the further it is from the best.',
     el('div', { class: 'bar-row' }, el('span', {}), choice('Measure', Object.entries(measures).map(([k, m]) => [k, m.name]), v => { chosen = v; fill(); })), box);
   const about = new Map(list(study.trace.kinds).map(k => [k.name, k]));
   const fill = () => {

@@ -3,7 +3,7 @@
 
 const shapes = ['circle', 'square', 'diamond', 'triangle', 'cross', 'star'];
 const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3], [4, 2]];
-const hues = 7; // --p0 to --p6 in page.css
+const hues = 6; // --p0 to --p5 in page.css
 
 const probe = document.createElement('span');
 probe.hidden = true;

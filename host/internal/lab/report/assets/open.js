@@ -3,9 +3,9 @@
 function setUpOpen() {
   const some = policies.filter(p => list(p.outcome.open).length > 1);
   if (!some.length) return;
-  const node = section('open', 'Open connections', 'Memory is bought for the peak. Drag to look closer, double-click to go back.');
+  const node = section('open', ['Open connections', 'Open'], 'Memory is bought for the peak. Drag to look closer, double-click to go back.');
   let what = 'open';
-  const start = study.trace.start_ms > 864e5 * 365 ? study.trace.start_ms : 0; // of a log without a clock, time counts from 0
+  const start = clockless ? 0 : study.trace.start_ms;
   const clock = ms => start ? new Date(start + ms).toISOString().slice(0, 16).replace('T', ' ') + ' UTC' : 'after ' + duration(ms);
   const shown = () => some.filter(p => state.shown.has(p));
   const c = chart('Open connections over time, by policy', 'middle', () => {

@@ -2,12 +2,14 @@
 // left of another is better at every price.
 
 const yOf = part => Math.asinh(100 * part / 0.5);
-const yTicks = [0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].map(v => yOf(v / 100));
+const yCoarse = [0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].map(v => yOf(v / 100));
+const yFine = Array.from({ length: 101 }, (_, i) => yOf(i / 100));
+const yTicks = (min, max) => yCoarse.filter(t => t >= min && t <= max).length > 3 ? yCoarse : yFine;
 const yName = v => digits(0.5 * Math.sinh(v)) + ' %';
 const xOf = held => Math.log10(Math.max(meanIdle(held), 1e-9));
 
 function setUpPareto() {
-  const node = section('pareto', 'Memory against reconnects',
+  const node = section('pareto', ['Memory against reconnects', 'Pareto'],
     'Further left holds less, further down makes fewer clients reconnect. The dashed line joins what costs as much as the best fixed timeout at the price chosen above: below it is cheaper.');
   if (!gapCount || !bound.curve.length && !policies.length) { node.append(el('p', { class: 'none' }, 'No client came back: there is nothing to plot.')); return; }
   const c = chart('Mean of idle connections held against the part of gaps that reconnect', 'tall', () => paretoPlot(c), (u) => nearest(u, c.spots));
@@ -48,22 +50,25 @@ function paretoData(c) {
     const x = c.range[0] + (c.range[1] - c.range[0]) * i / 160, y = (total - 10 ** x * counted) / (state.worth * gapCount);
     if (state.worth > 0 && y >= 0 && y <= 1.05) { same[0].push(x); same[1].push(yOf(y)); }
   }
+  const last = Math.log10(total / counted);
+  if (last > c.range[0] && last < c.range[1]) { same[0].push(last); same[1].push(0); }
   const tables = [curveOf(bound.curve), curveOf(bound.lru), curveOf(bound.belady), same, [[...c.range], [null, null]]];
   return uPlot.join(tables).slice(0, 5);
 }
 
 function paretoPlot(c) {
   c.range = paretoRange();
-  const top = Math.min(1, 1.3 * Math.max(0.01, ...showing().map(p => early(p.premature)), early(bound.best.premature)));
+  const ys = [...showing(), bound.best, bound.clairvoyant].map(p => early(p.premature));
+  const top = Math.min(1, 1.25 * Math.max(0.01, ...ys)), low = Math.min(...ys) > 0.05 ? Math.min(...ys) * 0.75 : 0;
   c.spots = [];
   const stroke = (name, width, dashed) => ({ spanGaps: true, stroke: colour(name), width, dash: dashed, points: { show: false } });
   return {
     data: paretoData(c),
     options: {
-      scales: { x: { time: false, range: () => c.range }, y: { range: () => [0, yOf(top)] } },
+      scales: { x: { time: false, range: () => c.range }, y: { range: () => [yOf(low), yOf(top)] } },
       axes: [
         scaleAxis('idle connections held, mean', (min, max) => decades(min, max), v => number(10 ** v), 46, 2),
-        scaleAxis('gaps that reconnect', () => yTicks, yName, 26, 3),
+        scaleAxis('gaps that reconnect', yTicks, yName, 26, 3),
       ],
       series: [{}, stroke('ink-2', 2), stroke('ink-2', 1.5, [7, 5]), stroke('ink-2', 1.5, [2, 4]), stroke('accent', 1.5, [9, 5])],
       hooks: { draw: [u => paretoMarks(u, c)] },
@@ -85,20 +90,21 @@ function paretoMarks(u, c) {
   const inside = ([x, y]) => x >= u.bbox.left - 1 && x <= u.bbox.left + u.bbox.width + 1 && y >= u.bbox.top - 1 && y <= u.bbox.top + u.bbox.height + 1;
   c.spots = [];
   ctx.save();
-  for (const p of bound.curve) if (inside(at(p))) c.spots.push({ at: at(p), weak: true, lines: told('fixed ' + duration(p.timeout), p, 'ink-2') });
+  ctx.setLineDash([]);
+  for (const p of bound.curve) if (inside(at(p))) c.spots.push({ at: at(p), weak: true, lines: told('fixed ' + timeout(p.timeout), p, 'ink-2') });
   for (const [name, points] of [['LRU', bound.lru], ['Belady', bound.belady]]) {
     for (const p of points) if (inside(at(p))) c.spots.push({ at: at(p), weak: true, lines: told(`${name}, limit ${number(p.limit)}`, p, 'ink-2') });
   }
   const marks = [
     { p: bound.clairvoyant, name: 'knows the future', shape: 'star', hue: 'ink' },
-    { p: bound.best, name: 'best fixed, ' + duration(bound.best.timeout), shape: 'circle', hue: 'ink-2', hollow: true },
+    ...(showing().some(p => p.reference) ? [] : [{ p: bound.best, name: 'best fixed, ' + timeout(bound.best.timeout), shape: 'circle', hue: 'ink-2', hollow: true }]),
     ...showing().map(p => ({ p, name: title(p), shape: shape(p), hue: hue(p), interval: p.outcome.interval })),
   ].filter(m => inside(at(m.p)));
   for (const m of marks) {
     const [x, y] = at(m.p), faint = state.focus && m.p !== state.focus && m.p.outcome;
     ctx.globalAlpha = faint ? 0.25 : 1;
     ctx.strokeStyle = colour(m.hue);
-    if (m.interval) whiskers(u, m.interval);
+    if (m.interval) { ctx.globalAlpha = faint ? 0.12 : 0.5; whiskers(u, m.interval); ctx.globalAlpha = faint ? 0.25 : 1; }
     ctx.fillStyle = m.hollow ? colour('card') : colour(m.hue);
     ctx.strokeStyle = m.hollow || m.shape === 'cross' ? colour(m.hue) : colour('card');
     ctx.lineWidth = (m.shape === 'cross' ? 3 : 1.5) * ratio;
@@ -129,7 +135,8 @@ function whiskers(u, i) {
 function nameMark(u, m, [x, y], boxes) {
   const { ctx } = u, ratio = devicePixelRatio, far = 11 * ratio, high = 7 * ratio;
   const text = m.name.length > 28 ? m.name.slice(0, 27) + '…' : m.name, wide = ctx.measureText(text).width;
-  const places = [[x + far, y], [x - far - wide, y], [x - wide / 2, y - 2.2 * high], [x - wide / 2, y + 2.2 * high], [x + far, y - 1.6 * high], [x + far, y + 1.6 * high]];
+  const places = [[x + far, y - 1.4 * high], [x + far, y + 1.5 * high], [x - far - wide, y - 1.4 * high], [x - far - wide, y + 1.5 * high], [x - wide / 2, y - 2.4 * high], [x - wide / 2, y + 2.4 * high],
+    [x + far, y], [x + far, y - 3.4 * high], [x - far - wide, y + 3.4 * high], [x - wide / 2, y - 4.4 * high], [x - wide / 2, y + 4.4 * high]];
   for (const [left, mid] of places) {
     const box = [left - 2, mid - high, left + wide + 2, mid + high];
     const clear = boxes.every(b => box[2] < b[0] || box[0] > b[2] || box[3] < b[1] || box[1] > b[3]);

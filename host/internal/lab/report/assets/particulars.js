@@ -9,14 +9,14 @@ function setUpParticulars() {
     for (const [name, n] of Object.entries(o.faults || {})) if (n) notes.push(`${p.name} failed: ${name}, ${plural(n, 'time', 'times')}`);
   }
   if (t.lost) notes.push(`the recorder dropped ${number(t.lost)} records`);
-  const facts = [['Trace', t.name], ['Origin', t.origin], ['Begins', t.start_ms > 0 ? new Date(Math.min(t.start_ms, 8.6e15)).toISOString() : ''], ['Lasts', duration(t.span_ms)],
+  const facts = [['Trace', t.name], ['Origin', t.origin], ['Begins', !clockless ? new Date(Math.min(t.start_ms, 8.6e15)).toISOString() : ''], ['Lasts', duration(t.span_ms)],
     ['Records', number(t.records)], ['Clients', number(t.clients)], ['Connections', number(t.connections)], ['Requests', number(t.requests)],
     ['Sample', t.sample > 0 ? percent(t.sample) + ' of clients' : ''], ['Tenants', list(t.tenants).slice(0, 20).join(', ')]];
   const assumed = [['Worth of a reconnect', duration(s.worth_ms)], ['Round trip, where the trace tells none', duration(s.round_trip_ms)], ['Round trips of a reconnect', String(s.round_trips)],
     ['Processor time of a handshake', duration(s.handshake_cpu_us / 1000)], ['Memory of an idle connection', s.hold_bytes ? bytes(s.hold_bytes) : 'as the host reckons, by protocol'],
     ['Limit of open connections', s.limit ? number(s.limit) : 'none'], ['Left out at the beginning', s.warmup_ms ? duration(s.warmup_ms) : 'nothing'], ['Tenant', s.tenant || ''], ['Seed', String(s.seed)]];
   const dl = rows => el('dl', { class: 'facts' }, rows.filter(([, v]) => v).map(([k, v]) => [el('dt', {}, k), el('dd', {}, v)]).flat());
-  const node = section('particulars', 'Notes and particulars', '', notes.length ? el('ul', { class: 'notes' }, notes.map(n => el('li', {}, n))) : null,
+  const node = section('particulars', ['Notes and particulars', 'Notes'], '', notes.length ? el('ul', { class: 'notes' }, notes.map(n => el('li', {}, n))) : null,
     el('div', { class: 'two' }, el('div', {}, el('h3', {}, 'The trace'), dl(facts)), el('div', {}, el('h3', {}, 'Assumed'), dl(assumed))));
   if (policies.length) node.append(el('details', { class: 'all' }, el('summary', {}, 'Every count'), counts()));
 }

@@ -2,7 +2,7 @@
 
 function setUpPrices() {
   if (!policies.length || !bound.curve.length) return;
-  const node = section('prices', 'Cost at every price',
+  const node = section('prices', ['Cost at every price', 'Prices'],
     'Each line is a policy’s cost against the fixed timeout that is best at that price. Click to choose a price.');
   const steps = Array.from({ length: 161 }, (_, i) => toWorth(i * 1000 / 160));
   const best = steps.map(w => price(bestFixed(w), w));

@@ -2,7 +2,7 @@
 
 function setUpRanking() {
   const note = el('p', { class: 'about' });
-  const heads = ['', 'Policy', 'Cost', 'To best fixed', '95 % interval', 'Of the saving', 'Idle, mean', 'Premature', 'Late', 'Delay a request', 'Peak open'];
+  const heads = ['', 'Policy', 'To best fixed', '95 % interval', 'Cost', 'Of the saving', 'Idle, mean', 'Premature', 'Late', 'Delay a request', 'Peak open'];
   const hints = {
     'Cost': 'idle time held, and the worth of every premature close', 'Of the saving': 'between the best fixed timeout and somebody who knows the future',
     'Premature': 'of the gaps: the client came back after the close', 'Late': 'premature by less than a second', 'Delay a request': 'latency of reconnects, spread over all requests',
@@ -10,17 +10,21 @@ function setUpRanking() {
   const body = el('tbody');
   const box = el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Ranking of policies' },
     el('table', { class: 'ranking' }, el('thead', {}, el('tr', {}, heads.map((h, i) => el('th', { scope: 'col', class: i > 1 ? 'num' : null, title: hints[h] }, h)))), body));
-  section('ranking', 'Ranking', 'Cost is the time that connections were held idle, dark, and the worth of the reconnects that closing too early brought, pale.', box, note);
+  section('ranking', ['Ranking'], 'Cost is the time that connections were held idle, dark, and the worth of the reconnects that closing too early brought, pale.', box, note);
 
   const rows = new Map(policies.map(p => [p, policyRow(p)]));
   const references = [referenceRow('best fixed in hindsight'), referenceRow('knows the future')];
   const order = () => {
     const w = state.worth, best = bestFixed(w), base = price(best, w), floor = optimum(w);
     const all = ranked(w), most = Math.max(base, ...all.map(p => price(p, w)), 1);
-    const entries = all.map((p, i) => { const r = rows.get(p); r.fill(w, base, floor, most, p.live ? '' : i + 1); return { at: p.live ? Infinity : price(p, w), node: r.node }; });
-    references[0].fill('best fixed in hindsight, ' + duration(best.timeout), base, base, floor, most, meanIdle(best.held), early(best.premature), best.peak);
+    const played = all.some(p => p.reference) && w === ownWorth; // the best fixed timeout is among the policies
+    let place = 0;
+    const entries = all.map(p => { const r = rows.get(p); r.fill(w, base, floor, most, p.live || p.reference ? '' : ++place); return { at: p.live ? Infinity : price(p, w), node: r.node }; });
+    references[0].fill('best fixed in hindsight, ' + timeout(best.timeout), base, base, floor, most, meanIdle(best.held), early(best.premature), best.peak);
     references[1].fill('knows the future', floor, base, floor, most, w === ownWorth ? meanIdle(bound.clairvoyant.held) : null, w === ownWorth ? early(bound.clairvoyant.premature) : null, null);
-    entries.push({ at: base, node: references[0].node }, { at: floor, node: references[1].node });
+    if (played) references[0].node.remove();
+    else entries.push({ at: base, node: references[0].node });
+    entries.push({ at: floor, node: references[1].node });
     entries.sort((a, b) => a.at - b.at);
     settle(body, entries.map(e => e.node));
     note.textContent = w === ownWorth ? '' : 'Intervals are known at the price of the replay only; what the future would cost is reckoned from the curve of fixed timeouts.';
@@ -58,7 +62,7 @@ function policyRow(p) {
   const cell = () => { const c = el('td', { class: 'num' }); cells.push(c); return c; };
   const rank = el('td', { class: 'rank' });
   const params = Object.entries(o.params || {}).map(([k, v]) => `${k}=${v}`).join(' ');
-  const node = el('tr', { onmouseenter: () => setFocus(p), onmouseleave: () => setFocus(null), class: p.live ? 'live' : null }, rank,
+  const node = el('tr', { onmouseenter: () => setFocus(p), onmouseleave: () => setFocus(null), class: p.live ? 'live' : p.reference ? 'hindsight' : null }, rank,
     el('th', { scope: 'row', title: [o.module, params, o.digest && 'sha256 ' + o.digest.slice(0, 12)].filter(Boolean).join('\n') },
       el('span', { class: 'who' }, key(p), el('span', { class: 'name' }, title(p))), bar.node), Array.from({ length: 9 }, cell));
   node.style.setProperty('--own', `var(--${hue(p)})`);
@@ -66,12 +70,12 @@ function policyRow(p) {
     const cost = price(p, w), r = o.interval.ratio;
     rank.textContent = place;
     bar.fill(p.held, cost, most);
-    const values = [duration(cost), base > 0 ? signed(cost / base) : '–',
-      w === ownWorth && r && r.high > 0 ? `${signed(r.low)} … ${signed(r.high)}` : '–',
-      base - floor > 0 ? percent((base - cost) / (base - floor)) : '–', digits(meanIdle(p.held)), percent(share(p.premature, t.gaps)),
+    const values = [base > 0 ? signed(cost / base) : '–',
+      w === ownWorth && !p.reference && r && r.high > 0 ? `${signed(r.low)} … ${signed(r.high)}` : '–', duration(cost),
+      base - floor > 0 ? cost < base ? percent((base - cost) / (base - floor)) : 'none' : '–', digits(meanIdle(p.held)), percent(share(p.premature, t.gaps)),
       number(t.late), duration(share(t.latency_ms, t.requests)), number(t.peak_open)];
     values.forEach((v, i) => { cells[i].textContent = v; });
-    cells[1].className = 'num ' + (base > 0 ? cost < base * 0.9995 ? 'good' : cost > base * 1.0005 ? 'bad' : '' : '');
+    cells[0].className = 'num ' + (base > 0 ? cost < base * 0.9995 ? 'good' : cost > base * 1.0005 ? 'bad' : '' : '');
   } };
 }
 
@@ -81,7 +85,7 @@ function referenceRow(name) {
   return { node, fill: (text, cost, base, floor, most, idle, premature, peak) => {
     label.textContent = text;
     bar.fill(idle === null ? cost : idle * counted, cost, most);
-    const values = [duration(cost), base > 0 ? signed(cost / base) : '–', '', base - floor > 0 ? percent((base - cost) / (base - floor)) : '–',
+    const values = [base > 0 ? signed(cost / base) : '–', '', duration(cost), base - floor > 0 && cost < base ? percent((base - cost) / (base - floor)) : '',
       idle === null ? '' : digits(idle), premature === null ? '' : percent(premature), '', '', peak === null ? '' : number(peak)];
     values.forEach((v, i) => { cells[i].textContent = v; });
   } };

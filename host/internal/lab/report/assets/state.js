@@ -3,7 +3,7 @@
 const state = {
   worth: ownWorth,
   focus: null, // the policy pointed at
-  shown: new Set(policies.length <= 8 ? policies : ranked(ownWorth).slice(0, 6)),
+  shown: new Set(policies.length <= 8 ? policies : ranked(ownWorth).filter((p, i) => i < 6 || p.reference)),
 };
 const showing = () => policies.filter(p => state.shown.has(p));
 
