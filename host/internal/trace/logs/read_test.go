@@ -135,7 +135,7 @@ func TestWhatIsOlderThanTheWindow(t *testing.T) {
 		t.Errorf("%+v, %v", st, n)
 	}
 	notes := strings.Join(st.Notes(), "\n")
-	for _, want := range []string{"2 requests came too late in the log and are left out, the first at standard input:6", "may not be in order", "1 requests that were logged long"} {
+	for _, want := range []string{"requests left out, for they came too late in the log: 2, the first at standard input:6", "may not be in order", "for they were logged long after they began: 1"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("notes do not say %q:\n%s", want, notes)
 		}

@@ -40,11 +40,11 @@ func (s *Stats) Notes() (notes []string) {
 	}
 	say(true, "made from a log: each client is one connection, which is the best case for reuse, and is never seen closing")
 	say(s.Clock == time.Second, "the log counts whole seconds: shorter gaps are not known")
-	say(s.Bad > 0, "%d lines could not be read, the first: %s", s.Bad, strings.Join(s.BadAt, "; "))
-	say(s.Dropped > 0, "%d requests came too late in the log and are left out, the first at %s", s.Dropped, s.DroppedAt)
+	say(s.Bad > 0, "lines that could not be read: %d, the first: %s", s.Bad, strings.Join(s.BadAt, "; "))
+	say(s.Dropped > 0, "requests left out, for they came too late in the log: %d, the first at %s", s.Dropped, s.DroppedAt)
 	say(s.Dropped*10 > s.Rows, "so many lines are older than those before them that the logs may not be in order: the oldest goes first")
-	say(s.Shortened > 0, "%d requests that were logged long after they began are taken for shorter than they were", s.Shortened)
-	say(s.Forgotten > 0, "%d times a client had been away for so long that it counts as a new one if it came back", s.Forgotten)
+	say(s.Shortened > 0, "requests taken for shorter than they were, for they were logged long after they began: %d", s.Shortened)
+	say(s.Forgotten > 0, "clients that count as new ones if they came back, for they had been away too long to be remembered: %d", s.Forgotten)
 	say(s.Unitless, "the log's durations have no unit that is known: requests take no time")
 	return notes
 }

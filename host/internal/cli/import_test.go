@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAnImportThatIsBrokenOffLeavesNothing behind, and what was there as it was.
+func TestAnImportThatIsBrokenOffLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	var log strings.Builder
+	log.WriteString("time_ms\tclient\n")
+	for i := range 2 * recordStep {
+		fmt.Fprintf(&log, "%d\t%d\n", i, i%7)
+	}
+	out := filepath.Join(dir, "out")
+	if err := os.WriteFile(out, []byte("before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr bytes.Buffer
+	args := []string{"import", "-", "--out", out, "--force"}
+	if got := Main(ctx, args, strings.NewReader(log.String()), &stdout, &stderr); got != ExitError {
+		t.Errorf("exit code %d: %s", got, &stderr)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 {
+		t.Errorf("left behind: %v, %v", files, err)
+	}
+	if text, err := os.ReadFile(out); string(text) != "before" {
+		t.Errorf("the file that was there is %q, %v", text, err)
+	}
+	if got := Main(t.Context(), args, strings.NewReader(log.String()), &stdout, &stderr); got != ExitOK {
+		t.Fatalf("exit code %d: %s", got, &stderr)
+	}
+	if text, err := os.ReadFile(out); err != nil || !bytes.HasPrefix(text, []byte("\x89IDLE")) {
+		t.Errorf("the file is %.9q, %v", text, err)
+	}
+	if !strings.Contains(stdout.String(), "requests   8,192") {
+		t.Errorf("said:\n%s", &stdout)
+	}
+}
