@@ -114,7 +114,8 @@ func (c *Conn) tellBeginLocked(t *Tape, body bool, came int64) {
 		r.Time = c.gov.clock.stamp()
 	}
 	if came >= 0 {
-		r.Since = max(r.Time-came, 0)
+		r.Time = max(r.Time, came) // a late coarse clock runs behind
+		r.Since = r.Time - came
 	}
 	c.tellLocked(t, r)
 }

@@ -104,6 +104,12 @@ func (v *Virtual) delay(e *entry) bool {
 	return true
 }
 
+// Look looks at a connection now, due or not.
+func (v *Virtual) Look(c *Conn) {
+	v.shards[0].cancel(&c.entry)
+	v.look(&c.entry)
+}
+
 // look does what a shard's goroutine does.
 func (v *Virtual) look(e *entry) {
 	if e.Linked() {

@@ -158,7 +158,7 @@ func recordLive(t *testing.T, spec string) (_ *tape, questions int64) {
 	}})
 	limits := StandardLimits()
 	limits.Worth = 2 * time.Minute
-	h.account = idle.NewAccount("default", decider{loaded}, books.New(books.Config{}), StandardTimeouts(abi.SideAccepted), limits)
+	h.account = idle.NewAccount("default", decider{policy: loaded}, books.New(books.Config{}), StandardTimeouts(abi.SideAccepted), limits)
 	k := &keeper{tape{header: trace.Header{Start: start.UnixNano(), Granularity: int64(h.world.Granularity()), Origin: "live"}}}
 	k.then(
 		trace.Record{Kind: trace.KindTenant, Tenant: 0, Name: "default"},

@@ -39,6 +39,12 @@ func (x *exact) add(r *trace.Record) {
 	x.asks[r.Conn] = append(x.asks[r.Conn], question{r.Time, r.Ask})
 }
 
+// pending reports whether the lane's next recorded question has not been asked.
+func (x *exact) pending(lane uint64) bool {
+	q := x.asks[lane]
+	return len(q) > 0 && q[0].ask != nil
+}
+
 // passed says that the lane's next recorded question lies behind.
 func (x *exact) passed(lane uint64, count bool) {
 	q := x.asks[lane]
@@ -47,7 +53,8 @@ func (x *exact) passed(lane uint64, count bool) {
 	}
 	if q[0].ask != nil && count { // nobody has asked it
 		x.agrees.Recorded++
-		x.differs(lane, &q[0], "not asked")
+		e := &q[0].ask.Event
+		x.differs(lane, &q[0], fmt.Sprintf("not asked, in phase %v, after %d ms", policy.Phase(e.Phase), e.IdleMs))
 	}
 	if q = q[1:]; len(q) == 0 {
 		delete(x.asks, lane)
@@ -91,6 +98,17 @@ func (x *exact) complete(lane uint64, now int64, e *policy.Event) {
 		e.TenantOpen, e.TenantLimit, e.HostOpen, e.HostLimit = was.TenantOpen, was.TenantLimit, was.HostOpen, was.HostLimit
 		return
 	}
+}
+
+// unasked returns the recorded answer to the question that is being asked, if
+// the policy was not asked it on the host, for a reason that lies outside: it
+// was busy with another question, or not there.
+func (x *exact) unasked() (policy.Verdict, bool) {
+	if x == nil || x.matched == nil {
+		return policy.Verdict{}, false
+	}
+	v := x.matched.ask.Verdict
+	return v, v.Fault == policy.FaultBusy || v.Fault == policy.FaultNotLoaded
 }
 
 // compare holds an answer against the recorded one.

@@ -176,6 +176,9 @@ func (p *player) play(ctx context.Context, r *trace.Record) error {
 			p.obeys.told(l, r)
 		}
 		if enforced(r.Ask) && e.Kind != uint8(abi.KindClose) {
+			if l.tenant.exact && l.conn != nil && p.exact.pending(l.number) {
+				p.world.Look(l.conn) // the host had another reason to look so soon
+			}
 			p.exact.passed(l.number, l.tenant.exact)
 		}
 	case trace.KindClose:
@@ -199,7 +202,7 @@ func (p *player) tenant(ctx context.Context, n uint32) (*tenant, error) {
 		p.tenants[n] = t
 		return t, nil
 	}
-	t, err := newTenant(ctx, p.cfg, p.policy)
+	t, err := newTenant(ctx, p.cfg, p.policy, &p.exact)
 	if err == nil {
 		t.number = n
 		p.tenants[n] = t
@@ -293,7 +296,7 @@ func (p *player) moved(l *lane, to policy.Phase) {
 	if resting(to) {
 		l.phase = to
 	}
-	if l.conn != nil && l.conn.Phase() != to && to != abi.PhaseHandshake {
+	if l.conn != nil && to != abi.PhaseHandshake {
 		l.conn.SetPhase(to)
 	}
 }

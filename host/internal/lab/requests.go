@@ -30,8 +30,11 @@ func (p *player) begin(l *lane, r *trace.Record) {
 	if c := l.conn; c != nil {
 		p.world.Set(at)
 		p.world.Stir(c)
-		p.world.Set(r.Time)
+		if l.protocol != abi.ProtocolHTTP2 { // whose gaps end with the request, not with its first byte
+			p.world.Set(r.Time)
+		}
 		c.Begin(r.Route, r.Body)
+		p.world.Set(r.Time)
 	}
 }
 

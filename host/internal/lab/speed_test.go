@@ -73,7 +73,7 @@ func alone(b *testing.B, name string) {
 		b.Fatal(err)
 	}
 	defer loaded.Close()
-	heard := &listener{decider: decider{loaded}}
+	heard := &listener{decider: decider{policy: loaded}}
 	town := newTown(200, 20_000)
 	pl := newPlayer(&cfg, &p, town.Header())
 	pl.tenants[0] = seat(&cfg, heard, loaded)

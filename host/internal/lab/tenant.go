@@ -21,12 +21,12 @@ type tenant struct {
 }
 
 // newTenant loads the policy for one tenant.
-func newTenant(ctx context.Context, cfg *Config, p *Policy) (*tenant, error) {
+func newTenant(ctx context.Context, cfg *Config, p *Policy, x *exact) (*tenant, error) {
 	loaded, err := cfg.Engine.Load(ctx, engine.Source{Name: p.Name, Wasm: p.Wasm, Params: p.Params})
 	if err != nil {
 		return nil, err
 	}
-	return seat(cfg, decider{loaded}, loaded), nil
+	return seat(cfg, decider{loaded, x}, loaded), nil
 }
 
 // seat returns a tenant whose questions d answers.
@@ -64,9 +64,15 @@ func (t *tenant) law(cfg *Config, side policy.Side, law policy.Timeouts, limits 
 
 // decider has the policy's failures answered by the operator's law, as a
 // tenant of the host does without remedies of its own.
-type decider struct{ policy *engine.Policy }
+type decider struct {
+	policy *engine.Policy
+	exact  *exact // nil: nothing was recorded
+}
 
 func (d decider) Decide(a *policy.Ask) policy.Verdict {
+	if v, ok := d.exact.unasked(); ok {
+		return v
+	}
 	v, fault := d.policy.Decide(a)
 	if fault != policy.FaultNone {
 		return policy.Verdict{Source: policy.SourceFallback, Fault: fault, Action: abi.ActionDefault}
