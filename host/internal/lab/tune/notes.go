@@ -20,6 +20,9 @@ const few = 200
 func notes(r *Result, tuned *lab.Played) []string {
 	list := []string{}
 	note := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if f := r.ToFixed; f != nil && f.Interval.Low > 1 {
+		note("the constant timeout (%s) does better after the split, by %s", strings.Join(pairs(r.Fixed.Params), " "), percent(1-1/f.Value))
+	}
 	for _, p := range r.Params {
 		switch {
 		case p.Effect < matters:
@@ -44,9 +47,6 @@ func notes(r *Result, tuned *lab.Played) []string {
 		note("no gap comes after the split: there was nothing to judge by")
 	case n < few:
 		note("only %d gaps come after the split: whatever the interval says, that is little", n)
-	}
-	if f := r.ToFixed; f != nil && f.Interval.Low > 1 {
-		note("the constant timeout (%s) does better after the split, by %s", strings.Join(pairs(r.Fixed.Params), " "), percent(1-1/f.Value))
 	}
 	return list
 }
