@@ -142,3 +142,5 @@ func (s *Source) close(r *trace.Record) {
 func (s *Source) fillIn(r *trace.Record, k trace.Kind, at int64) {
 	r.Kind, r.Time, r.Conn = k, at-s.header.Start, s.clients.slots[s.slot].conn
 }
+
+var _ interface{ before(*ending) bool } = ending{}
