@@ -6,7 +6,7 @@ import (
 	"idlehost/sdk/abi"
 )
 
-const reached, capped = quietOwn, quietOwn + 1
+const reached, nobody = quietOwn, quietOwn + 1
 
 func TestQuantileOfTheClient(t *testing.T) {
 	for q, want := range map[string]uint32{"0.25": 2_000, "0.5": 4_000, "0.75": 8_000, "1": 16_000} {
@@ -54,27 +54,39 @@ func TestQuantileShrinksAClientTowardsItsTenant(t *testing.T) {
 
 func TestQuantileWithoutReturns(t *testing.T) {
 	g := started(t, "quantile")
+	g.e.IdleMs = 100
+	if a := g.ask(t, abi.KindTimeout); a.action != abi.ActionDefault || a.reason != quietNoData {
+		t.Errorf("nothing is known, but %+v", a)
+	}
 	g.gaps(abi.GapKindCut, 5_000)
 	g.gaps(abi.GapKindGone, 7_000)
 	g.tenant(&g.g.Cut, 5_000, 50)
-	g.e.IdleMs = 100
-	if a := g.ask(t, abi.KindTimeout); a.action != abi.ActionDefault || a.reason != quietNoData {
-		t.Errorf("no gap has ended, but %+v", a)
+	if a := g.ask(t, abi.KindTimeout); a.action != abi.ActionClose || a.reason != nobody {
+		t.Errorf("nobody returns, but %+v", a)
 	}
 }
 
-func TestQuantileNeverHoldsPastItsCap(t *testing.T) {
-	g := started(t, "quantile")
-	g.tenant(&g.g.Returned, 3_000_000, 100)
-	if got := g.after(t, 100); got != 60_000 {
-		t.Errorf("closes at %d, want the worth", got)
+func TestQuantileWaitsOnlyForWhatIsWorthIt(t *testing.T) {
+	for _, params := range [][]string{nil, {"most=1m", "worth=1h"}, {"worth=1m"}} {
+		g := started(t, "quantile", params...)
+		if params != nil {
+			g.e.WorthMs = 7
+		}
+		g.tenant(&g.g.Returned, 3_000_000, 100)
+		if got := g.after(t, 100); got != 100 {
+			t.Errorf("%v: waits until %d for clients that return after 50 minutes", params, got)
+		}
+		g.tenant(&g.g.Returned, 30_000, 3)
+		if got := g.after(t, 100); got != abi.BinLow(abi.Bin(30_000)+1) {
+			t.Errorf("%v: closes at %d those that return after 30 s", params, got)
+		}
 	}
-	if a := g.ask(t, abi.KindTimeout); a.reason != capped {
-		t.Errorf("reason %d", a.reason)
-	}
-	g = started(t, "quantile", "most=10m")
-	g.tenant(&g.g.Returned, 3_000_000, 100)
-	if got := g.after(t, 100); got != 600_000 {
-		t.Errorf("most=10m: closes at %d", got)
+}
+
+func TestQuantileWithALookPastItsEnd(t *testing.T) {
+	g := started(t, "quantile", "look=48h", "most=1s")
+	g.gaps(abi.GapKindReturned, 500, 500)
+	if got := g.after(t, 100); got != 100 {
+		t.Errorf("closes at %d", got)
 	}
 }

@@ -14,6 +14,7 @@ func (g *guest) learn(t testing.TB, cells *[abi.Bins]uint32, ms uint32, n int) u
 	var tau uint32
 	for ; n > 0; n -= 20 {
 		g.tenant(cells, ms, 20)
+		g.g.Generation += 3 * 20 // as the host does
 		tau = g.after(t, 10)
 	}
 	return tau
@@ -118,19 +119,26 @@ func TestShareCarriesOver(t *testing.T) {
 	}
 }
 
-func TestShareKeepsRoutesApart(t *testing.T) {
+func TestShareKeepsHistogramsApart(t *testing.T) {
 	g := started(t, "share")
 	g.learn(t, &g.g.Returned, 20_000, 1000)
 	long := g.g
-	g.g = abi.Gaps{Generation: 1, Unit: 1 << 17, Route: 3}
-	g.learn(t, &g.g.Cut, 1_000, 1000)
-	if got := g.after(t, 10); got > 2_000 {
-		t.Errorf("route 3 closes at %d", got)
+	want := g.after(t, 10)
+	for _, other := range []abi.Gaps{{Route: 3}, {Part: 3}, {Route: 1, Part: 2}} {
+		g.g = abi.Gaps{Generation: 1, Unit: 1 << 17, Route: other.Route, Part: other.Part}
+		if got := g.learn(t, &g.g.Cut, 1_000, 1000); got > 2_000 {
+			t.Errorf("route %d, part %d closes at %d", other.Route, other.Part, got)
+		}
 	}
-	g.g.Route = 1000 // has no panel of its own: that of the plain routes
-	past := g.after(t, 10)
+	for _, past := range []abi.Gaps{{Route: 4}, {Part: 4}, {Route: 1 << 31, Part: 1 << 31}} {
+		g.g = long // those past the last panel use that of the plain routes, and teach it nothing
+		g.g.Route, g.g.Part = past.Route, past.Part
+		if got := g.learn(t, &g.g.Cut, 1_000, 1000); got != want {
+			t.Errorf("route %d, part %d closes at %d, want %d", past.Route, past.Part, got, want)
+		}
+	}
 	g.g = long
-	if got := g.after(t, 10); got < 20_000 || got != past {
-		t.Errorf("route 0 closes at %d, one past the last at %d", got, past)
+	if got := g.after(t, 10); got < 20_000 || got != want {
+		t.Errorf("route 0 closes at %d, before the others it was %d", got, want)
 	}
 }

@@ -8,7 +8,7 @@
 /* Reasons, shown in logs, besides those of quiet.h. */
 enum {
 	REACHED = QUIET_REASONS, /* the quantile */
-	CAPPED                   /* it lies past the longest hold */
+	NOBODY                   /* no gap is known that ends in time */
 };
 
 static u32 quantile, prior, look, cap, worth;
@@ -44,26 +44,25 @@ static const char *set(struct param *p)
 
 PARAMS_EXPORT
 
-/* Weights of gaps that ended in another request, by bin. */
+/* Weights of gaps by bin, of those that ended in another request. */
 static float ended[BINS];
 
-/* count fills ended from bin `from` on, and returns the sum. The client's own
- * gaps count one each, and the tenant's `prior` together, where there are so
- * many. Gaps without a return do not speak: most never get one, and a cut gap
- * that does is moved by the host to where it belongs. */
-static float count(u32 from)
+/* count fills ended in bins from first to last, and returns the sum. The
+ * client's own gaps count one each, and the tenant's `prior` together, where
+ * there are so many. Gaps without a return do not speak: most never get one,
+ * and a cut gap that does is moved by the host to where it belongs. */
+static float count(u32 from, u32 last)
 {
 	const struct gaps *g = &buffer.gaps;
-	float tenant = 0, sum = 0, unit = g->unit ? (float)g->unit : 1;
-	for (u32 i = from; i < BINS; i++)
+	float tenant = 0, unit = g->unit ? (float)g->unit : 1;
+	for (u32 i = from; i <= last; i++)
 		tenant += (float)g->returned[i];
-	float scale = tenant > (float)prior * unit ? (float)prior / tenant : 1 / unit;
-	for (u32 i = from; i < BINS; i++)
+	float scale = tenant > (float)prior * unit ? (float)prior / tenant : 1 / unit, sum = tenant * scale;
+	for (u32 i = from; i <= last; i++)
 		ended[i] = (float)g->returned[i] * scale;
-	sum = tenant * scale;
 	for (u32 i = 0; i < CLIENT_GAPS && buffer.event.client_gaps[i]; i++) {
 		u32 gap = buffer.event.client_gaps[i], b = bin(gap_ms(gap));
-		if (gap_kind(gap) != GAP_KIND_RETURNED || b < from)
+		if (gap_kind(gap) != GAP_KIND_RETURNED || b < from || b > last)
 			continue;
 		ended[b] += 1;
 		sum += 1;
@@ -71,29 +70,35 @@ static float count(u32 from)
 	return sum;
 }
 
-/* estimate is the end of the bin in which the quantile lies, of the gaps that
- * outlast the first look; 0: none is known. */
-static u32 estimate(void)
+/* past is the end of the bin in which the quantile of a sum of gaps lies. The
+ * last bins may hold a rounding error more than there is. */
+static u32 past(float sum, u32 from, u32 last)
 {
-	u32 i = least(bin(look), BINS - 1);
-	float sum = count(i), rest = sum * (float)(1000 - quantile) / 1000;
-	if (sum <= 0)
-		return 0;
-	for (; i < BINS - 1; i++) {
-		sum -= ended[i];
-		if (ended[i] > 0 && sum <= rest + sum / 65536)
-			break;
-	}
-	return bin_low(i + 1);
+	float want = sum * (float)quantile / 1000, seen = 0;
+	u32 tau = from;
+	for (u32 i = from; i <= last && seen < want; i++)
+		if (ended[i] > 0) {
+			seen += ended[i];
+			tau = i;
+		}
+	return bin_low(tau + 1);
 }
 
 static u32 first(void) { return look; }
 
 static u32 target(u32 *reason)
 {
-	u32 tau = estimate(), top = cap ? cap : price(worth);
-	*reason = tau == 0 ? NO_DATA : tau > top ? CAPPED : REACHED;
-	return tau == 0 ? LEAVE : least(tau, top);
+	u32 from = bin(look), last = bin(cap ? cap : price(worth));
+	float sum = from <= last ? count(from, last) : 0;
+	*reason = REACHED;
+	if (sum > 0)
+		return past(sum, from, last);
+	if (buffer.event.client_gap_count == 0 && buffer.gaps.generation <= 1) {
+		*reason = NO_DATA;
+		return LEAVE;
+	}
+	*reason = NOBODY;
+	return 0;
 }
 
 QUIET_EXPORT

@@ -12,10 +12,10 @@ enum {
 	UNTAUGHT              /* the panel's plain mean: it has seen nothing */
 };
 
-enum { PANELS = 8, FORMAT = 1 };
+enum { ROUTES = 4, PARTS = 4, FORMAT = 1 };
 
-/* One panel for each route class; those past the last have none of their own.
- * Expert i closes where bin i ends, up to the bin of the price. Learned state:
+/* One panel for each histogram of the host: by route class, and by part where it
+ * keeps newcomers' gaps apart. Those past the last have none of their own. Expert i closes where bin i ends, up to the bin of the price. Learned state:
  * a panel of zeros has learned nothing. It notes the price that it was taught
  * at, and is given up when that changes. */
 static struct panel {
@@ -26,7 +26,7 @@ static struct panel {
 	u32 generation;      /* of the histogram then */
 	u32 unit;            /* and its unit */
 	u32 reserved;
-} panels[PANELS] __attribute__((aligned(8)));
+} panels[ROUTES][PARTS] __attribute__((aligned(8)));
 
 static u32 eta, alpha, worth, look, batch;
 
@@ -36,7 +36,7 @@ static void defaults(void)
 	alpha = 1;
 	worth = 0; /* the operator's */
 	look = 100;
-	batch = 16;
+	batch = 64;
 }
 
 static const char *set(struct param *p)
@@ -106,9 +106,9 @@ static void begin(struct panel *p, u32 last, u32 b)
 }
 
 /* reweigh makes every expert lighter by its loss on the gaps since the last
- * time, and then takes a part of all weights, that of one batch of gaps, and
+ * time, and then takes a part of all weights, for one batch of gaps at most, and
  * shares it out evenly. */
-static void reweigh(struct panel *p, const double loss[BINS], u32 last)
+static void reweigh(struct panel *p, const double loss[BINS], u32 last, double gaps)
 {
 	double least_loss = loss[0], sum = 0, rate = eta / 1000.0;
 	for (u32 i = 1; i <= last; i++)
@@ -119,7 +119,7 @@ static void reweigh(struct panel *p, const double loss[BINS], u32 last)
 		sum += p->weight[i];
 	}
 	double kept = 1;
-	for (u32 n = batch; n > 0; n--)
+	for (u32 n = 0; n < batch && n < gaps; n++)
 		kept *= 1 - alpha / 1000.0;
 	for (u32 i = 0; i <= last; i++)
 		p->weight[i] = (sum > 0 ? kept * p->weight[i] / sum : 0) + (sum > 0 ? 1 - kept : 1) / (last + 1);
@@ -146,13 +146,13 @@ static void teach(struct panel *p, u32 last, u32 b)
 	if (p->generation && changes < batch)
 		return;
 	double mass = tell(loss, last, b), left = before(p, mass);
-	double worst = 2.0 * b * (g->unit ? g->unit : 1); /* of a single gap */
+	double unit = g->unit ? g->unit : 1, worst = 2.0 * b * unit; /* of a single gap */
 	for (u32 i = 0; i <= last; i++) {
 		double now = loss[i];
 		loss[i] = (now - p->loss[i] * left) / worst;
 		p->loss[i] = now;
 	}
-	reweigh(p, loss, last);
+	reweigh(p, loss, last, (mass - p->mass * left) / unit);
 	p->generation = g->generation;
 	p->unit = g->unit;
 	p->mass = mass;
@@ -162,11 +162,12 @@ static u32 first(void) { return look; }
 
 static u32 target(u32 *reason)
 {
-	u32 b = price(worth), last = bin(b), route = buffer.gaps.route;
-	struct panel *p = &panels[route < PANELS ? route : 0];
+	u32 b = price(worth), last = bin(b), route = buffer.gaps.route, part = buffer.gaps.part;
+	int known = route < ROUTES && part < PARTS;
+	struct panel *p = known ? &panels[route][part] : &panels[0][0];
 	if (p->price != b)
 		begin(p, last, b);
-	if (route < PANELS)
+	if (known)
 		teach(p, last, b);
 	double tau = 0;
 	*reason = p->generation > 1 ? MEAN : UNTAUGHT;

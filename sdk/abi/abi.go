@@ -276,7 +276,7 @@ type Gaps struct {
 	Generation uint32     // changes whenever the histogram does
 	Route      uint32     // the route class whose gaps these are
 	Unit       uint32     // the weight of one fresh gap; older ones weigh less
-	Reserved   uint32     // zero
+	Part       uint32     // which of the route class's histograms this is, where the host keeps several apart; else 0
 	Returned   [96]uint32 // weight of the gaps that ended in another request
 	Gone       [96]uint32 // weight of the gaps at whose end the client closed
 	Cut        [96]uint32 // weight of the gaps at whose end the host closed, without a return so far
@@ -287,7 +287,7 @@ const (
 	GapsGenerationOffset = 0
 	GapsRouteOffset      = 4
 	GapsUnitOffset       = 8
-	GapsReservedOffset   = 12
+	GapsPartOffset       = 12
 	GapsReturnedOffset   = 16
 	GapsGoneOffset       = 400
 	GapsCutOffset        = 784

@@ -143,7 +143,7 @@ struct gaps {
 	u32 generation; /* 0: changes whenever the histogram does */
 	u32 route; /* 4: the route class whose gaps these are */
 	u32 unit; /* 8: the weight of one fresh gap; older ones weigh less */
-	u32 reserved; /* 12: zero */
+	u32 part; /* 12: which of the route class's histograms this is, where the host keeps several apart; else 0 */
 	u32 returned[96]; /* 16: weight of the gaps that ended in another request */
 	u32 gone[96]; /* 400: weight of the gaps at whose end the client closed */
 	u32 cut[96]; /* 784: weight of the gaps at whose end the host closed, without a return so far */

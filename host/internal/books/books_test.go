@@ -158,14 +158,14 @@ func TestFillCopiesOnlyWhatChanged(t *testing.T) {
 	if g.Unit == 0 {
 		t.Fatal("an empty histogram was not copied")
 	}
-	g.Reserved = 1 // a copy would clear it
+	g.Part = 9 // a copy would clear it
 	b.Fill(&e, &g, 0)
-	if g.Reserved != 1 {
+	if g.Part != 9 {
 		t.Error("copied again although nothing changed")
 	}
 	b.Returned(1, 0, 50)
 	b.Fill(&e, &g, 0)
-	if g.Reserved != 0 {
+	if g.Part != 0 {
 		t.Error("a change was not copied")
 	}
 }
@@ -301,9 +301,9 @@ func TestBlankClassLooksLikeAFreshOne(t *testing.T) {
 	if blank != fresh || blank.Generation != 1 || blank.Route != 1 || blank.Unit == 0 {
 		t.Errorf("blank: %+v, fresh: %+v", blank, fresh)
 	}
-	blank.Reserved = 1 // a copy would clear it
+	blank.Part = 9 // a copy would clear it
 	New(Config{Classes: 2, HalfLife: 100}).Fill(&policy.Event{Route: 1}, &blank, 0)
-	if blank.Reserved != 1 {
+	if blank.Part != 9 {
 		t.Error("copied again although nothing changed")
 	}
 }

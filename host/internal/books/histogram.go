@@ -54,12 +54,12 @@ func (b blank) gaps(route uint16) abi.Gaps {
 	return abi.Gaps{Generation: blankGeneration, Route: uint32(route), Unit: uint32(b.base)}
 }
 
-// histogram returns one of a stage. Generations of a route's stages differ by
-// their remainder, since a policy sees now this one and now that, and knows
-// them apart by nothing else; blankGeneration is nobody's.
+// histogram returns one of a stage, which is its part. Generations of a route's
+// stages differ by their remainder, so that a generation and a route tell a
+// copy; blankGeneration is nobody's.
 func (b blank) histogram(route uint16, s stage) *histogram {
 	h := &histogram{gaps: b.gaps(route), unit: b.base, growth: b.growth, base: b.base}
-	h.gaps.Generation = stageCount + uint32(s)
+	h.gaps.Generation, h.gaps.Part = stageCount+uint32(s), uint32(s)
 	return h
 }
 
