@@ -13,7 +13,7 @@ func newTenant() *cobra.Command {
 	r := &remote{}
 	return newGroup("tenant", "Make, change and remove the tenants of a running host", r,
 		newTenantCreate(r), newTenantList(r), newTenantShow(r), newTenantSet(r), newTenantRemove(r),
-		newToken(r), newKey(r))
+		newToken(r), newKey(r), newRecord(r))
 }
 
 func newTenantCreate(r *remote) *cobra.Command {

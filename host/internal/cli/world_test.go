@@ -38,7 +38,7 @@ func startWorld(dir string) (url string, end func() error, err error) {
 		return "", nil, errors.Join(err, s.Close())
 	}
 	a, err := admin.Listen(context.Background(), admin.Config{
-		Address: "127.0.0.1:0", Tokens: []string{operatorToken}, Bearers: c, API: v1.New(v1.Config{Service: c}),
+		Address: "127.0.0.1:0", Tokens: []string{operatorToken}, Bearers: c, API: v1.New(v1.Config{Service: c, Recordings: &archive{}}),
 	})
 	if err != nil {
 		return "", nil, errors.Join(err, c.Close(), s.Close())
