@@ -116,6 +116,15 @@ func TestEveryMethodCallsItsRoute(t *testing.T) {
 			call: func(ctx context.Context, c *Client) error { _, _, err := c.Module(ctx, "a", digest[:12]); return err }},
 		{request: "DELETE /v1/tenants/a/policies/0123abcd",
 			call: func(ctx context.Context, c *Client) error { return c.DeletePolicy(ctx, "a", "0123abcd") }},
+		{request: "GET /v1/tenants/a/recording", answer: `{"state":"off"}`,
+			call: func(ctx context.Context, c *Client) error { _, err := c.Recording(ctx, "a"); return err }},
+		{request: `POST /v1/tenants/a/recording {"sample":0.5}`, answer: `{"state":"on"}`,
+			call: func(ctx context.Context, c *Client) error {
+				_, err := c.StartRecording(ctx, "a", api.NewRecording{Sample: 0.5})
+				return err
+			}},
+		{request: "DELETE /v1/tenants/a/recording",
+			call: func(ctx context.Context, c *Client) error { return c.StopRecording(ctx, "a") }},
 		{request: "GET /v1/tenants/a/rollout", answer: `{}`,
 			call: func(ctx context.Context, c *Client) error { _, err := c.Rollout(ctx, "a"); return err }},
 		{request: `POST /v1/tenants/a/rollout/shadow {}`, answer: `{}`,
