@@ -165,7 +165,7 @@ func (c *Conn) SetProtocol(p policy.Protocol) {
 	defer c.mu.Unlock()
 	if c.protocol != p {
 		c.protocol = p
-		c.tellPhaseLocked()
+		c.tellPhaseLocked(c.account.taping())
 	}
 }
 
@@ -175,7 +175,7 @@ func (c *Conn) SetHandshake(kind uint16) {
 	defer c.mu.Unlock()
 	if c.handshake != uint8(kind) {
 		c.handshake = uint8(kind)
-		c.tellPhaseLocked()
+		c.tellPhaseLocked(c.account.taping())
 	}
 }
 

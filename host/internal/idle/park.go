@@ -206,7 +206,7 @@ func (c *Conn) lullLocked() {
 	}
 	since := c.stirred
 	c.setPhaseLocked(abi.PhaseIdle, since)
-	c.tellPhaseLocked() // a question may have told of phase Header
+	c.tellPhaseLocked(c.account.taping()) // a question may have told of phase Header
 	c.gapEnd = -1
 }
 

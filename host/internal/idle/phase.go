@@ -21,8 +21,10 @@ func (c *Conn) SetPhase(p policy.Phase) {
 	if restful(p) {
 		now = c.gov.clock.now()
 	}
+	t := c.account.taping()
+	c.findLocked(t)
 	c.setPhaseLocked(p, now)
-	c.tellPhaseLocked()
+	c.tellPhaseLocked(t)
 }
 
 func (c *Conn) setPhaseLocked(p policy.Phase, now int64) {
@@ -41,8 +43,10 @@ func (c *Conn) advance(from, to policy.Phase) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if policy.Phase(c.phase.Load()) == from {
+		t := c.account.taping()
+		c.findLocked(t)
 		c.setPhaseLocked(to, c.gov.clock.stamp())
-		c.tellPhaseLocked()
+		c.tellPhaseLocked(t)
 	}
 }
 
@@ -82,6 +86,8 @@ func (c *Conn) Begin(route uint16, body bool) bool {
 	if c.ending.Load() != 0 && c.side == sideDialled {
 		return false
 	}
+	t := c.account.taping()
+	c.findLocked(t)
 	c.requests++
 	c.inflight++
 	came := c.endGapLocked()
@@ -93,7 +99,7 @@ func (c *Conn) Begin(route uint16, body bool) bool {
 		}
 		c.setPhaseLocked(p, c.gov.clock.stamp())
 	}
-	if t := c.account.taping(); t != nil {
+	if t != nil {
 		c.tellBeginLocked(t, body, came)
 	}
 	return c.ending.Load() == 0
@@ -143,11 +149,13 @@ func (c *Conn) End() {
 
 // endRequestLocked returns what is to be done without mu, if anything.
 func (c *Conn) endRequestLocked() (after func()) {
+	t := c.account.taping()
+	c.findLocked(t)
 	if c.inflight > 0 {
 		c.inflight--
 	}
 	if c.inflight > 0 {
-		c.tellEndLocked(c.gov.clock.stamp())
+		c.tellEndLocked(t, c.gov.clock.stamp())
 		return nil
 	}
 	now := c.gov.clock.now()
@@ -157,7 +165,7 @@ func (c *Conn) endRequestLocked() (after func()) {
 		p = abi.PhaseStreamIdle
 	}
 	c.setPhaseLocked(p, now)
-	c.tellEndLocked(now)
+	c.tellEndLocked(t, now)
 	if c.leaving != 0 && c.ending.Load() == 0 {
 		return c.endLocked(policy.Reason(c.leaving - 1))
 	}

@@ -81,6 +81,18 @@ func (c *Conn) openLocked(t *Tape) {
 	}
 }
 
+// findLocked introduces a connection that is open since before the tape was
+// set, as it was before something happens to it.
+func (c *Conn) findLocked(t *Tape) {
+	if t == nil || c.taped != tapeUnasked {
+		return
+	}
+	c.openLocked(t)
+	for range max(int(c.inflight)-1, 0) { // its phase tells of the first
+		c.tellLocked(t, trace.Record{Kind: trace.KindBegin, Time: c.phaseStart, Route: c.route})
+	}
+}
+
 // openingLocked is the record that introduces the connection.
 func (c *Conn) openingLocked() trace.Record {
 	return trace.Record{
@@ -97,9 +109,10 @@ func (c *Conn) introduceLocked() {
 	}
 }
 
-// tellPhaseLocked tells of the phase and the protocol there are.
-func (c *Conn) tellPhaseLocked() {
-	if t := c.account.taping(); t != nil {
+// tellPhaseLocked tells t, if there is one, of the phase and the protocol there
+// are.
+func (c *Conn) tellPhaseLocked(t *Tape) {
+	if t != nil {
 		c.tellLocked(t, trace.Record{
 			Kind: trace.KindPhase, Time: c.phaseStart, Phase: c.Phase(), Protocol: c.protocol, Handshake: uint16(c.handshake),
 		})
@@ -131,8 +144,8 @@ func (c *Conn) tellLeavingLocked() {
 	}
 }
 
-func (c *Conn) tellEndLocked(now int64) {
-	if t := c.account.taping(); t != nil {
+func (c *Conn) tellEndLocked(t *Tape, now int64) {
+	if t != nil {
 		c.tellLocked(t, trace.Record{Kind: trace.KindEnd, Time: now, BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load()})
 	}
 }
@@ -142,7 +155,7 @@ func (c *Conn) tellEndLocked(now int64) {
 // it is put in the phase they have begun.
 func (c *Conn) tellAskLocked(t *Tape, q *question, v policy.Verdict, now int64) {
 	if c.stirred >= 0 && c.Phase() == abi.PhaseHeader {
-		c.tellPhaseLocked()
+		c.tellPhaseLocked(t)
 	}
 	q.told.Event, q.told.Verdict = q.ask.Event, v
 	c.tellLocked(t, trace.Record{Kind: trace.KindAsk, Time: now, Ask: &q.told})
