@@ -31,15 +31,16 @@ function showDifference(d, body) {
   const c = chart('Decisions over time, one line for each policy', 'low', () => ({
     data: [[from - pad, ...sides.flat().map(x => x.at_ms).sort((a, b) => a - b), to + pad], Array(sides.flat().length + 2).fill(null)],
     options: {
-      scales: { x: { time: false, range: () => [from - pad, to + pad] }, y: { range: () => [-0.6, 1.6] } },
-      axes: [scaleAxis('time since the start', sinceStart, duration, 62, 2), { show: false, size: 0 }],
+      scales: { x: { time: false, range: () => [from - pad, to + pad] }, y: { range: () => [-0.5, 1.8] } },
+      axes: [scaleAxis('time since the start', sinceStart, ms => ms === 0 ? '0' : since(ms), 72, 2), { show: false, size: 0 }],
       series: [{}, { points: { show: false } }],
       hooks: { draw: [u => drawSides(u, d, sides, c)] },
     },
   }), u => nearest(u, c.spots || []));
   body.append(c.host, el('div', { class: 'legend' }, el('span', { class: 'legend-item' }, el('i', { class: 'stroke solid idle' }), 'idle'),
     el('span', { class: 'legend-item' }, el('i', { class: 'stroke dotted idle' }), 'held from here on'), '● kept   ✕ closed'),
-  el('div', { class: 'two' }, [0, 1].map(i => el('div', {}, el('h3', {}, sign(d.policies[i]), ' ' + d.policies[i]), sides[i].length ? sides[i].map(decision) : el('p', { class: 'none' }, 'It was not asked.')))));
+  el('div', { class: 'two' }, [0, 1].map(i => el('div', {}, el('h3', {}, sign(d.policies[i]), d.policies[i]),
+    sides[i].length ? el('div', { class: 'decisions', tabindex: '0', role: 'region', 'aria-label': 'Decisions of ' + d.policies[i] }, sides[i].map(decision)) : el('p', { class: 'none' }, 'It was not asked.')))));
   c.rebuild();
 }
 
@@ -79,14 +80,21 @@ function drawSides(u, d, sides, c) {
       ctx.strokeStyle = x.action === 'close' ? colour('bad') : colour('card');
       ctx.lineWidth = (x.action === 'close' ? 2.5 : 1) * ratio;
       mark(ctx, x.action === 'close' ? 'cross' : 'circle', px, y, 5 * ratio);
-      c.spots.push({ at: [px, y], lines: [{ text: d.policies[i], hue: tone }, { text: `${duration(x.at_ms)} after the start, idle ${duration(x.idle_ms)}` }, { text: answer(x) }, ...(x.outcome ? [{ text: x.outcome }] : [])] });
+      c.spots.push({ at: [px, y], lines: [{ text: d.policies[i], hue: tone }, { text: `at ${since(x.at_ms)}, idle ${duration(x.idle_ms)}` }, { text: answer(x) }, ...(x.outcome ? [{ text: x.outcome }] : [])] });
     }
     ctx.fillStyle = colour('ink-2');
     ctx.font = font(12 * ratio);
     ctx.textAlign = 'left';
-    ctx.fillText(d.policies[i].slice(0, 40), u.bbox.left + 4 * ratio, y - 14 * ratio);
+    ctx.fillText(d.policies[i].slice(0, 40), u.bbox.left + 4 * ratio, y - 16 * ratio);
   });
   ctx.restore();
+}
+
+// since writes a time of the trace: hours, minutes and seconds from its start.
+function since(ms) {
+  const s = Math.floor(ms / 1000), two = n => String(n).padStart(2, '0'), rest = ms % 1000 ? '.' + String(Math.floor(ms % 1000)).padStart(3, '0').replace(/0+$/, '') : '';
+  const days = Math.floor(s / 86400);
+  return (days ? days + ' d ' : '') + `${Math.floor(s / 3600) % 24}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}${rest}`;
 }
 
 const answer = x => x.action + (x.deadline_ms > 0 && x.action !== 'close' ? ' for ' + duration(x.deadline_ms) : '');
@@ -97,7 +105,7 @@ function decision(x) {
   const box = el('details', {
     class: 'decision ' + (x.action === 'close' ? 'closes' : ''),
     ontoggle: () => { if (box.open && !body.firstChild) body.append(asked(x)); },
-  }, el('summary', {}, el('span', { class: 'when' }, '+' + duration(x.at_ms)), el('b', {}, answer(x)), el('span', {}, `${x.event} in ${x.phase}, idle ${duration(x.idle_ms)}`),
+  }, el('summary', {}, el('span', { class: 'when' }, since(x.at_ms)), el('b', {}, answer(x)), el('span', {}, `${x.event} in ${x.phase}, idle ${duration(x.idle_ms)}`),
     x.outcome ? el('em', {}, x.outcome) : null), body);
   return box;
 }
@@ -116,7 +124,7 @@ function asked(x) {
 }
 
 function unit(name, value) {
-  if (name === 'now_ms') return new Date(value).toISOString();
+  if (name === 'now_ms') return instant(value);
   if (value === 0xffffffff) return 'never';
   if (name.endsWith('_ms')) return `${duration(value)} (${value})`;
   if (name.endsWith('_us')) return `${duration(value / 1000)} (${value})`;

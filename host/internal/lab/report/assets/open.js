@@ -6,7 +6,7 @@ function setUpOpen() {
   const node = section('open', ['Open connections', 'Open'], 'Memory is bought for the peak. Drag to look closer, double-click to go back.');
   let what = 'open';
   const start = clockless ? 0 : study.trace.start_ms;
-  const clock = ms => start ? new Date(start + ms).toISOString().slice(0, 16).replace('T', ' ') + ' UTC' : 'after ' + duration(ms);
+  const clock = ms => start ? instant(start + ms).slice(0, 16).replace('T', ' ') + ' UTC' : 'after ' + duration(ms);
   const shown = () => some.filter(p => state.shown.has(p));
   const c = chart('Open connections over time, by policy', 'middle', () => {
     const series = shown();
@@ -32,8 +32,8 @@ function setUpOpen() {
     return out;
   }
   function momentName(ms) {
-    if (!start) return duration(ms);
-    const text = new Date(start + ms).toISOString();
+    if (!start) return ms === 0 ? '0' : duration(ms);
+    const text = instant(start + ms);
     if (study.trace.span_ms < 36e5) return text.slice(11, 19);
     return text.slice(11, 16) === '00:00' ? text.slice(5, 10) : text.slice(11, 16);
   }

@@ -3,8 +3,8 @@
 
 const yOf = part => Math.asinh(100 * part / 0.5);
 const yCoarse = [0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].map(v => yOf(v / 100));
-const yFine = Array.from({ length: 101 }, (_, i) => yOf(i / 100));
-const yTicks = (min, max) => yCoarse.filter(t => t >= min && t <= max).length > 3 ? yCoarse : yFine;
+const yEvery = step => Array.from({ length: 100 / step + 1 }, (_, i) => yOf(i * step / 100));
+const yTicks = (min, max) => [yCoarse, yEvery(5), yEvery(2), yEvery(1)].find(all => all.filter(t => t >= min && t <= max).length > 3) || yEvery(1);
 const yName = v => digits(0.5 * Math.sinh(v)) + ' %';
 const xOf = held => Math.log10(Math.max(meanIdle(held), 1e-9));
 

@@ -9,7 +9,7 @@ function setUpParticulars() {
     for (const [name, n] of Object.entries(o.faults || {})) if (n) notes.push(`${p.name} failed: ${name}, ${plural(n, 'time', 'times')}`);
   }
   if (t.lost) notes.push(`the recorder dropped ${number(t.lost)} records`);
-  const facts = [['Trace', t.name], ['Origin', t.origin], ['Begins', !clockless ? new Date(Math.min(t.start_ms, 8.6e15)).toISOString() : ''], ['Lasts', duration(t.span_ms)],
+  const facts = [['Trace', t.name], ['Origin', t.origin], ['Begins', !clockless ? instant(t.start_ms) : ''], ['Lasts', duration(t.span_ms)],
     ['Records', number(t.records)], ['Clients', number(t.clients)], ['Connections', number(t.connections)], ['Requests', number(t.requests)],
     ['Sample', t.sample > 0 ? percent(t.sample) + ' of clients' : ''], ['Tenants', list(t.tenants).slice(0, 20).join(', ')]];
   const assumed = [['Worth of a reconnect', duration(s.worth_ms)], ['Round trip, where the trace tells none', duration(s.round_trip_ms)], ['Round trips of a reconnect', String(s.round_trips)],

@@ -71,8 +71,8 @@ function policyRow(p) {
     rank.textContent = place;
     bar.fill(p.held, cost, most);
     const values = [base > 0 ? signed(cost / base) : '–',
-      w === ownWorth && !p.reference && r && r.high > 0 ? `${signed(r.low)} … ${signed(r.high)}` : '–', duration(cost),
-      base - floor > 0 ? cost < base ? percent((base - cost) / (base - floor)) : 'none' : '–', digits(meanIdle(p.held)), percent(share(p.premature, t.gaps)),
+      p.reference ? '' : w === ownWorth && r && r.high > 0 ? `${signed(r.low)} … ${signed(r.high)}` : '–', duration(cost),
+      base - floor > 0 ? cost < base ? percent((base - cost) / (base - floor)) : p.reference ? '' : 'none' : '–', digits(meanIdle(p.held)), percent(share(p.premature, t.gaps)),
       number(t.late), duration(share(t.latency_ms, t.requests)), number(t.peak_open)];
     values.forEach((v, i) => { cells[i].textContent = v; });
     cells[0].className = 'num ' + (base > 0 ? cost < base * 0.9995 ? 'good' : cost > base * 1.0005 ? 'bad' : '' : '');

@@ -20,6 +20,9 @@ function duration(ms) {
   return number(ms / (365.25 * 86400e3)) + nb + 'years';
 }
 
+// instant writes a moment, Unix milliseconds, as far as dates go.
+const instant = ms => new Date(Math.max(-864e13, Math.min(864e13, ms))).toISOString();
+
 // timeout names a fixed timeout; below zero it is none.
 const timeout = ms => ms < 0 || ms === Infinity ? 'never' : duration(ms);
 
