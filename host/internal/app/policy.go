@@ -67,13 +67,16 @@ func ReadPolicy(path string) ([]byte, error) {
 
 func readPolicy(file, name string) (wasm []byte, bundled bool, err error) {
 	wasm, err = readModule(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		if wasm, bundled = plugins.Lookup(name); bundled {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDirectory) {
+		if wasm, bundled := plugins.Lookup(name); bundled {
 			return wasm, true, nil
 		}
 	}
 	return wasm, false, err
 }
+
+// errDirectory: a directory is no policy, whatever it is called.
+var errDirectory = errors.New("it is a directory")
 
 func readModule(file string) ([]byte, error) {
 	f, err := os.Open(file)
@@ -81,8 +84,13 @@ func readModule(file string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, fmt.Errorf("%s is not a regular file", file))
+	switch info, err := f.Stat(); {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is not a regular file: %w", file, errDirectory)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", file)
 	}
 	wasm, err := io.ReadAll(io.LimitReader(f, maxModule+1))
 	if err != nil {

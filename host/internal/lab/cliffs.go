@@ -91,7 +91,7 @@ func (p *player) cliffList() (list []study.Cliff) {
 func (p *player) spikeList() (list []study.Spike) {
 	for i := range p.spikes {
 		late, closes := p.spikes[i].late, p.total.closings[i]
-		if late < 10 || late*10 < closes {
+		if late < 10 || late*10 < closes || late*100 < p.total.premature {
 			continue
 		}
 		s := study.Spike{
@@ -99,7 +99,7 @@ func (p *player) spikeList() (list []study.Spike) {
 			HeldMs: (closes-late)*(near/1e6) + p.spikes[i].delayUs/1000,
 		}
 		held := (p.total.useful + p.total.short + p.total.never + p.total.censored) / 1000
-		s.Text = fmt.Sprintf("%d of the %s after about %s find the client back within a second: holding 1 s longer spares them, for %s more time held",
+		s.Text = fmt.Sprintf("finds the client back within a second of %d of its %s after about %s: holding 1 s longer spares them, for %s more time held",
 			late, plural(closes, "close"), spoken(s.CloseMs*1e6), percent(s.HeldMs, held))
 		list = append(list, s)
 	}

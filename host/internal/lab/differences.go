@@ -9,7 +9,7 @@ import (
 )
 
 // shown is how many clients a pair of policies is compared by.
-const shown = 5
+const shown = 4
 
 // differences finds, for the cheapest policy beside each of the others, the
 // clients that the two treat most differently, and plays both once more to tell

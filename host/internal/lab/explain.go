@@ -15,7 +15,7 @@ import (
 )
 
 // explained is how many decisions about one client are kept.
-const explained = 40
+const explained = 24
 
 // explanation keeps the decisions about some clients.
 type explanation struct {
