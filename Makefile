@@ -8,10 +8,11 @@ REQUESTS ?= 10000
 CLANG    := 14.0.6
 PEERS    :=
 SOAK     := 1000000
+TRACES   ?= ../shared/traces
 
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-.PHONY: help build plugins generate test check fuzz bench bench-table bench-isolation bench-park bench-scale bench-tenants bench-peers bench-peers-table soak
+.PHONY: help build plugins plugins-table generate test check fuzz bench bench-table bench-isolation bench-park bench-scale bench-tenants bench-peers bench-peers-table soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +22,11 @@ build: ## build bin/host
 
 plugins: ## rebuild the bundled policies from their sources
 	sh plugins/build.sh
+
+plugins-table: build ## play the recordings in TRACES through all policies, and rank them in plugins/README.md
+	$(GO) run ./host/bench/rank -host bin/host -traces $(TRACES) host/bench/rank/results.new
+	@mv host/bench/rank/results.new host/bench/rank/results.tsv
+	$(GO) run ./host/bench/rank -w plugins/README.md host/bench/rank/results.tsv
 
 generate: ## rewrite what is generated from sdk/abi/schema.toml
 	$(GO) generate ./...

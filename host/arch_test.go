@@ -61,6 +61,7 @@ const imports = `
 	/sdk/go, /sdk/abi < /sdk/go/policytest;
 	/sdk/go < /examples/hello-go, /examples/adaptive-go;
 
+	lab/study, /plugins < /host/bench/rank;
 	NONE < /host/e2e, /host/e2e/hosttest, /host/bench, /host/bench/bare, /host/bench/table, /host/bench/scale, /host/bench/peers;
 `
 
