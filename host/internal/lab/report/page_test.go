@@ -221,7 +221,8 @@ func testKeys(t *testing.T, b *browser) {
 		t.Errorf("%d charts can be reached", reach)
 	}
 	for _, id := range []string{"prices", "open", "gaps"} {
-		b.eval(`document.querySelector('#`+id+` .plot').focus()`, nil)
+		b.eval(`{ const p = document.querySelector('#`+id+` .plot'); p.scrollIntoView({behavior: 'instant'}); p.focus({preventScroll: true}); }`, nil)
+		b.eval(`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))`, nil) // a tip goes with what scrolls
 		for range 3 {
 			b.call("Input.dispatchKeyEvent", map[string]any{"type": "keyDown", "key": "ArrowRight"}, nil)
 		}

@@ -103,29 +103,35 @@ function follow(c) {
   });
 }
 
-// upright draws a vertical line at a place of the x scale, with a word on it.
-function upright(u, x, text, hueName, row) {
+// upright draws a vertical line at a place of the x scale, and flag a word on it.
+function upright(u, x, hueName) {
   const px = u.valToPos(x, 'x', true);
   if (px < u.bbox.left || px > u.bbox.left + u.bbox.width) return;
   const { ctx } = u, ratio = devicePixelRatio;
   ctx.save();
-  ctx.strokeStyle = ctx.fillStyle = colour(hueName);
+  ctx.strokeStyle = colour(hueName);
   ctx.lineWidth = 1.5 * ratio;
   ctx.setLineDash([4 * ratio, 3 * ratio]);
   ctx.beginPath();
   ctx.moveTo(px, u.bbox.top);
   ctx.lineTo(px, u.bbox.top + u.bbox.height);
   ctx.stroke();
-  ctx.setLineDash([]);
-  if (text) {
-    ctx.font = font(11 * ratio);
-    const wide = ctx.measureText(text).width + 10 * ratio, top = u.bbox.top + (2 + 19 * (row || 0)) * ratio;
-    const left = Math.min(px, u.bbox.left + u.bbox.width - wide);
-    ctx.fillRect(left, top, wide, 17 * ratio);
-    ctx.fillStyle = colour('paper');
-    ctx.textBaseline = 'middle';
-    ctx.textAlign = 'left';
-    ctx.fillText(text, left + 5 * ratio, top + 9 * ratio);
-  }
+  ctx.restore();
+}
+
+function flag(u, x, text, hueName, row) {
+  const px = u.valToPos(x, 'x', true);
+  if (px < u.bbox.left || px > u.bbox.left + u.bbox.width) return;
+  const { ctx } = u, ratio = devicePixelRatio;
+  ctx.save();
+  ctx.fillStyle = colour(hueName);
+  ctx.font = font(11 * ratio);
+  const wide = ctx.measureText(text).width + 10 * ratio, top = u.bbox.top + (2 + 19 * row) * ratio;
+  const left = Math.min(px, u.bbox.left + u.bbox.width - wide);
+  ctx.fillRect(left, top, wide, 17 * ratio);
+  ctx.fillStyle = colour('paper');
+  ctx.textBaseline = 'middle';
+  ctx.textAlign = 'left';
+  ctx.fillText(text, left + 5 * ratio, top + 9 * ratio);
   ctx.restore();
 }

@@ -28,7 +28,7 @@ function setUpGaps() {
           Object.assign(scaleAxis(field === 'closed' ? 'part of a policy’s closes' : 'part of a policy’s answers', (min, max) => even(min, max).filter(t => t <= 1), v => percent(v), 28, 1), { scale: 'part' })],
         series: [{}, { stroke: colour('gap-edge'), fill: colour('gap'), width: 1, paths: stepped, points: { show: false } },
           ...series.map(p => ({ policy: p, scale: 'part', stroke: colour(hue(p)), width: 2, dash: dash(p), paths: stepped, points: { show: false } }))],
-        hooks: { draw: [u => found.forEach((f, i) => upright(u, logOf(f.at), String(i + 1), f.hue, i % 4))] },
+        hooks: { draw: [u => pointOut(u, found)] },
       },
     };
   }, (u) => {
@@ -37,19 +37,31 @@ function setUpGaps() {
     return [{ text: `${duration(c.xs[i])} to ${duration(c.xs[i + 1] ?? c.xs[i] * 1.25)}` }, { text: plural(c.counts[i], 'gap', 'gaps'), hue: 'gap-edge' }, ...rows.sort((a, b) => b.at - a.at).slice(0, 10)];
   });
   node.append(el('div', { class: 'bar-row' }, el('span', {}), choice('Lines', [['closed', 'Closes'], ['deadlines', 'Answers']], v => { field = v; c.rebuild(); })), c.host);
-  if (found.length) node.append(el('ol', { class: 'findings' }, found.map(f => el('li', { class: f.kind }, el('b', {}, f.policy), ' ' + f.text, el('small', {}, f.more)))));
+  if (found.length) node.append(el('ol', { class: 'findings' }, found.map(f => el('li', { class: f.kind }, el('b', {}, f.policy), ' ' + f.text))));
   c.rebuild();
   follow(c);
   hear('shown', c.rebuild);
+}
+
+// pointOut draws the findings with their numbers, which share rows where they
+// have room.
+function pointOut(u, found) {
+  const taken = [], order = found.map((f, i) => ({ ...f, sign: String(i + 1) })).sort((a, b) => a.at - b.at);
+  for (const f of order) upright(u, logOf(f.at), f.hue);
+  for (const f of order) {
+    const px = u.valToPos(logOf(f.at), 'x', true);
+    let row = 0;
+    while (row < 8 && taken[row] > px) row++;
+    taken[row] = px + (f.sign.length * 7 + 14) * devicePixelRatio;
+    flag(u, logOf(f.at), f.sign, f.hue, row);
+  }
 }
 
 // findings are heartbeats that a policy closes just under, and deadlines that
 // many requests come just after.
 function findings() {
   return [
-    ...list(study.cliffs).map(f => ({ kind: 'cliff', hue: 'bad', at: f.close_ms, policy: f.policy, text: f.text || `closes at ${duration(f.close_ms)}, under a beat of ${duration(f.beat_ms)}`,
-      more: ` ${plural(f.closes, 'close', 'closes')} of ${plural(f.clients, 'client', 'clients')} that come every ${duration(f.beat_ms)}.` })),
-    ...list(study.spikes).map(f => ({ kind: 'spike', hue: 'warn', at: f.close_ms, policy: f.policy, text: f.text || `${number(f.late)} requests come within a second of the close`,
-      more: ` At ${duration(f.close_ms)}; ${duration(f.more_ms)} more would spare ${number(f.spared)} of ${number(f.late)} reconnects for ${duration(f.held_ms)} more held.` })),
+    ...list(study.cliffs).map(f => ({ kind: 'cliff', hue: 'bad', at: f.close_ms, policy: f.policy, text: f.text || `closes at ${duration(f.close_ms)}, under the ${duration(f.beat_ms)} beat of ${plural(f.clients, 'client', 'clients')}, ${plural(f.closes, 'time', 'times')}` })),
+    ...list(study.spikes).map(f => ({ kind: 'spike', hue: 'warn', at: f.close_ms, policy: f.policy, text: f.text || `${plural(f.late, 'client comes', 'clients come')} within a second of the close at ${duration(f.close_ms)}; ${duration(f.more_ms)} more would spare ${number(f.spared)} of them, for ${duration(f.held_ms)} more held` })),
   ].slice(0, 20);
 }

@@ -15,9 +15,12 @@ function colour(name) {
   return getComputedStyle(probe).color;
 }
 
-const hue = p => 'p' + p.index % hues;
-const shape = p => shapes[(p.index + Math.floor(p.index / hues)) % shapes.length];
-const dash = p => dashes[Math.floor(p.index / hues) % dashes.length];
+// Those shown at first have the first slots, and so colours of their own.
+[...state.shown, ...policies].filter((p, i, all) => !p.reference && all.indexOf(p) === i).forEach((p, i) => { p.slot = i; });
+
+const hue = p => p.reference ? 'ink-2' : 'p' + p.slot % hues;
+const shape = p => p.reference ? 'circle' : shapes[(p.slot + Math.floor(p.slot / hues)) % shapes.length];
+const dash = p => p.reference ? [] : dashes[Math.floor(p.slot / hues) % dashes.length];
 
 function dark() {
   const set = document.documentElement.dataset.theme;

@@ -59,7 +59,7 @@ function paretoData(c) {
 function paretoPlot(c) {
   c.range = paretoRange();
   const ys = [...showing(), bound.best, bound.clairvoyant].map(p => early(p.premature));
-  const top = Math.min(1, 1.25 * Math.max(0.01, ...ys)), low = Math.min(...ys) > 0.05 ? Math.min(...ys) * 0.75 : 0;
+  const top = Math.min(1, 1.3 * Math.max(0.01, ...ys)), low = Math.min(...ys) * 0.7;
   c.spots = [];
   const stroke = (name, width, dashed) => ({ spanGaps: true, stroke: colour(name), width, dash: dashed, points: { show: false } });
   return {
@@ -78,7 +78,7 @@ function paretoPlot(c) {
 
 function decades(min, max) {
   const out = [];
-  const fine = max - min < 2.2 ? [1, 2, 5] : [1];
+  const fine = max - min < 0.8 ? [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9] : max - min < 2.2 ? [1, 2, 5] : [1];
   for (let d = Math.floor(min); d <= max; d++) for (const f of fine) out.push(d + Math.log10(f));
   return out;
 }
@@ -98,36 +98,42 @@ function paretoMarks(u, c) {
   const marks = [
     { p: bound.clairvoyant, name: 'knows the future', shape: 'star', hue: 'ink' },
     ...(showing().some(p => p.reference) ? [] : [{ p: bound.best, name: 'best fixed, ' + timeout(bound.best.timeout), shape: 'circle', hue: 'ink-2', hollow: true }]),
-    ...showing().map(p => ({ p, name: title(p), shape: shape(p), hue: hue(p), interval: p.outcome.interval })),
+    ...policies.filter(p => !state.shown.has(p)).map(p => ({ p, name: title(p), shape: shape(p), hue: hue(p), hidden: true })),
+    ...showing().map(p => ({ p, name: title(p), shape: shape(p), hue: hue(p), interval: p.outcome.interval, hollow: p.reference })),
   ].filter(m => inside(at(m.p)));
   for (const m of marks) {
     const [x, y] = at(m.p), faint = state.focus && m.p !== state.focus && m.p.outcome;
-    ctx.globalAlpha = faint ? 0.25 : 1;
     ctx.strokeStyle = colour(m.hue);
-    if (m.interval) { ctx.globalAlpha = faint ? 0.12 : 0.5; whiskers(u, m.interval); ctx.globalAlpha = faint ? 0.25 : 1; }
+    if (m.interval) { ctx.globalAlpha = m.p === state.focus ? 1 : faint ? 0.1 : 0.3; whiskers(u, m.p, m.interval); }
+    ctx.globalAlpha = faint || m.hidden && m.p !== state.focus ? 0.3 : 1;
     ctx.fillStyle = m.hollow ? colour('card') : colour(m.hue);
     ctx.strokeStyle = m.hollow || m.shape === 'cross' ? colour(m.hue) : colour('card');
     ctx.lineWidth = (m.shape === 'cross' ? 3 : 1.5) * ratio;
-    mark(ctx, m.shape, x, y, (m.p === state.focus ? 9 : 6.5) * ratio);
+    mark(ctx, m.shape, x, y, (m.p === state.focus ? 9 : m.hidden ? 4.5 : 6.5) * ratio);
     boxes.push([x - 8 * ratio, y - 8 * ratio, x + 8 * ratio, y + 8 * ratio]);
     c.spots.push({ at: [x, y], policy: m.p.outcome ? m.p : null, lines: told(m.name, m.p, m.hue) });
   }
   ctx.font = font(12 * ratio);
-  for (const m of marks) { ctx.globalAlpha = state.focus && m.p !== state.focus && m.p.outcome ? 0.25 : 1; nameMark(u, m, at(m.p), boxes); }
+  for (const m of marks) {
+    if (m.hidden && m.p !== state.focus) continue;
+    ctx.globalAlpha = state.focus && m.p !== state.focus && m.p.outcome ? 0.25 : 1;
+    nameMark(u, m, at(m.p), boxes);
+  }
   ctx.restore();
 }
 
 // whiskers are the 95 % intervals of both sums.
-function whiskers(u, i) {
-  const { ctx } = u, clip = (v, scale) => u.valToPos(v, scale, true);
+function whiskers(u, p, i) {
   if (!i.held_ms || !i.premature || !(i.held_ms.high > 0)) return;
-  const middle = [(xOf(i.held_ms.low) + xOf(i.held_ms.high)) / 2, (i.premature.low + i.premature.high) / 2];
+  const { ctx, bbox: b } = u;
+  const x = held => Math.max(b.left, Math.min(b.left + b.width, u.valToPos(xOf(held), 'x', true)));
+  const y = premature => Math.max(b.top, Math.min(b.top + b.height, u.valToPos(yOf(early(premature)), 'y', true)));
   ctx.lineWidth = 1.5 * devicePixelRatio;
   ctx.beginPath();
-  ctx.moveTo(clip(xOf(i.held_ms.low), 'x'), clip(yOf(early(middle[1])), 'y'));
-  ctx.lineTo(clip(xOf(i.held_ms.high), 'x'), clip(yOf(early(middle[1])), 'y'));
-  ctx.moveTo(clip(middle[0], 'x'), clip(yOf(early(i.premature.low)), 'y'));
-  ctx.lineTo(clip(middle[0], 'x'), clip(yOf(early(i.premature.high)), 'y'));
+  ctx.moveTo(x(i.held_ms.low), y(p.premature));
+  ctx.lineTo(x(i.held_ms.high), y(p.premature));
+  ctx.moveTo(x(p.held), y(i.premature.low));
+  ctx.lineTo(x(p.held), y(i.premature.high));
   ctx.stroke();
 }
 

@@ -18,7 +18,7 @@ function setUpPrices() {
         axes: [scaleAxis('what sparing a reconnect is worth', logTimes, logTime, 52, 2), scaleAxis('cost, best fixed = 1', even, v => digits(v), 28, 3)],
         series: [{}, { stroke: colour('ink-2'), width: 2, points: { show: false } }, { stroke: colour('ink-2'), width: 1.5, dash: [2, 4], points: { show: false } },
           ...shown.map(p => ({ policy: p, stroke: colour(hue(p)), width: 2.25, dash: dash(p), points: { show: false } }))],
-        hooks: { draw: [u => upright(u, logOf(state.worth), duration(state.worth), 'accent')] },
+        hooks: { draw: [u => { upright(u, logOf(state.worth), 'accent'); flag(u, logOf(state.worth), duration(state.worth), 'accent', 0); }] },
       },
     };
   }, (u, i) => [{ text: 'a reconnect worth ' + duration(round(steps[i])) },
