@@ -1,6 +1,7 @@
 package plugins_test
 
 import (
+	"slices"
 	"testing"
 
 	"idlehost/sdk/abi"
@@ -130,6 +131,44 @@ func TestAdaptiveNeverHoldsMuchLongerThanWorth(t *testing.T) {
 	}
 	if got := g.after(t, 13_000); got != 13_000 {
 		t.Errorf("still holds to %d", got)
+	}
+}
+
+// Past the worth it holds on for those who are nearly back, up to a limit.
+func TestAdaptiveHoldsPastTheWorthForWhatIsNear(t *testing.T) {
+	g := started(t, "adaptive", "worth=10s")
+	g.tenant(&g.g.Returned, 12_000, 1000)
+	if got := g.after(t, 9_000); got <= 12_000 || got > 20_000 {
+		t.Errorf("after 9 s it closes at %d, want past 12000", got)
+	}
+	g.tenant(&g.g.Returned, 34_000, 5000)
+	if got := g.after(t, 33_000); got != 33_000 {
+		t.Errorf("holds to %d, three times the worth", got)
+	}
+}
+
+// A client whose gaps scatter as its tenant's do is treated as a stranger, one
+// whose gaps do not by its own.
+func TestAdaptiveTellsHabitFromChance(t *testing.T) {
+	lengths := []uint32{1_000, 2_000, 4_000, 9_000, 16_000, 32_000, 60_000}
+	answer := func(client []uint32, params ...string) uint32 {
+		g := started(t, "adaptive", params...)
+		for _, ms := range lengths {
+			g.tenant(&g.g.Returned, ms, 100)
+		}
+		g.tenant(&g.g.Cut, 1_000, 200)
+		g.gaps(abi.GapKindReturned, client...)
+		return g.after(t, 100)
+	}
+	stranger, regular := answer(nil), slices.Repeat([]uint32{55_000}, 7)
+	if got := answer(lengths); got != stranger {
+		t.Errorf("closes a client like the others at %d, a stranger at %d", got, stranger)
+	}
+	if got := answer(regular); got <= 55_000 || stranger > 55_000 {
+		t.Errorf("closes a client with a beat of 55 s at %d, a stranger at %d", got, stranger)
+	}
+	if got := answer(regular, "habits=0"); got != stranger {
+		t.Errorf("told that nobody has habits, it closes the client at %d, a stranger at %d", got, stranger)
 	}
 }
 

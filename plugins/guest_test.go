@@ -204,7 +204,7 @@ func TestNamesAndLookup(t *testing.T) {
 // What is refused must be named, and must not stick.
 func TestBadParameters(t *testing.T) {
 	bad := map[string][]string{
-		"adaptive": {"look=1", "look=", "look=5x", "worth=-1s", "worth=49d", "worth=1200h", "prior=0", "prior=1001", "prior=1.0001",
+		"adaptive": {"look=1", "look=", "look=5x", "worth=-1s", "worth=49d", "worth=1200h", "prior=0", "prior=1001", "prior=1.0001", "alike=0", "alike=1001", "habits=1.001",
 			"lambda=1.1", "lambda=.5", "relax_from=2", "nosuch=1", "look", "=", "look=1s,2s"},
 		"fixed": {"idle=5", "idle=5s,", "idle=,5s", "idle=1s,0s", "tunnel=1s,2s", "idle=1s,1s,1s,1s,1s,1s,1s,1s,1s", "Idle=5s", "timeout=99999999999s",
 			"idle=18446744073709551617ms"},
