@@ -158,7 +158,7 @@ func (o *obedience) outcomes() (all []*Played) {
 		}
 		worth := o.player.cfg.Setting.WorthMs
 		out := study.Outcome{
-			Name: "recorded " + a.role.String() + " " + a.digest[:min(len(a.digest), 8)], Module: "", Digest: a.digest,
+			Name: a.role.String() + " " + a.digest[:min(len(a.digest), 8)], Module: "", Digest: a.digest,
 			Params: parameters(a.params), Source: "recorded", WorthMs: worth, Total: a.tally.study(worth),
 			Unknown: a.unknown, Faults: map[string]int64{},
 			Closed: a.tally.closings.study(), Deadlines: a.tally.asked.study(),

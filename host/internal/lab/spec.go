@@ -12,7 +12,7 @@ import (
 func Parse(spec string, find func(module string) ([]byte, error)) ([]Policy, error) {
 	module, params, some := strings.Cut(spec, ":")
 	if module == "" {
-		return nil, fmt.Errorf("policy %q: want MODULE or MODULE:key=value,...", spec)
+		return nil, fmt.Errorf("policy %q: want MODULE, or MODULE:key=value and more of these after commas", spec)
 	}
 	wasm, err := find(module)
 	if err != nil {
