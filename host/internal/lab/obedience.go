@@ -53,6 +53,9 @@ func newObedience(p *player, shadow bool) *obedience {
 
 // installed notes which version a role is played by.
 func (o *obedience) installed(r *trace.Record) {
+	if r.Name == "" && r.Role != policy.RoleShadow {
+		r.Name = native
+	}
 	key := r.Role.String() + " " + r.Name + " " + r.Params
 	o.names[party{r.Tenant, r.Role}] = key
 	if o.arms[key] == nil {
@@ -72,11 +75,19 @@ func (o *obedience) watch(l *lane) *watched {
 	return o.lanes[l.number]
 }
 
-// arm is that of a role of the lane's tenant; nil: the recording has not said
-// which version played it.
+// arm is that of a role of the lane's tenant. Where the recording has not said
+// which version played it, that was none: the operator's timeouts decided, and
+// nobody watched (nil).
 func (o *obedience) arm(l *lane, role policy.Role) *arm {
-	return o.arms[o.names[party{l.tenant.number, role}]]
+	who := party{l.tenant.number, role}
+	if _, ok := o.names[who]; !ok && role != policy.RoleShadow {
+		o.installed(&trace.Record{Tenant: who.tenant, Role: role, Name: native})
+	}
+	return o.arms[o.names[who]]
 }
+
+// native stands for the digest of no policy.
+const native = "native"
 
 // told takes a recorded answer.
 func (o *obedience) told(l *lane, r *trace.Record) {
@@ -151,6 +162,10 @@ func (o *obedience) lapse(l *lane, at int64) {
 
 // outcomes is what the arms did.
 func (o *obedience) outcomes() (all []*Played) {
+	requests := o.player.total.requests // as finish has added them up
+	for _, a := range o.arms {
+		requests += a.tally.requests
+	}
 	for _, key := range slices.Sorted(maps.Keys(o.arms)) {
 		a := o.arms[key]
 		if a.tally.questions == 0 {
@@ -162,6 +177,9 @@ func (o *obedience) outcomes() (all []*Played) {
 			Params: parameters(a.params), Source: "recorded", WorthMs: worth, Total: a.tally.study(worth),
 			Unknown: a.unknown, Faults: map[string]int64{},
 			Closed: a.tally.closings.study(), Deadlines: a.tally.asked.study(),
+		}
+		if a.tally.requests < requests {
+			out.Share = float64(a.tally.requests) / float64(requests)
 		}
 		if a.role == policy.RoleShadow {
 			out.Source = "shadow"

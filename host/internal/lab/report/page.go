@@ -34,6 +34,7 @@ var scripts = [...]string{
 // called. It fails where a study cannot be JSON (a number that is none), and as
 // w does.
 func HTML(w io.Writer, s *study.Study) error {
+	s = whole(s)
 	data, err := json.Marshal(s) // with <, > and & escaped
 	if err != nil {
 		return fmt.Errorf("study %q: %w", s.Trace.Name, err)

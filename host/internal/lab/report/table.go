@@ -19,6 +19,7 @@ func Table(w io.Writer, s *study.Study, width int) error {
 		width = 80
 	}
 	width = max(width, narrowest)
+	s = whole(s)
 	lines := wrap(subject(s), "", width)
 	lines = append(lines, "")
 	lines = append(lines, wrap(headline(s), "", width)...)

@@ -89,6 +89,9 @@ type Outcome struct {
 	// Agreement compares with the decisions in the trace, where it holds those
 	// of the very same policy.
 	Agreement *Agreement `json:"agreement,omitempty"`
+	// Share is the part of the requests that it decided about, where that is
+	// less than all: an arm of a rollout. 0: all.
+	Share float64 `json:"share,omitempty"`
 	// Unknown is how often a recorded shadow would have been asked again, and
 	// was not, because the host had closed: it is taken to have closed then.
 	Unknown int64            `json:"unknown,omitempty"`
