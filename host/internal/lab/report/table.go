@@ -39,7 +39,10 @@ func policies(s *study.Study) grid {
 	g := grid{head: "policy"}
 	for _, p := range list {
 		name := printable(p.Name)
-		if live(p) {
+		switch {
+		case p.Source == "recorded":
+			name += " (live)"
+		case live(p):
 			name += " (" + printable(p.Source) + ")"
 		}
 		g.names = append(g.names, name)
