@@ -68,9 +68,11 @@ func startBrowser(t *testing.T) *browser {
 	done := make(chan struct{})
 	go func() { defer close(done); b.listen(from) }()
 	t.Cleanup(func() {
-		b.call("Browser.close", nil, nil)
-		to.Close()
+		fmt.Fprint(to, `{"id":0,"method":"Browser.close"}`+"\x00") // what it says to that is nobody's
+		kill := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+		defer kill.Stop()
 		cmd.Wait()
+		to.Close()
 		from.Close()
 		<-done
 	})
@@ -144,7 +146,7 @@ func (b *browser) call(method string, params map[string]any, result any) {
 	if params != nil {
 		ask["params"] = params
 	}
-	if b.session != "" && !strings.HasPrefix(method, "Browser.") {
+	if b.session != "" {
 		ask["sessionId"] = b.session
 	}
 	text, err := json.Marshal(ask)

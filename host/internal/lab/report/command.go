@@ -54,7 +54,8 @@ func flagTime(d time.Duration) string {
 	return s
 }
 
-// spec names a policy as --policy does.
+// spec names a policy as --policy does, if possible as it was typed: the name in
+// the study is made from that.
 func spec(p *study.Outcome) string {
 	var params []string
 	for _, key := range slices.Sorted(maps.Keys(p.Params)) {
@@ -63,7 +64,21 @@ func spec(p *study.Outcome) string {
 	if len(params) == 0 {
 		return p.Module
 	}
-	return fmt.Sprintf("%s:%s", p.Module, strings.Join(params, ","))
+	if d := p.Params["timeout"]; p.Name == "fixed "+d && p.Module == "fixed" && len(params) == 1 {
+		return "fixed:" + d
+	}
+	sorted := strings.Join(params, ",")
+	if _, typed, ok := strings.Cut(p.Name, ":"); ok && pieces(typed) == pieces(sorted) {
+		sorted = typed
+	}
+	return fmt.Sprintf("%s:%s", p.Module, sorted)
+}
+
+// pieces are a list's, in the order of their bytes.
+func pieces(list string) string {
+	all := strings.Split(list, ",")
+	slices.Sort(all)
+	return strings.Join(all, ",")
 }
 
 // quoted is a word as a shell takes it, on one line.

@@ -46,7 +46,7 @@ func TestPageIsReadWithoutScripts(t *testing.T) {
 	text := page(t, sample())
 	for _, want := range []string{
 		`<h1 id="headline" aria-live="polite">adaptive costs`, "<noscript><pre", "best fixed, 53.9 s",
-		"host replay --trace town.trace --policy adaptive:quantile=0.9 --policy fixed:timeout=5s --policy fixed:timeout=28s",
+		"host replay --trace town.trace --policy adaptive:quantile=0.9 --policy fixed:5s --policy fixed:28s",
 		"--worth 2m --rtt 50ms --round-trips 2 --handshake-cpu 600us --seed 1 --out report.html",
 	} {
 		if !strings.Contains(text, want) {
@@ -59,8 +59,10 @@ func TestPageIsReadWithoutScripts(t *testing.T) {
 func TestCommandIsOneForAShell(t *testing.T) {
 	s := sample()
 	s.Trace.Name, s.Setting.Tenant, s.Setting.WarmupMs, s.Setting.Limit, s.Setting.HoldBytes = "a b'; rm -rf $HOME\n", "t`id`", 90_000, 7, 900
+	s.Policies[0].Name, s.Policies[0].Params = "adaptive:quantile=0.9,b=1,2,a=3", map[string]string{"a": "3", "quantile": "0.9", "b": "1,2"}
 	text := page(t, s)
 	for _, want := range []string{
+		" --policy adaptive:quantile=0.9,b=1,2,a=3 ",
 		`--trace &#39;a b&#39;\&#39;&#39;; rm -rf $HOME�&#39; `, "--tenant &#39;t`id`&#39;", "--warmup 1m30s", "--limit 7", "--hold-bytes 900",
 	} {
 		if !strings.Contains(text, want) {
@@ -273,7 +275,7 @@ func testDifferences(t *testing.T, b *browser) {
 	b.eventually(`document.querySelector('#differences .asked')`)
 	var asked string
 	b.eval(`document.querySelector('#differences .asked').textContent`, &asked)
-	for _, want := range []string{"idle_ms", "31000", "client_gaps", "12: 40", "policy, active"} {
+	for _, want := range []string{"idle_ms", "31000", "9223372036854775807", "client_gaps", "12: 40", "policy, active"} {
 		if !strings.Contains(asked, want) {
 			t.Errorf("%q is not in %q", want, asked)
 		}

@@ -226,7 +226,7 @@ func difference(i int) study.Difference {
 		for n := range int64(18) {
 			c := study.Decision{AtMs: n*step*8 + int64(i), Conn: uint64(n) + 1, Event: "timeout", Phase: "idle", IdleMs: step, Action: "close", DeadlineMs: 0,
 				Source: "policy", Role: "active", Log: n == 3, Outcome: "closed, policy",
-				Asked: map[string]int64{"phase": 6, "idle_ms": step, "asks": n + 1, "reconnect_us": 100_600, "client_gaps[12]": 40}}
+				Asked: map[string]int64{"phase": 6, "idle_ms": step, "asks": n + 1, "reconnect_us": 100_600, "client": math.MaxInt64, "client_gaps[12]": 40}}
 			if n%3 != 2 {
 				c.Action, c.DeadlineMs, c.Outcome = "extend", step, "client back, after 3.2s"
 			}

@@ -1,6 +1,10 @@
 // The study, and what it costs under any price.
 
-const study = JSON.parse(document.getElementById('study').textContent);
+// These may be of 64 bits, which a number here does not hold: they are kept as
+// they are written.
+const long = new Set(['client', 'random', 'seed']);
+const study = JSON.parse(document.getElementById('study').textContent, (key, value, context) =>
+  long.has(key) && typeof value === 'number' && !Number.isSafeInteger(value) && context ? context.source : value);
 const list = x => Array.isArray(x) ? x : [];
 const share = (x, y) => y > 0 ? x / y : 0;
 

@@ -124,6 +124,7 @@ function asked(x) {
 }
 
 function unit(name, value) {
+  if (typeof value !== 'number') return String(value);
   if (name === 'now_ms') return instant(value);
   if (value === 0xffffffff) return 'never';
   if (name.endsWith('_ms')) return `${duration(value)} (${value})`;

@@ -96,7 +96,7 @@ function paretoMarks(u, c) {
     for (const p of points) if (inside(at(p))) c.spots.push({ at: at(p), weak: true, lines: told(`${name}, limit ${number(p.limit)}`, p, 'ink-2') });
   }
   const marks = [
-    { p: bound.clairvoyant, name: 'knows the future', shape: 'star', hue: 'ink' },
+    { p: bound.clairvoyant, name: 'knows the future' + (state.worth === ownWorth ? '' : ', at ' + duration(ownWorth)), shape: 'star', hue: 'ink' },
     ...(showing().some(p => p.reference) ? [] : [{ p: bound.best, name: 'best fixed, ' + timeout(bound.best.timeout), shape: 'circle', hue: 'ink-2', hollow: true }]),
     ...policies.filter(p => !state.shown.has(p)).map(p => ({ p, name: title(p), shape: shape(p), hue: hue(p), hidden: true })),
     ...showing().map(p => ({ p, name: title(p), shape: shape(p), hue: hue(p), interval: p.outcome.interval, hollow: p.reference })),
