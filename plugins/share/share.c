@@ -15,8 +15,9 @@ enum {
 enum { ROUTES = 4, PARTS = 4, FORMAT = 1 };
 
 /* One panel for each histogram of the host: by route class, and by part where it
- * keeps newcomers' gaps apart. Those past the last have none of their own. Expert i closes where bin i ends, up to the bin of the price. Learned state:
- * a panel of zeros has learned nothing. It notes the price that it was taught
+ * keeps newcomers' gaps apart. Those past the last have none of their own.
+ * Expert i closes where bin i ends, up to the bin of the price. Learned state: a
+ * panel of zeros has learned nothing. It notes the price that it was taught
  * at, and is given up when that changes. */
 static struct panel {
 	double loss[BINS];   /* of each expert, all gaps of the histogram together, weight x ms */
