@@ -21,9 +21,10 @@ func (c *Conn) Admit(a *Account) error {
 		c.resettleLocked(a)
 	}
 	c.admitted = true
-	c.setPhaseLocked(abi.PhaseIdle, c.gov.clock.now())
+	now := c.gov.clock.now() // one time for all of it, as in a replay
+	c.setPhaseLocked(abi.PhaseIdle, now)
 	c.introduceLocked()
-	c.greetLocked()
+	c.greetLocked(now)
 	if r, refused := c.refusedLocked(); refused {
 		c.endLocked(r)
 		return ErrRefused
@@ -31,7 +32,7 @@ func (c *Conn) Admit(a *Account) error {
 	if c.closed { // while it waited for room
 		return net.ErrClosed
 	}
-	if !c.welcomeLocked() {
+	if !c.welcomeLocked(now) {
 		c.endLocked(policy.ReasonPolicy)
 		return ErrRefused
 	}
@@ -99,9 +100,10 @@ func (c *Conn) changeHandsLocked(a *Account) bool {
 	if c.side == sideAccepted && (a.Retired() || !c.countLocked(a.law.Load().limits.ClientConnections)) {
 		return false
 	}
+	now := c.gov.clock.now()
 	c.introduceLocked()
-	c.greetLocked()
-	if c.welcomeLocked() {
+	c.greetLocked(now)
+	if c.welcomeLocked(now) {
 		return true
 	}
 	c.tellLeavingLocked()
@@ -132,13 +134,13 @@ func (c *Conn) settleLocked(a *Account) {
 	}
 }
 
-// greetLocked enters the connection into the books.
-func (c *Conn) greetLocked() {
+// greetLocked enters the connection into the books, as of now.
+func (c *Conn) greetLocked(now int64) {
 	a := c.account
 	if a.Books == nil {
 		return
 	}
-	ms, returned := a.Books.Opened(c.client, c.gov.clock.millis(c.gov.clock.now()))
+	ms, returned := a.Books.Opened(c.client, c.gov.clock.millis(now))
 	if !returned {
 		return
 	}
@@ -151,8 +153,7 @@ func (c *Conn) greetLocked() {
 
 // welcomeLocked asks the policy for the accept event and reports whether it
 // takes the connection.
-func (c *Conn) welcomeLocked() bool {
-	now := c.gov.clock.now()
+func (c *Conn) welcomeLocked(now int64) bool {
 	q := c.gov.asks.Get().(*question)
 	defer c.gov.asks.Put(q)
 	v := c.askLocked(q, abi.KindAccept, now)

@@ -123,10 +123,24 @@ func (c *Conn) bookEndLocked(end *End, now int64) {
 		switch end.Reason {
 		case policy.ReasonPolicy, policy.ReasonClamp, policy.ReasonDefault, policy.ReasonPressure:
 			end.Cut = true
-			b.Cut(c.client, c.route, policy.Millis(end.Idle), c.gov.clock.millis(now))
+			b.Cut(c.client, c.route, policy.Millis(end.Idle), c.gov.clock.millis(c.decidedLocked(now)))
 		default:
 			b.Gone(c.client, c.route, policy.Millis(end.Idle))
 		}
 	}
 	b.Closed(c.client)
+}
+
+// decidedLocked returns when the host has decided on the end that takes place at
+// now, if its owner did not take longer than a step of the clock for it: the
+// time that a replay has for both.
+func (c *Conn) decidedLocked(now int64) int64 {
+	if c.ending.Load() == 0 || !restful(c.Phase()) {
+		return now
+	}
+	at := c.phaseStart + int64(c.endIdle)
+	if at > now || now-at > c.gov.clock.step {
+		return now
+	}
+	return at
 }

@@ -68,16 +68,16 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 	c.deadline = time.Duration(max(at-base, 0))
 	switch why {
 	case causeProgress:
-		return c.endLocked(policy.ReasonProgress)
+		return c.endAtLocked(now, policy.ReasonProgress)
 	case causeCeiling:
 		reason := policy.ReasonClamp
 		if c.verdict.Source != policy.SourcePolicy || c.verdict.Action == abi.ActionDefault {
 			reason = policy.ReasonDefault
 		}
-		return c.endLocked(reason)
+		return c.endAtLocked(now, reason)
 	}
 	if !c.admitted { // nobody to ask yet: the operator's law alone
-		return c.endLocked(policy.ReasonDefault)
+		return c.endAtLocked(now, policy.ReasonDefault)
 	}
 	v := c.askLocked(q, abi.KindTimeout, now)
 	if c.baseLocked() != base { // bytes came while the policy thought
@@ -86,7 +86,7 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 	}
 	hold, reason := c.weighLocked(v, now-base)
 	if hold <= 0 {
-		return c.endLocked(reason)
+		return c.endAtLocked(now, reason)
 	}
 	c.extBase, c.extUntil = base, now+int64(hold)
 	at, _ = c.dueLocked(now, true)
@@ -184,7 +184,13 @@ func (c *Conn) shutIdle(r policy.Reason) bool {
 // things happens, its owner closes it or a byte that was there before wins
 // (reclaim). It returns what the caller must do without mu.
 func (c *Conn) endLocked(r policy.Reason) (after func()) {
-	now := c.gov.clock.now()
+	return c.endAtLocked(c.gov.clock.now(), r)
+}
+
+// endAtLocked is endLocked for a decision made at now, which may be a little
+// ago: it is the time that the books have the end at, so that a replay of the
+// decision has it too.
+func (c *Conn) endAtLocked(now int64, r policy.Reason) (after func()) {
 	if c.sleeper != nil {
 		return c.endParkedLocked(r, now)
 	}

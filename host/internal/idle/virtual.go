@@ -1,6 +1,7 @@
 package idle
 
 import (
+	"cmp"
 	"container/heap"
 	"math/rand/v2"
 	"time"
@@ -19,9 +20,10 @@ type World struct {
 	// before a question is asked; Conn says of which connection. nil: nobody
 	// does, and it stays unknown.
 	Complete func(*policy.Event)
-	// Late says when the look at a connection that is due at now happens. One
-	// that is not later than now happens at once. nil: all do.
-	Late func(conn uint64, now int64) int64
+	// Late says when the look at a connection that is due at now happens, and
+	// the place that it has among those of the same time; with place 0 one that
+	// is not later than now happens at once. nil: all do.
+	Late func(conn uint64, now int64) (at int64, place uint64)
 }
 
 // Virtual is a Governor whose clock its caller moves: nothing happens by
@@ -96,11 +98,11 @@ func (v *Virtual) delay(e *entry) bool {
 	if !ok || v.world.Late == nil {
 		return false
 	}
-	at := v.world.Late(c.id, v.Now())
-	if at <= v.Now() {
+	at, place := v.world.Late(c.id, v.Now())
+	if at <= v.Now() && place == 0 {
 		return false
 	}
-	heap.Push(&v.late, lateLook{at, c.id, e})
+	heap.Push(&v.late, lateLook{max(at, v.Now()), place, c.id, e})
 	return true
 }
 
@@ -174,9 +176,11 @@ func (v *Virtual) Leave(c *Conn, r policy.Reason) {
 	c.Close()
 }
 
-// lateLook is a look that was put off; looks of the same time come by number.
+// lateLook is a look that was put off; looks of the same time come by place,
+// and then by number.
 type lateLook struct {
 	at    int64
+	place uint64
 	conn  uint64
 	entry *entry
 }
@@ -185,7 +189,7 @@ type lateLooks []lateLook
 
 func (l lateLooks) Len() int { return len(l) }
 func (l lateLooks) Less(i, j int) bool {
-	return l[i].at < l[j].at || l[i].at == l[j].at && l[i].conn < l[j].conn
+	return cmp.Or(cmp.Compare(l[i].at, l[j].at), cmp.Compare(l[i].place, l[j].place), cmp.Compare(l[i].conn, l[j].conn)) < 0
 }
 func (l lateLooks) Swap(i, j int) { l[i], l[j] = l[j], l[i] }
 func (l *lateLooks) Push(x any)   { *l = append(*l, x.(lateLook)) }

@@ -19,14 +19,16 @@ import (
 // answers. Of the recorded questions it holds those that are a little ahead.
 type exact struct {
 	asks    map[uint64][]question // by lane, in their order
-	matched *question             // by the question that is being asked
+	added   uint64
+	matched *question // by the question that is being asked
 	agrees  study.Agreement
 }
 
 // question is a recorded question and its answer.
 type question struct {
-	at  int64
-	ask *trace.Ask
+	at    int64
+	place uint64 // in the recording: several are asked at the same time
+	ask   *trace.Ask
 }
 
 // enforced reports whether an answer was obeyed.
@@ -36,7 +38,8 @@ func (x *exact) add(r *trace.Record) {
 	if x.asks == nil {
 		x.asks = map[uint64][]question{}
 	}
-	x.asks[r.Conn] = append(x.asks[r.Conn], question{r.Time, r.Ask})
+	x.added++
+	x.asks[r.Conn] = append(x.asks[r.Conn], question{r.Time, x.added, r.Ask})
 }
 
 // pending reports whether the lane's next recorded question has not been asked.
@@ -65,7 +68,7 @@ func (x *exact) passed(lane uint64, count bool) {
 
 // late returns when the host asked about the lane's connection, if it is about
 // to, and how quiet a tunnel had been then.
-func (x *exact) late(l *lane, w *idle.Virtual, now int64) int64 {
+func (x *exact) late(l *lane, w *idle.Virtual, now int64) (at int64, place uint64) {
 	for _, q := range x.asks[l.number] {
 		if q.ask == nil || q.ask.Event.Kind != uint8(abi.KindTimeout) || q.at < now {
 			continue
@@ -73,9 +76,9 @@ func (x *exact) late(l *lane, w *idle.Virtual, now int64) int64 {
 		if e := &q.ask.Event; l.tunnel() {
 			w.Touch(l.conn, q.at-int64(e.ReadMs)*1e6, q.at-int64(e.WriteMs)*1e6)
 		}
-		return q.at
+		return q.at, q.place
 	}
-	return now
+	return now, 0
 }
 
 // complete finds the recorded question that is being asked again and puts into

@@ -98,10 +98,10 @@ func (p *player) bytes(l *lane) int64 {
 
 // late says when a look happens that is due now. While a request is under way
 // its peer is taken to be alive: that it was not, the recording would tell.
-func (p *player) late(conn uint64, now int64) int64 {
+func (p *player) late(conn uint64, now int64) (at int64, place uint64) {
 	l := p.conns[conn]
 	if l == nil || l.conn == nil {
-		return now
+		return now, 0
 	}
 	if l.inflight > 0 {
 		p.world.Touch(l.conn, now, now)
@@ -109,5 +109,5 @@ func (p *player) late(conn uint64, now int64) int64 {
 	if l.tenant.exact {
 		return p.exact.late(l, p.world, now)
 	}
-	return now
+	return now, 0
 }
