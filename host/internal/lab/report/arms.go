@@ -28,6 +28,7 @@ func partial(p study.Outcome) bool { return p.Share > 0 && p.Share < 1 }
 
 func extrapolate(p *study.Outcome) {
 	share := p.Share
+	p.Share = 1 // so that it is done once, whoever asks again
 	p.Name = fmt.Sprintf("%s, %.0f%%", p.Name, 100*share)
 	grow := func(n int64) int64 { return int64(float64(n) / share) }
 	t := &p.Total

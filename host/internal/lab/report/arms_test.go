@@ -12,7 +12,7 @@ func TestACanaryIsExtrapolated(t *testing.T) {
 		{Name: "adaptive", Total: study.Tally{CostMs: 1000, Premature: 10}},
 		{Name: "canary 12345678", Source: "recorded", Share: 0.25, Total: study.Tally{CostMs: 200, Premature: 3, PeakOpen: 7}},
 	}}
-	w := whole(s)
+	w := whole(whole(s))
 	if got := w.Policies[1]; got.Total.CostMs != 800 || got.Total.Premature != 12 || got.Total.PeakOpen != 7 || !strings.HasSuffix(got.Name, ", 25%") {
 		t.Errorf("%+v", got)
 	}

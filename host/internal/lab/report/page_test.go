@@ -36,7 +36,7 @@ func TestPageNeedsNothing(t *testing.T) {
 }
 
 func TestPageIsTheSameTwice(t *testing.T) {
-	if page(t, sample()) != page(t, sample()) {
+	if a, b := page(t, sample()), page(t, sample()); a != b {
 		t.Error("the same study gives two pages")
 	}
 }

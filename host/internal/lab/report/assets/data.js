@@ -21,7 +21,7 @@ const policies = list(study.policies).map((o, index) => ({
   held: o.total.held_ms, premature: o.total.premature,
   reference: o.source === 'replay' && o.module === 'fixed' && o.name === 'best fixed', // played by the replay of itself
 }));
-const title = p => p.live ? p.name + ' (' + p.outcome.source + ')' : p.reference ? 'best fixed, ' + timeout(bound.best.timeout) : p.name;
+const title = p => p.live ? `${p.name} (${p.outcome.source === 'recorded' ? 'live' : p.outcome.source})` : p.reference ? 'best fixed, ' + timeout(bound.best.timeout) : p.name;
 const gapCount = Math.max(study.trace.gaps, ...policies.map(p => p.total.gaps), 0);
 
 const point = p => ({
@@ -52,7 +52,7 @@ function least(points, worth) {
 }
 
 // bestFixed is the cheapest of all fixed timeouts, in hindsight.
-const bestFixed = worth => least([...bound.curve, bound.best], worth);
+const bestFixed = worth => least([bound.best, ...bound.curve], worth);
 
 // returning sums min(gap, limit) over the gaps that ended in a request. Of a
 // fixed timeout t, premature(t) of them are longer than t: the sum is the

@@ -17,7 +17,7 @@ function setUpKinds() {
   const fill = () => {
     const m = measures[chosen], all = ranked(state.worth).filter(p => state.shown.has(p));
     const tally = (p, kind) => list(p.outcome.kinds).find(k => k.kind === kind)?.tally;
-    const head = names.map(n => { const k = about.get(n); return el('span', { class: 'kind' }, n, el('small', {}, k ? `${number(k.clients)} clients${k.median_gap_ms ? ', median gap ' + duration(k.median_gap_ms) : ''}` : '')); });
+    const head = names.map(n => { const k = about.get(n); return el('span', { class: 'kind' }, n, el('small', {}, k ? `${plural(k.clients, 'client', 'clients')}${k.median_gap_ms ? ', median gap ' + duration(k.median_gap_ms) : ''}` : '')); });
     const values = names.map(n => all.map(p => { const t = tally(p, n); return t && (t.requests || t.held_ms) ? m.of(t, state.worth) : null; }));
     const best = values.map(v => { const some = v.filter(x => x !== null); return some.length ? (m.best || Math.min)(...some) : null; });
     const rows = all.map((p, r) => [el('span', { class: 'who' }, key(p), el('span', { class: 'name' }, title(p))), ...names.map((n, i) => {
