@@ -1,10 +1,12 @@
-package books_test
+package arena_test
 
 import (
 	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"idlehost/host/internal/lab"
 )
 
 // town is traffic made up of clients of known kinds.
@@ -40,6 +42,7 @@ func (w *town) crowd(clients int, requests func() int, habit func() func(at int6
 func (w *town) done() *trace {
 	slices.SortStableFunc(w.requests, func(a, b request) int { return cmp.Compare(a.at, b.at) })
 	w.end = w.requests[len(w.requests)-1].at
+	w.open = func() (lab.Recording, error) { return &told{requests: w.requests, seen: map[uint64]bool{}}, nil }
 	return &w.trace
 }
 

@@ -1,16 +1,20 @@
-package books_test
+package arena_test
 
 import (
-	"bufio"
 	"cmp"
-	"compress/gzip"
-	"fmt"
+	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"idlehost/host/internal/lab"
+	record "idlehost/host/internal/trace"
+	"idlehost/host/internal/trace/logs"
+	"idlehost/sdk/abi"
 )
 
 type request struct {
@@ -23,6 +27,7 @@ type trace struct {
 	recorded bool // not made up
 	requests []request
 	end      int64
+	open     func() (lab.Recording, error)
 }
 
 // gaps are what a timeout is judged by, each list ascending.
@@ -31,31 +36,60 @@ type gaps struct {
 	last  []int64 // from a client's last request to the end of the trace
 }
 
+// readTrace reads a recording for the gaps in it.
 func readTrace(t *testing.T, path string) *trace {
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Helper()
 	tr := &trace{name: strings.TrimSuffix(filepath.Base(path), ".tsv.gz"), recorded: true}
-	lines := bufio.NewScanner(z)
-	lines.Scan() // header
-	for lines.Scan() {
-		var r request
-		if _, err := fmt.Sscan(lines.Text(), &r.at, &r.client); err != nil {
-			t.Fatalf("%s: %v", path, err)
+	tr.open = func() (lab.Recording, error) { return logs.Open(path, logs.Config{}) }
+	src, err := logs.Open(path, logs.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	var r record.Record
+	for {
+		switch err := src.Next(&r); {
+		case errors.Is(err, io.EOF):
+			return tr
+		case err != nil:
+			t.Fatal(err)
+		case r.Kind == record.KindBegin:
+			tr.requests = append(tr.requests, request{r.Time / 1e6, r.Conn})
+			tr.end = r.Time / 1e6
 		}
-		tr.requests = append(tr.requests, r)
 	}
-	if lines.Err() != nil || len(tr.requests) == 0 {
-		t.Fatalf("%s: %d requests, %v", path, len(tr.requests), lines.Err())
+}
+
+// told is a trace that was made up, as a recording.
+type told struct {
+	requests []request
+	seen     map[uint64]bool
+	step     int // of a request: 0 the connection opens, 1 it begins, 2 it ends
+}
+
+func (t *told) Header() record.Header { return record.Header{Origin: "made up"} }
+func (t *told) Close() error          { return nil }
+
+func (t *told) Next(r *record.Record) error {
+	if len(t.requests) == 0 {
+		return io.EOF
 	}
-	tr.end = tr.requests[len(tr.requests)-1].at
-	return tr
+	q := t.requests[0]
+	*r = record.Record{Time: q.at * 1e6, Conn: q.client + 1, Protocol: abi.ProtocolHTTP1}
+	if t.step == 0 {
+		t.step = 1
+		if !t.seen[q.client] {
+			t.seen[q.client] = true
+			r.Kind, r.Client, r.Phase = record.KindOpen, q.client+1, abi.PhaseIdle
+			return nil
+		}
+	}
+	if r.Kind = record.KindBegin; t.step == 2 {
+		r.Kind = record.KindEnd
+		t.requests = t.requests[1:]
+	}
+	t.step = (t.step + 1) % 3
+	return nil
 }
 
 // gaps returns those that begin at from or later.
@@ -113,7 +147,7 @@ func (g gaps) bestFixed(worth int64) (cost, tau int64) {
 
 // recordings returns the paths of real traffic, where there is some.
 func recordings(t *testing.T) []string {
-	dir := cmp.Or(os.Getenv("IDLEHOST_TRACES"), "../../../../shared/traces")
+	dir := cmp.Or(os.Getenv("IDLEHOST_TRACES"), "../../../../../shared/traces")
 	paths, _ := filepath.Glob(filepath.Join(dir, "*.tsv.gz"))
 	paths = slices.DeleteFunc(paths, func(p string) bool { return strings.Contains(p, ".durations.") })
 	if len(paths) == 0 {

@@ -1,6 +1,6 @@
 //go:build race
 
-package books_test
+package arena_test
 
 // raced says that all takes ten times as long: one trace is played.
 const raced = true

@@ -1,5 +1,5 @@
 //go:build !race
 
-package books_test
+package arena_test
 
 const raced = false
