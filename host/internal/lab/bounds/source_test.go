@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"cmp"
 	"compress/gzip"
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,10 +63,11 @@ func traffic(t *testing.T, path string) (r recording) {
 	known := map[uint64]bool{}
 	lines := bufio.NewScanner(z)
 	for lines.Scan(); lines.Scan(); {
-		var at int64
-		var client uint64
-		if _, err := fmt.Sscan(lines.Text(), &at, &client); err != nil {
-			t.Fatalf("%s: %v", path, err)
+		columns := strings.SplitN(lines.Text(), "\t", 3)
+		at, err := strconv.ParseInt(columns[0], 10, 64)
+		client, wrong := strconv.ParseUint(columns[min(1, len(columns)-1)], 10, 64)
+		if err != nil || wrong != nil {
+			t.Fatalf("%s: %q", path, lines.Text())
 		}
 		if at, client = at*1e6, client+1; !known[client] {
 			known[client] = true
