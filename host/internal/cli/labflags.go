@@ -57,7 +57,7 @@ func (a *assumptions) flags(set *pflag.FlagSet) {
 func (a *assumptions) setting() (study.Setting, error) {
 	s := study.Setting{
 		Seed: a.seed, WorthMs: a.worth.Milliseconds(), RoundTripMs: a.rtt.Milliseconds(), RoundTrips: a.trips,
-		HandshakeUs: a.handshake.Microseconds(), HoldBytes: a.holdBytes, Limit: a.limit,
+		HandshakeUs: a.handshake.Microseconds(), HoldBytes: a.holdBytes, Limit: a.limit, Tenant: a.tenant,
 	}
 	switch {
 	case a.trace == "":
