@@ -274,3 +274,30 @@ func BenchmarkAdaptiveTimeout(b *testing.B) {
 		}
 	})
 }
+
+// A promise to clients is kept even where it does not pay, and not made again
+// when it is.
+func TestAdaptiveKeepsItsPromise(t *testing.T) {
+	asks := func(params ...string) (*guest, uint32) {
+		g := started(t, "adaptive", params...)
+		g.e.WorthMs = 60_000
+		g.tenant(&g.g.Returned, 1_000, 600)
+		g.tenant(&g.g.Returned, 40_000, 400)
+		g.tenant(&g.g.Cut, 1_000, 9000)
+		g.ask(t, abi.KindAccept)
+		return g, g.after(t, 100)
+	}
+	if _, got := asks(); got > 2_000 {
+		t.Fatalf("without a promise it holds %d ms, though nine in ten never return", got)
+	}
+	if _, got := asks("quantile=0.5"); got > 2_000 || got < 1_000 {
+		t.Errorf("holds %d ms for the sooner half", got)
+	}
+	g, got := asks("quantile=0.9")
+	if got < 40_000 || got > 60_000 {
+		t.Fatalf("holds %d ms for nine in ten", got)
+	}
+	if again := g.after(t, got); again > got {
+		t.Errorf("at the end of %d ms it holds to %d", got, again)
+	}
+}

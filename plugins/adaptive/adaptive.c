@@ -16,12 +16,13 @@ enum {
 	UNKNOWN_HOST = 7 /* the host writes a smaller event than this policy reads */
 };
 
-/* State on a connection: the host's own leases, as they were at accept. */
+/* State on a connection: the host's own leases, as they were at accept, and how
+ * long was promised to wait in the idle time before this one, or in this. */
 struct memory {
-	u32 idle, stream_idle;
+	u32 idle, stream_idle, promised;
 };
 
-static u32 look, worth, prior, alike, habits, lambda, relax_from, relax_to;
+static u32 look, worth, prior, alike, habits, quantile, lambda, relax_from, relax_to;
 
 /* shorter[n] is the product of (alike + i) / (prior + i) for all i < n. */
 static double shorter[CLIENT_GAPS + 1];
@@ -40,7 +41,8 @@ static void defaults(void)
 	prior = 2000;
 	alike = 500000;
 	habits = 250;
-	lambda = 0; /* no clamp */
+	quantile = 0; /* no promise */
+	lambda = 0;   /* no clamp */
 	relax_from = 800;
 	relax_to = 950;
 	shorten();
@@ -65,6 +67,10 @@ static const char *set(struct param *p)
 	if (param_is(p, "habits")) {
 		complaint = param_thousandths(p, &habits);
 		return !complaint && habits > 1000 ? "want a share, 0 to 1" : complaint;
+	}
+	if (param_is(p, "quantile")) {
+		complaint = param_thousandths(p, &quantile);
+		return !complaint && quantile > 999 ? "want 0 (off) to 0.999" : complaint;
 	}
 	if (param_is(p, "lambda")) {
 		complaint = param_thousandths(p, &lambda);
@@ -236,6 +242,22 @@ struct walk {
 	u32 tau;               /* the bin before which the best stops */
 };
 
+/* returning[i] are the gaps that end in a request in bin i or past it, of those
+ * that last longer than now. hold fills it in from the first bin on to `last`
+ * past its end, where there is a promise to keep. */
+static float returning[BINS + 1];
+
+/* outlast returns the bin before which `quantile` of the returning gaps have
+ * ended. */
+static u32 outlast(u32 first, u32 last)
+{
+	float left = returning[first] * (float)(1000 - quantile) / 1000;
+	u32 i = first + 1;
+	while (i < last && returning[i] > left)
+		i++;
+	return i;
+}
+
 /* back takes bin i, or of its width only the rest, into the walk. From the end
  * to the start of it, going on costs what is held in it and what comes after;
  * stopping costs the price times the returns still to come. */
@@ -247,6 +269,7 @@ static inline __attribute__((always_inline)) void back(struct walk *w, u32 i, fl
 	w->cost += (w->alive + x / 2) * rest;
 	w->alive += x;
 	w->returned += r;
+	returning[i] = w->returned;
 	float stop = w->price * w->returned;
 	w->tau = stop <= w->cost ? i : w->tau;
 	w->cost = stop <= w->cost ? stop : w->cost;
@@ -254,8 +277,9 @@ static inline __attribute__((always_inline)) void back(struct walk *w, u32 i, fl
 
 /* hold returns the idle time, at least idle, at which closing costs least: the
  * answer to "when to stop waiting", found backwards. Only gaps longer than idle
- * speak, so asking again does not by itself change the answer. */
-static u32 hold(u32 idle, u32 price)
+ * speak, so asking again does not by itself change the answer. A promise is kept
+ * as far as there is anything to be known of gaps: to twice the price. */
+static u32 hold(u32 idle, u32 price, int promise)
 {
 	struct evidence e = weigh(idle, price);
 	u32 i = e.last + 1, first = bin(idle), end = bin_low(i);
@@ -265,6 +289,7 @@ static u32 hold(u32 idle, u32 price)
 	}
 	struct walk w = { .price = (float)price, .returned = e.returned, .alive = e.returned + e.gone + e.cut, .tau = i };
 	w.cost = w.price * w.returned;
+	returning[i] = w.returned;
 	while (--i > e.priced && i > first)
 		back(&w, i, (float)bin_width(i), e.scale, 0);
 	for (; i > first; i--)
@@ -273,6 +298,8 @@ static u32 hold(u32 idle, u32 price)
 	u32 rest = bin_low(first + 1) - idle;
 	float part = (float)rest / (float)bin_width(first);
 	back(&w, first, (float)rest, e.scale * part, first <= e.priced ? e.unknown * part : 0);
+	if (promise)
+		w.tau = most(w.tau, outlast(first, e.last + 1));
 	return most(idle, bin_low(w.tau));
 }
 
@@ -307,14 +334,19 @@ static u64 until(u32 tau, u32 reason)
 	return tau > e->idle_ms ? extend(reason, tau - e->idle_ms) : close_now(reason);
 }
 
-static u64 on_idle(u32 lease)
+static u64 on_idle(struct memory *m, u32 lease)
 {
 	const struct event *e = &buffer.event;
 	u32 price = price_of_reconnect();
 	if (e->requests == 0)
 		return until(lease ? lease : price, UNUSED);
 	u32 b = relaxed(price);
-	u32 tau = hold(e->idle_ms, b);
+	/* A promise is made once in an idle time, of what is known then: made
+	 * again and again, it would never end. */
+	int promise = quantile && (e->idle_ms < m->promised || m->promised == 0);
+	u32 tau = hold(e->idle_ms, b, promise);
+	if (promise)
+		m->promised = tau;
 	if (lambda) {
 		u64 top = (u64)b * 1000 / lambda;
 		tau = most(tau, (u32)((u64)b * lambda / 1000));
@@ -362,9 +394,9 @@ EXPORT("on_timeout") u64 on_timeout(void)
 	struct memory *m = (struct memory *)e->state;
 	switch (e->phase) {
 	case PHASE_IDLE:
-		return on_idle(m->idle);
+		return on_idle(m, m->idle);
 	case PHASE_STREAM_IDLE:
-		return on_idle(m->stream_idle);
+		return on_idle(m, m->stream_idle);
 	case PHASE_TUNNEL:
 		return on_tunnel();
 	}

@@ -39,10 +39,7 @@ func (x *Experiment) survey(ctx context.Context) (*survey, error) {
 	if x.Span.To > 0 {
 		end = min(end, x.Span.To)
 	}
-	cfg := bounds.Config{WorthMs: x.Setting.WorthMs, From: x.Span.CountFrom, To: end, Length: s.census.Length()}
-	if cfg.Length == nil {
-		s.notes = append(s.notes, "more gaps than Belady's rule can look into: it is left out")
-	}
+	cfg := bounds.Config{WorthMs: x.Setting.WorthMs, From: x.Span.CountFrom, To: end}
 	if x.Span.CountFrom >= end {
 		return nil, fmt.Errorf("it ends after %v, before anything is counted", time.Duration(end).Round(time.Millisecond))
 	}

@@ -162,9 +162,6 @@ func (c *Census) Span() int64 { return c.walk.now }
 // other, and only there, connections are counted for clients.
 func (c *Census) Trace() study.Trace { return c.told }
 
-// Length is not needed: Belady is found without looking ahead.
-func (c *Census) Length() func(int64) uint32 { return func(int64) uint32 { return 0 } }
-
 // Gaps returns the histogram of the gaps that ended with the client's coming
 // back.
 func (c *Census) Gaps() []study.Bin { return c.gaps.study() }

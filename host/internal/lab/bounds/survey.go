@@ -31,8 +31,6 @@ type Config struct {
 	// Limits are the limits on connections held idle that are tried. Empty: 1,
 	// 2, 5 and so on to 10000, as far as they bite.
 	Limits []int64
-	// Length is not needed: Belady is found without looking ahead.
-	Length func(int64) uint32
 }
 
 // Survey works out the bounds from the records of one pass. Its methods are for
