@@ -24,7 +24,9 @@ func TestRecordingIsFetched(t *testing.T) {
 }
 
 func TestWhatIsNoRecordingIsNotKept(t *testing.T) {
-	c := fake(t, func(r *http.Request) (*http.Response, error) { return reply(r, 200, "text/html", "<h1>hotel</h1>"), nil })
+	c := fake(t, func(r *http.Request) (*http.Response, error) {
+		return reply(r, 200, "text/html", "<h1>hotel</h1>"), nil
+	})
 	var got bytes.Buffer
 	if n, err := c.RecordingFile(t.Context(), "a", &got); err == nil || n != 0 || got.Len() > 0 {
 		t.Errorf("%d, %v, %q", n, err, got.String())

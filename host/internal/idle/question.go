@@ -32,15 +32,14 @@ func newQuestion() *question {
 // nothing on the way of bytes waits for mu but a change of phase.
 func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) policy.Verdict {
 	c.fillLocked(q, kind, now)
+	tape, place := c.markLocked()
 	start := c.gov.clock.now()
 	v := c.account.Decider.Decide(&q.ask)
 	took := time.Duration(c.gov.clock.now() - start)
 	c.asks++
 	c.verdict, c.log = v, c.log || v.Log
 	c.gov.cfg.Observer.Asked(c.account, &q.ask, v, took)
-	if t := c.account.taping(); t != nil {
-		c.tellAskLocked(t, q, v, now)
-	}
+	c.tellAskLocked(tape, place, q, v, now)
 	c.state = q.ask.Event.State
 	switch {
 	case v.Leases:

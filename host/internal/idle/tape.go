@@ -20,6 +20,16 @@ type Tape interface {
 	Take(r trace.Record)
 }
 
+// Orderer is a Tape that can put a question where it was asked: by the time of
+// its answer, which is some microseconds later, what other connections were
+// about may have changed what it is asked on.
+type Orderer interface {
+	// Mark keeps a place among the records for one that follows soon.
+	Mark() (place uint64)
+	// TakeAt takes down one record at a place that Mark has kept.
+	TakeAt(place uint64, r trace.Record)
+}
+
 // What an account's tape knows of a connection.
 const (
 	tapeUnasked uint8 = iota // nothing yet
@@ -150,15 +160,39 @@ func (c *Conn) tellEndLocked(t *Tape, now int64) {
 	}
 }
 
-// tellAskLocked tells of a question, with the event as the policy has left it.
-// That bytes began a request shows with that request only: a question before
-// it is put in the phase they have begun.
-func (c *Conn) tellAskLocked(t *Tape, q *question, v policy.Verdict, now int64) {
+// markLocked keeps a place on the account's tape for a question that is being
+// asked. That bytes began a request shows with that request only: a question
+// before it is put in the phase they have begun.
+func (c *Conn) markLocked() (t *Tape, place uint64) {
+	if t = c.account.taping(); t == nil {
+		return nil, 0
+	}
+	c.findLocked(t)
+	if c.taped != tapeTold {
+		return nil, 0
+	}
 	if c.stirred >= 0 && c.Phase() == abi.PhaseHeader {
 		c.tellPhaseLocked(t)
 	}
+	if o, ok := (*t).(Orderer); ok {
+		place = o.Mark()
+	}
+	return t, place
+}
+
+// tellAskLocked tells of a question, with the event as the policy has left it,
+// at a place that markLocked has kept on t, if there is one.
+func (c *Conn) tellAskLocked(t *Tape, place uint64, q *question, v policy.Verdict, now int64) {
+	if t == nil {
+		return
+	}
 	q.told.Event, q.told.Verdict = q.ask.Event, v
-	c.tellLocked(t, trace.Record{Kind: trace.KindAsk, Time: now, Ask: &q.told})
+	r := trace.Record{Kind: trace.KindAsk, Time: now, Conn: c.id, Ask: &q.told}
+	if o, ok := (*t).(Orderer); ok {
+		o.TakeAt(place, r)
+		return
+	}
+	(*t).Take(r)
 }
 
 // passed tells of bytes in a tunnel after a silence, or after others for long

@@ -185,10 +185,16 @@ func (r *Recorder) push(rec *trace.Record, tenant uint32, w *whole) bool {
 }
 
 func (r *Recorder) tryPush(rec *trace.Record, tenant uint32, w *whole) bool {
-	at, ok := r.ring.put(rec, tenant, w)
-	if !ok {
-		return false
+	at, ok := r.ring.claim()
+	if ok {
+		r.fill(at, rec, tenant, w)
 	}
+	return ok
+}
+
+// fill puts a record at the place claimed for it, and has the writer look.
+func (r *Recorder) fill(at uint64, rec *trace.Record, tenant uint32, w *whole) {
+	r.ring.fill(at, rec, tenant, w)
 	// The writer looks often enough, unless it sleeps, or a burst comes.
 	if at&(slots/2-1) == 0 || r.sleeping.Load() && r.sleeping.Swap(false) {
 		select {
@@ -196,5 +202,4 @@ func (r *Recorder) tryPush(rec *trace.Record, tenant uint32, w *whole) bool {
 		default:
 		}
 	}
-	return true
 }

@@ -64,29 +64,25 @@ func newRing(size int) *ring {
 	return g
 }
 
-// put takes over r, of a tenant, or w where that is not nil. It reports the
-// place, and false where there is no room. It is on the path of every request:
-// no lock, no allocation.
-func (g *ring) put(r *trace.Record, tenant uint32, w *whole) (at uint64, ok bool) {
-	at = g.tail.Load()
-	var s *slot
-	for {
-		s = &g.slots[at&g.mask]
-		turn := s.seq.Load()
-		switch {
-		case turn == at:
-			if g.tail.CompareAndSwap(at, at+1) {
-				s.fill(r, tenant, w)
-				s.seq.Store(at + 1)
-				return at, true
-			}
-			at = g.tail.Load()
+// claim returns a place that nobody else gets, which must be filled; false:
+// there is no room. It is on the path of every request: no lock, no allocation.
+func (g *ring) claim() (at uint64, ok bool) {
+	for at = g.tail.Load(); ; at = g.tail.Load() {
+		switch turn := g.slots[at&g.mask].seq.Load(); {
 		case turn < at:
 			return at, false
-		default:
-			at = g.tail.Load()
+		case turn == at && g.tail.CompareAndSwap(at, at+1):
+			return at, true
 		}
 	}
+}
+
+// fill puts r, of a tenant, or w where that is not nil, at a place that was
+// claimed. What comes behind it is not taken before.
+func (g *ring) fill(at uint64, r *trace.Record, tenant uint32, w *whole) {
+	s := &g.slots[at&g.mask]
+	s.fill(r, tenant, w)
+	s.seq.Store(at + 1)
 }
 
 func (s *slot) fill(r *trace.Record, tenant uint32, w *whole) {

@@ -95,22 +95,41 @@ func (t *Tape) Takes(client uint64) bool {
 // Take takes down one record. It is on the path of every request: no lock and
 // no allocation, but for questions.
 func (t *Tape) Take(rec trace.Record) {
-	if rec.Kind != trace.KindAsk {
-		t.r.push(&rec, t.state.number, nil)
+	if rec.Kind == trace.KindAsk {
+		t.TakeAt(t.Mark(), rec)
 		return
 	}
-	t.ask(&rec, rec.Ask.Event, rec.Ask.Verdict)
-	if t.shadows.Load() > 0 {
-		t.answered(rec.Conn, rec.Time)
-	}
+	t.r.push(&rec, t.state.number, nil)
 }
 
-func (t *Tape) ask(rec *trace.Record, e policy.Event, v policy.Verdict) {
-	w := t.r.boxes.Get().(*whole)
-	w.record = trace.Record{Kind: trace.KindAsk, Time: rec.Time, Conn: rec.Conn, Ask: &w.ask}
-	w.ask.Event, w.ask.Verdict = e, v
-	if !t.r.push(&w.record, 0, w) {
-		t.r.boxes.Put(w)
+// noPlace is what Mark returns where there is no room.
+const noPlace = 1<<64 - 1
+
+// Mark keeps a place for a record that TakeAt must be told of: until then the
+// writer waits, and with it all that comes behind.
+func (t *Tape) Mark() (place uint64) {
+	if t.r.over.Load() {
+		return noPlace
+	}
+	at, ok := t.r.ring.claim()
+	if !ok {
+		t.r.dropped.Add(1)
+		return noPlace
+	}
+	return at
+}
+
+// TakeAt takes down a question at the place that Mark has kept for it.
+func (t *Tape) TakeAt(place uint64, rec trace.Record) {
+	if place != noPlace {
+		w := t.r.boxes.Get().(*whole)
+		w.ask = *rec.Ask
+		w.record = rec
+		w.record.Ask = &w.ask
+		t.r.fill(place, &w.record, 0, w)
+	}
+	if t.shadows.Load() > 0 {
+		t.answered(rec.Conn, rec.Time)
 	}
 }
 
