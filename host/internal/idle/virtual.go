@@ -167,6 +167,9 @@ func (v *Virtual) Stir(c *Conn) {
 	if c.Phase() == abi.PhaseIdle {
 		c.stir()
 	}
+	if c.gapStart >= 0 && c.gapEnd < c.gapStart {
+		c.gapEnd = v.Now() // of a connection whose phase no byte changes, too
+	}
 }
 
 // Leave closes a connection for a reason that is not the host's: ReasonPeer,
