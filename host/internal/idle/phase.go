@@ -90,17 +90,18 @@ func (c *Conn) Begin(route uint16, body bool) bool {
 	c.findLocked(t)
 	c.requests++
 	c.inflight++
+	now := c.gov.clock.stamp()
 	came := c.endGapLocked()
 	c.route = route
+	if t != nil { // at once: questions about others are asked with the gap in the books
+		c.tellBeginLocked(t, body, came, now)
+	}
 	if c.inflight == 1 {
 		p := abi.PhaseUpstream
 		if body && c.protocol != abi.ProtocolHTTP2 {
 			p = abi.PhaseBody
 		}
-		c.setPhaseLocked(p, c.gov.clock.stamp())
-	}
-	if t != nil {
-		c.tellBeginLocked(t, body, came)
+		c.setPhaseLocked(p, now)
 	}
 	return c.ending.Load() == 0
 }

@@ -131,11 +131,8 @@ func (c *Conn) tellPhaseLocked(t *Tape) {
 
 // tellBeginLocked tells of a request, whose first byte came at came, if that is
 // not negative.
-func (c *Conn) tellBeginLocked(t *Tape, body bool, came int64) {
-	r := trace.Record{Kind: trace.KindBegin, Time: c.phaseStart, Route: c.route, Body: body}
-	if c.inflight > 1 {
-		r.Time = c.gov.clock.stamp()
-	}
+func (c *Conn) tellBeginLocked(t *Tape, body bool, came, now int64) {
+	r := trace.Record{Kind: trace.KindBegin, Time: now, Route: c.route, Body: body}
 	if came >= 0 {
 		r.Time = max(r.Time, came) // a late coarse clock runs behind
 		r.Since = r.Time - came

@@ -20,11 +20,17 @@ type World struct {
 	// before a question is asked; Conn says of which connection. nil: nobody
 	// does, and it stays unknown.
 	Complete func(*policy.Event)
-	// Late says when the look at a connection that is due at now happens, and
-	// the place that it has among those of the same time; with place 0 one that
-	// is not later than now happens at once. nil: all do.
-	Late func(conn uint64, now int64) (at int64, place uint64)
+	// Late says when the look at a connection that is due at now happens. One
+	// that is not later than now happens at once, and one that is OnCall when
+	// Look is called. nil: all happen at once.
+	Late func(conn uint64, now int64) int64
+	// Closes says that the owner of a connection, which the host has decided to
+	// end, closes it by itself, and soon. nil: they are closed at once.
+	Closes func(conn uint64) bool
 }
+
+// OnCall is when a look happens that the caller has happen.
+const OnCall = never
 
 // Virtual is a Governor whose clock its caller moves: nothing happens by
 // itself, nothing at random, and its connections have no sockets. What is
@@ -98,11 +104,13 @@ func (v *Virtual) delay(e *entry) bool {
 	if !ok || v.world.Late == nil {
 		return false
 	}
-	at, place := v.world.Late(c.id, v.Now())
-	if at <= v.Now() && place == 0 {
+	at := v.world.Late(c.id, v.Now())
+	if at <= v.Now() {
 		return false
 	}
-	heap.Push(&v.late, lateLook{max(at, v.Now()), place, c.id, e})
+	if at != OnCall {
+		heap.Push(&v.late, lateLook{at, c.id, e})
+	}
 	return true
 }
 
@@ -127,7 +135,9 @@ func (v *Virtual) Settle() {
 	for len(v.ended) > 0 {
 		c := v.ended[len(v.ended)-1]
 		v.ended = v.ended[:len(v.ended)-1]
-		c.Close()
+		if f := v.world.Closes; f == nil || !f(c.id) {
+			c.Close()
+		}
 	}
 }
 
@@ -179,11 +189,9 @@ func (v *Virtual) Leave(c *Conn, r policy.Reason) {
 	c.Close()
 }
 
-// lateLook is a look that was put off; looks of the same time come by place,
-// and then by number.
+// lateLook is a look that was put off; looks of the same time come by number.
 type lateLook struct {
 	at    int64
-	place uint64
 	conn  uint64
 	entry *entry
 }
@@ -192,7 +200,7 @@ type lateLooks []lateLook
 
 func (l lateLooks) Len() int { return len(l) }
 func (l lateLooks) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(l[i].at, l[j].at), cmp.Compare(l[i].place, l[j].place), cmp.Compare(l[i].conn, l[j].conn)) < 0
+	return cmp.Or(cmp.Compare(l[i].at, l[j].at), cmp.Compare(l[i].conn, l[j].conn)) < 0
 }
 func (l lateLooks) Swap(i, j int) { l[i], l[j] = l[j], l[i] }
 func (l *lateLooks) Push(x any)   { *l = append(*l, x.(lateLook)) }

@@ -61,11 +61,11 @@ func TestVirtualAsksOnTimeAndClosesAtTheEnd(t *testing.T) {
 
 func TestVirtualLooksLateWhereTheWorldSays(t *testing.T) {
 	q := &questions{extend: time.Second}
-	v := NewVirtual(Config{}, World{Late: func(_ uint64, now int64) (int64, uint64) {
+	v := NewVirtual(Config{}, World{Late: func(_ uint64, now int64) int64 {
 		if now < 40*ms {
-			return now + 3*ms, 0
+			return now + 3*ms
 		}
-		return 0, 0
+		return 0
 	}})
 	a := NewAccount("a", q, nil, policy.Timeouts{abi.PhaseIdle: {Idle: 20 * time.Millisecond}}, policy.Limits{})
 	c := v.Open(a, 1, abi.SideAccepted)

@@ -153,8 +153,8 @@ func recordLive(t *testing.T, spec string) (_ *tape, questions int64) {
 	}
 	h := &host{rand: rand.New(rand.NewPCG(3, 4)), ended: map[uint64]bool{}}
 	start := time.UnixMilli(1_700_000_000_123)
-	h.world = idle.NewVirtual(idle.Config{Observer: h}, idle.World{Start: start, Seed: 9, Late: func(_ uint64, now int64) (int64, uint64) {
-		return now + h.rand.Int64N(40e6), 0
+	h.world = idle.NewVirtual(idle.Config{Observer: h}, idle.World{Start: start, Seed: 9, Late: func(_ uint64, now int64) int64 {
+		return now + h.rand.Int64N(40e6)
 	}})
 	limits := StandardLimits()
 	limits.Worth = 2 * time.Minute

@@ -1,9 +1,9 @@
 package lab
 
 import (
-	"container/heap"
 	"errors"
 	"io"
+	"slices"
 
 	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
@@ -35,7 +35,6 @@ type ahead struct {
 	ended error
 	queue []trace.Record
 	head  int
-	stirs stirs
 }
 
 func newAhead(src trace.Source, x *exact) *ahead {
@@ -54,11 +53,6 @@ func (a *ahead) Next(r *trace.Record) error {
 		return io.EOF
 	}
 	next := &a.queue[a.head]
-	if len(a.stirs) > 0 && a.stirs[0].at < next.Time {
-		s := heap.Pop(&a.stirs).(stir)
-		*r = trace.Record{Kind: kindStir, Time: s.at, Conn: s.lane}
-		return nil
-	}
 	*r = *next
 	*next = trace.Record{}
 	if a.head++; a.head > most && a.head > len(a.queue)/2 {
@@ -99,30 +93,22 @@ func (a *ahead) take(r *trace.Record) {
 	}
 	switch {
 	case r.Kind == trace.KindBegin && r.Since > 0:
-		heap.Push(&a.stirs, stir{r.Time - r.Since, r.Conn})
+		a.stir(r.Conn, r.Time-r.Since)
 	case r.Kind == trace.KindAsk && enforced(r.Ask) && r.Ask.Event.Kind != uint8(abi.KindClose):
 		a.exact.add(r)
 	}
 	a.queue = append(a.queue, *r)
 }
 
-// stir is the first byte of a request.
-type stir struct {
-	at   int64
-	lane uint64
-}
+// furthest is how many records a stir is put back at most.
+const furthest = 1 << 12
 
-type stirs []stir
-
-func (s stirs) Len() int { return len(s) }
-func (s stirs) Less(i, j int) bool {
-	return s[i].at < s[j].at || s[i].at == s[j].at && s[i].lane < s[j].lane
-}
-func (s stirs) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
-func (s *stirs) Push(x any)   { *s = append(*s, x.(stir)) }
-func (s *stirs) Pop() any {
-	last := len(*s) - 1
-	x := (*s)[last]
-	*s = (*s)[:last]
-	return x
+// stir puts the first byte of a request among the records before it: by its
+// time, but behind all of the same lane. Times of others may step back.
+func (a *ahead) stir(lane uint64, at int64) {
+	i := len(a.queue)
+	for least := max(a.head, i-furthest); i > least && a.queue[i-1].Conn != lane && a.queue[i-1].Time > at; {
+		i--
+	}
+	a.queue = slices.Insert(a.queue, i, trace.Record{Kind: kindStir, Time: at, Conn: lane})
 }

@@ -19,16 +19,14 @@ import (
 // answers. Of the recorded questions it holds those that are a little ahead.
 type exact struct {
 	asks    map[uint64][]question // by lane, in their order
-	added   uint64
-	matched *question // by the question that is being asked
+	matched *question             // by the question that is being asked
 	agrees  study.Agreement
 }
 
 // question is a recorded question and its answer.
 type question struct {
-	at    int64
-	place uint64 // in the recording: several are asked at the same time
-	ask   *trace.Ask
+	at  int64
+	ask *trace.Ask
 }
 
 // enforced reports whether an answer was obeyed.
@@ -38,8 +36,7 @@ func (x *exact) add(r *trace.Record) {
 	if x.asks == nil {
 		x.asks = map[uint64][]question{}
 	}
-	x.added++
-	x.asks[r.Conn] = append(x.asks[r.Conn], question{r.Time, x.added, r.Ask})
+	x.asks[r.Conn] = append(x.asks[r.Conn], question{r.Time, r.Ask})
 }
 
 // pending reports whether the lane's next recorded question has not been asked.
@@ -66,19 +63,21 @@ func (x *exact) passed(lane uint64, count bool) {
 	}
 }
 
-// late returns when the host asked about the lane's connection, if it is about
-// to, and how quiet a tunnel had been then.
-func (x *exact) late(l *lane, w *idle.Virtual, now int64) (at int64, place uint64) {
+// late has a look that is due wait for the record of the question that the host
+// is about to ask: what other connections do meanwhile comes before or after
+// it as the recording has it, whose times may step back by a step of a coarse
+// clock. It tells how quiet a tunnel had been then.
+func (x *exact) late(l *lane, w *idle.Virtual, now int64) int64 {
 	for _, q := range x.asks[l.number] {
-		if q.ask == nil || q.ask.Event.Kind != uint8(abi.KindTimeout) || q.at < now {
+		if q.ask == nil || q.ask.Event.Kind != uint8(abi.KindTimeout) {
 			continue
 		}
 		if e := &q.ask.Event; l.tunnel() {
 			w.Touch(l.conn, q.at-int64(e.ReadMs)*1e6, q.at-int64(e.WriteMs)*1e6)
 		}
-		return q.at, q.place
+		return idle.OnCall
 	}
-	return now, 0
+	return now
 }
 
 // complete finds the recorded question that is being asked again and puts into
@@ -114,16 +113,17 @@ func (x *exact) unasked() (policy.Verdict, bool) {
 	return v, v.Fault == policy.FaultBusy || v.Fault == policy.FaultNotLoaded
 }
 
-// compare holds an answer against the recorded one.
-func (x *exact) compare(lane uint64, ask *policy.Ask, v policy.Verdict) {
+// compare holds an answer against the recorded one, and reports whether it is
+// the same.
+func (x *exact) compare(lane uint64, ask *policy.Ask, v policy.Verdict) (same bool) {
 	q := x.matched
 	x.matched = nil
 	if q == nil {
-		return
+		return false
 	}
 	x.agrees.Recorded++
 	was := &q.ask.Verdict
-	same := v.Action == was.Action && v.Deadline == was.Deadline && v.Reason == was.Reason &&
+	same = v.Action == was.Action && v.Deadline == was.Deadline && v.Reason == was.Reason &&
 		v.Log == was.Log && v.Leases == was.Leases && v.Fault == was.Fault &&
 		ask.Event.Leases == q.ask.Event.Leases && ask.Event.State == q.ask.Event.State
 	if same {
@@ -133,6 +133,7 @@ func (x *exact) compare(lane uint64, ask *policy.Ask, v policy.Verdict) {
 			was.Action, was.Deadline, was.Reason, v.Action, v.Deadline, v.Reason, unlike(&q.ask.Event, &ask.Event)))
 	}
 	q.ask = nil
+	return same
 }
 
 // differs notes the first difference.

@@ -25,6 +25,8 @@ type lane struct {
 	closedAt  int64 // when the policy closed the connection; never: it has not
 	held      int64 // how long it had been idle then
 	used      bool  // a request was made
+	agreed    bool  // the last answer was the recorded one
+	closing   bool  // the recording tells when its connection is closed
 
 	in, out   uint64 // bytes, as the recording counts them
 	side      policy.Side

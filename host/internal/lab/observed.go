@@ -31,7 +31,7 @@ func (p *player) Asked(_ *idle.Account, ask *policy.Ask, v policy.Verdict, _ tim
 	case v.Leases && ask.Event.Kind == uint8(abi.KindAccept):
 		l.tally.asked.add(int64(ask.Event.Leases[l.phase]) * 1e6)
 	}
-	p.exact.compare(l.number, ask, v)
+	l.agreed = p.exact.compare(l.number, ask, v)
 	if p.explain != nil {
 		p.explain.asked(l, ask, v, p.world.Now())
 	}
@@ -44,7 +44,7 @@ func (p *player) Ended(e *idle.End) {
 		return // it was the client, or an accident
 	}
 	delete(p.conns, e.ID)
-	l.conn = nil
+	l.conn, l.closing = nil, false
 	p.gone(l)
 	now := p.world.Now()
 	if l.inflight > 0 {
@@ -96,12 +96,24 @@ func (p *player) bytes(l *lane) int64 {
 	return int64(idle.HoldBytes(l.protocol, l.handshake))
 }
 
+// closes has the connection of a lane, of which the policy decided what the
+// recording says, be closed when it was: its owner had to be woken for that, and
+// questions about others were asked meanwhile.
+func (p *player) closes(conn uint64) bool {
+	l := p.conns[conn]
+	if l == nil || l.conn == nil || !l.tenant.exact || !l.agreed {
+		return false
+	}
+	l.closing = true
+	return true
+}
+
 // late says when a look happens that is due now. While a request is under way
 // its peer is taken to be alive: that it was not, the recording would tell.
-func (p *player) late(conn uint64, now int64) (at int64, place uint64) {
+func (p *player) late(conn uint64, now int64) int64 {
 	l := p.conns[conn]
 	if l == nil || l.conn == nil {
-		return now, 0
+		return now
 	}
 	if l.inflight > 0 {
 		p.world.Touch(l.conn, now, now)
@@ -109,5 +121,5 @@ func (p *player) late(conn uint64, now int64) (at int64, place uint64) {
 	if l.tenant.exact {
 		return p.exact.late(l, p.world, now)
 	}
-	return now, 0
+	return now
 }

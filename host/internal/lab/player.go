@@ -46,7 +46,7 @@ func newPlayer(cfg *Config, p *Policy, h trace.Header) *player {
 		kinds: map[string]*tally{}, groups: newGroups(), cliffs: map[int64]*cliff{}, series: newSeries(cfg.Length),
 	}
 	pl.world = idle.NewVirtual(idle.Config{Granularity: time.Duration(h.Granularity), Observer: pl}, idle.World{
-		Start: time.Unix(0, h.Start), Seed: cfg.Setting.Seed, Complete: pl.complete, Late: pl.late,
+		Start: time.Unix(0, h.Start), Seed: cfg.Setting.Seed, Complete: pl.complete, Late: pl.late, Closes: pl.closes,
 	})
 	return pl
 }
@@ -187,6 +187,8 @@ func (p *player) play(ctx context.Context, r *trace.Record) error {
 			p.leave(l, r)
 		case p.obeys != nil:
 			p.obeys.cut(l, r.Reason)
+		case l.closing && l.conn != nil:
+			l.conn.Close()
 		}
 	}
 	return nil
