@@ -5,9 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -66,7 +63,7 @@ func newImport() *cobra.Command {
 	flags.BoolVar(&f.force, "force", false, "replace it, if there is one")
 	f.register(cmd)
 	flags.Uint64Var(&f.seed, "seed", 0, "make pseudonyms with a key that this `number` stands for, not with a random one")
-	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
 	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object")
 	return cmd
 }
@@ -85,7 +82,7 @@ func importLogs(cmd *cobra.Command, args []string, f *importFlags) error {
 	if cfg.Key = logs.SeedKey(f.seed); !cmd.Flags().Changed("seed") {
 		rand.Read(cfg.Key)
 	}
-	if err := f.vacant(); err != nil {
+	if err := vacant(f.out, f.force); err != nil {
 		return err
 	}
 	src, err := logs.OpenAll(args, cfg)
@@ -106,46 +103,22 @@ func importLogs(cmd *cobra.Command, args []string, f *importFlags) error {
 	return made.write(cmd.OutOrStdout())
 }
 
-// vacant fails if there is a file that is not to be replaced.
-func (f *importFlags) vacant() error {
-	info, err := os.Lstat(f.out)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.IsDir():
-		return usagef("name a file in it", "--out: %s is a directory", f.out)
-	case !f.force:
-		return hintf("--force replaces it", "%s is there already", f.out)
-	case !info.Mode().IsRegular():
-		return hintf("name another", "%s is no regular file, and is not replaced", f.out)
-	}
-	return nil
-}
-
 // write makes the file as a whole, or not at all.
 func (f *importFlags) write(cmd *cobra.Command, src *logs.Source) (*imported, error) {
-	file, err := os.CreateTemp(filepath.Dir(f.out), "."+filepath.Base(f.out)+".*")
+	file, err := create(f.out, f.force)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(file.Name()) // which is gone, if all went well
+	defer file.drop()
 	shown := src.Progress
 	if f.quiet || f.asJSON {
 		shown = nil
 	}
 	made, err := record(cmd.Context(), file, src, newReading(cmd.ErrOrStderr(), shown))
-	if err == nil {
-		err = file.Chmod(0o644)
-	}
-	if err := errors.Join(err, file.Close()); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if err := f.vacant(); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(file.Name(), f.out); err != nil {
+	if err := file.keep(); err != nil {
 		return nil, err
 	}
 	made.File = f.out

@@ -60,7 +60,7 @@ func newReplay() *cobra.Command {
 	cmd.Flags().StringArrayVar(&f.policies, "policy", nil, "`policy` to play, with parameters: NAME[:key=value,...]; may be repeated")
 	cmd.Flags().DurationVar(&f.warmup, "warmup", 0, "time at the beginning that policies learn from and no sum counts")
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "write the report, a web page, to this `file`")
-	cmd.Flags().BoolVar(&f.force, "force", false, "overwrite it if it is there")
+	cmd.Flags().BoolVar(&f.force, "force", false, "replace it if it is there")
 	return cmd
 }
 
@@ -82,12 +82,12 @@ func replay(cmd *cobra.Command, f *replayFlags) error {
 	}
 	cfg.Span.CountFrom = int64(f.warmup)
 	cfg.Setting.WarmupMs = f.warmup.Milliseconds()
-	var out *os.File
+	var out *outFile
 	if f.out != "" {
 		if out, err = create(f.out, f.force); err != nil {
 			return err
 		}
-		defer out.Close()
+		defer out.drop()
 	}
 	fixed, _ := plugins.Lookup("fixed")
 	bar := newMeter(cmd.ErrOrStderr(), f.quiet || f.asJSON && !terminal(cmd.ErrOrStderr()))
@@ -110,7 +110,7 @@ func replay(cmd *cobra.Command, f *replayFlags) error {
 }
 
 // write prints the study, and writes the report.
-func (f *replayFlags) write(w io.Writer, out *os.File, s *study.Study) error {
+func (f *replayFlags) write(w io.Writer, out *outFile, s *study.Study) error {
 	if f.asJSON {
 		if err := writeJSON(w, s); err != nil {
 			return err
@@ -124,8 +124,8 @@ func (f *replayFlags) write(w io.Writer, out *os.File, s *study.Study) error {
 	if err := labreport.HTML(out, s); err != nil {
 		return fmt.Errorf("report %s: %w", f.out, err)
 	}
-	if err := out.Close(); err != nil {
-		return fmt.Errorf("report: %w", err)
+	if err := out.keep(); err != nil {
+		return err
 	}
 	if !f.asJSON {
 		fmt.Fprintf(w, "\nThe report is in %s.\n", f.out)

@@ -63,7 +63,7 @@ func newTune() *cobra.Command {
 	cmd.Flags().Float64Var(&f.split, "split", 0.5, "`part` of the recording that is fitted to; the rest judges")
 	cmd.Flags().IntVar(&f.trials, "trials", 0, "sets of parameters that are tried at most (default 16, and 16 for each parameter)")
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "write the result as JSON to this `file`")
-	cmd.Flags().BoolVar(&f.force, "force", false, "overwrite it if it is there")
+	cmd.Flags().BoolVar(&f.force, "force", false, "replace it if it is there")
 	return cmd
 }
 
@@ -88,7 +88,7 @@ func tunePolicy(cmd *cobra.Command, f *tuneFlags) error {
 		return err
 	}
 	if out != nil {
-		defer out.Close()
+		defer out.drop()
 	}
 	bar := newMeter(cmd.ErrOrStderr(), f.quiet)
 	defer bar.end()
@@ -155,7 +155,7 @@ func (f *tuneFlags) search() (c tune.Config, err error) {
 }
 
 // output opens the file of --out; nil: there is none.
-func (f *tuneFlags) output() (io.WriteCloser, error) {
+func (f *tuneFlags) output() (*outFile, error) {
 	if f.out == "" {
 		return nil, nil
 	}
@@ -173,7 +173,7 @@ func loads(ctx context.Context, eng *engine.Engine, p lab.Policy) error {
 }
 
 // write prints the result, and writes its file.
-func (f *tuneFlags) write(w io.Writer, out io.WriteCloser, module string, r *tune.Result) error {
+func (f *tuneFlags) write(w io.Writer, out *outFile, module string, r *tune.Result) error {
 	if f.asJSON {
 		if err := writeJSON(w, r); err != nil {
 			return err
@@ -187,7 +187,7 @@ func (f *tuneFlags) write(w io.Writer, out io.WriteCloser, module string, r *tun
 	if err := writeJSON(out, r); err != nil {
 		return fmt.Errorf("result %s: %w", f.out, err)
 	}
-	if err := out.Close(); err != nil {
+	if err := out.keep(); err != nil {
 		return fmt.Errorf("result: %w", err)
 	}
 	return nil
