@@ -5,7 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"os"
+	"os/signal"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,9 +79,15 @@ func importLogs(cmd *cobra.Command, args []string, f *importFlags) error {
 	case f.out == "":
 		return usagef("usage: "+cmd.UseLine(), "--out is needed: where the recording goes")
 	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends what the first could not
 	cfg, err := f.config(cmd)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(args, "-") {
+		cfg.Stdin = interruptible(ctx, cfg.Stdin)
 	}
 	if cfg.Key = logs.SeedKey(f.seed); !cmd.Flags().Changed("seed") {
 		rand.Read(cfg.Key)
@@ -86,15 +96,19 @@ func importLogs(cmd *cobra.Command, args []string, f *importFlags) error {
 		return err
 	}
 	src, err := logs.OpenAll(args, cfg)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errors.New("interrupted")
+	case err != nil:
 		return explainLog(err)
 	}
 	defer src.Close()
-	made, err := f.write(cmd, src)
-	if err != nil {
-		return explainLog(err)
-	}
+	made, err := f.write(ctx, src, cmd.ErrOrStderr())
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return errors.New("interrupted")
+	case err != nil:
+		return explainLog(err)
 	case f.asJSON:
 		return writeJSON(cmd.OutOrStdout(), made)
 	case f.quiet:
@@ -104,7 +118,7 @@ func importLogs(cmd *cobra.Command, args []string, f *importFlags) error {
 }
 
 // write makes the file as a whole, or not at all.
-func (f *importFlags) write(cmd *cobra.Command, src *logs.Source) (*imported, error) {
+func (f *importFlags) write(ctx context.Context, src *logs.Source, stderr io.Writer) (*imported, error) {
 	file, err := create(f.out, f.force)
 	if err != nil {
 		return nil, err
@@ -114,7 +128,7 @@ func (f *importFlags) write(cmd *cobra.Command, src *logs.Source) (*imported, er
 	if f.quiet || f.asJSON {
 		shown = nil
 	}
-	made, err := record(cmd.Context(), file, src, newReading(cmd.ErrOrStderr(), shown))
+	made, err := record(ctx, file, src, newReading(stderr, shown))
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +171,17 @@ func record(ctx context.Context, w io.Writer, src *logs.Source, shown *reading) 
 	}
 	made.fill(src.Stats(), to)
 	return made, err
+}
+
+// interruptible reads r until ctx ends, even if r has nothing to tell by then.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	from, to := io.Pipe()
+	context.AfterFunc(ctx, func() { to.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(to, r)
+		to.CloseWithError(err)
+	}()
+	return from
 }
 
 // explainLog adds what a caller can do about a log that cannot be read.

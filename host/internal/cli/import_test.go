@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,5 +45,45 @@ func TestAnImportThatIsBrokenOffLeavesNothing(t *testing.T) {
 	}
 	if !strings.Contains(stdout.String(), "requests   8,192") {
 		t.Errorf("said:\n%s", &stdout)
+	}
+}
+
+// stalled is a log whose writer is interrupted together with its reader, and
+// says nothing more.
+type stalled struct {
+	io.Reader
+	stop func()
+	end  <-chan struct{}
+}
+
+func (s stalled) Read(b []byte) (int, error) {
+	if n, err := s.Reader.Read(b); err != io.EOF {
+		return n, err
+	}
+	s.stop()
+	<-s.end
+	return 0, io.EOF
+}
+
+// TestAnImportThatWaitsIsInterrupted while it has not even been told what it
+// reads, and later.
+func TestAnImportThatWaitsIsInterrupted(t *testing.T) {
+	for name, text := range map[string]string{"at once": "", "later": "time_ms\tclient\n" + strings.Repeat("1\t2\n", 1<<18)} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			ctx, cancel := context.WithCancel(t.Context())
+			var stdout, stderr bytes.Buffer
+			args := []string{"import", "-", "--out", filepath.Join(dir, "out")}
+			log := stalled{strings.NewReader(text), cancel, t.Context().Done()}
+			if got := Main(ctx, args, log, &stdout, &stderr); got != ExitError {
+				t.Errorf("exit code %d", got)
+			}
+			if !strings.Contains(stderr.String(), "host: error: interrupted") {
+				t.Errorf("said %q", &stderr)
+			}
+			if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
+				t.Errorf("left behind: %v, %v", files, err)
+			}
+		})
 	}
 }
