@@ -59,11 +59,15 @@ func (a *App) record(c *config.Config) error {
 	}
 	all, err := recorder.New(cfg)
 	if err != nil {
-		return c.Problem("record.file", err.Error(), "name another file, or move the one that is there")
+		return c.Problem("record.file", err.Error(), "")
 	}
 	rs.started = time.Now()
 	rs.all.Store(all)
-	a.logger.Info("recording", "file", c.Record.File, "sample", c.Record.Sample, "max_size", c.Record.MaxSize.String())
+	file := all.Stats().File
+	if file != c.Record.File {
+		a.logger.Warn("an earlier recording is there and left alone", "file", c.Record.File, "next", file)
+	}
+	a.logger.Info("recording", "file", file, "sample", c.Record.Sample, "max_size", c.Record.MaxSize.String())
 	return nil
 }
 

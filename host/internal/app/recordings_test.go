@@ -121,16 +121,33 @@ func TestRecordsWhatIsServed(t *testing.T) {
 	wants(t, r.metricsText(), "host_record_records_total", "host_record_dropped_total 0", "host_record_bytes_total")
 }
 
-// TestDoesNotWriteOverARecording: it is a mistake of the configuration.
-func TestDoesNotWriteOverARecording(t *testing.T) {
+// TestAHostStartsBesideItsRecordings: with what it has recorded before it was
+// ended, which stays as it is.
+func TestAHostStartsBesideItsRecordings(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "live.trace")
 	if err := os.WriteFile(file, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	r := start(t, func(c *config.Config) { c.Record.File = file })
+	if status, _ := get(t, client(t), r.url(0)+"/x"); status != 200 {
+		t.Errorf("status %d", status)
+	}
+	r.quiesce()
+	if b, err := os.ReadFile(file); string(b) != "old" {
+		t.Errorf("the file that was there holds %q, %v", b, err)
+	}
+	if _, list := readTrace(t, strings.Replace(file, "live", "live-2", 1)); len(lives(list)) == 0 {
+		t.Error("nothing is recorded")
+	}
+}
+
+// TestARecordingThatCannotBeMade is a mistake of the configuration.
+func TestARecordingThatCannotBeMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "nowhere", "live.trace")
 	c := configOf(func(c *config.Config) { c.Record.File = file })
 	_, err := New(t.Context(), Config{Version: "test", Load: func() (*config.Config, error) { return c, nil }, Stdout: io.Discard, Stderr: io.Discard})
 	var problems config.Problems
-	if !errors.As(err, &problems) || !strings.Contains(err.Error(), "is not written over") {
+	if !errors.As(err, &problems) || !strings.Contains(err.Error(), "record.file: recording: open "+filepath.Dir(file)) {
 		t.Errorf("%v", err)
 	}
 }

@@ -7,8 +7,8 @@ import (
 
 // Record is what is written down of the connections, for replays.
 type Record struct {
-	// File is a recording that begins with the host, and must not be there.
-	// Empty: there is none.
+	// File is a recording that begins with the host. If it is there, it is left
+	// alone, and host-2.trace follows host.trace. Empty: there is none.
 	File string `toml:"file,omitempty"`
 	// Tenants are whose connections File is about. None: all tenants'.
 	Tenants []string `toml:"tenants,omitempty"`

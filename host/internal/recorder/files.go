@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"idlehost/host/internal/trace"
@@ -15,10 +17,55 @@ type series struct {
 	name  string // of the first
 	keep  int
 	sync  bool
-	n     int      // of files made
-	names []string // of those that are there
+	n     int      // number of the last file
+	made  int      // files, by this process
+	names []string // of those that are there and may go, the oldest first
 	file  *os.File
 	size  int64 // of files that are complete
+}
+
+// mostFiles bounds the numbers of files.
+const mostFiles = 1 << 30
+
+// resume goes on behind the files of an earlier process, which are left as they
+// are: a host that starts again must not fail for what it has recorded. Those
+// beyond keep go in time; where there is none to keep, none of them does.
+func (s *series) resume() error {
+	list, err := os.ReadDir(filepath.Dir(s.name))
+	if err != nil {
+		return fmt.Errorf("recording: %w", err)
+	}
+	var there []int
+	for _, e := range list {
+		if n := s.number(e.Name()); n > 0 {
+			s.n = max(s.n, n)
+			if e.Type().IsRegular() {
+				there = append(there, n)
+			}
+		}
+	}
+	if s.keep > 0 {
+		slices.Sort(there)
+		for _, n := range there {
+			s.names = append(s.names, numbered(s.name, n))
+		}
+	}
+	return nil
+}
+
+// number is which file of the series goes by a name in its directory; 0: none.
+func (s *series) number(name string) int {
+	first := filepath.Base(s.name)
+	if name == first {
+		return 1
+	}
+	ext := filepath.Ext(first)
+	digits, ok := strings.CutPrefix(strings.TrimSuffix(name, ext), strings.TrimSuffix(first, ext)+"-")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < 2 || n >= mostFiles || numbered(first, n) != name {
+		return 0
+	}
+	return n
 }
 
 // next opens another file, which nobody must have made before, and completes
@@ -33,10 +80,12 @@ func (s *series) next() error {
 		return fmt.Errorf("recording: %w", err)
 	}
 	err = s.close()
-	s.file, s.n = f, s.n+1
+	s.file, s.n, s.made = f, s.n+1, s.made+1
 	s.names = append(s.names, name)
 	for len(s.names) > s.keep+1 {
-		err = errors.Join(err, os.Remove(s.names[0]))
+		if gone := os.Remove(s.names[0]); !errors.Is(gone, os.ErrNotExist) { // people put files away
+			err = errors.Join(err, gone)
+		}
 		s.names = s.names[1:]
 	}
 	return err
@@ -64,7 +113,7 @@ func (s *series) abandon() error {
 	if s.file == nil {
 		return nil
 	}
-	return errors.Join(s.file.Close(), os.Remove(s.names[0]))
+	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
 }
 
 func (s *series) close() error {

@@ -25,8 +25,9 @@ const (
 
 // Config configures a Recorder.
 type Config struct {
-	// File is what is written. It must not be there. Where Keep is not 0, the
-	// next ones are called after it: "a.trace", "a-2.trace". Required.
+	// File is what is written. The next ones are called after it: "a.trace",
+	// "a-2.trace". One that is there is not written over: the one after it is
+	// begun. Required.
 	File string
 	// Start is the wall clock at time 0 of the idle layer, Unix nanoseconds, and
 	// Granularity the step of its coarse clock, nanoseconds. Required.
@@ -129,6 +130,9 @@ func New(cfg Config) (*Recorder, error) {
 		series: series{name: cfg.File, keep: cfg.Keep, sync: cfg.Sync},
 	}
 	r.boxes.New = func() any { return new(whole) }
+	if err := r.series.resume(); err != nil {
+		return nil, err
+	}
 	if err := r.begin(); err != nil {
 		return nil, errors.Join(err, r.series.abandon())
 	}

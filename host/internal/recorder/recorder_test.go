@@ -140,16 +140,51 @@ func TestWhatIsToldIsRead(t *testing.T) {
 	life(a, 8, 99) // after the end: nobody minds
 }
 
+// TestNothingIsWrittenOver: neither what others have put there nor what an
+// earlier process has recorded, whose last file may be anything.
 func TestNothingIsWrittenOver(t *testing.T) {
 	cfg := config(t)
-	if err := os.WriteFile(cfg.File, []byte("mine"), 0o600); err != nil {
+	dir := filepath.Dir(cfg.File)
+	there := []string{"live.trace", "live-2.trace", "live-7.trace", "live-07.trace", "live-99.trace.gz", "live-x.trace", "live-99999999999.trace"}
+	for _, name := range there {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "live-8.trace"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := New(cfg); err == nil || !errors.Is(err, os.ErrExist) && err.Error() != "recording "+cfg.File+": the file is there already, and is not written over" {
-		t.Errorf("%v, %v", r, err)
+	r := start(t, cfg)
+	life(r.Tenant("acme"), 7, 42)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
 	}
-	if b, _ := os.ReadFile(cfg.File); string(b) != "mine" {
-		t.Errorf("the file holds %q", b)
+	if s := r.Stats(); s.File != filepath.Join(dir, "live-9.trace") || s.Files != 1 {
+		t.Errorf("%+v", s)
+	}
+	read(t, r.Stats().File)
+	for _, name := range there {
+		if b, _ := os.ReadFile(filepath.Join(dir, name)); string(b) != "mine" {
+			t.Errorf("%s holds %q", name, b)
+		}
+	}
+}
+
+// TestASeriesOutlivesItsProcess: what is kept is counted over all of them.
+func TestASeriesOutlivesItsProcess(t *testing.T) {
+	cfg := config(t)
+	cfg.Keep, cfg.Renew = 2, func() {}
+	for range 5 {
+		if err := start(t, cfg).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := filepath.Glob(filepath.Join(filepath.Dir(cfg.File), "*"))
+	for i, name := range list {
+		list[i] = filepath.Base(name)
+	}
+	if want := []string{"live-3.trace", "live-4.trace", "live-5.trace"}; err != nil || !slices.Equal(list, want) {
+		t.Errorf("there are %v, %v", list, err)
 	}
 }
 
@@ -238,8 +273,11 @@ func TestFilesFollowEachOther(t *testing.T) {
 	r := start(t, cfg)
 	a := r.Tenant("acme")
 	a.Installed(policy.RoleShadow, "beef", nil)
-	for i := uint64(1); r.Stats().Files < 5; i++ {
+	for i := uint64(1); r.Stats().Files < 5 && !r.Stats().Over; i++ {
 		life(a, i, 42)
+		if r.Stats().Files == 2 {
+			os.Remove(cfg.File) // somebody has put it away
+		}
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)

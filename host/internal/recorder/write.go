@@ -174,7 +174,7 @@ func (r *Recorder) flush() error {
 func (r *Recorder) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stats.File, r.stats.Files = r.series.names[len(r.series.names)-1], r.series.n
+	r.stats.File, r.stats.Files = r.series.names[len(r.series.names)-1], r.series.made
 	r.stats.Records = r.before + r.out.Records()
 	r.stats.Bytes = r.series.size + r.out.Size()
 }
