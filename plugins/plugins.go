@@ -10,6 +10,9 @@ import (
 //go:embed *.wasm
 var modules embed.FS
 
+//go:embed */README.md
+var manuals embed.FS
+
 const suffix = ".wasm"
 
 // Lookup returns the module of a bundled policy by its name, with or without
@@ -21,6 +24,16 @@ func Lookup(name string) (wasm []byte, ok bool) {
 	}
 	wasm, err := modules.ReadFile(name + suffix)
 	return wasm, err == nil
+}
+
+// Manual returns what a bundled policy does and which parameters it takes, in
+// Markdown. The caller owns the bytes.
+func Manual(name string) (text []byte, ok bool) {
+	if _, ok := Lookup(name); !ok {
+		return nil, false
+	}
+	text, err := manuals.ReadFile(strings.TrimSuffix(name, suffix) + "/README.md")
+	return text, err == nil
 }
 
 // Names returns the names of the bundled policies, without ".wasm", sorted.

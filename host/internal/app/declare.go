@@ -85,7 +85,7 @@ func (a *App) admit(ctx context.Context, c *config.Config, all []*declaration, l
 		case err == nil:
 			r.guest = g
 		case lenient && fault == policy.FaultConfigure:
-			return nil, errors.Join(c.Problem(d.path+"plugin.config", err.Error(), "see the policy's README for its parameters"), turnBack(arrivals))
+			return nil, errors.Join(c.Problem(d.path+"plugin.config", err.Error(), "host check --manual shows the parameters of a bundled policy"), turnBack(arrivals))
 		case lenient:
 			r.lost = fault
 			a.sayLost(d, fault, err)

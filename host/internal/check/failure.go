@@ -73,7 +73,7 @@ func (f *Failure) Hint() string {
 		}
 		return "sdk/ABI.md says what a policy imports and exports, and what it is built of"
 	case policy.FaultConfigure:
-		return "see the policy's README for its parameters"
+		return "host check --manual shows the parameters of a bundled policy"
 	case policy.FaultFuel:
 		return "a unit of fuel is about one simple instruction: bound the loops, or do less at a time"
 	case policy.FaultOutput:

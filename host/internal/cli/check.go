@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -32,20 +33,36 @@ Exit codes: 0 the policy is fine, 1 it is refused, or fails at something,
 
 func newCheck() *cobra.Command {
 	var pairs []string
-	var asJSON bool
+	var asJSON, manual bool
 	cmd := &cobra.Command{
 		Use:   "check POLICY",
 		Short: "Check a policy: is it taken, what does it answer, what does it cost",
 		Long:  aboutCheck,
 		Example: "  host check policy.wasm\n" +
 			"  host check fixed --plugin-config idle=30s\n" +
-			"  host check --json policy.wasm",
+			"  host check --json policy.wasm\n" +
+			"  host check --manual adaptive",
 		Args: exactly(1, "one policy"),
-		RunE: func(cmd *cobra.Command, args []string) error { return checkPolicy(cmd, args[0], pairs, asJSON) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if manual {
+				return showManual(cmd.OutOrStdout(), args[0])
+			}
+			return checkPolicy(cmd, args[0], pairs, asJSON)
+		},
 	}
 	cmd.Flags().StringArrayVar(&pairs, "plugin-config", nil, pluginConfigUsage)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().BoolVar(&manual, "manual", false, "print what a bundled policy does, its parameters and when to use it, instead")
 	return cmd
+}
+
+func showManual(w io.Writer, name string) error {
+	text, ok := plugins.Manual(name)
+	if !ok {
+		return usagef("bundled: "+strings.Join(plugins.Names(), ", "), "%q is not a bundled policy", name)
+	}
+	_, err := w.Write(text)
+	return err
 }
 
 // checkPolicy prints the report whatever it says, and returns what is wrong.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"idlehost/host/internal/config"
+	"idlehost/host/internal/engine"
 )
 
 // Exit codes.
@@ -67,8 +68,11 @@ func report(w io.Writer, err error) int {
 		return ExitUsage
 	}
 	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
+	switch {
+	case errors.As(err, &hinted):
 		say(w, "hint", hinted.Hint())
+	case errors.Is(err, engine.ErrParams):
+		say(w, "hint", "host check --manual shows the parameters of a bundled policy")
 	}
 	return ExitError
 }

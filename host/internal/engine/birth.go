@@ -135,7 +135,7 @@ func configure(b *birth) error {
 		return err
 	}
 	if code := uint32(code); code != 0 {
-		return fmt.Errorf("parameters refused with code %d: %s", code, b.p.world.log.reason())
+		return fmt.Errorf("%w with code %d: %s", ErrParams, code, b.p.world.log.reason())
 	}
 	return nil
 }

@@ -113,6 +113,9 @@ type Engine struct {
 	cancel context.CancelFunc
 }
 
+// ErrParams is why a load fails whose policy does not take its parameters.
+var ErrParams = errors.New("parameters refused")
+
 // ErrClosed is returned by Load after Close.
 var ErrClosed = errors.New("engine: closed")
 
