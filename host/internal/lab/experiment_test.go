@@ -2,8 +2,10 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +96,10 @@ func TestExperiment(t *testing.T) {
 		}
 		if len(p.Open) != points+1 {
 			t.Errorf("%s: %d samples", p.Name, len(p.Open))
+		}
+		most := slices.MaxFunc(p.Open, func(a, b study.Sample) int { return cmp.Compare(a.Open, b.Open) })
+		if most.Open != p.Total.PeakOpen {
+			t.Errorf("%s: a peak of %d is drawn, of %d told", p.Name, most.Open, p.Total.PeakOpen)
 		}
 	}
 	if len(s.Cliffs) == 0 || s.Cliffs[0].Policy != "fixed 29500ms" || s.Cliffs[0].BeatMs != 30_000 || s.Cliffs[0].Clients < 8 {

@@ -107,6 +107,7 @@ func (p *player) run(ctx context.Context, src *ahead, progress func(int64)) erro
 		if err := p.play(ctx, &r); err != nil {
 			return err
 		}
+		p.series.sees(int64(p.world.Governor.Open()), p.quiet)
 	}
 }
 

@@ -79,8 +79,7 @@ type Outcome struct {
 	Kinds   []KindTally       `json:"kinds"`
 	// Interval is the 95 % interval of the bootstrap over clients.
 	Interval Intervals `json:"interval"`
-	// Open is how many connections were open, sampled evenly; the peak is of
-	// every moment.
+	// Open is how many connections were open at most, in even parts of the time.
 	Open []Sample `json:"open"`
 	// Closed is the histogram of how long the connections it closed had been
 	// idle; Deadlines of all it answered at timeouts and accepts.
@@ -156,11 +155,11 @@ type Intervals struct {
 	Ratio     Interval `json:"ratio"`
 }
 
-// Sample is a moment of a series.
+// Sample is a part of a series.
 type Sample struct {
-	AtMs int64 `json:"at_ms"` // since the trace's start
-	Open int64 `json:"open"`
-	Idle int64 `json:"idle"` // of these
+	AtMs int64 `json:"at_ms"` // its end, since the trace's start
+	Open int64 `json:"open"`  // at most
+	Idle int64 `json:"idle"`  // of these, at most
 }
 
 // Bin is a bin of a histogram over durations: from LowMs to the next bin's.

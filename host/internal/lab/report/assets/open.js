@@ -3,7 +3,7 @@
 function setUpOpen() {
   const some = policies.filter(p => list(p.outcome.open).length > 1);
   if (!some.length) return;
-  const node = section('open', ['Open connections', 'Open'], 'Memory is bought for the peak. Drag to look closer, double-click to go back.');
+  const node = section('open', ['Open connections', 'Open'], 'Memory is bought for the peak: each point is the most in its part of the time. Drag to look closer, double-click to go back.');
   let what = 'open';
   const start = clockless ? 0 : study.trace.start_ms;
   const clock = ms => start ? instant(start + ms).slice(0, 16).replace('T', ' ') + ' UTC' : 'after ' + duration(ms);
