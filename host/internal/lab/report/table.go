@@ -148,6 +148,11 @@ func remarks(s *study.Study, width int) (lines []string) {
 	for _, p := range s.Spikes {
 		texts = append(texts, p.Policy+" "+p.Text)
 	}
+	for _, p := range s.Policies {
+		if a := p.Agreement; a != nil {
+			texts = append(texts, agreement(p.Name, a))
+		}
+	}
 	texts = append(texts, s.Notes...)
 	if len(texts) > 0 {
 		lines = append(lines, "")
@@ -156,4 +161,13 @@ func remarks(s *study.Study, width int) (lines []string) {
 		lines = append(lines, wrap(printable(t), "- ", width)...)
 	}
 	return lines
+}
+
+// agreement tells whether a replay decided as the host did then.
+func agreement(name string, a *study.Agreement) string {
+	text := fmt.Sprintf("%s: of %d recorded decisions %d are the same", name, a.Recorded, a.Same)
+	if a.First != "" {
+		text += "; the first that differs: " + a.First
+	}
+	return text
 }
