@@ -32,7 +32,11 @@ func (x *Experiment) survey(ctx context.Context) (*survey, error) {
 	}
 	s.census.Finish()
 	s.records, s.span = s.census.Records(), s.census.Span()
-	if s.records == 0 {
+	switch {
+	case s.records > 0:
+	case x.Tenant != "":
+		return nil, fmt.Errorf("there are no connections of tenant %q in it", x.Tenant)
+	default:
 		return nil, errors.New("there are no connections in it")
 	}
 	end := s.span
