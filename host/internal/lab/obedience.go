@@ -89,6 +89,22 @@ func (o *obedience) arm(l *lane, role policy.Role) *arm {
 // native stands for the digest of no policy.
 const native = "native"
 
+// introduced says whose a lane is before anybody is asked about it, which of a
+// connection from before the recording may never be: the active version's
+// unless it may be the canary's. A shadow watches them all.
+func (o *obedience) introduced(l *lane) {
+	role := policy.RoleShadow
+	if !o.shadow {
+		if c := o.arms[o.names[party{l.tenant.number, policy.RoleCanary}]]; c != nil && c.digest != native {
+			return
+		}
+		role = policy.RoleActive
+	}
+	if a := o.arm(l, role); a != nil && a.digest != "" {
+		l.tally, l.group = &a.tally, a.groups.of(l.client)
+	}
+}
+
 // told takes a recorded answer.
 func (o *obedience) told(l *lane, r *trace.Record) {
 	v, e := &r.Ask.Verdict, &r.Ask.Event
@@ -100,10 +116,11 @@ func (o *obedience) told(l *lane, r *trace.Record) {
 		return
 	}
 	if l.tally != &a.tally {
-		l.tally, l.group = &a.tally, a.groups.of(l.client)
 		if l.conn != nil {
+			l.tally.open--
 			a.tally.opened()
 		}
+		l.tally, l.group = &a.tally, a.groups.of(l.client)
 	}
 	o.player.count(l, &a.tally.questions, 1)
 	ends := r.Time + int64(v.Deadline)
@@ -120,10 +137,10 @@ func (o *obedience) told(l *lane, r *trace.Record) {
 	}
 }
 
-// cut has the host's close happen; a shadow would have kept the connection
-// until what it said last runs out.
+// cut has the host's close happen; a shadow that has been asked would have kept
+// the connection until what it said last runs out.
 func (o *obedience) cut(l *lane, why policy.Reason) {
-	if o.shadow {
+	if o.shadow && o.watch(l).due > 0 {
 		o.watch(l).gone = true
 		return
 	}

@@ -71,3 +71,34 @@ func TestNothingIsRecordedOfAnImport(t *testing.T) {
 		t.Errorf("%v, %v", all, err)
 	}
 }
+
+// A recording that begins in the middle has connections that nobody is asked
+// about any more. They are the active version's, unless there is a canary whose
+// they may be; and the shadow has let them be.
+func TestConnectionsFromBeforeTheRecording(t *testing.T) {
+	for _, canary := range []string{"", "cc"} {
+		tp := new(tape).then(installed(policy.RoleActive, "aa"), installed(policy.RoleShadow, "bb"), installed(policy.RoleCanary, "dd"), installed(policy.RoleCanary, canary))
+		for conn := range uint64(4) {
+			tp.open(0, conn+1, 7+conn)
+		}
+		tp.then(
+			answered(second, policy.RoleActive, abi.KindTimeout, extend(60*time.Second)),
+			answered(second, policy.RoleShadow, abi.KindTimeout, extend(60*time.Second)),
+		)
+		for conn := range uint64(4) {
+			tp.requests(conn+1, 2*second)
+		}
+		tp.close(10*second, 2, policy.ReasonPolicy).open(11*second, 5, 8).requests(5, 11*second)
+		all, err := PlayRecorded(t.Context(), tp.config(t))
+		if err != nil || len(all) != 2 {
+			t.Fatalf("%d outcomes, %v", len(all), err)
+		}
+		want := map[string][2]int64{"": {5, 1}, "cc": {1, 0}}[canary]
+		if o := all[0].Outcome; o.Total.Requests != want[0] || o.Total.Premature != want[1] || (o.Share == 0) != (canary == "") || o.Total.PeakOpen > 4 {
+			t.Errorf("canary %q: active, of a part of %v: %+v", canary, o.Share, o.Total)
+		}
+		if o := all[1].Outcome; o.Total.Requests != 5 || o.Total.Premature != 1 || o.Share != 0 {
+			t.Errorf("canary %q: shadow, of a part of %v: %+v", canary, o.Share, o.Total)
+		}
+	}
+}

@@ -238,8 +238,12 @@ func (p *player) open(t *tenant, r *trace.Record) {
 		l.group, l.tally = p.groups.of(r.Client), p.kind(l)
 		p.lanes[r.Conn] = l
 	}
-	if again && p.obeys != nil {
+	switch {
+	case p.obeys == nil:
+	case again:
 		p.obeys.reopened(l, r.Time)
+	default:
+		p.obeys.introduced(l)
 	}
 	l.in, l.out = r.BytesIn, r.BytesOut
 	if l.conn == nil {
