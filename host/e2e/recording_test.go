@@ -61,6 +61,7 @@ func TestRecordedRollout(t *testing.T) {
 	active := o.push("a", "keeping.wasm", keeping(idle, 1), "--promote")
 	canary := o.push("a", "closing.wasm", closing(idle), "--canary", "50")
 	shadow := o.push("a", "other.wasm", keeping(2*idle, 2), "--shadow")
+	began := time.Now()
 	o.do("tenant", "record", "start", "-t", "a")
 	var askers []asker
 	for i := range clients {
@@ -92,11 +93,16 @@ func TestRecordedRollout(t *testing.T) {
 		}
 	}
 	o.do("tenant", "record", "stop", "-t", "a")
+	took := time.Since(began)
 	file := filepath.Join(t.TempDir(), "a.trace")
 	o.do("tenant", "record", "download", "-t", "a", "-o", file)
 
 	arms := map[string]study.Outcome{}
-	for _, p := range studied(t, o, file, "fixed:10s").Policies {
+	s := studied(t, o, file, "fixed:10s")
+	if s.Trace.SpanMs > took.Milliseconds()+20 {
+		t.Errorf("it lasts %d ms, and was over after %v", s.Trace.SpanMs, took)
+	}
+	for _, p := range s.Policies {
 		if p.Source != "replay" {
 			arms[p.Digest] = p
 		} else if p.Total.Premature != 0 {

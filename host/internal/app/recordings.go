@@ -49,7 +49,7 @@ func (a *App) record(c *config.Config) error {
 	if c.Record.File == "" {
 		return nil
 	}
-	cfg := rs.configOf(c.Record.File, c.Record.Sample, int64(c.Record.MaxSize))
+	cfg := rs.configOf(c.Record.File, 0, c.Record.Sample, int64(c.Record.MaxSize))
 	cfg.Keep, cfg.Renew = c.Record.Keep, rs.renew
 	cfg.Ended = func(err error) {
 		rs.over(c.Record.File, err)
@@ -71,11 +71,11 @@ func (a *App) record(c *config.Config) error {
 	return nil
 }
 
-// configOf is what recordings have in common.
-func (rs *recordings) configOf(file string, sample float64, size int64) recorder.Config {
+// configOf is what recordings have in common. begin is the idle layer's time.
+func (rs *recordings) configOf(file string, begin int64, sample float64, size int64) recorder.Config {
 	g := rs.app.governor
 	return recorder.Config{
-		File: file, Start: g.Epoch().UnixNano(), Granularity: int64(g.Granularity()), Host: "host " + rs.app.cfg.Version,
+		File: file, Start: g.Epoch().UnixNano(), Begin: begin, Granularity: int64(g.Granularity()), Host: "host " + rs.app.cfg.Version,
 		Sample: uint32(max(sample*recorder.Everybody, 1)), MaxSize: size, Sync: rs.cfg.Sync,
 	}
 }
@@ -155,7 +155,7 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 	// The name is the host's choice: nothing of it comes from a request but
 	// the name of a tenant that there is.
 	file := filepath.Join(rs.cfg.Dir, m.name+"-"+s.started.UTC().Format("20060102T150405.000000000Z")+".trace")
-	cfg := rs.configOf(file, s.sample, s.size)
+	cfg := rs.configOf(file, rs.app.governor.Now(), s.sample, s.size)
 	cfg.Ended = func(err error) {
 		rs.over(file, err)
 		m.dropOver()

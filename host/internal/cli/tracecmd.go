@@ -164,9 +164,10 @@ func (t *traceTotals) add(r *trace.Record) {
 		t.lost += r.Count
 	}
 	if t.records == 1 {
-		t.first, t.last = r.Time, r.Time
+		t.first = max(r.Time, 0) // what was before the recording is negative
+		t.last = t.first
 	}
-	t.first, t.last = min(t.first, r.Time), max(t.last, r.Time)
+	t.first, t.last = min(t.first, max(r.Time, 0)), max(t.last, r.Time)
 }
 
 // damage tells what does not make sense, if anything.

@@ -65,6 +65,9 @@ func (a *Account) taping() *Tape { return a.tape.Load() }
 // Epoch is the wall clock at the Governor's time 0, by which records count.
 func (g *Governor) Epoch() time.Time { return g.clock.base }
 
+// Now is the time since Epoch, nanoseconds.
+func (g *Governor) Now() int64 { return g.clock.now() }
+
 // Granularity is the step of the coarse clock.
 func (g *Governor) Granularity() time.Duration { return g.cfg.Granularity }
 

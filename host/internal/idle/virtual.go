@@ -62,9 +62,6 @@ func NewVirtual(cfg Config, w World) *Virtual {
 // Close does nothing: a Virtual has no goroutines.
 func (v *Virtual) Close() error { return nil }
 
-// Now is the time, in nanoseconds.
-func (v *Virtual) Now() int64 { return v.clock.now() }
-
 // Set sets the clock and looks at nothing. It may go back a little, as stamps
 // of the coarse clock do.
 func (v *Virtual) Set(t int64) { v.clock.hand.Store(t) }

@@ -158,8 +158,12 @@ func unlike(a, b *policy.Event) string {
 			names = append(names, fmt.Sprintf("%s (0, %d)", name, y[name]))
 		}
 	}
-	if len(names) == 0 {
+	const few = 6
+	switch n := len(names); {
+	case n == 0:
 		return "nothing"
+	case n > few:
+		names = append(names[:few-1], fmt.Sprintf("%d more", n-few+1))
 	}
 	return strings.Join(names, ", ")
 }

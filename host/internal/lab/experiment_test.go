@@ -147,3 +147,24 @@ func TestAPolicyThatFailsIsAnsweredFor(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestARecordingThatBeginsInTheMiddle counts from when it begins; what its
+// connections have done before says how long they have been idle.
+func TestARecordingThatBeginsInTheMiddle(t *testing.T) {
+	tp := new(tape).open(-5*second, 1, 7).open(-300*second, 2, 8).open(second, 3, 9)
+	tp.all[0].Age, tp.all[1].Age = 60*second, 60*second
+	tp.requests(3, 2*second).requests(1, 4*second, 14*second).requests(2, 20*second)
+	s := experiment(t, tp, 1, "fixed:8s", "fixed:10s")
+	if s.Trace.SpanMs != 20_000 {
+		t.Errorf("it lasts %d ms", s.Trace.SpanMs)
+	}
+	if !slices.ContainsFunc(s.Notes, func(n string) bool { return strings.HasPrefix(n, "it begins with 2 connections open") }) {
+		t.Errorf("notes %q", s.Notes)
+	}
+	eight, ten := outcome(t, s, "fixed 8s"), outcome(t, s, "fixed 10s")
+	// The second is closed at once; 8 s end the first at 3 s, and with the gap
+	// that began before, nothing of that is counted but the close.
+	if eight.Total.Closed != 4 || ten.Total.Closed != 2 || eight.Total.Premature != 1 || ten.Total.Premature != 0 || eight.Total.PeakOpen != 2 {
+		t.Errorf("8 s: %+v\n10 s: %+v", eight.Total, ten.Total)
+	}
+}

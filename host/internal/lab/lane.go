@@ -1,13 +1,15 @@
 package lab
 
 import (
+	"math"
+
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
 )
 
 // never is a time that has not come.
-const never = int64(-1)
+const never = math.MinInt64
 
 // lane is one client's use of a connection, and the connection that the policy
 // has let it have.

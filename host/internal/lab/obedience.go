@@ -44,7 +44,7 @@ type arm struct {
 // watched is a lane as its shadow sees it.
 type watched struct {
 	gone bool  // the host has closed the connection that the recording is of
-	due  int64 // until then the shadow would keep it, whatever happened
+	due  int64 // until then the shadow would keep it, whatever happened; 0: it was not asked
 }
 
 func newObedience(p *player, shadow bool) *obedience {
@@ -140,7 +140,7 @@ func (o *obedience) told(l *lane, r *trace.Record) {
 // cut has the host's close happen; a shadow that has been asked would have kept
 // the connection until what it said last runs out.
 func (o *obedience) cut(l *lane, why policy.Reason) {
-	if o.shadow && o.watch(l).due > 0 {
+	if o.shadow && o.watch(l).due != 0 {
 		o.watch(l).gone = true
 		return
 	}

@@ -119,6 +119,9 @@ func (s *survey) study(x *Experiment) *study.Study {
 		t.Sample = 1
 	}
 	notes := s.notes
+	if n := s.census.Before(); n > 0 {
+		notes = append(notes, fmt.Sprintf("it begins with %d connections open: what was known of their clients then is not in it, so that replays begin with less", n))
+	}
 	if t.Lost > 0 {
 		notes = append(notes, fmt.Sprintf("%d records were lost while it was recorded", t.Lost))
 	}

@@ -32,6 +32,9 @@ type Config struct {
 	// Start is the wall clock at time 0 of the idle layer, Unix nanoseconds, and
 	// Granularity the step of its coarse clock, nanoseconds. Required.
 	Start, Granularity int64
+	// Begin is the time of the idle layer now, nanoseconds. Each file counts
+	// from when it was begun: what connections have done before is negative.
+	Begin int64
 	// Host is what writes, such as "host v1.2.3".
 	Host string
 	// Sample is how many of Everybody clients are taken down, with all of their
@@ -91,6 +94,7 @@ type Recorder struct {
 	pseudo key // of the current file
 	lost   uint64
 	latest int64 // time of the last record
+	base   int64 // time 0 of the current file
 	before uint64
 }
 
@@ -127,7 +131,7 @@ func New(cfg Config) (*Recorder, error) {
 	r := &Recorder{
 		cfg: cfg, ring: newRing(slots), pick: newKey(), names: map[string]*Tape{},
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-		series: series{name: cfg.File, keep: cfg.Keep, sync: cfg.Sync},
+		series: series{name: cfg.File, keep: cfg.Keep, sync: cfg.Sync}, latest: cfg.Begin,
 	}
 	r.boxes.New = func() any { return new(whole) }
 	if err := r.series.resume(); err != nil {

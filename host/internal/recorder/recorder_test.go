@@ -140,6 +140,28 @@ func TestWhatIsToldIsRead(t *testing.T) {
 	life(a, 8, 99) // after the end: nobody minds
 }
 
+// TestAFileCountsFromItsBegin, though it was begun in the middle of lives: what
+// connections have done before has a negative time.
+func TestAFileCountsFromItsBegin(t *testing.T) {
+	cfg := config(t)
+	cfg.Begin = 2_123_456_789
+	r := start(t, cfg)
+	life(r.Tenant("acme"), 7, 99)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h, got := read(t, cfg.File)
+	if h.Start != 1e18+2_120_000_000 {
+		t.Errorf("starts at %d", h.Start)
+	}
+	const base = 2_120_000_000
+	for i, at := range []int64{cfg.Begin, 1e9, 1e9 + 1, 2e9, 3e9, 4e9} {
+		if got[i].Time != at-base {
+			t.Errorf("record %d, %v, is at %d, want %d", i, got[i].Kind, got[i].Time, at-base)
+		}
+	}
+}
+
 // TestNothingIsWrittenOver: neither what others have put there nor what an
 // earlier process has recorded, whose last file may be anything.
 func TestNothingIsWrittenOver(t *testing.T) {
@@ -292,7 +314,10 @@ func TestFilesFollowEachOther(t *testing.T) {
 	}
 	seen := map[uint64]bool{}
 	for _, name := range names {
-		_, got := read(t, name)
+		h, got := read(t, name)
+		if h.Start != cfg.Start+4e9 || got[0].Time != 0 { // the time of the last close before it
+			t.Errorf("%s starts at %d, with %d", name, h.Start, got[0].Time)
+		}
 		if k := kinds(got)[:2]; !slices.Equal(k, []trace.Kind{trace.KindTenant, trace.KindPolicy}) || got[1].Role != policy.RoleShadow {
 			t.Errorf("%s begins with %v", name, got[:2])
 		}

@@ -91,7 +91,7 @@ func (r *Recorder) write(rec *trace.Record) error {
 	case trace.KindTenant, trace.KindPolicy, trace.KindRules, trace.KindLost:
 		rec.Time = r.latest
 	default:
-		r.latest = rec.Time
+		r.latest = max(r.latest, rec.Time)
 	}
 	const most = 2 << 10 // bytes of any record without its texts
 	if r.out.Size()+most+int64(len(rec.Name)+len(rec.Params)) > r.cfg.MaxSize {
@@ -99,6 +99,7 @@ func (r *Recorder) write(rec *trace.Record) error {
 			return err
 		}
 	}
+	rec.Time -= r.base
 	rec.Client = r.pseudo.of(rec.Client)
 	if rec.Ask != nil {
 		rec.Ask.Event.Client = r.pseudo.of(rec.Ask.Event.Client)
@@ -130,11 +131,12 @@ func (r *Recorder) begin() error {
 	if r.out != nil {
 		r.before += r.out.Records()
 	}
+	r.base = r.latest - r.latest%r.cfg.Granularity // what is in steps stays so
 	r.mu.Lock()
 	err := r.series.next()
 	var list []trace.Record
 	for _, s := range r.tenants {
-		list = append(list, s.records(r.latest)...)
+		list = append(list, s.records(r.latest-r.base)...)
 	}
 	r.mu.Unlock()
 	if err != nil {
@@ -142,7 +144,7 @@ func (r *Recorder) begin() error {
 	}
 	r.pseudo = newKey()
 	r.out, err = r.series.open(trace.Header{
-		Start: r.cfg.Start, Granularity: r.cfg.Granularity, Sample: r.cfg.Sample, Host: r.cfg.Host, Origin: "live",
+		Start: r.cfg.Start + r.base, Granularity: r.cfg.Granularity, Sample: r.cfg.Sample, Host: r.cfg.Host, Origin: "live",
 	})
 	if err != nil {
 		return err

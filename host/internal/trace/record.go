@@ -57,7 +57,8 @@ type Record struct {
 	// Time is when, in nanoseconds since the header's Start, exactly as the
 	// idle layer reckoned with it. Records are in the order they were written
 	// down, which may differ from that of Time by a few tens of milliseconds:
-	// the idle layer's coarse clock runs ahead by up to one step.
+	// the idle layer's coarse clock runs ahead by up to one step. What is said
+	// of connections that were open before the recording may be negative.
 	Time int64
 	// Conn is the connection's number, unique in a recording, from 1 on.
 	Conn uint64

@@ -36,6 +36,7 @@ type Census struct {
 	gaps    histogram
 	clients map[party]*client
 	others  client
+	before  int64 // connections that were open when the recording began
 }
 
 // party is who a client is.
@@ -74,6 +75,9 @@ func (c *Census) Add(r *trace.Record) {
 	case trace.KindOpen:
 		if c.walk.lanes[r.Conn] == nil {
 			c.told.Connections++
+			if r.Time-r.Age < 0 {
+				c.before++
+			}
 			c.of(r.Client, r.Side).lanes++
 		}
 	case trace.KindBegin:
@@ -154,6 +158,9 @@ func (c *client) judge(side policy.Side) {
 
 // Records returns how many records there are, of all kinds.
 func (c *Census) Records() int64 { return c.told.Records }
+
+// Before returns how many connections were open before the recording began.
+func (c *Census) Before() int64 { return c.before }
 
 // Span returns the time of the last record, nanoseconds.
 func (c *Census) Span() int64 { return c.walk.now }
