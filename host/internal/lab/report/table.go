@@ -149,7 +149,7 @@ func remarks(s *study.Study, width int) (lines []string) {
 		texts = append(texts, p.Policy+" "+p.Text)
 	}
 	for _, p := range s.Policies {
-		if a := p.Agreement; a != nil {
+		if a := p.Agreement; a != nil && a.Recorded > 0 {
 			texts = append(texts, agreement(p.Name, a))
 		}
 	}

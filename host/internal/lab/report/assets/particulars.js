@@ -4,7 +4,7 @@ function setUpParticulars() {
   const t = study.trace, s = study.setting, notes = list(study.notes).slice();
   for (const p of policies) {
     const o = p.outcome, a = o.agreement;
-    if (a) notes.push(`${p.name}: of ${number(a.recorded)} recorded decisions ${number(a.same)} are the same${a.first ? '; the first that differs: ' + a.first : ''}`);
+    if (a && a.recorded) notes.push(`${p.name}: of ${number(a.recorded)} recorded decisions ${number(a.same)} are the same${a.first ? '; the first that differs: ' + a.first : ''}`);
     if (o.unknown) notes.push(`${title(p)}: ${number(o.unknown)} times it would have been asked again, but the host had closed; it is taken to have closed then`);
     for (const [name, n] of Object.entries(o.faults || {})) if (n) notes.push(`${p.name} failed: ${name}, ${plural(n, 'time', 'times')}`);
   }
