@@ -37,12 +37,16 @@ func (s *series) resume() error {
 	}
 	var there []int
 	for _, e := range list {
-		if n := s.number(e.Name()); n > 0 {
-			s.n = max(s.n, n)
-			if e.Type().IsRegular() {
-				there = append(there, n)
-			}
+		n := s.number(e.Name())
+		switch {
+		case n == 0:
+			continue
+		case e.Type().IsRegular():
+			there = append(there, n)
+		case n == 1: // /dev/stdout, say: not to be gone on with
+			return fmt.Errorf("recording %s: it is there, and no regular file", s.name)
 		}
+		s.n = max(s.n, n)
 	}
 	if s.keep > 0 {
 		slices.Sort(there)

@@ -192,6 +192,20 @@ func TestNothingIsWrittenOver(t *testing.T) {
 	}
 }
 
+// TestADeviceIsNoRecording, and nothing is begun beside it.
+func TestADeviceIsNoRecording(t *testing.T) {
+	cfg := config(t)
+	if err := os.Symlink("/dev/null", cfg.File); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(cfg); err == nil || err.Error() != "recording "+cfg.File+": it is there, and no regular file" {
+		t.Errorf("%v", err)
+	}
+	if list, err := os.ReadDir(filepath.Dir(cfg.File)); len(list) != 1 {
+		t.Errorf("there are %v, %v", list, err)
+	}
+}
+
 // TestASeriesOutlivesItsProcess: what is kept is counted over all of them.
 func TestASeriesOutlivesItsProcess(t *testing.T) {
 	cfg := config(t)
