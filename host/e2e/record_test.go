@@ -56,7 +56,7 @@ func agree(t *testing.T, policy []string) {
 	switch {
 	case a == nil:
 		t.Fatal("the recording does not say that this policy decided")
-	case a.Same != a.Recorded || float64(a.Recorded) < asked || a.Recorded < 100:
+	case a.Same != a.Recorded || float64(a.Recorded) < asked || a.Recorded < 24: // an accept of each client
 		t.Errorf("of %d recorded decisions %d are the same (asked at least %v): %s", a.Recorded, a.Same, asked, a.First)
 	}
 	if s.Trace.Lost != 0 {

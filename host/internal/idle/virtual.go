@@ -168,11 +168,15 @@ func (v *Virtual) Touch(c *Conn, read, write int64) {
 	c.lastWrite.Store(max(c.lastWrite.Load(), write))
 }
 
-// Stir says that the first byte of a request has come.
+// Stir says that the first byte of a request has come. It takes back an end that
+// its owner has yet to carry out: bytes that are there win.
 func (v *Virtual) Stir(c *Conn) {
 	c.lastRead.Store(v.Now())
 	if c.Phase() == abi.PhaseIdle {
 		c.stir()
+	}
+	if c.ending.Load() != 0 && c.side == sideAccepted && restful(c.endPhase) {
+		c.reviveLocked() // as the end of a parked connection with HTTP/2 is
 	}
 	if c.gapStart >= 0 && c.gapEnd < c.gapStart {
 		c.gapEnd = v.Now() // of a connection whose phase no byte changes, too

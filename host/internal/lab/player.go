@@ -189,6 +189,7 @@ func (p *player) play(ctx context.Context, r *trace.Record) error {
 		case p.obeys != nil:
 			p.obeys.cut(l, r.Reason)
 		case l.closing && l.conn != nil:
+			l.conn.Shut(r.Reason) // if a request has come since, it was the last
 			l.conn.Close()
 		}
 	}
