@@ -27,6 +27,7 @@ const imports = `
 	policy, /sdk/abi < books, tenant, config;
 	NONE < store, api, proxy/proxyproto;
 	store < store/file, store/storetest;
+	trace < trace/tracetest;
 	policy, store, api < control;
 	api < admin/v1, client;
 	policy, engine/gate, engine/meter, /sdk/abi < engine;
@@ -82,8 +83,9 @@ var only = []struct{ path, packages, why string }{
 	{"idlehost/host/internal/engine/wasmtest", "engine/gate/gatetest engine/hostile", "fakes are for tests"},
 	{"idlehost/host/internal/engine/gate/gatetest", "", "fakes are for tests"},
 	{"idlehost/host/internal/store/storetest", "", "it is what stores are tested by"},
+	{"idlehost/host/internal/trace/tracetest", "", "it reads recordings for tests"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
-	{"testing", "testnet engine/wasmtest engine/gate/gatetest store/storetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
+	{"testing", "testnet engine/wasmtest engine/gate/gatetest store/storetest trace/tracetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
 	{"unsafe", "idle engine proxy/leantls /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel and crypto/tls only"},
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"idlehost/host/internal/check"
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
@@ -85,7 +86,7 @@ func (a *App) admit(ctx context.Context, c *config.Config, all []*declaration, l
 		case err == nil:
 			r.guest = g
 		case lenient && fault == policy.FaultConfigure:
-			return nil, errors.Join(c.Problem(d.path+"plugin.config", err.Error(), "host check --manual shows the parameters of a bundled policy"), turnBack(arrivals))
+			return nil, errors.Join(c.Problem(d.path+"plugin.config", err.Error(), check.ParamsHint), turnBack(arrivals))
 		case lenient:
 			r.lost = fault
 			a.sayLost(d, fault, err)

@@ -52,7 +52,11 @@ func (a *App) record(c *config.Config) error {
 	cfg := rs.configOf(c.Record.File, 0, c.Record.Sample, int64(c.Record.MaxSize))
 	cfg.Keep, cfg.Renew = c.Record.Keep, rs.renew
 	cfg.Ended = func(err error) {
-		rs.over(c.Record.File, err)
+		file := c.Record.File
+		if all := rs.all.Load(); all != nil { // nil: it has ended before it is known here
+			file = all.Stats().File
+		}
+		rs.over(file, err)
 		for _, m := range a.members.all() {
 			m.dropOver()
 		}

@@ -13,37 +13,9 @@ import (
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/trace"
+	"idlehost/host/internal/trace/tracetest"
 	"idlehost/sdk/abi"
 )
-
-// readTrace returns what a recording holds.
-func readTrace(t *testing.T, name string) (trace.Header, []trace.Record) {
-	t.Helper()
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := trace.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []trace.Record
-	for {
-		var rec trace.Record
-		switch err := r.Next(&rec); {
-		case errors.Is(err, io.EOF):
-			return r.Header(), list
-		case err != nil:
-			t.Fatal(err)
-		}
-		if rec.Ask != nil {
-			ask := *rec.Ask
-			rec.Ask = &ask
-		}
-		list = append(list, rec)
-	}
-}
 
 // lives returns the kinds of records of each connection, by who opened it.
 func lives(list []trace.Record) map[policy.Side][]string {
@@ -81,7 +53,7 @@ func TestRecordsWhatIsServed(t *testing.T) {
 	c.CloseIdleConnections()
 	digest := r.members.get("default").tenant.Digest()
 	r.quiesce()
-	h, list := readTrace(t, file)
+	h, list := tracetest.Read(t, file)
 	if h.Origin != "live" || h.Host != "host test" || h.Start != r.governor.Epoch().UnixNano() || h.Sample != 65536 {
 		t.Errorf("header %+v", h)
 	}
@@ -136,7 +108,7 @@ func TestAHostStartsBesideItsRecordings(t *testing.T) {
 	if b, err := os.ReadFile(file); string(b) != "old" {
 		t.Errorf("the file that was there holds %q, %v", b, err)
 	}
-	if _, list := readTrace(t, strings.Replace(file, "live", "live-2", 1)); len(lives(list)) == 0 {
+	if _, list := tracetest.Read(t, strings.Replace(file, "live", "live-2", 1)); len(lives(list)) == 0 {
 		t.Error("nothing is recorded")
 	}
 }
@@ -183,7 +155,7 @@ func TestOneTenantIsRecordedWhileItServes(t *testing.T) {
 	if filepath.Dir(file) != dir || !strings.HasPrefix(filepath.Base(file), "default-") {
 		t.Errorf("the file is %s", file)
 	}
-	_, list := readTrace(t, file)
+	_, list := tracetest.Read(t, file)
 	got := lives(list)[abi.SideAccepted]
 	if len(got) != 1 || !strings.HasPrefix(got[0], "open begin") || strings.Count(got[0], "end") != 1 || strings.Contains(got[0], "close") {
 		t.Errorf("lives %v", got)

@@ -9,6 +9,9 @@ import (
 	"idlehost/host/internal/policy"
 )
 
+// ParamsHint is what to do about parameters that a policy refuses.
+const ParamsHint = "host check --manual shows the parameters of a bundled policy"
+
 // Failure is why a policy is not accepted.
 type Failure struct {
 	Text  string `json:"text"`  // one line
@@ -73,7 +76,7 @@ func (f *Failure) Hint() string {
 		}
 		return "sdk/ABI.md says what a policy imports and exports, and what it is built of"
 	case policy.FaultConfigure:
-		return "host check --manual shows the parameters of a bundled policy"
+		return ParamsHint
 	case policy.FaultFuel:
 		return "a unit of fuel is about one simple instruction: bound the loops, or do less at a time"
 	case policy.FaultOutput:

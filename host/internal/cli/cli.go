@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"idlehost/host/internal/check"
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/engine"
 )
@@ -72,7 +73,7 @@ func report(w io.Writer, err error) int {
 	case errors.As(err, &hinted):
 		say(w, "hint", hinted.Hint())
 	case errors.Is(err, engine.ErrParams):
-		say(w, "hint", "host check --manual shows the parameters of a bundled policy")
+		say(w, "hint", check.ParamsHint)
 	}
 	return ExitError
 }

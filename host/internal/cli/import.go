@@ -96,19 +96,14 @@ func importLogs(cmd *cobra.Command, args []string, f *importFlags) error {
 		return err
 	}
 	src, err := logs.OpenAll(args, cfg)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return errors.New("interrupted")
-	case err != nil:
-		return explainLog(err)
+	if err != nil {
+		return explainLog(ctx, err)
 	}
 	defer src.Close()
 	made, err := f.write(ctx, src, cmd.ErrOrStderr())
 	switch {
-	case err != nil && ctx.Err() != nil:
-		return errors.New("interrupted")
 	case err != nil:
-		return explainLog(err)
+		return explainLog(ctx, err)
 	case f.asJSON:
 		return writeJSON(cmd.OutOrStdout(), made)
 	case f.quiet:
@@ -184,9 +179,12 @@ func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	return from
 }
 
-// explainLog adds what a caller can do about a log that cannot be read.
-func explainLog(err error) error {
+// explainLog adds what a caller can do about a log that cannot be read, unless
+// it was he who ended it.
+func explainLog(ctx context.Context, err error) error {
 	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
 	case errors.Is(err, logs.ErrConfig):
 		return &usageError{err: err, hint: "see host import --help"}
 	case errors.Is(err, logs.ErrFormat) && strings.Contains(err.Error(), "time zone"):

@@ -33,10 +33,7 @@ func (n *notes) Takes(uint64) bool {
 func (n *notes) Take(r trace.Record) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if r.Ask != nil {
-		ask := *r.Ask
-		r.Ask = &ask
-	}
+	r.Own()
 	n.all = append(n.all, r)
 }
 

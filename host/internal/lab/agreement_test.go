@@ -19,10 +19,7 @@ type keeper struct{ tape }
 
 func (*keeper) Takes(uint64) bool { return true }
 func (k *keeper) Take(r trace.Record) {
-	if r.Ask != nil {
-		ask := *r.Ask
-		r.Ask = &ask
-	}
+	r.Own()
 	k.all = append(k.all, r)
 }
 

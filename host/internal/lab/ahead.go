@@ -81,16 +81,8 @@ func (a *ahead) wants() bool {
 	return n == 0 || n < most && a.queue[len(a.queue)-1].Time-a.queue[a.head].Time < window
 }
 
-// take keeps a copy of what the record points to: it is the Source's.
 func (a *ahead) take(r *trace.Record) {
-	if r.Ask != nil {
-		ask := *r.Ask
-		r.Ask = &ask
-	}
-	if r.Rules != nil {
-		rules := *r.Rules
-		r.Rules = &rules
-	}
+	r.Own()
 	switch {
 	case r.Kind == trace.KindBegin && r.Since > 0:
 		a.stir(r.Conn, r.Time-r.Since)

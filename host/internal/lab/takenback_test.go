@@ -3,22 +3,21 @@ package lab
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"io"
-	"os"
 	"testing"
 
 	"idlehost/host/internal/trace"
+	"idlehost/host/internal/trace/tracetest"
 )
 
-// TestAnEndThatWasTakenBack is a recording of a client with HTTP/2 whose request
-// came as its parked connection was being ended: the host took the end back, and
-// asked again when the connection had been idle anew. Had it said GOAWAY before,
-// that request would have been the connection's last.
-func TestAnEndThatWasTakenBack(t *testing.T) {
-	p := bundled(t, "fixed:timeout=400ms")
+// takenBack is a recording of a client with HTTP/2 whose request came as its
+// parked connection was being ended: the host took the end back, and asked again
+// when the connection had been idle anew. Had it said GOAWAY before, that request
+// would have been the connection's last.
+func takenBack(t *testing.T, p Policy) (back, last *tape) {
+	t.Helper()
 	digest := sha256.Sum256(p.Wasm)
-	back, last := readTape(t, "testdata/takenback.trace"), &tape{}
+	back, last = &tape{}, &tape{}
+	back.header, back.all = tracetest.Read(t, "testdata/takenback.trace")
 	for i := range back.all {
 		r := &back.all[i]
 		if r.Kind == trace.KindPolicy {
@@ -35,6 +34,12 @@ func TestAnEndThatWasTakenBack(t *testing.T) {
 		}
 	}
 	last.header = back.header
+	return back, last
+}
+
+func TestAnEndThatWasTakenBack(t *testing.T) {
+	p := bundled(t, "fixed:400ms")
+	back, last := takenBack(t, p)
 	for asked, tp := range map[int64]*tape{9: back, 8: last} {
 		played, err := Play(t.Context(), tp.config(t), p, nil)
 		if err != nil {
@@ -49,35 +54,18 @@ func TestAnEndThatWasTakenBack(t *testing.T) {
 	}
 }
 
-// readTape reads a recording.
-func readTape(t *testing.T, name string) *tape {
-	t.Helper()
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := trace.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tp := &tape{header: r.Header()}
-	for {
-		var rec trace.Record
-		switch err := r.Next(&rec); {
-		case errors.Is(err, io.EOF):
-			return tp
-		case err != nil:
-			t.Fatal(err)
+// TestAConnectionThatServesItsLast was cut by the host, in the books as well:
+// not left by its client.
+func TestAConnectionThatServesItsLast(t *testing.T) {
+	_, last := takenBack(t, bundled(t, "fixed:400ms"))
+	s := experiment(t, last, 1, "fixed:400ms", "fixed:5s")
+	for i, name := range s.Differences[0].Policies {
+		if name != "fixed 400ms" {
+			continue
 		}
-		if rec.Ask != nil {
-			ask := *rec.Ask
-			rec.Ask = &ask
+		all := s.Differences[0].Decisions[i]
+		if x := all[len(all)-2]; x.Event != "accept" || x.AtMs != 6559 || x.Asked["client_cut"] != 3 {
+			t.Errorf("the next connection is asked about with %+v", x)
 		}
-		if rec.Rules != nil {
-			rules := *rec.Rules
-			rec.Rules = &rules
-		}
-		tp.all = append(tp.all, rec)
 	}
 }

@@ -2,7 +2,6 @@ package recorder
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/trace"
+	"idlehost/host/internal/trace/tracetest"
 	"idlehost/sdk/abi"
 )
 
@@ -28,39 +28,6 @@ func start(t *testing.T, cfg Config) *Recorder {
 	}
 	t.Cleanup(func() { r.Close() })
 	return r
-}
-
-// read returns the records of a file, with copies of what they point to.
-func read(t *testing.T, name string) (trace.Header, []trace.Record) {
-	t.Helper()
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := trace.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []trace.Record
-	for {
-		var rec trace.Record
-		switch err := r.Next(&rec); {
-		case errors.Is(err, io.EOF):
-			return r.Header(), list
-		case err != nil:
-			t.Fatal(err)
-		}
-		if rec.Ask != nil {
-			ask := *rec.Ask
-			rec.Ask = &ask
-		}
-		if rec.Rules != nil {
-			rules := *rec.Rules
-			rec.Rules = &rules
-		}
-		list = append(list, rec)
-	}
 }
 
 func kinds(list []trace.Record) (all []trace.Kind) {
@@ -101,7 +68,7 @@ func TestWhatIsToldIsRead(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	h, got := read(t, cfg.File)
+	h, got := tracetest.Read(t, cfg.File)
 	if want := (trace.Header{Start: 1e18, Granularity: 1e7, Sample: Everybody, Host: "host test", Origin: "live"}); h != want {
 		t.Errorf("header %+v, want %+v", h, want)
 	}
@@ -150,7 +117,7 @@ func TestAFileCountsFromItsBegin(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	h, got := read(t, cfg.File)
+	h, got := tracetest.Read(t, cfg.File)
 	if h.Start != 1e18+2_120_000_000 {
 		t.Errorf("starts at %d", h.Start)
 	}
@@ -184,7 +151,7 @@ func TestNothingIsWrittenOver(t *testing.T) {
 	if s := r.Stats(); s.File != filepath.Join(dir, "live-9.trace") || s.Files != 1 {
 		t.Errorf("%+v", s)
 	}
-	read(t, r.Stats().File)
+	tracetest.Read(t, r.Stats().File)
 	for _, name := range there {
 		if b, _ := os.ReadFile(filepath.Join(dir, name)); string(b) != "mine" {
 			t.Errorf("%s holds %q", name, b)
@@ -258,7 +225,7 @@ func TestFlushedEachSecond(t *testing.T) {
 		life(a, 7, 1)
 		time.Sleep(flushEvery + drainEvery)
 		synctest.Wait()
-		if _, got := read(t, cfg.File); len(got) != 6 {
+		if _, got := tracetest.Read(t, cfg.File); len(got) != 6 {
 			t.Errorf("%d records are in the file, want 6", len(got))
 		}
 		time.Sleep(time.Hour)
@@ -269,7 +236,7 @@ func TestFlushedEachSecond(t *testing.T) {
 		life(a, 8, 1)
 		time.Sleep(flushEvery + drainEvery)
 		synctest.Wait()
-		if _, got := read(t, cfg.File); len(got) != 11 {
+		if _, got := tracetest.Read(t, cfg.File); len(got) != 11 {
 			t.Errorf("%d records are in the file, want 11", len(got))
 		}
 		r.Close()
@@ -296,7 +263,7 @@ func TestItEndsWhenItIsFull(t *testing.T) {
 	if err != nil || info.Size() > MinSize || info.Size() < MinSize-4<<10 {
 		t.Errorf("the file: %v, %v", info.Size(), err)
 	}
-	read(t, cfg.File)
+	tracetest.Read(t, cfg.File)
 }
 
 // TestFilesFollowEachOther: each says again who the tenants are, has its own
@@ -328,7 +295,7 @@ func TestFilesFollowEachOther(t *testing.T) {
 	}
 	seen := map[uint64]bool{}
 	for _, name := range names {
-		h, got := read(t, name)
+		h, got := tracetest.Read(t, name)
 		if h.Start != cfg.Start+4e9 || got[0].Time != 0 { // the time of the last close before it
 			t.Errorf("%s starts at %d, with %d", name, h.Start, got[0].Time)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/trace"
+	"idlehost/host/internal/trace/tracetest"
 	"idlehost/sdk/abi"
 )
 
@@ -29,7 +30,7 @@ func TestAShadowIsBesideWhatWasEnforced(t *testing.T) {
 	answer(1)
 	answer(2)
 	r.Close()
-	_, got := read(t, cfg.File)
+	_, got := tracetest.Read(t, cfg.File)
 	want := []struct {
 		conn uint64
 		role policy.Role
@@ -78,7 +79,7 @@ func TestWhatDoesNotFitIsCounted(t *testing.T) {
 	}
 	a.Installed(policy.RoleActive, "abcd", nil) // must not be lost
 	r.Close()
-	_, got := read(t, cfg.File)
+	_, got := tracetest.Read(t, cfg.File)
 	var ends, lost uint64
 	installed := false
 	for _, rec := range got {
@@ -124,7 +125,7 @@ func TestTapesFromManySides(t *testing.T) {
 	}
 	for _, name := range r.Files() {
 		last := map[uint64]int64{}
-		_, got := read(t, name)
+		_, got := tracetest.Read(t, name)
 		for _, rec := range got {
 			if rec.Conn > 0 && rec.Time < last[rec.Conn] {
 				t.Fatalf("%s: connection %d goes back from %d to %d", name, rec.Conn, last[rec.Conn], rec.Time)

@@ -101,6 +101,18 @@ type Rules struct {
 	Limits   policy.Limits
 }
 
+// Own has the record point to copies that are its own.
+func (r *Record) Own() {
+	if r.Ask != nil {
+		ask := *r.Ask
+		r.Ask = &ask
+	}
+	if r.Rules != nil {
+		rules := *r.Rules
+		r.Rules = &rules
+	}
+}
+
 // Header is what a recording as a whole says of itself.
 type Header struct {
 	// Start is the wall clock at Time 0, Unix nanoseconds, as the idle layer had
