@@ -55,6 +55,9 @@ type Config struct {
 	Metrics http.Handler
 	// Ready returns why the host is not ready for traffic; nil if it is.
 	Ready func() error
+	// Degraded returns, one a line, why the host serves less than it was told
+	// to: a policy that is not in force, a full disk. Empty if it does not.
+	Degraded func() []string
 	// About is shown on the index page: the version, what listens where.
 	About func() []string
 	// Logger is told what went wrong; nil: nobody is told.
@@ -213,7 +216,7 @@ func (s *Server) routes(cfg Config) http.Handler {
 func pageRoutes(cfg Config, d *door) http.Handler {
 	open, locked := http.NewServeMux(), http.NewServeMux()
 	open.HandleFunc("GET /healthz", healthz)
-	open.HandleFunc("GET /readyz", readyz(cfg.Ready))
+	open.HandleFunc("GET /readyz", readyz(cfg))
 	open.Handle("/", d.operators(locked))
 
 	locked.HandleFunc("GET /{$}", index(cfg))

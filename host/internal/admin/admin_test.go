@@ -189,3 +189,17 @@ func TestServeUntilShutdown(t *testing.T) {
 		t.Error("answers after Shutdown")
 	}
 }
+
+// TestDegraded: a host that serves less than it was told to says what it
+// lacks, and stays in its load balancer.
+func TestDegraded(t *testing.T) {
+	var reasons []string
+	h := handler(Config{Degraded: func() []string { return reasons }})
+	if rec := get(h, "/readyz"); rec.Code != 200 || rec.Body.String() != "ready\n" {
+		t.Errorf("without a reason: %d %q", rec.Code, rec.Body)
+	}
+	reasons = []string{"disk is full", "policy x is not in force"}
+	if rec := get(h, "/readyz"); rec.Code != 200 || rec.Body.String() != "degraded\ndisk is full\npolicy x is not in force\n" {
+		t.Errorf("with reasons: %d %q", rec.Code, rec.Body)
+	}
+}

@@ -7,15 +7,28 @@ import (
 
 func healthz(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
 
-func readyz(ready func() error) http.HandlerFunc {
+// readyz answers 200 also where the host is degraded: it serves, and a load
+// balancer that took it out would only make things worse.
+func readyz(cfg Config) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		if ready != nil {
-			if err := ready(); err != nil {
+		if cfg.Ready != nil {
+			if err := cfg.Ready(); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 				return
 			}
 		}
-		fmt.Fprintln(w, "ready")
+		var reasons []string
+		if cfg.Degraded != nil {
+			reasons = cfg.Degraded()
+		}
+		if len(reasons) == 0 {
+			fmt.Fprintln(w, "ready")
+			return
+		}
+		fmt.Fprintln(w, "degraded")
+		for _, reason := range reasons {
+			fmt.Fprintln(w, reason)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ func (a *App) adminConfig(c *config.Config) (admin.Config, error) {
 	}
 	cfg := admin.Config{
 		Address: c.Admin.Address, Tokens: list, Closed: !c.Admin.Open, Pprof: c.Admin.Pprof,
-		Metrics: a.metrics.Handler(a.logger), Ready: a.ready, About: a.about, Logger: a.logger,
+		Metrics: a.metrics.Handler(a.logger), Ready: a.ready, Degraded: a.degraded, About: a.about, Logger: a.logger,
 		Bearers: a.control, API: a.api,
 	}
 	for _, who := range c.Admin.Clients {
