@@ -63,6 +63,8 @@ const imports = `
 	/sdk/go < /examples/hello-go, /examples/adaptive-go;
 
 	lab/study, /plugins < /host/bench/rank;
+	NONE < /host/longtest;
+	/host/longtest < /host/longtest/gotest;
 	NONE < /host/e2e, /host/e2e/hosttest, /host/bench, /host/bench/bare, /host/bench/table, /host/bench/scale, /host/bench/peers;
 `
 
@@ -84,8 +86,9 @@ var only = []struct{ path, packages, why string }{
 	{"idlehost/host/internal/engine/gate/gatetest", "", "fakes are for tests"},
 	{"idlehost/host/internal/store/storetest", "", "it is what stores are tested by"},
 	{"idlehost/host/internal/trace/tracetest", "", "it reads recordings for tests"},
+	{"idlehost/host/longtest", "", "the program carries no test code"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
-	{"testing", "testnet engine/wasmtest engine/gate/gatetest store/storetest trace/tracetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest", "the program carries no test code"},
+	{"testing", "testnet engine/wasmtest engine/gate/gatetest store/storetest trace/tracetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest /host/longtest", "the program carries no test code"},
 	{"unsafe", "idle engine proxy/leantls /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel and crypto/tls only"},
 }
 
