@@ -4,15 +4,18 @@
 
 GO       ?= go
 FUZZTIME ?= 30s
+LONG     ?= 1
 REQUESTS ?= 10000
 CLANG    := 14.0.6
 PEERS    :=
-SOAK     := 1000000
 TRACES   ?= ../shared/traces
+
+# using lists the packages whose tests say something.
+using = $(shell grep -rlE --include='*_test.go' '$(1)' examples host plugins sdk | xargs -n 1 dirname | sort -u | sed 's,^,./,')
 
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-.PHONY: help build plugins plugins-table generate test check fuzz bench bench-table bench-isolation bench-park bench-scale bench-tenants bench-peers bench-peers-table soak
+.PHONY: help build plugins plugins-table generate test test-long check fuzz bench bench-table bench-isolation bench-park bench-scale bench-tenants bench-peers bench-peers-table soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -31,9 +34,15 @@ plugins-table: build ## play the recordings in TRACES through all policies, and 
 generate: ## rewrite what is generated from sdk/abi/schema.toml
 	$(GO) generate ./...
 
-test: ## every test, under the race detector
+test: ## every test in its usual form, under the race detector
 	@test -n "$(RACE)" || echo 'no C compiler: the tests run without the race detector'
-	$(GO) test $(RACE) -shuffle=on ./...
+	$(GO) build -o bin/gotest ./host/longtest/gotest
+	@GO=$(GO) bin/gotest $(RACE) -shuffle=on ./...
+
+test-long: ## the long form of every test that has one, and what the race detector leaves out; LONG=0.05 for a share of it
+	$(GO) build -o bin/gotest ./host/longtest/gotest
+	@GO=$(GO) IDLEHOST_LONG=$(LONG) bin/gotest $(RACE) -shuffle=on -timeout 3h $(call using,idlehost/host/longtest)
+	@GO=$(GO) IDLEHOST_LONG=$(LONG) bin/gotest -shuffle=on -timeout 3h $(call using,idlehost/host/longtest|go:build race)
 
 check: generate ## what must hold before a change is merged
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above'; exit 1; }
@@ -85,4 +94,4 @@ bench-peers-table: ## put the tables of host/bench/peers/results.txt into README
 	$(GO) run ./host/bench/peers -table host/bench/peers/results.txt -w README.md
 
 soak: ## a million requests over connections that park and wake
-	$(GO) test $(RACE) -run '^TestSoak$$' -timeout 60m ./host/internal/proxy -args -soak $(SOAK)
+	IDLEHOST_LONG=$(LONG) $(GO) test $(RACE) -run '^TestSoak$$' -timeout 60m ./host/internal/proxy

@@ -193,6 +193,20 @@ func TestNoRealSleep(t *testing.T) {
 	}
 }
 
+// TestOneSwitchForLongTests: what a test does less of, or not at all, is told by
+// longtest alone, so that `make test-long` finds it.
+func TestOneSwitchForLongTests(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, f := range p.files {
+			for _, c := range f.calls() {
+				if strings.HasPrefix(c, "testing.Short ") {
+					t.Errorf("%s: calls %s: ask host/longtest", f.name, c)
+				}
+			}
+		}
+	}
+}
+
 // TestNoMarkers: the tree holds whole things.
 func TestNoMarkers(t *testing.T) {
 	marker := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,15 +15,13 @@ import (
 
 	"idlehost/host/e2e/hosttest"
 	"idlehost/host/internal/client"
+	"idlehost/host/longtest"
 )
-
-// crashesEnv is how often the host is killed. With 80, a thousand changes and
-// more are acknowledged.
-const crashesEnv = "HOST_CRASHES"
 
 const (
 	crashes          = 25
-	changesPerCrash  = 16 // that have begun, on the average
+	manyCrashes      = 250 // more than 3000 changes are acknowledged
+	changesPerCrash  = 16  // that have begun, on the average
 	crashWorkers     = 4
 	crashWorkerToken = "operator-token-of-worker-%d"
 )
@@ -37,19 +33,9 @@ func digestOf(wasm []byte) [sha256.Size]byte { return sha256.Sum256(wasm) }
 // each restart every change that was acknowledged is there, of the others all
 // or nothing, the audit log has exactly those that are there, and the host has
 // nothing to complain about.
-//
-//	HOST_CRASHES=80 go test -run KilledHost ./host/e2e
 func TestKilledHost(t *testing.T) {
-	times := crashes
-	if text := os.Getenv(crashesEnv); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			t.Fatalf("%s: %q is no number of crashes", crashesEnv, text)
-		}
-		times = n
-	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	times := longtest.Count(t, crashes, manyCrashes, "crashes")
+	seed := longtest.Seed(t)
 	c := newCrash(t, seed)
 	for i := range times + 1 {
 		if !c.round(i < times) {

@@ -46,9 +46,6 @@ func TestSumOf(t *testing.T) {
 // TestHoldAsks: the host's policy is asked about idle connections, and none is
 // ended.
 func TestHoldAsks(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for questions")
-	}
 	t.Parallel()
 	p := rehearse(t, "host")
 	p.host = theHost(t)

@@ -12,6 +12,7 @@ import (
 
 	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
+	"idlehost/host/longtest"
 	"idlehost/sdk/abi"
 )
 
@@ -83,7 +84,7 @@ func (s *succession) fail(t *testing.T) {
 func TestCyclesOfReplacementLeakNothing(t *testing.T) {
 	s := &succession{engine: newEngine(t, Config{}), version: 1}
 	s.current = load(t, s.engine, version(0))
-	cycles := cycleCount(t)
+	cycles := longtest.Count(t, 1000, 10_000, "cycles")
 	turn := func(n int) {
 		for range n {
 			s.replace(t)
@@ -103,20 +104,6 @@ func TestCyclesOfReplacementLeakNothing(t *testing.T) {
 	if len(s.engine.policies) != 1 {
 		t.Errorf("%d policies are open", len(s.engine.policies))
 	}
-}
-
-// cycleCount is that of the environment variable IDLEHOST_CYCLES, or as many
-// as take some seconds.
-func cycleCount(t *testing.T) int {
-	text := os.Getenv("IDLEHOST_CYCLES")
-	if text == "" {
-		return standardCycles
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 10 {
-		t.Fatalf("IDLEHOST_CYCLES is %q, should be a number from 10", text)
-	}
-	return n
 }
 
 // footprint is what the process holds. What the system does not tell is 0.

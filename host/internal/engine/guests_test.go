@@ -122,9 +122,6 @@ EXPORT(on_timeout) u64 on_timeout(void) { buffer.event.leases[PHASE_DRAINING] = 
 // TestGoGuest: a guest built by Go finds what it imports, sees no world but
 // the event's, and says what it panics with.
 func TestGoGuest(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a Go module")
-	}
 	wasm := build(t, []string{"GOOS=wasip1", "GOARCH=wasm", "GOFLAGS="}, "go", "build", "-buildmode=c-shared", "-o", "OUT", "./testdata/goguest")
 	var j journal
 	p := load(t, newEngine(t, Config{Log: j.log}), source(wasm))

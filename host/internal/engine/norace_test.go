@@ -2,7 +2,4 @@
 
 package engine
 
-const (
-	raceDetector   = false
-	standardCycles = 10_000
-)
+const raceDetector = false

@@ -2,7 +2,4 @@
 
 package engine
 
-const (
-	raceDetector   = true // it keeps memory of its own
-	standardCycles = 1000
-)
+const raceDetector = true // it keeps memory of its own

@@ -1,30 +1,17 @@
 package lab
 
 import (
-	"os"
 	"runtime"
-	"strconv"
 	"testing"
+
+	"idlehost/host/longtest"
 )
 
 // TestConstantMemory: a replay takes memory for who is there, not for how long
-// it goes on. IDLEHOST_EVENTS says how many events the long one has; 10 million
-// take about a minute.
+// it goes on.
 func TestConstantMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("replays hundreds of thousands of events")
-	}
 	const people = 500
-	events := 300_000
-	if text := os.Getenv("IDLEHOST_EVENTS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < events {
-			t.Fatalf("IDLEHOST_EVENTS=%s: want a number from %d on", text, events)
-		}
-		events = n
-	} else {
-		t.Log("IDLEHOST_EVENTS=10000000 replays as many")
-	}
+	events := longtest.Count(t, 300_000, 10_000_000, "events")
 	cfg, p := townConfig(t, people, events), bundled(t, "adaptive")
 	heap := heapWatch{fifth: int64(events / 5)}
 	played, err := Play(t.Context(), cfg, p, heap.look)

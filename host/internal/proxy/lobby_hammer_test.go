@@ -12,6 +12,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/longtest"
 )
 
 // guestOf is a client with a connection of its own, who knows whose that is.
@@ -45,10 +46,7 @@ func (g *guestOf) visit(hosts []string) {
 // random on connections that park all the time, while sites change and tenants
 // come to want no more connections.
 func TestLobbyHammer(t *testing.T) {
-	visits := 100
-	if testing.Short() {
-		visits = 40
-	}
+	visits := longtest.Count(t, 100, 2000, "visits by each client")
 	run(t, func(t *testing.T, m mode) {
 		hosts := []string{"a.example", "b.example", "c.example", "nobody.example"}
 		town := newTown()

@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -13,19 +12,20 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-)
 
-var soak = flag.Int("soak", 6000, "requests of TestSoak, half of them over TLS")
+	"idlehost/host/longtest"
+)
 
 // TestSoak sends requests with random content after random pauses around the
 // park delay, on connections that never retry: none may be lost, no byte be
 // elsewhere.
 func TestSoak(t *testing.T) {
+	requests := longtest.Count(t, 6000, 1_000_000, "requests, half of them over TLS")
 	run(t, func(t *testing.T, m mode) {
 		const clients = 60
 		r := start(t, setup{mode: m, park: parkDelay, server: http.HandlerFunc(mirror)})
 		var left, parks atomic.Int64
-		left.Store(int64(*soak / 2))
+		left.Store(int64(requests / 2))
 		var wg sync.WaitGroup
 		for i := range clients {
 			c := (&lot{rig: r, mode: m}).talk()

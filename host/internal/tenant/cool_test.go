@@ -213,9 +213,6 @@ func TestHeritageIsToldBeforehand(t *testing.T) {
 
 // TestATenantIsSmall: 10,000 of them have to be.
 func TestATenantIsSmall(t *testing.T) {
-	if testing.Short() {
-		t.Skip("counts the heap of a thousand tenants")
-	}
 	const n = 1000
 	var before, after runtime.MemStats
 	tns := make([]*Tenant, n)

@@ -129,9 +129,6 @@ func policies() Contract {
 
 // TestGoPolicy: a policy built by Go passes with the defaults.
 func TestGoPolicy(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a Go module")
-	}
 	out := filepath.Join(t.TempDir(), "guest.wasm")
 	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "../../../../examples/hello-go")
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=")

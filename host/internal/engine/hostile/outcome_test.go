@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/longtest"
 )
 
 // TestOutcomes takes every attack through gate, meter and engine, each in a
@@ -45,10 +46,7 @@ func (want Want) met(v verdict) bool {
 // TestMutants: whatever a module is, it is accepted or refused within the
 // bounds.
 func TestMutants(t *testing.T) {
-	per := 8
-	if testing.Short() || raceSlow > 1 {
-		per = 1
-	}
+	per := longtest.Count(t, 1, 8, "mutants of each attack")
 	w := newWorker(t)
 	defer func() { w.stop() }()
 	var table tally

@@ -48,7 +48,7 @@ func largest(t testing.TB, s gatetest.Shape, limits gate.Limits) (out []byte, m 
 // is loose, since other tests run at the same time: what it is against took
 // minutes.
 func TestCompileTime(t *testing.T) {
-	for _, s := range slow(gatetest.Shapes(), 8) {
+	for _, s := range slow(t, gatetest.Shapes(), 8, "shapes of modules") {
 		out, m := largest(t, s, gate.Limits{Effort: 1 << 20, ModuleBytes: 64 << 10})
 		begin := time.Now()
 		compile(t, out)

@@ -10,6 +10,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"idlehost/host/internal/engine/gate/gatetest"
+	"idlehost/host/longtest"
 )
 
 // FuzzMeter: a generated module does the same plain and metered, pays at
@@ -42,10 +43,7 @@ type outcome struct{ calls, traps, exhausted int }
 
 // TestGenerated is FuzzMeter over modules that are the same every time.
 func TestGenerated(t *testing.T) {
-	n := uint64(600)
-	if testing.Short() || raced {
-		n = 60
-	}
+	n := uint64(longtest.Count(t, 60, 600, "modules"))
 	var all outcome
 	for i := range n {
 		o, err := alike(t, gatetest.Generate(seed(i)))

@@ -11,6 +11,8 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"idlehost/host/longtest"
 )
 
 // buildC compiles a C file, or skips the test.
@@ -25,9 +27,6 @@ func buildC(t testing.TB, source string) []byte {
 // buildGo compiles a guest in Go.
 func buildGo(t testing.TB, pkg string) []byte {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("builds a Go module")
-	}
 	return build(t, []string{"GOOS=wasip1", "GOARCH=wasm", "GOFLAGS="}, "go", "build", "-buildmode=c-shared", "-o", "", pkg)
 }
 
@@ -98,13 +97,12 @@ func start(t testing.TB, wasm []byte) api.Module {
 	return m
 }
 
-// slow shortens a list of work where the race detector makes the compiler,
-// which is not tested here, ten times slower.
-func slow[T any](all []T, some int) []T {
-	if raced {
-		return all[:some]
-	}
-	return all
+// slow returns some of the work that takes long, since the race detector makes
+// the compiler, which is not tested here, ten times slower; all of it in a long
+// run.
+func slow[T any](t *testing.T, all []T, some int, what string) []T {
+	t.Helper()
+	return all[:longtest.Count(t, some, len(all), what)]
 }
 
 // TestGuests asks the policies in the tree, plain and metered, about the same
@@ -114,10 +112,8 @@ func TestGuests(t *testing.T) {
 	for _, name := range []string{"fixed", "adaptive", "pressure"} {
 		guests[name] = read(t, "../../../../plugins/"+name+".wasm")
 	}
-	if !testing.Short() {
-		for _, name := range slow([]string{"adaptive-go", "hello-go"}, 1) {
-			guests[name] = buildGo(t, "../../../../examples/"+name)
-		}
+	for _, name := range slow(t, []string{"adaptive-go", "hello-go"}, 1, "guests built by Go") {
+		guests[name] = buildGo(t, "../../../../examples/"+name)
 	}
 	for name, wasm := range guests {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"idlehost/host/internal/engine/gate/gatetest"
+	"idlehost/host/longtest"
 
 	"idlehost/host/internal/engine/gate"
 )
@@ -25,10 +26,10 @@ func TestSpecSuite(t *testing.T) {
 		t.Skip(err)
 	}
 	var n tally
-	for i, s := range scripts {
-		if raced && i%4 != 0 {
-			continue
-		}
+	part := longtest.Count(t, len(scripts)/4, len(scripts), "scripts")
+	first := int(longtest.Seed(t) % uint64(len(scripts)))
+	for i := range part {
+		s := scripts[(first+i*len(scripts)/part)%len(scripts)]
 		t.Run(s.Name, func(t *testing.T) {
 			w := newWorlds(t)
 			for i := range w {
@@ -40,7 +41,7 @@ func TestSpecSuite(t *testing.T) {
 		})
 	}
 	t.Logf("%d modules run metered and plain, %d refused by the gate (SIMD), %d calls alike, %d not made", n.modules, n.refused, n.calls, n.skipped)
-	if !raced && (n.modules < 1200 || n.calls < 24000) {
+	if part == len(scripts) && (n.modules < 1200 || n.calls < 24000) {
 		t.Errorf("only %d modules and %d calls", n.modules, n.calls)
 	}
 }

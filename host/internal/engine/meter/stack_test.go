@@ -92,7 +92,7 @@ func carrying(loops, operands int) wasmtest.Module {
 func TestStackIsBounded(t *testing.T) {
 	const fuel, most = 5_000_000, 16 << 20
 	if raced {
-		t.Skip("the compiler is ten times slower")
+		t.Skip("the race detector makes the compiler ten times slower")
 	}
 	for name, m := range recursions() {
 		t.Run(name, func(t *testing.T) {

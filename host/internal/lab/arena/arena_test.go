@@ -8,6 +8,7 @@ import (
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab"
+	"idlehost/host/longtest"
 	"idlehost/plugins"
 )
 
@@ -16,12 +17,9 @@ import (
 // timeout that hindsight can choose for that very traffic, reckoned from its
 // gaps without the lab.
 func TestAdaptiveAgainstBestFixed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("replays days of traffic")
-	}
-	traces := []*trace{mixture()}
-	if !raced {
-		traces = towns()
+	towns := towns()
+	traces := towns[:longtest.Count(t, 1, len(towns), "kinds of traffic")]
+	if len(traces) == len(towns) {
 		for _, path := range recordings(t) {
 			traces = append(traces, readTrace(t, path))
 		}

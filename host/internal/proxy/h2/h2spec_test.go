@@ -19,9 +19,6 @@ import (
 // sessions that never park. Parking must not fail a case that passes without.
 func TestH2spec(t *testing.T) {
 	tool(t, "h2spec")
-	if testing.Short() {
-		t.Skip("takes a while")
-	}
 	each(t, func(t *testing.T, secured bool) {
 		plain := h2spec(t, newHost(t, hostConfig{tls: secured, table: true}))
 		h := newHost(t, hostConfig{tls: secured})

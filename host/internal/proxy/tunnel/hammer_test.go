@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"idlehost/host/longtest"
 )
 
 // stream writes size random bytes of a seed in random pieces, with pauses
@@ -43,10 +45,7 @@ func stream(c net.Conn, seed uint64, size int, paused func()) (sum [32]byte, err
 // TestHammer sends checksummed streams both ways at once, so that parks, wakes
 // and bytes cross in every way.
 func TestHammer(t *testing.T) {
-	size := 2 << 20
-	if testing.Short() {
-		size = 256 << 10
-	}
+	size := longtest.Count(t, 2<<20, 32<<20, "bytes in each direction")
 	r := newRig(t, soon, law(0))
 	// What stays is the Governor's, and the certificate is made once.
 	client, server := r.open(kinds[3])

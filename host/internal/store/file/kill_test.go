@@ -12,27 +12,19 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"idlehost/host/internal/store"
+	"idlehost/host/longtest"
 )
 
 // TestKill kills a process that changes a store, at any moment, and opens the
 // store: what was acknowledged is there with its audit entry, what was not is
 // there as a whole or not at all, and every policy that is named has its module.
-// STORE_KILLS says how many times; a thousand take some minutes.
 func TestKill(t *testing.T) {
-	rounds := 40
-	if testing.Short() {
-		rounds = 8
-	}
-	if n, err := strconv.Atoi(os.Getenv("STORE_KILLS")); err == nil {
-		rounds = n
-	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	rounds := longtest.Count(t, 40, 1000, "kills")
+	seed := longtest.Seed(t)
 	k := &killer{rng: rand.New(rand.NewPCG(seed, 0))}
 	for round := range rounds {
 		if round%8 == 0 { // the first rounds of each directory meet its making

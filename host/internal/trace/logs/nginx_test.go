@@ -89,9 +89,6 @@ func startNginx(t *testing.T, dir string) (address string, stop func()) {
 
 // TestLogsOfNginx: what curl asked for is what its logs are read as.
 func TestLogsOfNginx(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts nginx")
-	}
 	curl, err := exec.LookPath("curl")
 	if err != nil {
 		t.Skip("no curl here: ", err)
