@@ -17,20 +17,21 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
 	engine/gate, engine/wasmtest < engine/gate/gatetest;
 	engine/gate < engine/meter;
-	policy < engine/forge;
+	policy, fair < engine/forge;
 	policy, engine/wasmtest, /sdk/abi < engine/hostile;
 
 	/sdk/abi < policy;
-	policy, /sdk/abi < books, tenant, config;
+	policy, /sdk/abi < books, config;
+	policy, fair, /sdk/abi < tenant;
 	NONE < store, api, proxy/proxyproto;
 	store < store/file, store/storetest;
 	trace < trace/tracetest;
 	policy, store, api < control;
 	api < admin/v1, client;
-	policy, engine/gate, engine/meter, /sdk/abi < engine;
+	policy, fair, engine/gate, engine/meter, /sdk/abi < engine;
 	policy, /sdk/abi < trace;
 	policy, trace, /sdk/abi < trace/logs, recorder;
 	policy, books, wheel, trace, /sdk/abi < idle;
@@ -45,7 +46,7 @@ const imports = `
 	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/leantls, proxy/proxyproto, /sdk/abi < proxy;
 
 	api, admin/v1 < admin;
-	policy, idle, books, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
+	policy, idle, books, fair, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
 	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, store, store/file, check, trace, recorder, /plugins, /sdk/abi < app;
 	policy, config, engine, engine/gate, /sdk/abi < check;
 
