@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"idlehost/host/e2e/hosttest"
+	"idlehost/host/longtest"
 )
 
 const nginxConf = `
@@ -82,6 +83,7 @@ func TestUpstreamIdleRace(t *testing.T) {
 func TestNginxLoad(t *testing.T) {
 	h := startHost(t, startNginx(t), "--plugin", "adaptive.wasm")
 	l := startLoad(h.URL("http", "/"), 20, func(int) time.Duration { return 0 })
-	hosttest.Until(t, "10000 requests are answered", func() bool { return l.good.Load() >= 10_000 })
+	want := int64(longtest.Count(t, 2000, 100_000, "requests"))
+	hosttest.Until(t, fmt.Sprintf("%d requests are answered", want), func() bool { return l.good.Load() >= want })
 	l.end(t)
 }

@@ -10,15 +10,22 @@ import (
 	"idlehost/host/longtest"
 )
 
-// TestOutcomes takes every attack through gate, meter and engine, each in a
-// process of its own, which it must neither kill, nor freeze, nor fill.
+// TestOutcomes takes every attack through gate, meter and engine, in a process
+// that it must neither kill, nor freeze, nor fill. In the long form each attack
+// has a process of its own; else a process judges until an attack breaks it.
 func TestOutcomes(t *testing.T) {
 	var table tally
-	for _, a := range Corpus() {
+	corpus := Corpus()
+	alone := longtest.Count(t, 1, len(corpus), "processes") == len(corpus)
+	w := newWorker(t)
+	defer func() { w.stop() }()
+	renew := func() { w.stop(); w = newWorker(t) }
+	for _, a := range corpus {
 		t.Run(a.Name, func(t *testing.T) {
-			w := newWorker(t)
-			defer w.stop()
 			v, err := w.judge(a.Wasm(), a.Params)
+			if err != nil || alone {
+				renew()
+			}
 			table.count(a.Class, v, err)
 			switch {
 			case err != nil:
