@@ -17,7 +17,7 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study, space;
 	engine/gate, engine/wasmtest < engine/gate/gatetest;
 	engine/gate < engine/meter;
 	policy, fair < engine/forge;
@@ -27,9 +27,10 @@ const imports = `
 	policy, /sdk/abi < books, config;
 	policy, fair, /sdk/abi < tenant;
 	NONE < store, api, proxy/proxyproto;
-	store < store/file, store/storetest;
+	store < store/storetest;
+	store, space < store/file;
 	trace < trace/tracetest;
-	policy, store, api < control;
+	policy, store, space, api < control;
 	api < admin/v1, client;
 	policy, fair, engine/gate, engine/meter, /sdk/abi < engine;
 	policy, /sdk/abi < trace;
@@ -47,7 +48,7 @@ const imports = `
 
 	api, admin/v1 < admin;
 	policy, idle, books, fair, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
-	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, store, store/file, check, trace, recorder, /plugins, /sdk/abi < app;
+	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, /plugins, /sdk/abi < app;
 	policy, config, engine, engine/gate, /sdk/abi < check;
 
 	policy, trace, /sdk/abi < lab/demand;
