@@ -80,7 +80,7 @@ func seed(tb testing.TB, dir string, digests int) {
 		sum := sha256.Sum256(wasm)
 		names[i] = hex.EncodeToString(sum[:])
 		p := &store.Policy{Digest: names[i], Size: len(wasm), Added: time.Now(), Report: []byte("{}")}
-		if err := s.PutPolicy(ctx, p, wasm); err != nil {
+		if err := s.PutPolicy(ctx, "", p, wasm); err != nil {
 			tb.Fatal(err)
 		}
 	}

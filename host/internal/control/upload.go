@@ -124,7 +124,7 @@ func (c *Control) admit(ctx context.Context, tenant string, v store.Version, was
 		}
 	}
 	if err == nil {
-		err = c.store.PutPolicy(ctx, p, wasm)
+		err = c.store.PutPolicy(ctx, tenant, p, wasm)
 	}
 	return known, kept(err, "keep policy "+short(v.Digest))
 }

@@ -354,11 +354,11 @@ func (s *brokenStore) Update(ctx context.Context, name string, edit func(*store.
 	return s.Store.Update(ctx, name, edit)
 }
 
-func (s *brokenStore) PutPolicy(ctx context.Context, p *store.Policy, wasm []byte) error {
+func (s *brokenStore) PutPolicy(ctx context.Context, tenant string, p *store.Policy, wasm []byte) error {
 	if s.broken.Load() {
 		return errDisk
 	}
-	return s.Store.PutPolicy(ctx, p, wasm)
+	return s.Store.PutPolicy(ctx, tenant, p, wasm)
 }
 
 // TestBrokenMedium: the caller hears what it is, and nothing is in force that

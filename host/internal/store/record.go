@@ -14,6 +14,14 @@ type Policy struct {
 	Report json.RawMessage `json:"report,omitempty"`
 }
 
+// Usage is what a tenant pays for, in bytes on the medium.
+type Usage struct {
+	// Policies are modules and what is known of them. Unnamed is the part of it
+	// that the tenant's Versions do not name, and Sweep has not taken.
+	Policies, Unnamed int64
+	States            int64
+}
+
 // Token lets its bearer in. The secret itself is nowhere kept.
 type Token struct {
 	ID      string    `json:"id"`

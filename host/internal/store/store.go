@@ -51,9 +51,11 @@ type Store interface {
 	// nobody. stop waits for f if it is running: f must not call it.
 	Watch(f func(name string)) (stop func())
 
-	// PutPolicy adds a policy and its module; one that is there stays as it is,
-	// but its grace begins anew, and its module is made whole if it was not.
-	PutPolicy(ctx context.Context, p *Policy, wasm []byte) error
+	// PutPolicy adds a policy and its module for a tenant; one that is there
+	// stays as it is, but its grace begins anew, and its module is made whole if
+	// it was not. The tenant pays for it from then on: see Usage. ErrNotFound
+	// where the tenant is not there; one without a name is nobody.
+	PutPolicy(ctx context.Context, tenant string, p *Policy, wasm []byte) error
 	// Policy returns a policy by digest; ErrNotFound.
 	Policy(ctx context.Context, digest string) (*Policy, error)
 	// Module returns a policy's bytes, which have that digest; ErrNotFound.
@@ -62,6 +64,21 @@ type Store interface {
 	// longer ago than the store's grace (an upload puts the policy first and
 	// names it then). It returns how many. Tokens that have expired go too.
 	Sweep(ctx context.Context) (int, error)
+
+	// Usage returns what a tenant pays for: each policy that it has put, or
+	// whose bytes it names, until a Sweep finds that it has put it longer ago
+	// than the grace and does not name it; and its states. A policy of several
+	// tenants is paid for by each. Who is made under the name of another
+	// inherits nothing.
+	Usage(tenant string) Usage
+	// Size returns how many bytes the whole store takes: what several tenants
+	// pay for counts once, and what nobody pays for until it is swept.
+	Size() int64
+	// Adds returns what PutPolicy would add to a tenant's Usage, and to Size,
+	// for a module of so many bytes and the report of its check.
+	Adds(tenant, digest string, module, report int) (own, all int64)
+	// StateAdds returns what PutState would add to both.
+	StateAdds(tenant, digest string, size int) int64
 
 	// PutToken adds a token; ErrExists where its ID is taken, ErrNotFound where
 	// its tenant is not there: who comes after it must not inherit the token.

@@ -184,7 +184,7 @@ func BenchmarkPutPolicy(b *testing.B) {
 	wasm := make([]byte, 10_000)
 	for i := 0; b.Loop(); i++ {
 		wasm[0], wasm[1], wasm[2] = byte(i), byte(i>>8), byte(i>>16)
-		must(b, s.PutPolicy(context.Background(), &store.Policy{Digest: digestOf(wasm)}, wasm))
+		must(b, s.PutPolicy(context.Background(), "", &store.Policy{Digest: digestOf(wasm)}, wasm))
 	}
 }
 

@@ -29,7 +29,7 @@ func sample(t testing.TB, tenants int) (dir, has string) {
 		must(t, s.Delete(ctx, fmt.Sprintf("t%d", i*3), func(*store.Tenant) (store.Entry, error) { return store.Entry{}, nil }))
 	}
 	wasm := []byte("module")
-	must(t, s.PutPolicy(ctx, &store.Policy{Digest: digestOf(wasm)}, wasm))
+	must(t, s.PutPolicy(ctx, "", &store.Policy{Digest: digestOf(wasm)}, wasm))
 	_, err := s.Secret(ctx, "x")
 	must(t, err)
 	has, err = dump(s)

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 
+	"idlehost/host/internal/space"
 	"idlehost/host/internal/store"
 )
 
@@ -63,7 +64,11 @@ func (s *Store) placeModule(digest string, wasm []byte) error {
 	if err := syncDir(s.path(modulesDir)); err != nil {
 		return err
 	}
-	return s.place(wasm, true, modulePath(digest)...)
+	if err := s.place(wasm, true, modulePath(digest)...); err != nil {
+		return err
+	}
+	s.counts.putFile(digest, space.Blocks(int64(len(wasm))))
+	return nil
 }
 
 // readModule returns a file of up to size bytes, and one more if it is longer.

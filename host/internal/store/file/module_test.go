@@ -20,7 +20,7 @@ func TestDamagedModule(t *testing.T) {
 	ctx := context.Background()
 	wasm := []byte("\x00asm a module")
 	p := &store.Policy{Digest: digestOf(wasm)}
-	must(t, s.PutPolicy(ctx, p, wasm))
+	must(t, s.PutPolicy(ctx, "", p, wasm))
 	name := s.path(modulePath(p.Digest)...)
 	for what, damage := range map[string]func() error{
 		"missing": func() error { return os.Remove(name) },
@@ -43,7 +43,7 @@ func TestDamagedModule(t *testing.T) {
 		if what == "directory" {
 			must(t, os.Remove(name))
 		}
-		must(t, s.PutPolicy(ctx, p, wasm))
+		must(t, s.PutPolicy(ctx, "", p, wasm))
 		if back, err := s.Module(ctx, p.Digest); err != nil || string(back) != string(wasm) {
 			t.Errorf("%s, put again: %q, %v", what, back, err)
 		}
@@ -58,7 +58,7 @@ func TestOrphans(t *testing.T) {
 	ctx := context.Background()
 	wasm := []byte("recorded")
 	p := &store.Policy{Digest: digestOf(wasm)}
-	must(t, s.PutPolicy(ctx, p, wasm))
+	must(t, s.PutPolicy(ctx, "", p, wasm))
 	orphan := func(content string, age time.Duration) string {
 		digest := digestOf([]byte(content))
 		name := s.path(modulePath(digest)...)

@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,7 +18,7 @@ type policy struct {
 
 // PutPolicy implements store.Store. The module is there, and synced, before the
 // record that names it.
-func (s *Store) PutPolicy(ctx context.Context, p *store.Policy, wasm []byte) error {
+func (s *Store) PutPolicy(ctx context.Context, tenant string, p *store.Policy, wasm []byte) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
@@ -34,12 +35,20 @@ func (s *Store) PutPolicy(ctx context.Context, p *store.Policy, wasm []byte) err
 	s.modules.RLock()
 	defer s.modules.RUnlock()
 	if err := s.placeModule(p.Digest, wasm); err != nil {
-		return fmt.Errorf("policy %s: %w", p.Digest, err)
+		return s.failed(fmt.Errorf("policy %s: %w", p.Digest, err))
 	}
-	return s.change(ctx, func(t *txn) error { return t.putPolicy(&kept, record) })
+	h := holding{Digest: p.Digest, Bytes: policyBytes(len(wasm), len(p.Report)), Put: kept.Put}
+	return s.change(ctx, func(t *txn) error { return t.putPolicy(tenant, h, &kept, record) })
 }
 
-func (t *txn) putPolicy(kept *policy, record []byte) error {
+func (t *txn) putPolicy(name string, h holding, kept *policy, record []byte) error {
+	var payer *tenant
+	if name != "" {
+		var err error
+		if payer, err = load[tenant](t, bucketTenants, name); err != nil {
+			return err
+		}
+	}
 	key := []byte(kept.Digest)
 	old, err := t.get(bucketPolicies, key)
 	if err != nil {
@@ -51,11 +60,16 @@ func (t *txn) putPolicy(kept *policy, record []byte) error {
 			return err
 		}
 		there.Put = kept.Put
+		h.Bytes = policyBytes(there.Size, len(there.Report))
 		if record, err = encode(there); err != nil {
 			return err
 		}
 	}
-	return t.put(bucketPolicies, key, record)
+	if payer == nil {
+		return t.put(bucketPolicies, key, record)
+	}
+	payer.hold(h)
+	return errors.Join(t.put(bucketPolicies, key, record), t.store(payer))
 }
 
 // Policy implements store.Store.

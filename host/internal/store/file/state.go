@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"idlehost/host/internal/space"
 	"idlehost/host/internal/store"
 )
 
@@ -29,7 +30,7 @@ func (s *Store) PutState(ctx context.Context, tenant, digest string, st store.St
 	}
 	defer s.leave()
 	if err := s.putState(tenant, digest, st); err != nil {
-		return fmt.Errorf("state of %s for tenant %q: %w", digest, tenant, err)
+		return s.failed(fmt.Errorf("state of %s for tenant %q: %w", digest, tenant, err))
 	}
 	return nil
 }
@@ -49,7 +50,11 @@ func (s *Store) putState(tenant, digest string, st store.State) error {
 	if err := os.Mkdir(s.path(statesDir, tenant), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return s.place(data, false, statesDir, tenant, digest)
+	if err := s.place(data, false, statesDir, tenant, digest); err != nil {
+		return err
+	}
+	s.counts.putState(tenant, digest, space.Blocks(int64(len(data))))
+	return nil
 }
 
 // State implements store.Store. A file that a crash has left damaged is not
@@ -104,7 +109,9 @@ func (s *Store) forget(name string) {
 	if born, err := s.born(name); err != nil || born != 0 {
 		return // made again meanwhile
 	}
-	_ = os.RemoveAll(s.path(statesDir, name))
+	if os.RemoveAll(s.path(statesDir, name)) == nil {
+		s.counts.dropStates(name)
+	}
 }
 
 // sweepStates removes states that nobody has put since a time.
@@ -131,7 +138,7 @@ func (s *Store) sweepTenant(tenant string, since time.Time) error {
 	s.states.Lock()
 	defer s.states.Unlock()
 	dir := s.path(statesDir, tenant)
-	err := removeOld(dir, since, func(string) bool { return true })
+	err := removeOld(dir, since, func(string) bool { return true }, func(digest string) { s.counts.dropState(tenant, digest) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // or the tenant has just been deleted
 		return err
 	}

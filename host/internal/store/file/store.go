@@ -26,11 +26,15 @@ import (
 type Config struct {
 	// AuditKept is how many entries of the audit log are kept. 0: 100,000.
 	AuditKept int
-	// Grace is how long a policy that no tenant names is left alone. 0: an hour.
+	// Grace is how long a policy that no tenant names is left alone. An upload
+	// names it within seconds. 0: ten minutes.
 	Grace time.Duration
 	// StateKept is how long a learned state that nobody puts again is kept.
 	// 0: 30 days.
 	StateKept time.Duration
+	// Failed is told of every write that has failed; it must be quick. nil:
+	// nobody is.
+	Failed func(error)
 }
 
 func (c Config) withDefaults() Config {
@@ -38,7 +42,7 @@ func (c Config) withDefaults() Config {
 		c.AuditKept = 100_000
 	}
 	if c.Grace <= 0 {
-		c.Grace = time.Hour
+		c.Grace = 10 * time.Minute
 	}
 	if c.StateKept <= 0 {
 		c.StateKept = 30 * 24 * time.Hour
@@ -65,6 +69,7 @@ type Store struct {
 
 	writer  writer
 	watches watches
+	counts  counts
 
 	// modules keeps Sweep (Lock) from taking a file that an upload (RLock) has
 	// found or written and not yet recorded.
@@ -121,7 +126,20 @@ func (s *Store) open() (err error) {
 	if err := s.createDB(); err != nil {
 		return err
 	}
-	s.db, s.raw, err = openDB(s.path(dbName))
+	if s.db, s.raw, err = openDB(s.path(dbName)); err != nil {
+		return err
+	}
+	if err := s.recount(); err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
+}
+
+// failed tells of a write that has failed, and returns why.
+func (s *Store) failed(err error) error {
+	if s.cfg.Failed != nil {
+		s.cfg.Failed(err)
+	}
 	return err
 }
 

@@ -39,9 +39,10 @@ func (s *Store) sweep(ctx context.Context, now time.Time) (n int, err error) {
 func (s *Store) sweepModules(ctx context.Context, now time.Time) (swept []string, err error) {
 	s.modules.Lock()
 	defer s.modules.Unlock()
-	var policies, tokens []string
+	var policies, tokens, holders []string
+	since := now.Add(-s.cfg.Grace)
 	err = s.view(func(t *txn) (err error) {
-		if policies, err = t.unnamed(ctx, now.Add(-s.cfg.Grace)); err == nil {
+		if policies, holders, err = t.unnamed(ctx, since); err == nil {
 			tokens, err = t.expired(ctx, now)
 		}
 		return err
@@ -49,10 +50,10 @@ func (s *Store) sweepModules(ctx context.Context, now time.Time) (swept []string
 	if err != nil {
 		return nil, err
 	}
-	if len(policies)+len(tokens) > 0 {
+	if len(policies)+len(tokens)+len(holders) > 0 {
 		// Looked up once more, since a tenant may have named one meanwhile.
 		err = s.change(ctx, func(t *txn) (err error) {
-			swept, err = t.sweep(ctx, now.Add(-s.cfg.Grace), tokens)
+			swept, err = t.sweep(ctx, since, tokens)
 			return err
 		})
 		if err != nil {
@@ -63,15 +64,27 @@ func (s *Store) sweepModules(ctx context.Context, now time.Time) (swept []string
 		if err := os.Remove(s.path(modulePath(digest)...)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return swept, err
 		}
+		s.counts.dropFile(digest)
 	}
-	return swept, s.sweepOrphans(now.Add(-s.cfg.Grace))
+	return swept, s.sweepOrphans(since)
 }
 
-// sweep drops policies that nobody names, and tokens.
+// sweep drops policies that nobody names, and tokens, and has tenants no longer
+// pay for what they do not name.
 func (t *txn) sweep(ctx context.Context, since time.Time, tokens []string) ([]string, error) {
-	policies, err := t.unnamed(ctx, since)
+	policies, holders, err := t.unnamed(ctx, since)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range holders {
+		kept, err := load[tenant](t, bucketTenants, name)
+		if err == nil {
+			kept.release(since)
+			err = t.store(kept)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	for _, id := range tokens {
 		k, err := load[store.Token](t, bucketTokens, id)
@@ -94,30 +107,39 @@ func (t *txn) sweep(ctx context.Context, since time.Time, tokens []string) ([]st
 }
 
 // unnamed returns the policies that were put before a time and that no tenant's
-// Versions name.
-func (t *txn) unnamed(ctx context.Context, since time.Time) (digests []string, err error) {
+// Versions name, and the tenants that have put one before it and do not name it.
+func (t *txn) unnamed(ctx context.Context, since time.Time) (digests, holders []string, err error) {
 	old := map[string]bool{}
-	err = each(ctx, t, bucketPolicies, func(p *policy) {
+	err = each(ctx, t, bucketPolicies, func(p *putPolicy) {
 		if p.Put.Before(since) {
 			old[p.Digest] = true
 		}
 	})
-	if err != nil || len(old) == 0 {
-		return nil, err
+	if err != nil {
+		return nil, nil, err
 	}
 	err = t.tenants(ctx, "", func(kept *tenant) bool {
 		for _, v := range kept.Versions {
 			delete(old, v.Digest)
 		}
-		return len(old) > 0
+		if kept.release(since) {
+			holders = append(holders, kept.Name)
+		}
+		return true
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for digest := range old {
 		digests = append(digests, digest)
 	}
-	return digests, nil
+	return digests, holders, nil
+}
+
+// putPolicy is what Sweep needs of a policy: reports are long.
+type putPolicy struct {
+	Digest string    `json:"digest"`
+	Put    time.Time `json:"put"`
 }
 
 // expired returns the tokens whose time has passed.
@@ -172,7 +194,7 @@ func (s *Store) sweepOrphans(since time.Time) error {
 		err := removeOld(s.path(modulesDir, d.Name()), since, func(name string) bool {
 			digest, ok := strings.CutSuffix(name, moduleExt)
 			return ok && store.CheckDigest(digest) == nil && !recorded[digest]
-		})
+		}, func(name string) { s.counts.dropFile(strings.TrimSuffix(name, moduleExt)) })
 		if err != nil {
 			return err
 		}
@@ -181,8 +203,8 @@ func (s *Store) sweepOrphans(since time.Time) error {
 }
 
 // removeOld removes the files of a directory that match and were written
-// before a time.
-func removeOld(dir string, since time.Time, match func(name string) bool) error {
+// before a time, and tells of each.
+func removeOld(dir string, since time.Time, match func(name string) bool, removed func(name string)) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -195,6 +217,7 @@ func removeOld(dir string, since time.Time, match func(name string) bool) error 
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
+		removed(e.Name())
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func TestGraceEnds(t *testing.T) {
 		ctx := context.Background()
 		wasm := []byte("module")
 		p := &store.Policy{Digest: digestOf(wasm)}
-		must(t, s.PutPolicy(ctx, p, wasm))
+		must(t, s.PutPolicy(ctx, "", p, wasm))
 		sweeps := func(want int) {
 			t.Helper()
 			if n, err := s.Sweep(ctx); err != nil || n != want {
@@ -29,7 +29,7 @@ func TestGraceEnds(t *testing.T) {
 			}
 		}
 		time.Sleep(30 * time.Minute)
-		must(t, s.PutPolicy(ctx, p, wasm))
+		must(t, s.PutPolicy(ctx, "", p, wasm))
 		time.Sleep(time.Hour)
 		sweeps(0)
 		time.Sleep(1)
@@ -68,7 +68,7 @@ func TestSweepIsCancelled(t *testing.T) {
 	defer s.Close()
 	wasm := []byte("module")
 	p := &store.Policy{Digest: digestOf(wasm)}
-	must(t, s.PutPolicy(context.Background(), p, wasm))
+	must(t, s.PutPolicy(context.Background(), "", p, wasm))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if n, err := s.Sweep(ctx); n != 0 || !errors.Is(err, context.Canceled) {

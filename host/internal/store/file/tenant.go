@@ -14,6 +14,10 @@ type tenant struct {
 	// Born is the Revision of its creation. It tells a tenant from an earlier
 	// one of its name, whose learned states it must not see.
 	Born uint64 `json:"born"`
+	// Held are the policies that the tenant pays for, in the order in which it
+	// has put them first. What an earlier version of this program has kept may
+	// lack some that Versions have.
+	Held []holding `json:"held,omitempty"`
 }
 
 // Tenant implements store.Store.
@@ -100,17 +104,24 @@ func (t *txn) create(kept *tenant, e store.Entry, auditKept int) error {
 
 // keep writes a tenant with its Revision, which is the newest, and an entry.
 func (t *txn) keep(kept *tenant, e store.Entry, auditKept int) error {
-	record, err := encode(kept)
-	if err != nil {
+	if _, err := encode(kept); err != nil {
 		return err
 	}
 	if err := t.note(e, auditKept); err != nil {
 		return err
 	}
 	t.touched = append(t.touched, kept.Name)
-	return errors.Join(
-		t.setCount(metaRevision, kept.Revision),
-		t.put(bucketTenants, []byte(kept.Name), record))
+	return errors.Join(t.setCount(metaRevision, kept.Revision), t.store(kept))
+}
+
+// store writes a tenant as it is, and has its bytes counted.
+func (t *txn) store(kept *tenant) error {
+	record, err := encode(kept)
+	if err != nil {
+		return err
+	}
+	t.sized = append(t.sized, kept.usage())
+	return t.put(bucketTenants, []byte(kept.Name), record)
 }
 
 // Update implements store.Store. edit runs once, on the writer's goroutine: it
@@ -189,6 +200,7 @@ func (t *txn) remove(name string, allow func(*store.Tenant) (store.Entry, error)
 		}
 	}
 	t.touched = append(t.touched, name)
+	t.sized = append(t.sized, tenantUsage{name: name})
 	return errors.Join(
 		t.setCount(metaRevision, revision+1),
 		t.drop(bucketTenants, []byte(name)))

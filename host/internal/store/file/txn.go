@@ -38,6 +38,8 @@ type txn struct {
 	dirty bool
 	// touched are tenants that the change under way has changed.
 	touched []string
+	// sized is what tenants pay for after the change under way.
+	sized []tenantUsage
 }
 
 // get returns a record, nil where there is none.

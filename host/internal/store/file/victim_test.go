@@ -148,7 +148,7 @@ func (s step) take(ctx context.Context, st *Store) (revision uint64, err error) 
 	case stepRevoke:
 		return 0, st.DeleteToken(ctx, s.Token, s.entry())
 	case stepUpload:
-		if err := st.PutPolicy(ctx, &store.Policy{Digest: digest}, s.wasm()); err != nil {
+		if err := st.PutPolicy(ctx, "", &store.Policy{Digest: digest}, s.wasm()); err != nil {
 			return 0, err
 		}
 	}

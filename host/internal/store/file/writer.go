@@ -32,6 +32,7 @@ type writer struct {
 
 	// broken refuses all further changes: what the last one left is not known.
 	broken error
+	spare  spare
 	// wedged says that a panic went through bbolt with its locks held.
 	wedged bool
 }
@@ -39,10 +40,11 @@ type writer struct {
 // change is what a caller wants done in a transaction.
 type change struct {
 	do    func(*txn) error
-	taken atomic.Bool // by the writer, or by the caller who has given up
-	err   error       // of do
-	names []string    // touched by do
-	reply chan error  // of one element
+	taken atomic.Bool   // by the writer, or by the caller who has given up
+	err   error         // of do
+	names []string      // touched by do
+	sized []tenantUsage // by do
+	reply chan error    // of one element
 }
 
 var errNothing = errors.New("nothing to commit")
@@ -51,6 +53,7 @@ func (w *writer) start(s *Store) {
 	w.store = s
 	w.queue = make(chan *change, queueSize)
 	w.done = make(chan struct{})
+	w.spare.keep(s.raw, s.db)
 	go w.run()
 }
 
@@ -105,6 +108,7 @@ func (w *writer) commit(group []*change) {
 			c.err = err
 		}
 		if c.err == nil {
+			w.store.counts.pay(c.sized)
 			w.store.watches.tell(c.names)
 		}
 		c.reply <- c.err
@@ -127,11 +131,12 @@ func (w *writer) update(group []*change) (err error) {
 	})
 	switch {
 	case err == nil:
+		w.spare.keep(w.store.raw, w.store.db)
 		return nil
 	case errors.Is(err, errNothing):
 		return nil
 	}
-	err = fmt.Errorf("%s: writing: %w", w.store.path(dbName), err)
+	err = w.store.failed(fmt.Errorf("%s: writing: %w", w.store.path(dbName), err))
 	if w.reached(id) {
 		// The change may be there although it failed, and what bbolt holds in
 		// memory is older: going on would use pages twice.
@@ -143,13 +148,13 @@ func (w *writer) update(group []*change) (err error) {
 func runAll(t *txn, group []*change) error {
 	some := false
 	for _, c := range group {
-		t.dirty, t.touched = false, nil
+		t.dirty, t.touched, t.sized = false, nil, nil
 		c.err = c.do(t)
 		if c.err != nil && t.dirty {
 			return c.err
 		}
 		some = some || t.dirty
-		c.names = t.touched
+		c.names, c.sized = t.touched, t.sized
 	}
 	if !some {
 		return errNothing

@@ -88,7 +88,7 @@ func TestDiskFull(t *testing.T) {
 				t.Error("there is room again")
 			}
 			wasm := make([]byte, c.limit+1)
-			if err := s.PutPolicy(ctx, &store.Policy{Digest: digestOf(wasm)}, wasm); err == nil {
+			if err := s.PutPolicy(ctx, "", &store.Policy{Digest: digestOf(wasm)}, wasm); err == nil {
 				t.Error("there is room for a module")
 			}
 			if left, err := os.ReadDir(s.path(tempDir)); err != nil || len(left) != 0 {

@@ -156,7 +156,7 @@ func stepAtRandom(t *testing.T, s store.Store, rng *rand.Rand) error {
 	case 4:
 		err = s.Delete(ctx, tenant, noted)
 	case 5:
-		err = s.PutPolicy(ctx, &store.Policy{Digest: digest, Size: len(wasm)}, wasm)
+		err = s.PutPolicy(ctx, "", &store.Policy{Digest: digest, Size: len(wasm)}, wasm)
 	case 6:
 		_, err = s.Module(ctx, digest)
 	case 7:
@@ -232,7 +232,7 @@ func everyCall(ctx context.Context, s store.Store, digest string) map[string]err
 	_, err = s.Update(ctx, "a", noted)
 	note("Update", err)
 	note("Delete", s.Delete(ctx, "a", noted))
-	note("PutPolicy", s.PutPolicy(ctx, &store.Policy{Digest: digest, Size: len(wasm)}, wasm))
+	note("PutPolicy", s.PutPolicy(ctx, "", &store.Policy{Digest: digest, Size: len(wasm)}, wasm))
 	_, err = s.Policy(ctx, digest)
 	note("Policy", err)
 	_, err = s.Module(ctx, digest)

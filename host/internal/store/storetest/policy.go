@@ -19,7 +19,7 @@ func testPolicy(t *testing.T, s store.Store) {
 	wants(t, err, store.ErrNotFound)
 
 	p := &store.Policy{Digest: digest, Size: len(wasm), Added: time.Unix(1, 2).UTC(), Report: json.RawMessage(`{"a":["<&>",1]}`)}
-	must(t, s.PutPolicy(t.Context(), p, wasm))
+	must(t, s.PutPolicy(t.Context(), "", p, wasm))
 	check := func() {
 		t.Helper()
 		got, err := s.Policy(t.Context(), digest)
@@ -32,7 +32,7 @@ func testPolicy(t *testing.T, s store.Store) {
 		}
 	}
 	check()
-	must(t, s.PutPolicy(t.Context(), &store.Policy{Digest: digest, Size: len(wasm), Added: time.Unix(9, 9)}, wasm))
+	must(t, s.PutPolicy(t.Context(), "", &store.Policy{Digest: digest, Size: len(wasm), Added: time.Unix(9, 9)}, wasm))
 	check() // it stays as it is
 
 	_, other := module(2)
@@ -41,7 +41,7 @@ func testPolicy(t *testing.T, s store.Store) {
 
 	none := []byte{}
 	empty := "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	must(t, s.PutPolicy(t.Context(), &store.Policy{Digest: empty}, none))
+	must(t, s.PutPolicy(t.Context(), "", &store.Policy{Digest: empty}, none))
 	back, err := s.Module(t.Context(), empty)
 	must(t, err)
 	got, err := s.Policy(t.Context(), empty)
@@ -55,20 +55,20 @@ func testPolicyRefused(t *testing.T, s store.Store) {
 	wasm, digest := module(1)
 	_, other := module(2)
 	for _, d := range []string{"", other, strings.ToUpper(digest), digest[1:], "../" + digest[3:], digest + "/"} {
-		wants(t, s.PutPolicy(t.Context(), &store.Policy{Digest: d, Size: len(wasm)}, wasm), store.ErrInvalid)
+		wants(t, s.PutPolicy(t.Context(), "", &store.Policy{Digest: d, Size: len(wasm)}, wasm), store.ErrInvalid)
 		_, err := s.Policy(t.Context(), d)
 		wants(t, err, store.ErrNotFound)
 		_, err = s.Module(t.Context(), d)
 		wants(t, err, store.ErrNotFound)
 	}
-	wants(t, s.PutPolicy(t.Context(), &store.Policy{Digest: digest, Report: json.RawMessage("{")}, wasm), store.ErrInvalid)
+	wants(t, s.PutPolicy(t.Context(), "", &store.Policy{Digest: digest, Report: json.RawMessage("{")}, wasm), store.ErrInvalid)
 }
 
 func testPolicyCopies(t *testing.T, s store.Store) {
 	wasm, digest := module(1)
 	given := bytes.Clone(wasm)
 	p := &store.Policy{Digest: digest, Size: len(wasm), Report: json.RawMessage(`"report"`)}
-	must(t, s.PutPolicy(t.Context(), p, given))
+	must(t, s.PutPolicy(t.Context(), "", p, given))
 	given[0], p.Report[1] = 'x', 'x'
 	got, err := s.Policy(t.Context(), digest)
 	must(t, err)
@@ -180,7 +180,7 @@ func testSweepAndUpload(t *testing.T, s store.Store) {
 	})
 	for i := range rounds {
 		wasm, digest := module(i % 3)
-		must(t, s.PutPolicy(t.Context(), &store.Policy{Digest: digest, Size: len(wasm)}, wasm))
+		must(t, s.PutPolicy(t.Context(), "", &store.Policy{Digest: digest, Size: len(wasm)}, wasm))
 		if _, err := s.Policy(t.Context(), digest); err != nil {
 			wants(t, err, store.ErrNotFound)
 			continue

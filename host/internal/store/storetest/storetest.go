@@ -38,7 +38,7 @@ func Run(t *testing.T, open Open) {
 		{"Watch", testWatch}, {"WatchOneAtATime", testWatchOneAtATime}, {"WatchSlow", testWatchSlow},
 		{"WatchStop", testWatchStop}, {"WatchCalls", testWatchCalls}, {"WatchQuiet", testWatchQuiet},
 		{"Policy", testPolicy}, {"PolicyRefused", testPolicyRefused}, {"PolicyCopies", testPolicyCopies},
-		{"Grace", testGrace},
+		{"Grace", testGrace}, {"Usage", testUsage}, {"UsageOfStates", testUsageOfStates}, {"UsageOfHeirs", testUsageOfHeirs},
 		{"Token", testToken}, {"TokenOfNobody", testTokenOfNobody}, {"Tokens", testTokens},
 		{"TokenValues", testTokenValues},
 		{"Audit", testAudit}, {"AuditPages", testAuditPages}, {"AuditOfChanges", testAuditOfChanges},
@@ -55,7 +55,7 @@ func Run(t *testing.T, open Open) {
 		name string
 		test func(*testing.T, store.Store)
 	}{
-		{"Sweep", testSweep}, {"SweepTokens", testSweepTokens}, {"SweepAndUpload", testSweepAndUpload},
+		{"UsageAfterSweep", testUsageAfterSweep}, {"Sweep", testSweep}, {"SweepTokens", testSweepTokens}, {"SweepAndUpload", testSweepAndUpload},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, opened(t, open, t.TempDir(), short)) })
 	}
@@ -136,8 +136,26 @@ func module(seed int) (wasm []byte, digest string) {
 func upload(t testing.TB, s store.Store, seed int) string {
 	t.Helper()
 	wasm, digest := module(seed)
-	must(t, s.PutPolicy(t.Context(), &store.Policy{Digest: digest, Size: len(wasm)}, wasm))
+	must(t, s.PutPolicy(t.Context(), "", &store.Policy{Digest: digest, Size: len(wasm)}, wasm))
 	return digest
+}
+
+// uploadFor puts a policy of a tenant and returns its digest.
+func uploadFor(t testing.TB, s store.Store, tenant string, seed int) string {
+	t.Helper()
+	wasm, digest := module(seed)
+	must(t, s.PutPolicy(t.Context(), tenant, &store.Policy{Digest: digest, Report: json.RawMessage(`"report"`)}, wasm))
+	return digest
+}
+
+// unname takes all versions from a tenant.
+func unname(t testing.TB, s store.Store, tenant string) {
+	t.Helper()
+	_, err := s.Update(t.Context(), tenant, func(u *store.Tenant) (store.Entry, error) {
+		u.Versions = nil
+		return entry(tenant, "policy.delete"), nil
+	})
+	must(t, err)
 }
 
 // name adds a version to a tenant.
