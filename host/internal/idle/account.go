@@ -32,8 +32,10 @@ type Account struct {
 	setting sync.Mutex // held while the law changes; before a Conn's mu
 
 	mu      sync.Mutex // guards the following; a Conn's mu may be held, never taken
-	conns   []*Conn    // each at its slot
 	retired bool
+	conns   []*Conn // each at its slot
+
+	claim atomic.Pointer[claim] // nil: it has had no connection, and shares with none
 }
 
 // NewAccount returns an account under the given law.
@@ -116,17 +118,4 @@ func (a *Account) snapshot() []*Conn {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.conns)
-}
-
-// sample returns up to n connections from a random place of the list on.
-func (a *Account) sample(n int, pick func(int) int) []*Conn {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all := a.conns
-	if len(all) <= n {
-		return slices.Clone(all)
-	}
-	from := pick(len(all))
-	some := append(make([]*Conn, 0, n), all[from:min(from+n, len(all))]...)
-	return append(some, all[:n-len(some)]...)
 }

@@ -14,13 +14,21 @@ import (
 func (c *Conn) Admit(a *Account) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	switch {
+	case c.closed:
 		return net.ErrClosed
+	case c.side == sideAccepted && c.ending.Load() != 0: // it was evicted, or too slow
+		return ErrRefused
 	}
 	if a != nil && a != c.account {
 		c.resettleLocked(a)
 	}
 	c.admitted = true
+	c.marks.set(markArriving, true)
+	defer func() {
+		c.marks.set(markArriving, false)
+		c.countSpareLocked()
+	}()
 	now := c.gov.clock.now() // one time for all of it, as in a replay
 	c.setPhaseLocked(abi.PhaseIdle, now)
 	c.introduceLocked()
@@ -58,7 +66,7 @@ func (c *Conn) Reassign(a *Account) error {
 		return nil
 	}
 	a.open.Add(1)
-	full := c.side == sideAccepted && c.tenantFullLocked(a)
+	full := c.side == sideAccepted && (c.tenantFullLocked(a) || c.tenantCrowdedLocked(a))
 	if full || c.closed || c.account == a { // mu was not held all the time
 		a.open.Add(-1)
 		switch {
@@ -69,12 +77,12 @@ func (c *Conn) Reassign(a *Account) error {
 		}
 		return ErrRefused
 	}
-	old, counted := c.account, c.counted
-	c.counted = false
+	old, counted := c.account, c.marks.has(markCounted)
+	c.marks.set(markCounted, false)
 	if !c.changeHandsLocked(a) {
 		c.uncountLocked(a)
 		c.settleLocked(old)
-		if c.counted = counted; !counted {
+		if c.marks.set(markCounted, counted); !counted {
 			c.countLocked(0) // old may have begun to, meanwhile
 		}
 		a.open.Add(-1)
@@ -125,10 +133,14 @@ func (c *Conn) resettleLocked(a *Account) {
 // retired, and counts its clients, is asked afterwards: who changes that goes
 // through the list then.
 func (c *Conn) settleLocked(a *Account) {
+	c.uncountSpareLocked()
 	c.account.leave(c)
+	c.gov.ranking.add(c.account.claimed(), -1)
 	a.enter(c)
+	c.gov.ranking.add(a.claimed(), 1)
 	c.account, c.extUntil, c.taped = a, 0, tapeUnasked
 	c.setLeasesLocked(a.law.Load())
+	c.countSpareLocked()
 	if !c.gov.draining.Load() {
 		c.leaving = 0 // it is only the account that was retired
 	}

@@ -19,6 +19,7 @@ func (c *Conn) Close() error {
 		return c.closeErrorLocked()
 	}
 	c.closed = true
+	c.uncountSpareLocked()
 	now := c.gov.clock.now()
 	end := c.endRecordLocked(now)
 	if c.account.wantsClose() && c.admitted {
@@ -48,6 +49,7 @@ func (c *Conn) Close() error {
 		if err := c.inner.Close(); err != nil {
 			c.closeErr = &err
 		}
+		c.freedLocked()
 	}
 	a, err := c.account, c.closeErrorLocked()
 	c.uncountLocked(a)
@@ -65,9 +67,9 @@ func (c *Conn) closeErrorLocked() error {
 }
 
 // lingersLocked half closes a connection that the host ended while idle and
-// reports whether that worked.
+// reports whether that worked. Where descriptors are short, none lingers.
 func (c *Conn) lingersLocked() bool {
-	if c.ending.Load() == 0 || !restful(c.endPhase) || c.side != sideAccepted || c.peerGone || c.gov.cfg.Linger < 0 {
+	if c.gov.crowded() || c.ending.Load() == 0 || !restful(c.endPhase) || c.side != sideAccepted || c.peerGone || c.gov.cfg.Linger < 0 {
 		return false
 	}
 	return c.closeWriteLocked() == nil
@@ -80,6 +82,7 @@ func (c *Conn) endLinger() {
 	c.linger = false
 	late := unread(c.inner) > 0
 	c.inner.Close()
+	c.freedLocked()
 	c.mu.Unlock()
 	if late {
 		c.gov.cfg.Observer.Late(a, client, c.gov.cfg.Linger, true)

@@ -113,8 +113,8 @@ type Conn struct {
 	closed    bool
 	linger    bool  // closed, waiting for what crossed the FIN
 	leaving   uint8 // 0, or 1 + why it is to be ended at the end of the last request
-	counted   bool  // in the account's crowd
-	proxied   bool  // peer is not inner's
+	marks     marks
+	proxied   bool // peer is not inner's
 }
 
 // shard returns the shard whose wheel holds the connection.
@@ -165,6 +165,7 @@ func (c *Conn) SetProtocol(p policy.Protocol) {
 	defer c.mu.Unlock()
 	if c.protocol != p {
 		c.protocol = p
+		c.countSpareLocked()
 		c.tellPhaseLocked(c.account.taping())
 	}
 }

@@ -53,17 +53,18 @@ func (w *crowd) leave(a *Account, client uint64) {
 // counted. c.mu is held, and c is on its account's list: whoever begins to
 // count finds it there.
 func (c *Conn) countLocked(limit int) bool {
-	if c.counted || c.side != sideAccepted || c.client == 0 || !c.account.counting.Load() {
+	if c.marks.has(markCounted) || c.side != sideAccepted || c.client == 0 || !c.account.counting.Load() {
 		return true
 	}
-	c.counted = c.gov.crowd.enter(c.account, c.client, limit)
-	return c.counted
+	counted := c.gov.crowd.enter(c.account, c.client, limit)
+	c.marks.set(markCounted, counted)
+	return counted
 }
 
 // uncountLocked takes the count of a back, where the connection was counted.
 func (c *Conn) uncountLocked(a *Account) {
-	if c.counted {
-		c.counted = false
+	if c.marks.has(markCounted) {
+		c.marks.set(markCounted, false)
 		c.gov.crowd.leave(a, c.client)
 	}
 }

@@ -196,8 +196,9 @@ func (c *Conn) endAtLocked(now int64, r policy.Reason) (after func()) {
 	}
 	p := c.Phase()
 	c.ending.Store(1 + uint32(r))
+	c.countSpareLocked()
 	c.endPhase, c.endIdle = p, time.Duration(max(now-c.baseLocked(), 0))
-	c.scheduleLocked(now + int64(endGrace))
+	c.scheduleLocked(now + c.graceLocked())
 	if f := c.ender; f != nil && restful(p) {
 		c.ender = nil
 		return func() { f(r) }

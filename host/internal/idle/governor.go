@@ -1,7 +1,6 @@
 package idle
 
 import (
-	"math/rand/v2"
 	"net"
 	"runtime"
 	"sync"
@@ -26,6 +25,9 @@ type Config struct {
 	// Limit is the number of accepted connections the host may have open;
 	// 0: any.
 	Limit int
+	// Descriptors is how many descriptors connections of both sides may have
+	// together, see SetDescriptors. 0: any number.
+	Descriptors int
 	// ClientKey is the key of the hash that clients are known by: with the
 	// same one a client keeps its pseudonym over restarts. Zero: a random one.
 	ClientKey [32]byte
@@ -68,8 +70,18 @@ type Governor struct {
 	stripped atomic.Int64 // of the parked
 	draining atomic.Bool
 
+	ranking   ranking
+	room      atomic.Pointer[room] // nil: there is any
+	tight     atomic.Bool          // there is no memory for more
+	sockets   atomic.Int64         // of both sides, those that linger too
+	evicting  atomic.Int64         // of the sockets: evicted, and not closed yet
+	told      atomic.Int64         // of the sockets: refused, and their clients are being told
+	pipes     atomic.Int64         // that are spliced through
+	freed     signal               // a socket was closed
+	evictions [causes]atomic.Uint64
+	refusals  [causes]atomic.Uint64
+
 	complete func(*policy.Event) // of a Virtual; nil: events are complete
-	pick     func(n int) int     // a random number from 0 to n-1
 
 	pressure   atomic.Uint64 // the three of Pressure, 16 bits each
 	pressureAt atomic.Int64
@@ -78,7 +90,7 @@ type Governor struct {
 // New returns a running Governor.
 func New(cfg Config) *Governor {
 	g := newGovernor(cfg)
-	g.clock, g.pick = newClock(g.cfg.Granularity), rand.IntN
+	g.clock = newClock(g.cfg.Granularity)
 	g.asks.New = func() any { return newQuestion() }
 	for range g.cfg.Shards {
 		s := newShard(g.clock, int64(g.cfg.Granularity))
@@ -110,6 +122,7 @@ func newGovernor(cfg Config) *Governor {
 	}
 	g := &Governor{cfg: cfg, key: newClientKey(cfg.ClientKey)}
 	g.pressureAt.Store(-int64(time.Second))
+	g.SetDescriptors(cfg.Descriptors)
 	return g
 }
 
@@ -165,9 +178,12 @@ func (g *Governor) Govern(nc net.Conn, a *Account, side policy.Side) *Conn {
 	if side == sideAccepted {
 		g.accepted.Add(1)
 	}
+	g.sockets.Add(1)
 	a.open.Add(1)
 	a.enter(c)
+	g.ranking.add(a.claimed(), 1)
 	c.mu.Lock()
+	c.countSpareLocked()
 	c.rescheduleLocked(now)
 	c.mu.Unlock()
 	return c
@@ -177,6 +193,7 @@ func (g *Governor) Govern(nc net.Conn, a *Account, side policy.Side) *Conn {
 // its end has been observed.
 func (g *Governor) left(c *Conn, a *Account) {
 	a.leave(c)
+	g.ranking.add(a.claimed(), -1)
 	g.open.Add(-1)
 	if c.side == sideAccepted {
 		g.accepted.Add(-1)
@@ -193,7 +210,7 @@ func (g *Governor) pressureNow(now int64) Pressure {
 	}
 	v := g.pressure.Load()
 	p := Pressure{Conns: uint16(v), Fds: uint16(v >> 16), Memory: uint16(v >> 32)}
-	p.Conns = max(p.Conns, share(g.accepted.Load(), g.cfg.Limit))
+	p.Conns = max(p.Conns, share(g.accepted.Load(), g.Limit()))
 	return p
 }
 

@@ -118,8 +118,11 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 		return io.Copy(writerOnly{c}, r)
 	}
 	dst, ok := c.inner.(io.ReaderFrom)
-	if !ok {
+	if !ok || from != nil && !c.gov.takePipe() {
 		return io.Copy(writerOnly{c}, r)
+	}
+	if from != nil {
+		defer c.gov.givePipe()
 	}
 	n, err := c.splice(dst, from, src, limit)
 	if limited {

@@ -158,15 +158,17 @@ func (c *Conn) ready(hungUp bool) {
 func (c *Conn) endParkedLocked(r policy.Reason, now int64) (after func()) {
 	s := c.unparkLocked()
 	if unread(c.inner) > 0 {
+		c.stayLocked()
 		c.dressLocked()
 		c.extUntil = 0
 		c.scheduleLocked(now + int64(time.Second)) // what has been read by then moves it
 		return func() { s.Wake(c) }
 	}
 	c.ending.Store(1 + uint32(r))
+	c.countSpareLocked()
 	c.endPhase, c.endIdle = c.Phase(), time.Duration(max(now-c.baseLocked(), 0))
 	c.ender = nil
-	c.scheduleLocked(now + int64(endGrace))
+	c.scheduleLocked(now + c.graceLocked())
 	return func() { s.Finish(c, r) }
 }
 

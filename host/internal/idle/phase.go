@@ -33,6 +33,7 @@ func (c *Conn) setPhaseLocked(p policy.Phase, now int64) {
 	c.stirred = -1
 	c.phaseBytes = c.bytesIn.Load() + c.bytesOut.Load()
 	c.phaseBlocked = c.blocked.Load()
+	c.countSpareLocked()
 	if c.ending.Load() == 0 && !c.closed {
 		c.rescheduleLocked(now)
 	}
@@ -71,6 +72,8 @@ func (c *Conn) stir() {
 // reviveLocked takes the decision to end an idle connection back.
 func (c *Conn) reviveLocked() {
 	c.ending.Store(0)
+	c.stayLocked()
+	c.countSpareLocked()
 	c.extUntil = 0
 	c.inner.SetReadDeadline(c.gov.clock.time(c.userRead))
 }

@@ -102,7 +102,7 @@ func (c *Conn) fillLocked(q *question, kind policy.Kind, now int64) {
 		RecvMs:  abi.Never,
 		WorthMs: policy.Millis(l.Worth), FloorMs: policy.Millis(l.Floor), CeilingMs: policy.Millis(l.Ceiling),
 		TenantOpen: uint32(c.account.open.Load()), TenantLimit: uint32(l.Connections),
-		HostOpen: uint32(c.gov.accepted.Load()), HostLimit: uint32(c.gov.cfg.Limit),
+		HostOpen: uint32(c.gov.accepted.Load()), HostLimit: uint32(c.gov.Limit()),
 		State: c.state, Leases: *c.leases,
 		ClientClosedMs: abi.Never,
 	}

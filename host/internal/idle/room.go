@@ -1,97 +1,302 @@
 package idle
 
 import (
+	"errors"
+	"math"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
 	"idlehost/host/internal/policy"
 )
 
-// refusedLocked reports why an accepted connection may not stay, before its
-// policy is asked. It makes room under the limits by ending an idle connection;
-// c.mu is let go of for that. A client that has as many as it may have does
-// not make room for itself: which of its own it still needs is its to know.
-func (c *Conn) refusedLocked() (r policy.Reason, refused bool) {
-	if c.side != sideAccepted {
-		return 0, false
+// ErrFull is returned where the host has no descriptor, or no memory, for
+// another connection, and no idle one to give up for it.
+var ErrFull = errors.New("the host has no room for another connection")
+
+// Cause is what the host, or a tenant, ran short of when an idle connection was
+// evicted, or a new one refused.
+type Cause uint8
+
+// The causes.
+const (
+	CauseConnections Cause = iota // Config.Limit
+	CauseTenant                   // the account's own limits
+	CauseDescriptors
+	CauseMemory
+	causes
+)
+
+// Causes are all of them.
+func Causes() []Cause {
+	return []Cause{CauseConnections, CauseTenant, CauseDescriptors, CauseMemory}
+}
+
+func (c Cause) String() string {
+	return [causes]string{"connections", "tenant", "descriptors", "memory"}[c]
+}
+
+// room is how many connections of both sides may be open, for one that is to be
+// opened on a side.
+//
+// A tenant that holds less than its share may go on to the most, all others to
+// the common bound. So whoever is first to fill the host with connections that
+// cannot be evicted leaves something to its neighbours, and of that something
+// for their upstreams, whom a request needs when its client is in already.
+type room struct {
+	common, most [2]int64
+	pipes        int64 // for bytes that are spliced: two descriptors each
+}
+
+// newRoom divides n descriptors.
+func newRoom(n int64) *room {
+	pipes := min(n/32, max(64, n/256))
+	n -= 2 * pipes
+	step := min(max(n/8, 1), max(128, n/128))
+	return &room{
+		common: [2]int64{sideAccepted: max(n-3*step, 1), sideDialled: max(n-2*step, 1)},
+		most:   [2]int64{sideAccepted: max(n-step, 1), sideDialled: max(n, 1)},
+		pipes:  pipes,
 	}
-	a := c.account
-	switch {
-	case a.Retired():
-		return policy.ReasonDrain, true
-	case !c.countLocked(a.law.Load().limits.ClientConnections):
-		return policy.ReasonPressure, true
+}
+
+// maxTold is how many clients are told at a time that there is no room for
+// them.
+const maxTold = 4
+
+// SetDescriptors says how many descriptors connections of both sides may have
+// together, with the pipes that bytes are spliced through; 0: any number.
+func (g *Governor) SetDescriptors(n int) {
+	if n <= 0 {
+		g.room.Store(nil)
+		return
 	}
-	return policy.ReasonPressure, c.tenantFullLocked(a) || c.hostFullLocked()
+	g.room.Store(newRoom(int64(n)))
 }
 
-// tenantFullLocked reports whether a, with the connection, holds more than it
-// may and has none to give up.
-func (c *Conn) tenantFullLocked(a *Account) bool {
-	limit := a.law.Load().limits.Connections
-	return limit > 0 && a.open.Load() > int64(limit) && !c.makeRoomLocked(a)
+// SetTight says that there is no memory for more connections: one more is
+// accepted only where an idle one goes.
+func (g *Governor) SetTight(tight bool) { g.tight.Store(tight) }
+
+// Limit returns how many accepted connections the host may have open: the least
+// of what Config and descriptors allow; 0: any number.
+func (g *Governor) Limit() int {
+	limit := g.cfg.Limit
+	if r := g.room.Load(); r != nil && (limit == 0 || int64(limit) > r.common[sideAccepted]) {
+		limit = int(r.common[sideAccepted])
+	}
+	return limit
 }
 
-// hostFullLocked is the same for all accounts together.
-func (c *Conn) hostFullLocked() bool {
-	limit := c.gov.cfg.Limit
-	return limit > 0 && c.gov.accepted.Load() > int64(limit) && !c.makeRoomLocked(nil)
+// Descriptors returns how many descriptors the connections of both sides have,
+// and how many they may; 0: any number.
+func (g *Governor) Descriptors() (used, most int) {
+	if r := g.room.Load(); r != nil {
+		most = int(r.most[sideDialled])
+	}
+	return int(g.sockets.Load()), most
 }
 
-// makeRoomLocked evicts without c.mu: two connections must never hold each
-// other's.
-func (c *Conn) makeRoomLocked(a *Account) bool {
-	c.mu.Unlock()
-	defer c.mu.Lock()
-	return c.gov.evict(a, c)
-}
+// Evictions returns how many idle connections have been evicted for a cause, and
+// Refusals how many new ones were turned away.
+func (g *Governor) Evictions(c Cause) uint64 { return g.evictions[c].Load() }
 
-// evict ends an idle connection of a's (nil: of any account's) for one that
-// comes, and reports whether there was one. It is the one that has been idle
-// longest among a sample, as nginx and ATS have it; sampling keeps no order
-// while nobody is evicted (Redis does the same). Where the host is full, the
-// account with most connections pays: one that fills the host shuts no other
-// out of it.
-func (g *Governor) evict(a *Account, comes *Conn) bool {
-	var victim *Conn
-	var longest, most int64
-	now := g.clock.now()
-	for _, c := range g.candidates(a) {
-		if c == comes {
-			continue
+// Refusals is described with Evictions.
+func (g *Governor) Refusals(c Cause) uint64 { return g.refusals[c].Load() }
+
+// Accept governs a connection that a listener has accepted, as Govern does, if
+// there is room for it. Near the limit an idle connection is evicted for each
+// that comes, and Accept waits a moment for its descriptor. ErrFull: the caller
+// closes nc. Where told says that its client can be told, some are governed all
+// the same, for Admit to refuse.
+func (g *Governor) Accept(nc net.Conn, a *Account, told bool) (*Conn, error) {
+	if g.roomFor(a.claimed(), sideAccepted) {
+		return g.Govern(nc, a, sideAccepted), nil
+	}
+	if !told || g.told.Add(1) > maxTold {
+		if told {
+			g.told.Add(-1)
 		}
-		owner, idle := c.evictable(now)
-		if owner == nil || a != nil && owner != a {
-			continue
-		}
-		open := owner.open.Load()
-		if a != nil {
-			open = 0
-		}
-		if victim == nil || open > most || open == most && idle > longest {
-			victim, longest, most = c, idle, open
-		}
+		g.refusals[g.shortOf()].Add(1)
+		return nil, ErrFull
 	}
-	return victim != nil && victim.shutIdle(policy.ReasonPressure)
-}
-
-// candidates is a sample of the connections of a, or of the host's.
-func (g *Governor) candidates(a *Account) (list []*Conn) {
-	const sample = 64
-	if a != nil {
-		return a.sample(sample, g.pick)
-	}
-	from := g.pick(len(g.shards))
-	for i := range g.shards {
-		list = append(list, g.shards[(from+i)%len(g.shards)].sample(sample, g.pick)...)
-	}
-	return list
-}
-
-// evictable returns the account and how long the connection has been idle; nil
-// if it may not give way.
-func (c *Conn) evictable(now int64) (a *Account, idle int64) {
+	c := g.Govern(nc, a, sideAccepted)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.side != sideAccepted || !c.admitted || c.closed || c.ending.Load() != 0 || !restful(c.Phase()) {
-		return nil, 0
+	c.marks.set(markUnwelcome, true)
+	c.countSpareLocked()
+	return c, nil
+}
+
+// MayDial reports whether a connection to an upstream of a's may be opened now:
+// ErrFull, or nil. Near the limit an idle one is evicted for it, of those to
+// upstreams before clients'.
+func (g *Governor) MayDial(a *Account) error {
+	if g.roomFor(a.claimed(), sideDialled) {
+		return nil
 	}
-	return c.account, now - c.phaseStart
+	g.refusals[CauseDescriptors].Add(1)
+	return ErrFull
+}
+
+// Relieve evicts an idle connection, whosever it is, since the system has
+// refused a descriptor. It reports whether there was one; Freed tells when its
+// descriptor is there.
+func (g *Governor) Relieve() bool {
+	return g.evict(want{sides: bothSides, cause: CauseDescriptors})
+}
+
+// Shrink evicts up to n idle connections to give their memory back, and returns
+// how many there were.
+func (g *Governor) Shrink(n int) (evicted int) {
+	for evicted < n && g.evict(want{sides: bothSides, cause: CauseMemory}) {
+		evicted++
+	}
+	return evicted
+}
+
+// Freed returns a channel that is closed when a connection next gives its
+// descriptor back.
+func (g *Governor) Freed() <-chan struct{} { return g.freed.next() }
+
+// roomFor reports whether another connection of a claim may be opened. It
+// evicts one where that is what it takes, and waits for its descriptor, but for
+// no longer than the Governor gives its owner to close it.
+func (g *Governor) roomFor(cl *claim, side policy.Side) bool {
+	r, tight := g.room.Load(), side == sideAccepted && g.tight.Load()
+	used := g.sockets.Load()
+	if !tight && (r == nil || used < r.common[side]) {
+		return true
+	}
+	over := int64(1)
+	if r != nil {
+		over = max(used-r.common[side]+1-g.evicting.Load(), 1)
+	}
+	evicted := g.makeRoom(cl, side, over)
+	if tight && evicted == 0 {
+		return false
+	}
+	return r == nil || g.awaitRoom(r, cl, side)
+}
+
+// makeRoom evicts n connections, or a few where the limit has come down by more,
+// and returns how many there were.
+func (g *Governor) makeRoom(cl *claim, side policy.Side, n int64) (evicted int64) {
+	const few = 4
+	orders := [][]policy.Side{bothSides}
+	if side == sideDialled {
+		orders = [][]policy.Side{{sideDialled}, {sideAccepted}}
+	}
+	w := want{by: cl, cause: g.shortOf()}
+	for _, w.sides = range orders {
+		for evicted < min(n, few) && g.evict(w) {
+			evicted++
+		}
+	}
+	return evicted
+}
+
+// awaitRoom is roomFor when room has been made, as far as that goes.
+func (g *Governor) awaitRoom(r *room, cl *claim, side policy.Side) bool {
+	var patience <-chan time.Time
+	for {
+		freed := g.freed.next()
+		used := g.sockets.Load()
+		settled := used - g.evicting.Load()
+		if settled >= r.common[side] && !g.ranking.modest(cl, r.most[side]) || settled >= r.most[side] {
+			return false
+		}
+		if used < r.most[side] {
+			return true
+		}
+		if patience == nil {
+			t := time.NewTimer(EvictGrace + g.cfg.Granularity)
+			defer t.Stop()
+			patience = t.C
+		}
+		select {
+		case <-freed:
+		case <-patience:
+			return false
+		}
+	}
+}
+
+// shortOf is what there is too little of.
+func (g *Governor) shortOf() Cause {
+	if g.tight.Load() {
+		return CauseMemory
+	}
+	return CauseDescriptors
+}
+
+// crowded reports whether descriptors are so short that none waits for bytes
+// that cross an end.
+func (g *Governor) crowded() bool {
+	r := g.room.Load()
+	return r != nil && g.sockets.Load() >= r.common[sideAccepted]
+}
+
+// takePipe reports whether bytes may be spliced: package net then takes a pipe
+// for as long as it waits for them, or finds one that was used before.
+func (g *Governor) takePipe() bool {
+	if r := g.room.Load(); g.pipes.Add(1) > r.maxPipes() {
+		g.pipes.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (g *Governor) givePipe() { g.pipes.Add(-1) }
+
+func (r *room) maxPipes() int64 {
+	if r == nil {
+		return math.MaxInt64
+	}
+	return r.pipes
+}
+
+// freedLocked is called when the connection's descriptor has been closed.
+func (c *Conn) freedLocked() {
+	c.stayLocked()
+	if c.marks.has(markUnwelcome) {
+		c.marks.set(markUnwelcome, false)
+		c.gov.told.Add(-1)
+	}
+	c.gov.sockets.Add(-1)
+	c.gov.freed.tell()
+}
+
+// signal wakes everybody who waits for the next of something. Nobody waits, as
+// a rule: then telling takes no lock.
+type signal struct {
+	waited atomic.Bool
+
+	mu sync.Mutex    // guards the following; a Conn's mu may be held, never taken
+	ch chan struct{} // nil: nobody waits
+}
+
+// next returns a channel that the next tell closes.
+func (s *signal) next() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+		s.waited.Store(true)
+	}
+	return s.ch
+}
+
+func (s *signal) tell() {
+	if !s.waited.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch != nil {
+		close(s.ch)
+		s.ch = nil
+		s.waited.Store(false)
+	}
 }

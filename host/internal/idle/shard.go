@@ -129,25 +129,3 @@ func (s *shard) conns(list []*Conn) []*Conn {
 	}
 	return list
 }
-
-// sample returns up to n connections from a random place of the wheel on.
-func (s *shard) sample(n int, pick func(int) int) []*Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := make([]*Conn, 0, n)
-	skip := 0
-	if s.wheel.Len() > n {
-		skip = pick(s.wheel.Len() - n + 1)
-	}
-	s.wheel.Each(func(e *entry) bool {
-		if skip > 0 {
-			skip--
-			return true
-		}
-		if c, ok := e.Owner.(*Conn); ok {
-			list = append(list, c)
-		}
-		return len(list) < n
-	})
-	return list
-}

@@ -50,10 +50,9 @@ func NewVirtual(cfg Config, w World) *Virtual {
 	cfg.Shards, cfg.Linger, cfg.ParkAfter, cfg.StripAfter = 1, -1, -1, -1
 	g := newGovernor(cfg)
 	v := &Virtual{Governor: g, world: w, question: newQuestion()}
-	random := rand.New(rand.NewPCG(w.Seed, 1))
 	v.question.rand = rand.NewPCG(w.Seed, 0)
 	g.clock = newStillClock(w.Start, g.cfg.Granularity)
-	g.complete, g.pick = w.Complete, random.IntN
+	g.complete = w.Complete
 	g.asks.New = func() any { return v.question }
 	g.shards = []*shard{newShard(g.clock, int64(g.cfg.Granularity))}
 	return v

@@ -1,0 +1,212 @@
+package idle
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"idlehost/host/internal/policy"
+)
+
+// EvictGrace is how long the owner of an evicted connection has to close it:
+// somebody waits for its descriptor.
+const EvictGrace = 250 * time.Millisecond
+
+// want says which connection is to be evicted: of the tenant that holds most
+// and has one to give, the one that has been idle longest. A tenant that fills
+// the host shuts no other out of it.
+type want struct {
+	by    *claim // whom room is made for: no tenant that holds less pays for it. nil: anybody may pay
+	of    *claim // who pays; nil: by the order above
+	sides []policy.Side
+	cause Cause
+}
+
+// The sides of connections that may have to go.
+var (
+	acceptedSide = []policy.Side{sideAccepted}
+	bothSides    = []policy.Side{sideAccepted, sideDialled}
+)
+
+// evict ends a connection and reports whether there was one. No Conn's mu may
+// be held: two connections must never hold each other's.
+func (g *Governor) evict(w want) bool {
+	if w.of != nil {
+		return g.evictOf(w.of, w)
+	}
+	floor := int64(0)
+	if w.by != nil {
+		floor = g.ranking.held(w.by)
+	}
+	for _, cl := range g.ranking.largest(floor, func(cl *claim) bool { return cl.hasSpare(w.sides) }) {
+		if g.evictOf(cl, w) {
+			return true
+		}
+	}
+	return w.by != nil && g.evictOf(w.by, w)
+}
+
+func (cl *claim) hasSpare(sides []policy.Side) bool {
+	for _, s := range sides {
+		if cl.spare[s].Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// evictOf evicts a connection of one claim.
+func (g *Governor) evictOf(cl *claim, w want) bool {
+	for range maxTried { // somebody else may be faster
+		var oldest candidate
+		for _, s := range w.sides {
+			if x := cl.candidates[s].oldest(cl, s); x.conn != nil && (oldest.conn == nil || x.since < oldest.since) {
+				oldest = x
+			}
+		}
+		if oldest.conn == nil {
+			return false
+		}
+		cl.candidates[oldest.conn.side].strike(oldest)
+		if oldest.conn.evict(oldest.since) {
+			g.evictions[w.cause].Add(1)
+			return true
+		}
+	}
+	return false
+}
+
+// evict ends the connection if it may still be evicted, and has not been used
+// since.
+func (c *Conn) evict(since int64) bool {
+	c.mu.Lock()
+	ok := c.phaseStart == since && c.spareLocked()
+	var after func()
+	if ok {
+		c.marks.set(markEvicted, true)
+		c.gov.evicting.Add(1)
+		after = c.endLocked(policy.ReasonPressure)
+		ok = c.ending.Load() != 0 // else bytes had come, and it is being woken
+	}
+	c.mu.Unlock()
+	if after != nil {
+		after()
+	}
+	return ok
+}
+
+// stayLocked says that an evicted connection stays after all, or has given its
+// descriptor back.
+func (c *Conn) stayLocked() {
+	if c.marks.has(markEvicted) {
+		c.marks.set(markEvicted, false)
+		c.gov.evicting.Add(-1)
+	}
+}
+
+// graceLocked is how long the owner has to close a connection that the host
+// ends.
+func (c *Conn) graceLocked() int64 {
+	if c.marks.has(markEvicted) {
+		return int64(EvictGrace)
+	}
+	return int64(endGrace)
+}
+
+// candidates are the connections of a claim that could be evicted when it was
+// last gone through, longest idle first. Those that have become idle since are
+// all younger, so the order holds until the list is used up: keeping it costs
+// nothing while nobody is evicted, and going through a claim's connections is
+// paid for by as many evictions or requests.
+type candidates struct {
+	mu   sync.Mutex // guards the following; the mu of an Account or a Conn may be taken
+	list []candidate
+	from int // into the connections, where not all are looked at
+}
+
+type candidate struct {
+	conn  *Conn
+	since int64
+}
+
+// Where few of many connections could be evicted, so many are looked at rather
+// than all, and the longest idle of those is taken.
+const (
+	lookedAtOnce = 1024
+	rareSpare    = 64
+)
+
+// oldest returns the one to evict next; without a conn: none was found.
+func (k *candidates) oldest(cl *claim, side policy.Side) candidate {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for range 2 {
+		for len(k.list) > 0 {
+			if x := k.list[0]; x.conn.idleSince(cl, side) == x.since {
+				return x
+			}
+			k.list[0] = candidate{}
+			k.list = k.list[1:]
+		}
+		if cl.spare[side].Load() == 0 {
+			break
+		}
+		k.fillLocked(cl, side)
+	}
+	return candidate{}
+}
+
+// strike takes the oldest off the list, if it still is.
+func (k *candidates) strike(x candidate) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.list) > 0 && k.list[0] == x {
+		k.list[0] = candidate{}
+		k.list = k.list[1:]
+	}
+}
+
+func (k *candidates) fillLocked(cl *claim, side policy.Side) {
+	k.list = k.list[:0:0]
+	var conns []*Conn
+	for _, a := range cl.accounts {
+		conns = append(conns, a.snapshot()...)
+	}
+	if many := int64(len(conns)); many > lookedAtOnce && cl.spare[side].Load() < many/rareSpare {
+		k.from %= len(conns)
+		conns = append(conns[k.from:], conns[:k.from]...)[:lookedAtOnce]
+		k.from += lookedAtOnce
+	}
+	for _, c := range conns {
+		if since := c.idleSince(cl, side); since != busy {
+			k.list = append(k.list, candidate{c, since})
+		}
+	}
+	slices.SortFunc(k.list, func(x, y candidate) int {
+		return cmp.Or(cmp.Compare(x.since, y.since), cmp.Compare(x.conn.id, y.conn.id))
+	})
+}
+
+// forget gives the memory of connections back that have ended.
+func (k *candidates) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.list = nil
+}
+
+// busy is what idleSince returns of a connection that may not be evicted.
+const busy = -1
+
+// idleSince returns since when the connection could have been evicted. One that
+// somebody is just doing something with is not waited for.
+func (c *Conn) idleSince(cl *claim, side policy.Side) int64 {
+	if c.side != side || c.ending.Load() != 0 || !c.mu.TryLock() {
+		return busy
+	}
+	defer c.mu.Unlock()
+	if c.account.claimed() != cl || !c.spareLocked() {
+		return busy
+	}
+	return c.phaseStart
+}
