@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"idlehost/host/internal/idle"
 )
 
 // Listener is a socket that connections are accepted from.
@@ -33,19 +35,19 @@ const (
 )
 
 // accept accepts until the listener is closed. Running out of descriptors is
-// no reason to stop: connections end, and then there are some again.
+// no reason to stop: an idle connection is evicted, and the next attempt is made
+// when a descriptor has been given back, or after a pause.
 func (p *Proxy) accept(l *Listener) {
 	pause := time.Duration(0)
 	for {
+		freed := p.gov.Freed()
 		nc, err := l.Accept()
 		if err == nil {
 			if pause > 0 {
 				p.log.Info("accepting again", "listener", l.Name)
 				pause = 0
 			}
-			if !p.crew.begin(func() { p.serve(l, nc) }) {
-				nc.Close()
-			}
+			p.welcome(l, nc)
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -54,12 +56,24 @@ func (p *Proxy) accept(l *Listener) {
 		if pause == 0 { // once per burst
 			p.log.Error("cannot accept", "listener", l.Name, "error", err.Error())
 		}
+		if idle.Exhausted(err) {
+			p.gov.Relieve()
+		}
 		pause = min(max(2*pause, pauseMin), pauseMax)
 		select {
 		case <-p.stopped:
 			return
+		case <-freed:
 		case <-time.After(pause):
 		}
+	}
+}
+
+// welcome has a connection served, if there is room for it.
+func (p *Proxy) welcome(l *Listener, nc net.Conn) {
+	a := p.arrive(l, nc)
+	if a != nil && !p.crew.begin(func() { p.serve(a) }) {
+		a.conn.Close()
 	}
 }
 

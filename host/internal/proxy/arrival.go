@@ -10,7 +10,6 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy/proxyproto"
-	"idlehost/sdk/abi"
 )
 
 // arrival is a connection whose tenant is being found. One goroutine owns it.
@@ -21,39 +20,56 @@ type arrival struct {
 	hello    Hello
 	tenant   Tenant
 	unknown  bool // the tenant is a stranger
+	// introduced says that no PROXY header is to come, or that it has come.
+	introduced bool
 }
 
 var errNoTenant = errors.New("the router names no tenant")
 
-// arrive governs a connection under the law of whom it seems to belong to. It
-// returns nil when it had to be closed.
+// arrive governs a connection under the law of whom it seems to belong to, as
+// the first thing that happens to it: what is not governed yet is not counted.
+// It returns nil when it had to be closed.
 func (p *Proxy) arrive(l *Listener, nc net.Conn) *arrival {
 	a := &arrival{proxy: p, listener: l, hello: Hello{
 		Listener: l.Name, Peer: nc.RemoteAddr(), Destination: addrPort(nc.LocalAddr()), Local: nc.LocalAddr(), TLS: l.TLS != nil,
 	}}
-	if l.introduces(a.hello.Peer) {
-		a.conn = p.gov.Govern(nc, p.strangers, abi.SideAccepted)
-		if err := a.introduce(); err != nil {
-			a.log("connection without a valid PROXY header", err)
-			a.conn.Close()
+	account := p.strangers
+	if a.introduced = !l.introduces(a.hello.Peer); a.introduced {
+		if err := a.route(); err != nil {
+			a.log("connection without a tenant", err)
+			nc.Close()
 			return nil
 		}
+		account = a.tenant.Account
+	}
+	c, err := p.gov.Accept(nc, account, l.TLS == nil && !l.TCP && a.introduced)
+	if err != nil {
+		a.log("connection refused", err)
+		nc.Close()
+		return nil
+	}
+	a.conn = c
+	return a
+}
+
+// introduce reads the PROXY header, if there is one to come, and asks anew whose
+// the connection is. It returns false when it had to be closed.
+func (a *arrival) introduce() bool {
+	if a.introduced {
+		return true
+	}
+	if err := a.readHeader(); err != nil {
+		a.log("connection without a valid PROXY header", err)
+		a.conn.Close()
+		return false
 	}
 	if err := a.route(); err != nil {
 		a.log("connection without a tenant", err)
-		if a.conn == nil {
-			nc.Close()
-		} else {
-			a.conn.Close()
-		}
-		return nil
-	}
-	if a.conn == nil {
-		a.conn = p.gov.Govern(nc, a.tenant.Account, abi.SideAccepted)
-		return a
+		a.conn.Close()
+		return false
 	}
 	a.move()
-	return a
+	return true
 }
 
 // introduces reports whether connections from an address begin with a PROXY
@@ -71,8 +87,8 @@ func (l *Listener) introduces(from net.Addr) bool {
 	return false
 }
 
-// introduce reads the PROXY header, under the law of phase Handshake.
-func (a *arrival) introduce() error {
+// readHeader reads the PROXY header, under the law of phase Handshake.
+func (a *arrival) readHeader() error {
 	h, err := proxyproto.Read(a.conn)
 	if err != nil || !h.Source.IsValid() {
 		return err

@@ -19,9 +19,9 @@ import (
 
 // serve leads a connection through its life: governed from its first moment,
 // through TLS and the detection of the protocol, to what serves it.
-func (p *Proxy) serve(l *Listener, nc net.Conn) {
-	a := p.arrive(l, nc)
-	if a == nil {
+func (p *Proxy) serve(a *arrival) {
+	l := a.listener
+	if !a.introduce() {
 		return
 	}
 	if l.TLS != nil {
@@ -29,6 +29,9 @@ func (p *Proxy) serve(l *Listener, nc net.Conn) {
 		return
 	}
 	c := a.conn
+	if l.TCP {
+		c.SetProtocol(abi.ProtocolTCP)
+	}
 	if err := a.admit(); err != nil {
 		if !l.TCP && errors.Is(err, idle.ErrRefused) {
 			refuse(c)

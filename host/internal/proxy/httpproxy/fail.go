@@ -52,7 +52,7 @@ func (x *exchange) classify(err error) (status int, why string) {
 		return http.StatusBadRequest, "the request's content is incomplete or malformed"
 	case errors.Is(err, upstream.ErrNoTarget):
 		return http.StatusServiceUnavailable, "no server is configured for this address"
-	case errors.Is(err, idle.ErrRefused):
+	case errors.Is(err, idle.ErrRefused), errors.Is(err, idle.ErrFull):
 		return http.StatusServiceUnavailable, "no further connection to the server is allowed now"
 	case x.Target() == "": // ReverseProxy refused it before it was sent
 		return http.StatusBadRequest, "the request cannot be passed on"

@@ -4,6 +4,7 @@ package tcpproxy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"idlehost/host/internal/idle"
@@ -19,7 +20,11 @@ import (
 func Relay(ctx context.Context, nc tunnel.Stream, down *idle.Conn, group *upstream.Group, tunnels *tunnel.Group, log *slog.Logger) {
 	up, target, err := dial(ctx, group)
 	if err != nil {
-		log.Warn("upstream failed", "protocol", "tcp", "conn", down.ID(), "peer", down.RemoteAddr().String(),
+		level := slog.LevelWarn
+		if errors.Is(err, idle.ErrFull) { // the host says so, once for all of them
+			level = slog.LevelDebug
+		}
+		log.Log(ctx, level, "upstream failed", "protocol", "tcp", "conn", down.ID(), "peer", down.RemoteAddr().String(),
 			"upstream", target, "error", err.Error())
 		nc.Close()
 		return
