@@ -61,6 +61,9 @@ func (c *call) stream(s *stream) error {
 	ended := ctx.Err() != nil || s.broken()
 	cancel()
 	keeper.Wait()
+	// The keeper ends, when the server drains, while the last decision may be
+	// on its way to be sent: now all of them have been.
+	s.pulse(false)
 	if p, ok := errors.AsType[*api.Problem](err); ended || ok && p.Status == http.StatusNotFound {
 		return nil // its reader or the tenant has gone
 	}

@@ -74,7 +74,8 @@ func (s *stream) send(d api.Decision) error {
 }
 
 // keep sends what was gathered, and in quiet times signs of life. It returns
-// when ctx or the server is done, the caller may not stay or nobody reads.
+// when ctx or the server is done, the caller may not stay or nobody reads. What
+// is gathered then is sent by whoever waits for it.
 func (s *stream) keep(ctx context.Context, draining <-chan struct{}, mayStay func() bool) {
 	look := time.NewTicker(recheck)
 	defer look.Stop()
@@ -84,7 +85,6 @@ func (s *stream) keep(ctx context.Context, draining <-chan struct{}, mayStay fun
 		case <-ctx.Done():
 			return
 		case <-draining:
-			s.pulse(false)
 			return
 		case <-s.flush.C:
 			s.pulse(false)
