@@ -59,6 +59,7 @@ type Proxy struct {
 	stopped chan struct{}  // closed when no more connections are accepted
 	loops   sync.WaitGroup // accept loops and certificate watches; added to by begin
 	served  sync.WaitGroup // http1, from begin to Close
+	stays   sync.WaitGroup // connections that http1 serves; added to while served runs
 	crew    crew
 	closing atomic.Bool // Close was called: nothing parks any more
 	never   time.Time   // before any moment that idleTimeout after now is
@@ -131,8 +132,13 @@ func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
 			return nc.(interface{ core() *conn }).core().stay.session.Context(ctx)
 		},
 		ConnState: func(nc net.Conn, s http.ConnState) {
-			if s == http.StateIdle {
+			switch s {
+			case http.StateNew: // Serve, which Close waits for, says so
+				p.stays.Add(1)
+			case http.StateIdle:
 				nc.(interface{ core() *conn }).core().idle.End()
+			case http.StateHijacked, http.StateClosed:
+				p.stays.Done()
 			}
 		},
 	}
@@ -221,29 +227,33 @@ func (p *Proxy) Close() error {
 }
 
 // wait closes done when no connection and no request is being served.
+// http.Server.Close does not wait for the goroutines of its connections.
 func (p *Proxy) wait(done chan struct{}) {
 	p.crew.end()
 	p.handler.Close()
 	p.tunnels.Close()
+	p.stays.Wait()
 	close(done)
 }
 
-// sever closes connections until done, and once more: one that was on its way
-// from one stage to the next, or to be parked, may be missed at first.
-func (p *Proxy) sever(done chan struct{}) {
+// sever closes connections until done, and then until the end of the last one
+// has been observed. One that was on its way from one stage to the next, or to
+// be parked, may be missed at first; and where the Governor's own goroutine is
+// closing one, Close returns before that has told of its end.
+func (p *Proxy) sever(done <-chan struct{}) {
 	t := time.NewTicker(10 * time.Millisecond)
 	defer t.Stop()
-	for last := false; ; {
+	for {
 		p.gov.Each(func(c *idle.Conn) bool {
 			c.Close()
 			return true
 		})
-		if last {
+		if done == nil && p.gov.Open() == 0 {
 			return
 		}
 		select {
 		case <-done:
-			last = true
+			done = nil
 		case <-t.C:
 		}
 	}
