@@ -1,0 +1,51 @@
+package hostile
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDisguise: what fails at a question passes a check that is earlier than
+// it is meant for, and fails as it did from then on.
+func TestDisguise(t *testing.T) {
+	w := newWorker(t)
+	defer func() { w.stop() }()
+	judged := func(wasm []byte, a Attack) (v verdict) {
+		v, err := w.judge(wasm, a.Params)
+		if err != nil {
+			t.Errorf("%s: %v", a.Name, err)
+			w.stop()
+			w = newWorker(t)
+		}
+		return v
+	}
+	n := 0
+	for _, a := range Corpus() {
+		if a.Want.Outcome != AtCall || strings.HasPrefix(a.Name, "state-") || testing.Short() && n > 10 {
+			continue // the host asks where the state is, not whether it is time
+		}
+		asleep, ok := Disguise(a.Wasm(), time.UnixMilli(1_900_000_000_000))
+		awake, also := Disguise(a.Wasm(), time.UnixMilli(1_600_000_000_000))
+		if !ok || !also {
+			t.Errorf("%s: cannot be disguised", a.Name)
+			continue
+		}
+		n++
+		if v := judged(asleep, a); v.Outcome != Harmless {
+			t.Errorf("%s, before its time: %v %v %s", a.Name, v.Outcome, v.Fault, v.Text)
+		}
+		if v := judged(awake, a); v.Outcome != AtCall {
+			t.Errorf("%s: %v %v %s, want a fault", a.Name, v.Outcome, v.Fault, v.Text)
+		}
+	}
+	t.Logf("%d attacks", n)
+}
+
+func TestDisguiseOfNoModule(t *testing.T) {
+	for _, wasm := range [][]byte{nil, header(), header()[:5], append(header(), 1, 200), append(header(), secExport, 2, 1, 9)} {
+		if out, ok := Disguise(wasm, time.Time{}); ok {
+			t.Errorf("%x became %x", wasm, out)
+		}
+	}
+}
