@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -11,13 +12,14 @@ import (
 
 // Disguise returns a module whose hooks behave until a moment, so that the
 // check of an upload, which asks about events of the past, finds nothing. From
-// then on they are wasm's own, and are asked as often as the host asks anybody:
-// leases are as short as the operator allows. An answer that is not a plain
-// extension is the attack, and is passed on.
+// then on those of the given kinds are wasm's own, and are asked as often as
+// the host asks anybody: leases are as short as the operator allows. An answer
+// that is not a plain extension is the attack, and is passed on. Where a timeout
+// is to be the attack, and wasm's own is none, its accept hook is called then.
 //
 // ok is false where wasm is no module that it could be done to; what is wrong
 // with it is then found in any case.
-func Disguise(wasm []byte, from time.Time) (out []byte, ok bool) {
+func Disguise(wasm []byte, from time.Time, kinds ...abi.Kind) (out []byte, ok bool) {
 	m, ok := parse(wasm)
 	if !ok {
 		return nil, false
@@ -26,23 +28,26 @@ func Disguise(wasm []byte, from time.Time) (out []byte, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	armed := func(then []byte) []byte { // (if (i64.ge_u now from) (then ...))
+	armed := func(kind abi.Kind, then []byte) []byte { // (if (i64.ge_u now from) (then ...))
+		if !slices.Contains(kinds, kind) {
+			return nil
+		}
 		return w.Code(w.Call(buffer), op(0xa7, 0x29, 0), u(abi.EventNowMsOffset),
 			w.Const64(from.UnixMilli()), op(0x5a), w.If(then))
 	}
-	for _, hook := range []string{"on_accept", "on_timeout", "on_close"} {
-		own, exported := m.exported(hook)
-		switch {
-		case !exported:
-		case hook == "on_close":
-			m.replace(hook, nil, nil, armed(w.Call(own)))
-		default:
-			often := w.Const64(int64(abi.Verdict(abi.ActionExtend, 1, 0, 0)))
-			if hook == "on_accept" {
-				often = shortLeases(buffer)
-			}
-			m.replace(hook, []byte{w.I64}, []byte{w.I64}, armed(passOn(own)), often)
-		}
+	accept, accepts := m.exported("on_accept")
+	timeout, times := m.exported("on_timeout")
+	if !accepts || !times {
+		return nil, false
+	}
+	if m.plain(timeout) {
+		timeout = accept
+	}
+	often := w.Const64(int64(abi.Verdict(abi.ActionExtend, 1, 0, 0)))
+	m.replace("on_accept", []byte{w.I64}, []byte{w.I64}, armed(abi.KindAccept, passOn(accept)), shortLeases(buffer))
+	m.replace("on_timeout", []byte{w.I64}, []byte{w.I64}, armed(abi.KindTimeout, passOn(timeout)), often)
+	if end, ok := m.exported("on_close"); ok {
+		m.replace("on_close", nil, nil, armed(abi.KindClose, w.Call(end)))
 	}
 	return m.bytes(wasm), true
 }
@@ -129,6 +134,16 @@ func (m *parsed) exported(name string) (index uint32, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// plain reports whether a function returns Extend60s and does nothing else.
+func (m *parsed) plain(index uint32) bool {
+	r := input{rest: m.code.items}
+	for n := m.imported; n < index; n++ {
+		r.take(r.number())
+	}
+	body := r.take(r.number())
+	return bytes.HasSuffix(body, w.Code(w.Const64(w.Extend60s), op(endOp))) && len(body) <= 3+len(w.Const64(w.Extend60s))+1
 }
 
 // replace exports a new function in the place of another, which stays exported

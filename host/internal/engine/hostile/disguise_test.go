@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"idlehost/sdk/abi"
 )
 
 // TestDisguise: what fails at a question passes a check that is earlier than
@@ -20,16 +22,22 @@ func TestDisguise(t *testing.T) {
 		}
 		return v
 	}
+	every := []abi.Kind{abi.KindAccept, abi.KindTimeout, abi.KindClose}
 	n := 0
 	for _, a := range Corpus() {
 		if a.Want.Outcome != AtCall || strings.HasPrefix(a.Name, "state-") || testing.Short() && n > 10 {
 			continue // the host asks where the state is, not whether it is time
 		}
-		asleep, ok := Disguise(a.Wasm(), time.UnixMilli(1_900_000_000_000))
-		awake, also := Disguise(a.Wasm(), time.UnixMilli(1_600_000_000_000))
+		asleep, ok := Disguise(a.Wasm(), time.UnixMilli(1_900_000_000_000), every...)
+		awake, also := Disguise(a.Wasm(), time.UnixMilli(1_600_000_000_000), every...)
 		if !ok || !also {
 			t.Errorf("%s: cannot be disguised", a.Name)
 			continue
+		}
+		if still, ok := Disguise(a.Wasm(), time.UnixMilli(1_600_000_000_000), abi.KindTimeout); !ok {
+			t.Errorf("%s: cannot be disguised", a.Name)
+		} else if v := judged(still, a); v.Outcome != AtCall && !strings.HasSuffix(a.Name, "-at-close") {
+			t.Errorf("%s, at timeouts: %v %s, want a fault", a.Name, v.Outcome, v.Text)
 		}
 		n++
 		if v := judged(asleep, a); v.Outcome != Harmless {

@@ -1,0 +1,96 @@
+package neighbour
+
+import (
+	"bufio"
+	"context"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Traffic is connections of one tenant. Each makes a request, stays idle for
+// its policy to be asked about it, makes another request or is opened anew, and
+// so on.
+type Traffic struct {
+	Addr  string // of the host
+	Host  string // of the tenant
+	Conns int
+	// Stay is how long a connection is idle between requests, on average.
+	// 0: each is opened anew after every answer.
+	Stay time.Duration
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	opened, answered, failed atomic.Int64
+}
+
+// Counts is what Traffic has done.
+type Counts struct{ Opened, Answered, Failed int64 }
+
+// Start begins. Stop ends it.
+func (t *Traffic) Start() {
+	var ctx context.Context
+	ctx, t.stop = context.WithCancel(context.Background())
+	for range t.Conns {
+		t.running.Go(func() {
+			for ctx.Err() == nil {
+				t.visit(ctx)
+			}
+		})
+	}
+}
+
+// Stop closes every connection, and waits until they are.
+func (t *Traffic) Stop() Counts {
+	t.stop()
+	t.running.Wait()
+	return t.Counts()
+}
+
+// Counts tells what has been done so far.
+func (t *Traffic) Counts() Counts {
+	return Counts{t.opened.Load(), t.answered.Load(), t.failed.Load()}
+}
+
+// visit is the life of a connection.
+func (t *Traffic) visit(ctx context.Context) {
+	nc, err := new(net.Dialer).DialContext(ctx, "tcp", t.Addr)
+	if err != nil {
+		t.failed.Add(1)
+		pause(ctx, time.Now().Add(100*time.Millisecond))
+		return
+	}
+	defer nc.Close()
+	defer context.AfterFunc(ctx, func() { nc.Close() })()
+	t.opened.Add(1)
+	c := &conn{nc: nc, r: bufio.NewReader(nc)}
+	for requests := 1 + rand.IntN(2); requests > 0; requests-- {
+		if err := c.get(t.Host); err != nil {
+			if ctx.Err() == nil {
+				t.failed.Add(1)
+				pause(ctx, time.Now().Add(10*time.Millisecond))
+			}
+			return
+		}
+		t.answered.Add(1)
+		if !t.linger(c) {
+			return
+		}
+	}
+}
+
+// linger is idle for a while, and reports whether the host has left the
+// connection open.
+func (t *Traffic) linger(c *conn) bool {
+	if t.Stay == 0 {
+		return false
+	}
+	c.nc.SetReadDeadline(time.Now().Add(t.Stay/2 + rand.N(t.Stay)))
+	_, err := c.r.Peek(1)
+	c.nc.SetReadDeadline(time.Time{})
+	timeout, ok := err.(net.Error)
+	return ok && timeout.Timeout()
+}

@@ -1,0 +1,214 @@
+// Package neighbour measures what one tenant of a running host does to another.
+// Traffic is the connections of the tenant that does it; a Watch is the clients
+// of the other one, the neighbour, and tells what they see.
+package neighbour
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Watch is the clients of a tenant whose policy closes connections that have
+// been idle for Idle. Some make requests at a steady pace, others make one and
+// wait to be closed.
+type Watch struct {
+	Addr string // of the host
+	Host string // of the tenant
+	Idle time.Duration
+
+	Conns int           // that make requests
+	Every time.Duration // between two requests of a connection
+
+	Waiters int // connections that wait to be closed
+}
+
+// Seen is what the clients of a Watch have seen. A request that was due, and
+// had no answer when the time was over, counts with the time that it had waited
+// until then; so does a close that was overdue.
+type Seen struct {
+	Took []time.Duration // of each request; sorted
+	Late []time.Duration // of each close, after the moment it was due; sorted
+
+	Answered int // requests
+	Closed   int // connections, because they were idle
+	Failed   int // requests that got another answer than 200, or none at all
+	Err      error
+}
+
+// For watches for d.
+func (w Watch) For(ctx context.Context, d time.Duration) Seen {
+	end := time.Now().Add(d)
+	ctx, stop := context.WithDeadline(ctx, end)
+	defer stop()
+	parts := make([]Seen, w.Conns+w.Waiters)
+	var wg sync.WaitGroup
+	for i := range w.Conns {
+		first := end.Add(-d + w.Every*time.Duration(i)/time.Duration(w.Conns))
+		wg.Go(func() { w.request(ctx, first, end, &parts[i]) })
+	}
+	for i := range w.Waiters {
+		first := end.Add(-d + w.Idle*time.Duration(i)/time.Duration(w.Waiters))
+		wg.Go(func() { w.wait(ctx, first, end, &parts[w.Conns+i]) })
+	}
+	wg.Wait()
+	return gather(parts)
+}
+
+func gather(parts []Seen) (all Seen) {
+	for _, p := range parts {
+		all.Took, all.Late = append(all.Took, p.Took...), append(all.Late, p.Late...)
+		all.Answered += p.Answered
+		all.Closed += p.Closed
+		all.Failed += p.Failed
+		if all.Err == nil {
+			all.Err = p.Err
+		}
+	}
+	slices.Sort(all.Took)
+	slices.Sort(all.Late)
+	return all
+}
+
+// request makes requests on one connection, the first when first has come. One
+// that is late because the one before it has waited, has waited too.
+func (w Watch) request(ctx context.Context, first, end time.Time, s *Seen) {
+	var c *conn
+	defer func() { c.close() }()
+	for due := first; due.Before(end); due = due.Add(w.Every) {
+		begun := due
+		if pause(ctx, due) {
+			begun = time.Now() // a late timer is the client's own delay
+		}
+		var err error
+		quiet := c != nil && time.Since(c.used) >= w.Idle/2
+		if c, err = w.ask(c, end); err != nil && quiet {
+			// The one before it, or this client, was held up for so long that
+			// the policy has closed the connection.
+			c.close()
+			c, err = w.ask(nil, end)
+		}
+		if err == nil {
+			s.Answered++
+		} else if time.Now().Before(end) {
+			s.fail(err)
+		}
+		s.Took = append(s.Took, time.Since(begun))
+		if err != nil {
+			c.close()
+			c = nil
+		}
+	}
+}
+
+// wait makes a request, and waits to be closed, again and again.
+func (w Watch) wait(ctx context.Context, first, end time.Time, s *Seen) {
+	for pause(ctx, first); ctx.Err() == nil; {
+		begun := time.Now()
+		c, err := w.ask(nil, end)
+		if err != nil {
+			if time.Now().Before(end) {
+				s.fail(err)
+			}
+			s.Took = append(s.Took, time.Since(begun))
+			c.close()
+			continue
+		}
+		due := time.Now().Add(w.Idle)
+		_, err = c.r.ReadByte()
+		late := time.Since(due)
+		c.close()
+		if errors.Is(err, os.ErrDeadlineExceeded) { // the time is over
+			if late > 0 {
+				s.Late = append(s.Late, late)
+			}
+			return
+		}
+		s.Closed++
+		s.Late = append(s.Late, late)
+	}
+}
+
+func (s *Seen) fail(err error) {
+	s.Failed++
+	s.Err = err
+}
+
+// ask makes a request, on a new connection where c is nil.
+func (w Watch) ask(c *conn, end time.Time) (*conn, error) {
+	if c == nil {
+		nc, err := (&net.Dialer{Deadline: end}).Dial("tcp", w.Addr)
+		if err != nil {
+			return nil, err
+		}
+		c = &conn{nc: nc, r: bufio.NewReader(nc)}
+		if err := nc.SetDeadline(end); err != nil {
+			return c, err
+		}
+	}
+	return c, c.get(w.Host)
+}
+
+// conn is a client's connection. A nil one can be closed.
+type conn struct {
+	nc   net.Conn
+	r    *bufio.Reader
+	used time.Time // when the last answer had come
+}
+
+func (c *conn) close() {
+	if c != nil {
+		c.nc.Close()
+	}
+}
+
+func (c *conn) get(host string) error {
+	if _, err := io.WriteString(c.nc, "GET / HTTP/1.1\r\nHost: "+host+"\r\n\r\n"); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", host, res.Status)
+	}
+	c.used = time.Now()
+	return nil
+}
+
+// pause waits until a moment has come, or ctx has ended, and reports whether
+// there was a moment to wait.
+func pause(ctx context.Context, until time.Time) bool {
+	d := time.Until(until)
+	if d <= 0 {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return true
+}
+
+// Quantile returns that of a sorted list: 0.99 is the p99. It is 0 of nothing.
+func Quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}
