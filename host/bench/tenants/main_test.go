@@ -7,25 +7,46 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"syscall"
 	"testing"
 
 	"idlehost/host/e2e/hosttest"
+	"idlehost/host/e2e/neighbour"
 	"idlehost/plugins"
 )
 
 var program string
 
-// beAssault is the first argument of the process that attacks.
-const beAssault = "be-assault"
+// The first arguments of the processes that attack: by the API, and by
+// connections.
+const (
+	beAssault = "be-assault"
+	beTraffic = "be-traffic"
+)
 
 func TestMain(m *testing.M) {
-	if len(os.Args) != 4 || os.Args[1] != beAssault {
+	var err error
+	switch {
+	case len(os.Args) == 4 && os.Args[1] == beAssault:
+		err = serveAssault(os.Args[2], os.Args[3])
+	case len(os.Args) == 2 && os.Args[1] == beTraffic:
+		err = serveTraffic()
+	default:
 		os.Exit(run(m))
 	}
-	if err := serveAssault(os.Args[2], os.Args[3]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// serveTraffic stands for clients on other machines, so it gives way to all
+// others.
+func serveTraffic() error {
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, 10); err != nil {
+		return err
+	}
+	return neighbour.Serve(os.Stdin, os.Stdout)
 }
 
 func run(m *testing.M) int {

@@ -1,0 +1,372 @@
+package tenants
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"idlehost/host/e2e/hosttest"
+	"idlehost/host/e2e/neighbour"
+	"idlehost/host/internal/api"
+	"idlehost/host/internal/client"
+	"idlehost/host/internal/engine/hostile"
+	"idlehost/sdk/abi"
+)
+
+// What a round is made of.
+const (
+	attackRounds = 3
+	attackTime   = 4 * time.Second // of each round of an attack that is measured for long
+	glanceTime   = 1200 * time.Millisecond
+	attackConns  = 48
+)
+
+// shape is what the attacker's connections do, and of what they have its policy
+// asked.
+type shape struct {
+	name  string
+	stay  time.Duration // between a connection's requests
+	kinds []abi.Kind    // of the questions that are the attack
+}
+
+var (
+	// idling connections are asked about by the goroutines that look after
+	// everybody's deadlines.
+	idling = shape{"idling", time.Hour, []abi.Kind{abi.KindTimeout}}
+	// coming and going ones are asked about by their own as well.
+	coming = shape{"coming", 700 * time.Millisecond, []abi.Kind{abi.KindAccept, abi.KindTimeout, abi.KindClose}}
+)
+
+// none of a tenant's traffic, or that under a sound policy: what the attacks
+// are measured against.
+const (
+	quiet = "quiet"
+	sound = "sound"
+)
+
+// BenchmarkAttacks tells what a tenant sees while another one attacks: what its
+// requests take, and how late its idle connections are closed. The attacker
+// uploads a module of the corpus, disguised so that the check finds nothing
+// (hostile.Disguise), promotes it, and has 48 connections that are asked about
+// as often as the operator's floor allows: they stay, or come and go.
+//
+// Every attack that can be promoted is looked at shortly, between two rounds of
+// the same traffic under a sound policy. Those that look bad, and some of each
+// class in any case, are measured for longer, in turns with sound traffic and
+// without any. Ratios are the medians of those of each round.
+//
+//	go test -run '^$' -bench Attacks -benchtime 1x -timeout 60m ./host/bench/tenants
+//
+// ATTACKS names attacks or classes to be measured instead of all.
+func BenchmarkAttacks(b *testing.B) {
+	s := newSiege(b)
+	var long []*assailant
+	for _, a := range chosen() {
+		for _, c := range []shape{idling, coming} {
+			m := s.arm(b, a, c)
+			switch {
+			case m == nil:
+			case os.Getenv("ATTACKS") != "" || s.looksBad(b, m):
+				long = append(long, m)
+			default:
+				s.disarm(b, m)
+			}
+		}
+	}
+	for _, m := range long {
+		s.measure(b, m)
+		s.disarm(b, m)
+	}
+}
+
+func chosen() (list []hostile.Attack) {
+	all := append(hostile.Corpus(), hostile.Interim()...)
+	names := strings.Fields(os.Getenv("ATTACKS"))
+	for _, a := range all {
+		if len(names) == 0 || slices.Contains(names, a.Name) || slices.Contains(names, string(a.Class)) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// siege is a host with a tenant that is watched, one whose policy is sound, and
+// those that attack.
+type siege struct {
+	host  *hosttest.Host
+	api   *client.Client
+	watch neighbour.Watch
+	tell  io.Writer // the process of the attacker's clients
+	heard *bufio.Scanner
+	n     int
+}
+
+func newSiege(b *testing.B) *siege {
+	s := &siege{}
+	s.host = hosttest.StartHost(b, program, "--store", b.TempDir(), "--upstream", answering(b))
+	s.api = dial(b, s.host)
+	s.watch = neighbour.Watch{
+		Addr: s.host.Addr, Host: "watched.example", Idle: time.Second,
+		Conns: 8, Every: 40 * time.Millisecond, Waiters: 24,
+	}
+	create(b, s.api, "watched")
+	s.promote(b, "watched", push(b, s.api, "watched", variant(b, "fixed", 0)), map[string]string{"idle": "1s"})
+	create(b, s.api, sound)
+	wasm, _ := hostile.Disguise(smallOne(0), time.Now())
+	s.promote(b, sound, push(b, s.api, sound, wasm), nil)
+	s.tell, s.heard = child(b, beTraffic)
+	s.look(b, sound, coming, 2*time.Second) // warm up
+	return s
+}
+
+func (s *siege) promote(b *testing.B, tenant, digest string, params map[string]string) {
+	b.Helper()
+	step := api.Step{Digest: digest, Params: params}
+	if _, err := s.api.Promote(context.Background(), tenant, step, api.Precondition{}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// child starts this test's binary as another process until the benchmark ends.
+func child(b *testing.B, args ...string) (tell io.Writer, heard *bufio.Scanner) {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			b.Error(err)
+		}
+	})
+	return in, bufio.NewScanner(out)
+}
+
+// assailant is a tenant that has an attack promoted.
+type assailant struct {
+	attack hostile.Attack
+	shape  shape
+	tenant string
+}
+
+func (m *assailant) String() string { return m.attack.Name + "/" + m.shape.name }
+
+// arm uploads an attack for a new tenant and promotes it. nil: the host refuses
+// one or the other, and says why in the log.
+func (s *siege) arm(b *testing.B, a hostile.Attack, c shape) *assailant {
+	s.n++
+	m := &assailant{a, c, fmt.Sprintf("attacker%d", s.n)}
+	create(b, s.api, m.tenant)
+	err := s.tryPromote(m.tenant, disguised(a, c), a.Params)
+	if err != nil {
+		err = s.tryPromote(m.tenant, a.Wasm(), a.Params)
+	}
+	if err == nil {
+		return m
+	}
+	if c.name == idling.name {
+		b.Logf("%-10s %-36s not in force: %.160s", a.Class, a.Name, err)
+	}
+	s.disarm(b, m)
+	return nil
+}
+
+func disguised(a hostile.Attack, c shape) []byte {
+	// A past moment is still later than the check's.
+	if wasm, ok := hostile.Disguise(a.Wasm(), time.Now().Add(-time.Hour), c.kinds...); ok {
+		return wasm
+	}
+	return a.Wasm()
+}
+
+func (s *siege) tryPromote(tenant string, wasm []byte, params map[string]string) error {
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	p, _, err := s.api.Upload(ctx, tenant, api.Upload{Name: "attack", Wasm: wasm}, nil)
+	if err != nil {
+		return err
+	}
+	_, err = s.api.Promote(ctx, tenant, api.Step{Digest: p.Digest, Params: params}, api.Precondition{})
+	return err
+}
+
+func (s *siege) disarm(b *testing.B, m *assailant) {
+	if err := s.api.DeleteTenant(context.Background(), m.tenant, api.Precondition{Match: "*"}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// sight is what one round has shown.
+type sight struct {
+	seen neighbour.Seen
+	cpu  float64 // processors that the host used
+}
+
+// look watches the neighbour while a tenant has its traffic; quiet: nobody has.
+func (s *siege) look(b *testing.B, tenant string, c shape, d time.Duration) (g sight) {
+	b.Helper()
+	s.turnTo(b, tenant, c)
+	before, err := s.host.CPU()
+	if err != nil {
+		b.Fatal(err)
+	}
+	begun := time.Now()
+	g.seen = s.watch.For(context.Background(), d)
+	after, err := s.host.CPU()
+	if err != nil {
+		b.Fatal(err)
+	}
+	g.cpu = float64(after-before) / float64(time.Since(begun))
+	s.turnTo(b, quiet, c)
+	s.calm(b)
+	if g.seen.Failed > 0 {
+		b.Logf("%s: %d requests of the neighbour failed: %v", tenant, g.seen.Failed, g.seen.Err)
+	}
+	return g
+}
+
+// calm waits until the host has nothing left to do of what there was: what one
+// round has caused is not the next one's.
+func (s *siege) calm(b *testing.B) {
+	for range 100 {
+		before, err := s.host.CPU()
+		if err != nil {
+			b.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond)
+		if after, err := s.host.CPU(); err != nil {
+			b.Fatal(err)
+		} else if after-before < 20*time.Millisecond {
+			return
+		}
+	}
+	b.Log("the host is still busy, 20 s later")
+}
+
+func (s *siege) turnTo(b *testing.B, tenant string, c shape) string {
+	line := ""
+	if tenant != quiet {
+		line = fmt.Sprintf("%s %s.example %d %s", s.host.Addr, tenant, attackConns, c.stay)
+	}
+	if _, err := fmt.Fprintln(s.tell, line); err != nil {
+		b.Fatal(err)
+	}
+	if !s.heard.Scan() {
+		b.Fatal("the clients have ended")
+	}
+	return s.heard.Text()
+}
+
+func (g *sight) p50() float64     { return ms(neighbour.Quantile(g.seen.Took, 0.5)) }
+func (g *sight) p99() float64     { return ms(neighbour.Quantile(g.seen.Took, 0.99)) }
+func (g *sight) late50() float64  { return ms(neighbour.Quantile(g.seen.Late, 0.5)) }
+func (g *sight) late99() float64  { return ms(neighbour.Quantile(g.seen.Late, 0.99)) }
+func (g *sight) lateMax() float64 { return ms(neighbour.Quantile(g.seen.Late, 1)) }
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// inTime is the share of idle connections that were closed within 1.05 s.
+func (g *sight) inTime() float64 {
+	n := 0
+	for _, d := range g.seen.Late {
+		if d <= 50*time.Millisecond {
+			n++
+		}
+	}
+	return 100 * float64(n) / float64(max(len(g.seen.Late), 1))
+}
+
+// looksBad takes a short look, and reports whether it should be a longer one.
+func (s *siege) looksBad(b *testing.B, m *assailant) bool {
+	before := s.look(b, sound, m.shape, glanceTime)
+	g := s.look(b, m.tenant, m.shape, glanceTime)
+	after := s.look(b, sound, m.shape, glanceTime)
+	p99, late := (before.p99()+after.p99())/2, max(before.late99(), after.late99())
+	bad := g.p99() > 2*p99 || g.late99() > 2*late+10 || g.seen.Failed > 0 || g.cpu > 1.5*max(before.cpu, after.cpu)
+	b.Logf("%-10s %-36s p50 %6.2f p99 %7.2f of %6.2f ms, late %6.1f of %5.1f ms, %.2f of %.2f processors, %s bad %v",
+		m.attack.Class, m, g.p50(), g.p99(), p99, g.late99(), late, g.cpu, before.cpu, s.record(b, m), bad)
+	return bad || slices.Contains(exemplary, m.attack.Name)
+}
+
+// exemplary are attacks that are measured for long whatever they look like.
+var exemplary = []string{
+	"permuted-locals", "reloaded-globals", "dependent-loads", "loop-at-timeout", "call-tree", "recursion-over-results",
+	"fill-storm", "grow-to-the-cap-and-trap", "initialize-deep", "log-burst", "trap-at-timeout", "state-at-the-cap",
+	"memory-at-the-cap", "br-tables-below-the-cap", "functions-at-the-cap",
+}
+
+// record tells what the host says of the attacker's policy.
+func (s *siege) record(b *testing.B, m *assailant) string {
+	r, err := s.api.Rollout(context.Background(), m.tenant)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, side := range r.Sides {
+		if side.Role == "active" {
+			return fmt.Sprintf("%d asks, faults %v", side.Asks, side.Causes)
+		}
+	}
+	return "not asked"
+}
+
+// measure takes long looks, in turns.
+func (s *siege) measure(b *testing.B, m *assailant) {
+	turns := []string{quiet, sound, m.tenant}
+	seen := map[string][]sight{}
+	for n := range attackRounds {
+		for i := range turns {
+			turn := turns[(i+n)%len(turns)]
+			g := s.look(b, turn, m.shape, attackTime)
+			seen[turn] = append(seen[turn], g)
+			b.Logf("%s, round %d, %s: p50 %.2f p99 %.2f ms, late p50 %.1f p99 %.1f max %.1f ms, %d answered, %d closed, %.2f processors",
+				m, n+1, turn, g.p50(), g.p99(), g.late50(), g.late99(), g.lateMax(), g.seen.Answered, g.seen.Closed, g.cpu)
+		}
+	}
+	b.Logf("%s: %s", m, s.record(b, m))
+	b.Run("attack="+m.String(), func(b *testing.B) {
+		b.ReportMetric(0, "ns/op")
+		list, calm, still := seen[m.tenant], seen[sound], seen[quiet]
+		b.ReportMetric(middle(list, (*sight).p99), "p99-ms")
+		b.ReportMetric(ratio(list, calm, (*sight).p50), "p50-of-sound")
+		b.ReportMetric(ratio(list, calm, (*sight).p99), "p99-of-sound")
+		b.ReportMetric(ratio(list, still, (*sight).p99), "p99-of-quiet")
+		b.ReportMetric(middle(list, (*sight).late99), "late-p99-ms")
+		b.ReportMetric(middle(calm, (*sight).late99), "sound-late-p99-ms")
+		b.ReportMetric(middle(list, (*sight).inTime), "in-time-%")
+		b.ReportMetric(middle(calm, (*sight).inTime), "sound-in-time-%")
+		b.ReportMetric(middle(list, func(g *sight) float64 { return g.cpu }), "host-cpus")
+	})
+}
+
+func middle(list []sight, of func(*sight) float64) float64 {
+	var all []float64
+	for i := range list {
+		all = append(all, of(&list[i]))
+	}
+	return median(all)
+}
+
+// ratio is the median of those of each round.
+func ratio(list, base []sight, of func(*sight) float64) float64 {
+	var all []float64
+	for i := range list {
+		all = append(all, of(&list[i])/of(&base[i]))
+	}
+	return median(all)
+}
