@@ -67,7 +67,7 @@ const imports = `
 	lab/study, /plugins < /host/bench/rank;
 	NONE < /host/longtest;
 	/host/longtest < /host/longtest/gotest;
-	NONE < /host/e2e, /host/e2e/hosttest, /host/bench, /host/bench/bare, /host/bench/table, /host/bench/scale, /host/bench/peers;
+	NONE < /host/e2e, /host/e2e/hosttest, /host/e2e/neighbour, /host/bench, /host/bench/bare, /host/bench/table, /host/bench/scale, /host/bench/peers;
 `
 
 // only names the packages that may import something, and why nobody else may.
