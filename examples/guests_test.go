@@ -3,15 +3,43 @@
 package examples
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"idlehost/host/e2e/hosttest"
 	"idlehost/sdk/abi"
 	"idlehost/sdk/tck"
 )
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "examples")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	program = sync.OnceValues(func() (string, error) { return hosttest.Build(dir, "idlehost/host") })
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// program builds the host, once.
+var program func() (string, error)
+
+// host returns the path of the program.
+func host(t *testing.T) string {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 func TestHelloGuests(t *testing.T) {
 	for name, compiler := range map[string]func(*testing.T) string{

@@ -11,12 +11,10 @@ import (
 // TestLabDemo runs the script of examples/lab: what it records is replayed to
 // the decisions that were made, and told of on a page.
 func TestLabDemo(t *testing.T) {
+	t.Parallel() // curl waits for the next second
 	tool("sh")(t)
 	rateOfCurl(t)
-	program := filepath.Join(t.TempDir(), "host")
-	if text, err := exec.Command("go", "build", "-o", program, "idlehost/host").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, text)
-	}
+	program := host(t)
 	out := filepath.Join(t.TempDir(), "report.html")
 	cmd := exec.CommandContext(t.Context(), "sh", "lab/demo.sh", out)
 	cmd.Env = append(os.Environ(), "HOST="+program, "LISTEN="+freeAddress(t), "ADMIN="+freeAddress(t))

@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,12 +13,10 @@ import (
 // TestTenantsDemo runs the script of examples/tenants and compares what it
 // prints with what its README shows; dots stand for any text.
 func TestTenantsDemo(t *testing.T) {
+	t.Parallel() // curl waits for the next second
 	tool("sh")(t)
 	rateOfCurl(t)
-	program := filepath.Join(t.TempDir(), "host")
-	if text, err := exec.Command("go", "build", "-o", program, "idlehost/host").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, text)
-	}
+	program := host(t)
 	cmd := exec.CommandContext(t.Context(), "sh", "tenants/demo.sh")
 	cmd.Env = append(os.Environ(), "HOST="+program, "LISTEN="+freeAddress(t), "ADMIN="+freeAddress(t))
 	var trouble strings.Builder

@@ -67,7 +67,8 @@ const imports = `
 	lab/study, /plugins < /host/bench/rank;
 	NONE < /host/longtest;
 	/host/longtest < /host/longtest/gotest;
-	NONE < /host/e2e, /host/e2e/hosttest, /host/e2e/neighbour, /host/bench, /host/bench/bare, /host/bench/table, /host/bench/scale, /host/bench/peers;
+	testnet < /host/e2e/hosttest;
+	NONE < /host/e2e, /host/e2e/neighbour, /host/bench, /host/bench/bare, /host/bench/table, /host/bench/scale, /host/bench/peers;
 `
 
 // only names the packages that may import something, and why nobody else may.
@@ -83,7 +84,7 @@ var only = []struct{ path, packages, why string }{
 	{"github.com/schollz/progressbar", "cli", "people are at the command line only"},
 	{"github.com/coder/websocket", "", "a client for tests"},
 	{"google.golang.org/grpc", "", "a client for tests"},
-	{"idlehost/host/internal/testnet", "", "fakes are for tests"},
+	{"idlehost/host/internal/testnet", "/host/e2e/hosttest", "fakes are for tests"},
 	{"idlehost/host/internal/engine/wasmtest", "engine/gate/gatetest engine/hostile", "fakes are for tests"},
 	{"idlehost/host/internal/engine/gate/gatetest", "", "fakes are for tests"},
 	{"idlehost/host/internal/store/storetest", "", "it is what stores are tested by"},

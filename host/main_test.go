@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"idlehost/host/internal/cli"
+	"idlehost/host/internal/testnet"
 )
 
 func TestMain(m *testing.M) {
@@ -102,22 +102,14 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: fetch url file")
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		res, err := http.Get(args[0])
-		if err != nil {
-			if time.Now().After(deadline) {
-				ts.Fatalf("%v", err)
-			}
-			runtime.Gosched()
-			continue
-		}
-		body, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		ts.Check(err)
-		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(res.Status+"\n"+string(body)), 0o600))
-		return
-	}
+	var res *http.Response
+	var err error
+	testnet.Holds(func() bool { res, err = http.Get(args[0]); return err == nil })
+	ts.Check(err)
+	body, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(res.Status+"\n"+string(body)), 0o600))
 }
 
 // gone ADDRESS opens a connection, says nothing, and returns when the host has
@@ -126,7 +118,7 @@ func gone(ts *testscript.TestScript, _ bool, args []string) {
 	nc, err := net.Dial("tcp", strings.TrimPrefix(args[0], "http://"))
 	ts.Check(err)
 	defer nc.Close()
-	ts.Check(nc.SetDeadline(time.Now().Add(10 * time.Second)))
+	ts.Check(nc.SetDeadline(time.Now().Add(testnet.Patience)))
 	if _, err := nc.Read(make([]byte, 1)); err != io.EOF {
 		ts.Fatalf("read: %v, want an end", err)
 	}

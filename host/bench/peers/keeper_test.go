@@ -3,7 +3,8 @@ package main
 import (
 	"strconv"
 	"testing"
-	"time"
+
+	"idlehost/host/internal/testnet"
 )
 
 // TestKeeperEndsWorkers: the end of the run ends what a proxy has started, even
@@ -26,14 +27,7 @@ func TestKeeperEndsWorkers(t *testing.T) {
 		t.Skip(err)
 	}
 	k.end()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		if _, _, err := usage(group); err != nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("group %d still runs", group)
-		}
-	}
+	testnet.Eventually(t, "the group has ended", func() bool { _, _, err := usage(group); return err != nil })
 }
 
 func TestKeeperTellsOfAnEnd(t *testing.T) {

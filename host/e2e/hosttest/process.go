@@ -16,11 +16,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"idlehost/host/internal/testnet"
 )
 
-// Patience bounds every wait for a condition; what is waited for comes within
-// milliseconds on a quiet machine.
-const Patience = 30 * time.Second
+// Patience bounds every wait for a condition.
+const Patience = testnet.Patience
 
 // Build builds the package, by its import path, into dir and returns the
 // program's path.
@@ -211,15 +212,5 @@ func Run(t testing.TB, program string, args ...string) string {
 // Until polls a condition.
 func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	timeout := time.NewTimer(Patience)
-	defer timeout.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-timeout.C:
-			t.Fatalf("not within %v: %s", Patience, what)
-		}
-	}
+	testnet.Eventually(t, what, ok)
 }

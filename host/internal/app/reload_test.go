@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/config"
+	"idlehost/host/internal/testnet"
 )
 
 // again sends a request and reports whether its connection had served before.
@@ -299,15 +300,9 @@ func TestNothingRunsAfterTheEnd(t *testing.T) {
 	})
 }
 
-// waitFor yields until ok, for half a minute at most.
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("it never came:\n%s", stacks[:runtime.Stack(stacks, true)])
-		}
-	}
+	testnet.Eventually(t, "it is as it should be", ok)
 }
 
 // served returns the name in the certificate that an address serves.

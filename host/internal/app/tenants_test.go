@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -18,6 +17,7 @@ import (
 	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -216,16 +216,16 @@ func (r *running) ailing(name string) (good, bad string) {
 // store.
 func (r *running) verdict(name string) *store.Verdict {
 	r.t.Helper()
-	for {
+	var v *store.Verdict
+	testnet.Eventually(r.t, "a verdict on "+name, func() bool {
 		s, err := r.store.Tenant(r.t.Context(), name)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		if v := s.Rollout.Verdict; v != nil {
-			return v
-		}
-		runtime.Gosched()
-	}
+		v = s.Rollout.Verdict
+		return v != nil
+	})
+	return v
 }
 
 // TestACanaryThatFailsIsTakenBack: by the host itself, with the reason, and the
@@ -236,9 +236,7 @@ func TestACanaryThatFailsIsTakenBack(t *testing.T) {
 	m := r.member("a")
 	r.patrol.judge(t.Context())
 	r.verdict("a")
-	for m.reverting.Load() {
-		runtime.Gosched()
-	}
+	testnet.Eventually(t, "the step back is done", func() bool { return !m.reverting.Load() })
 	now, err := r.control.Rollout(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
@@ -270,12 +268,10 @@ func TestABusyTenantHoldsUpNobodysVerdict(t *testing.T) {
 		_, _, err := r.control.PutTenant(t.Context(), operator, "a", spec, api.Precondition{Match: "*"})
 		stepped <- err
 	}()
-	for { // until a is busy
-		if s, err := r.store.Tenant(t.Context(), "a"); err != nil || s.Spec.Hosts[0] == "other.example" {
-			break
-		}
-		runtime.Gosched()
-	}
+	testnet.Eventually(t, "a is busy", func() bool {
+		s, err := r.store.Tenant(t.Context(), "a")
+		return err != nil || s.Spec.Hosts[0] == "other.example"
+	})
 	judged := make(chan struct{})
 	go func() { r.patrol.judge(t.Context()); close(judged) }()
 	v := r.verdict("b")

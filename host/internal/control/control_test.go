@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/store/file"
+	"idlehost/host/internal/testnet"
 )
 
 func TestStartPutsTenantsInForce(t *testing.T) {
@@ -89,11 +89,7 @@ func TestOthersChangesAreFollowed(t *testing.T) {
 	ctx := t.Context()
 	until := func(what string, ok func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); !ok(); runtime.Gosched() {
-			if time.Now().After(deadline) {
-				t.Fatalf("not in force: what was %s", what)
-			}
-		}
+		testnet.Eventually(t, "in force is what was "+what, ok)
 	}
 	if err := h.store.Create(ctx, &store.Tenant{Name: "new"}, store.Entry{}); err != nil {
 		t.Fatal(err)

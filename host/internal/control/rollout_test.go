@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/testnet"
 )
 
 // drama is a tenant "shop" with versions one, two, three.
@@ -368,9 +368,7 @@ func TestStepWaitsWithItsContext(t *testing.T) {
 			}
 		})
 	}
-	for d.InRoom("shop") < 7 {
-		runtime.Gosched()
-	}
+	testnet.Eventually(t, "all seven wait", func() bool { return d.InRoom("shop") == 7 })
 	cancel()
 	others.Wait()
 	close(leave)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/testnet"
 )
 
 func TestUpload(t *testing.T) {
@@ -151,9 +151,7 @@ func TestUploadsWaitInLine(t *testing.T) {
 			gave <- err
 		})
 	}
-	for h.InLine("shop") < 3 { // until both wait
-		runtime.Gosched()
-	}
+	testnet.Eventually(t, "both wait", func() bool { return h.InLine("shop") == 3 })
 	_, err = h.MayUpload(t.Context(), "shop")
 	if p := wantKind(t, "the fourth", err, api.KindBusy); p.RetryAfter <= 0 {
 		t.Error("it does not say when to try again")

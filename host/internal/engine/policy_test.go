@@ -12,6 +12,7 @@ import (
 
 	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -206,12 +207,7 @@ func TestLoadAndCloseLeakNothing(t *testing.T) {
 	if n := liveHeap(); n > heap+8<<20 {
 		t.Errorf("live heap went from %d to %d bytes", heap, n)
 	}
-	for n := 0; runtime.NumGoroutine() > goroutines; n++ {
-		if n == 1000 {
-			t.Fatalf("goroutines went from %d to %d", goroutines, runtime.NumGoroutine())
-		}
-		runtime.Gosched()
-	}
+	testnet.Eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutines })
 }
 
 // openFiles counts descriptors where the system tells, else 0.

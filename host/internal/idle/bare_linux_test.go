@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -25,9 +26,7 @@ func stripped(t testing.TB, c *Conn, s Sleeper) {
 	if !c.Park(s) {
 		t.Fatal("not parked")
 	}
-	for !isBare(c) {
-		runtime.Gosched()
-	}
+	testnet.Eventually(t, "it is bare", func() bool { return isBare(c) })
 }
 
 func isBare(c *Conn) bool {
@@ -129,9 +128,7 @@ func TestStrippedConnectionSaysGoodbye(t *testing.T) {
 			t.Errorf("the far end read %q, %v", all, err)
 		}
 		far.Close()
-		for descriptors(t, g) > before {
-			runtime.Gosched()
-		}
+		testnet.Eventually(t, "no descriptor is left", func() bool { return descriptors(t, g) <= before })
 	}
 }
 
@@ -409,9 +406,7 @@ func TestStrippedConnectionsAreCounted(t *testing.T) {
 	c, far := admitted(t, g, account())
 	s := newSleeper()
 	park(t, c, s)
-	for g.Stripped() != 1 {
-		runtime.Gosched()
-	}
+	testnet.Eventually(t, "it is stripped", func() bool { return g.Stripped() == 1 })
 	far.Write([]byte("x"))
 	s.wait(t, woken)
 	if g.Stripped() != 0 || g.Parked() != 0 {

@@ -18,17 +18,8 @@ import (
 // TestMain fails when a test leaves a goroutine of this package behind.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for range 200 {
-		if !strings.Contains(stacks(), "idlehost/host/internal/idle.") {
-			os.Exit(code)
-		}
-		runtime.Gosched()
-	}
-	for range 50 { // finished, not yet gone
-		runtime.GC()
-	}
-	if s := stacks(); strings.Contains(s, "internal/idle.(*") {
-		fmt.Println("goroutines left behind:\n" + s)
+	if code == 0 && !testnet.Holds(func() bool { return !strings.Contains(stacks(), "internal/idle.(*") }) {
+		fmt.Println("goroutines left behind:\n" + stacks())
 		code = 1
 	}
 	os.Exit(code)

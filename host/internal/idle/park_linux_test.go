@@ -14,6 +14,7 @@ import (
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -41,7 +42,7 @@ func (s *sleeper) wait(t *testing.T, want policy.Reason) {
 		if got != want {
 			t.Fatalf("told %v, want %v", got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(testnet.Patience):
 		t.Fatal("told nothing")
 	}
 }
@@ -115,9 +116,7 @@ func TestBytesBeforeParkWake(t *testing.T) {
 	g := parking(t, Config{})
 	c, far := admitted(t, g, account())
 	far.Write([]byte("x"))
-	for unread(c.inner) == 0 {
-		runtime.Gosched()
-	}
+	testnet.Eventually(t, "bytes have come", func() bool { return unread(c.inner) > 0 })
 	s := newSleeper()
 	if !c.Park(s) {
 		t.Fatal("not parked")

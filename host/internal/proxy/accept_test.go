@@ -23,6 +23,7 @@ import (
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy"
 	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/testnet"
 )
 
 // flaky is a listener that fails a few times before each connection.
@@ -138,7 +139,7 @@ func TestDrainAnswersWhatIsUnderWay(t *testing.T) {
 		}()
 		<-arrived
 		drained := make(chan int)
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), testnet.Patience)
 		defer cancel()
 		go func() { drained <- r.gov.Drain(ctx) }()
 		io.Copy(io.Discard, silent) // ended at once

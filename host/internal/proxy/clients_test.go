@@ -15,6 +15,7 @@ import (
 
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy"
+	"idlehost/host/internal/testnet"
 )
 
 // tool finds a program, or skips the test.
@@ -30,7 +31,7 @@ func tool(t *testing.T, name string) string {
 // output runs a program and returns what it says. wrong: it is to fail.
 func output(t *testing.T, wrong bool, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testnet.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, tool(t, name), args...)
 	out, err := cmd.CombinedOutput()

@@ -1,10 +1,11 @@
 package proxy
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"idlehost/host/internal/testnet"
 )
 
 // Whoever was begun has ended when end returns, and nobody begins after it.
@@ -27,9 +28,7 @@ func TestCrewEndsWhileOthersBegin(t *testing.T) {
 				}
 			})
 		}
-		for begun.Load() < 20 {
-			runtime.Gosched()
-		}
+		testnet.Eventually(t, "twenty have begun", func() bool { return begun.Load() >= 20 })
 		c.end()
 		over.Store(true)
 		if n := running.Load(); n != 0 {

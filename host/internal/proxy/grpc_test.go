@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -16,6 +15,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"idlehost/host/internal/testnet"
 )
 
 // grpcServer serves one service without generated code: Echo (unary), Fail,
@@ -77,7 +78,7 @@ func TestGRPC(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer cc.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), testnet.Patience)
 		defer cancel()
 
 		for _, text := range []string{"hello", strings.Repeat("x", 1<<20)} {
@@ -120,7 +121,7 @@ func TestGRPCWithoutServerIsUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cc.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), testnet.Patience)
 	defer cancel()
 	err = cc.Invoke(ctx, "/test.Echo/Echo", wrapperspb.String("x"), new(wrapperspb.StringValue))
 	if status.Code(err) != codes.Unavailable {

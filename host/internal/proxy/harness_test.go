@@ -30,6 +30,7 @@ import (
 	"idlehost/host/internal/proxy"
 	"idlehost/host/internal/proxy/httpproxy"
 	"idlehost/host/internal/proxy/upstream"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -278,7 +279,7 @@ func (r *rig) dial(m mode, protos ...string) net.Conn {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	nc.SetDeadline(time.Now().Add(20 * time.Second)) // a test that hangs shall say where
+	nc.SetDeadline(time.Now().Add(testnet.Patience)) // a test that hangs shall say where
 	r.t.Cleanup(func() { nc.Close() })
 	if !m.tls() {
 		return nc
@@ -295,30 +296,20 @@ func (r *rig) dial(m mode, protos ...string) net.Conn {
 // eventually waits for what another goroutine brings about.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
-		if f() {
-			return
-		}
-		runtime.Gosched()
-	}
-	t.Fatalf("never: %s", what)
+	testnet.Eventually(t, what, f)
 }
 
 // leaks fails the test when goroutines of the proxy outlive it.
 func leaks(t testing.TB) {
 	t.Cleanup(func() {
-		var stacks string
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); runtime.Gosched() {
+		testnet.Eventually(t, "no goroutine of the proxy is left", func() bool {
 			buf := make([]byte, 1<<20)
-			stacks = string(buf[:runtime.Stack(buf, true)])
-			if strings.Count(stacks, "idlehost/host/internal/proxy.(") == 0 &&
+			stacks := string(buf[:runtime.Stack(buf, true)])
+			return strings.Count(stacks, "idlehost/host/internal/proxy.(") == 0 &&
 				!strings.Contains(stacks, "internal/proxy/h2.") &&
 				!strings.Contains(stacks, "internal/proxy/tunnel.") &&
-				!strings.Contains(stacks, "internal/proxy/httpproxy.") {
-				return
-			}
-		}
-		t.Errorf("goroutines of the proxy are left:\n%s", stacks)
+				!strings.Contains(stacks, "internal/proxy/httpproxy.")
+		})
 	})
 }
 

@@ -2,10 +2,11 @@ package proxy
 
 import (
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"idlehost/host/internal/testnet"
 )
 
 // numbered is a connection that knows who put it, and when.
@@ -83,9 +84,7 @@ func TestInboxEndsWhileFilled(t *testing.T) {
 				taken.Add(1)
 			}
 		})
-		for taken.Load() < 10 {
-			runtime.Gosched()
-		}
+		testnet.Eventually(t, "ten are taken", func() bool { return taken.Load() >= 10 })
 		left := b.end()
 		wg.Wait()
 		if n := taken.Load() + int32(len(left)); n != put.Load() {

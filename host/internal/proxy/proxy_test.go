@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/testnet"
 )
 
 func TestContentPassesBothWays(t *testing.T) {
@@ -124,7 +125,7 @@ func TestContentIsInvitedBeforeEarlyHints(t *testing.T) {
 			got = append(got, fmt.Sprint(code, h))
 			return nil
 		}}
-		ctx, cancel := context.WithTimeout(httptrace.WithClientTrace(t.Context(), trace), 10*time.Second)
+		ctx, cancel := context.WithTimeout(httptrace.WithClientTrace(t.Context(), trace), testnet.Patience)
 		defer cancel()
 		req := r.request("POST", "/", "content")
 		req.Header.Set("Expect", "100-continue")
@@ -347,7 +348,7 @@ func TestClientThatGoesAwayIsNoUpstreamError(t *testing.T) {
 		}
 		select {
 		case <-gone:
-		case <-time.After(10 * time.Second):
+		case <-time.After(testnet.Patience):
 			t.Fatal("the upstream was not told")
 		}
 		eventually(t, "a debug line", func() bool { return strings.Contains(r.log.String(), "client broke off") })

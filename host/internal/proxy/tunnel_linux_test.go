@@ -15,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -35,7 +36,7 @@ func TestWebSocketAcrossParks(t *testing.T) {
 		t.Run("to-"+scheme, func(t *testing.T) {
 			run(t, func(t *testing.T, m mode) {
 				r := start(t, setup{mode: m, scheme: scheme, server: http.HandlerFunc(echoSocket), park: time.Millisecond})
-				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), testnet.Patience)
 				defer cancel()
 				c, _, err := websocket.Dial(ctx, strings.Replace(r.url, "http", "ws", 1), &websocket.DialOptions{HTTPClient: r.client})
 				if err != nil {

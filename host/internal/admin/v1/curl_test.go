@@ -13,11 +13,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"idlehost/host/internal/admin"
 	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/testnet"
 )
 
 // browse runs curl against a server that speaks TLS, over both versions of
@@ -33,7 +33,7 @@ func browse(t *testing.T, f func(t *testing.T, h *house, curl func(path string, 
 			address, ca := serveTLS(t, h)
 			f(t, h, func(path string, args ...string) (status, sent int, body string) {
 				t.Helper()
-				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), testnet.Patience)
 				defer cancel()
 				args = append([]string{
 					"-sS", version, "--cacert", ca, "--noproxy", "*", "-w", "\n%{http_code} %{size_upload} %{http_version}",

@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"idlehost/host/internal/testnet"
 )
 
 // entry is the argument with which the test binary becomes a child.
@@ -84,11 +86,5 @@ func open(t testing.TB, cfg Config) *Forge {
 // eventually polls a condition of the world.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(10 * time.Second); !holds(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
-	}
+	testnet.Eventually(t, what, holds)
 }

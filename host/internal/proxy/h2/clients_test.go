@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"idlehost/host/internal/testnet"
 )
 
 // tool finds a program, or skips the test.
@@ -31,7 +33,7 @@ func tool(t *testing.T, name string) string {
 
 func output(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testnet.Patience)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, tool(t, name), args...).CombinedOutput()
 	if err != nil {
@@ -131,7 +133,7 @@ func TestGRPC(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer cc.Close()
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), testnet.Patience)
 		defer cancel()
 		for i := range 30 {
 			text := strings.Repeat(fmt.Sprint(i), 1+i*i*50)

@@ -144,7 +144,7 @@ func TestEndIsSaidAtABoundary(t *testing.T) {
 		fr := http2.NewFramer(nil, client)
 		fr.ReadFrame()
 		c.Shut(policy.ReasonPolicy)
-		client.SetReadDeadline(time.Now().Add(5 * time.Second))
+		client.SetReadDeadline(time.Now().Add(testnet.Patience))
 		for {
 			f, err := fr.ReadFrame()
 			if err != nil {

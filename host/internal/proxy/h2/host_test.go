@@ -16,7 +16,6 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -27,6 +26,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -163,7 +163,7 @@ func (h *host) client(t testing.TB) *http.Client {
 		},
 	}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 30 * time.Second}
+	return &http.Client{Transport: tr, Timeout: testnet.Patience}
 }
 
 func (h *host) url() string { return "http://" + h.addr + "/" }
@@ -177,12 +177,7 @@ func (h *host) parked(t testing.TB, n int) {
 // poll waits for something that the world does.
 func poll(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); runtime.Gosched() {
-		if time.Now().After(end) {
-			buf := make([]byte, 1<<20)
-			t.Fatalf("still not true that %s\n%s", what, buf[:runtime.Stack(buf, true)])
-		}
-	}
+	testnet.Eventually(t, what, ok)
 }
 
 // serveEcho answers with as many bytes as X-Size says, and says what it got.

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"idlehost/host/internal/testnet"
 )
 
 // raw is a client that sends and sees frames.
@@ -66,7 +68,7 @@ func greet(t *testing.T, h *host, settings ...http2.Setting) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(30 * time.Second))
+	nc.SetDeadline(time.Now().Add(testnet.Patience))
 	r.hold = &holding{Conn: nc}
 	r.nc = r.hold
 	if h.cert != nil {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"idlehost/host/internal/testnet"
 )
 
 var certificate = sync.OnceValues(func() (tls.Certificate, error) {
@@ -74,7 +76,7 @@ func dial(t testing.TB) (server, client net.Conn) {
 	t.Helper()
 	server, client = connect(t)
 	for _, c := range []net.Conn{server, client} {
-		c.SetDeadline(time.Now().Add(time.Minute))
+		c.SetDeadline(time.Now().Add(testnet.Patience))
 		t.Cleanup(func() { c.Close() })
 	}
 	return server, client

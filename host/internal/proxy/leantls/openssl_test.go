@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"idlehost/host/internal/testnet"
 )
 
 // TestOpenSSL serves a client that nobody here wrote, in every suite of
@@ -43,7 +45,7 @@ func talk(t *testing.T, openssl string, suite uint16, least int) {
 	served := make(chan error, 1)
 	go func() { served <- serveLines(l.Accept, suite, least) }()
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testnet.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, openssl, "s_client", "-connect", l.Addr().String(), "-tls1_3",
 		"-ciphersuites", tls.CipherSuiteName(suite))
@@ -91,7 +93,7 @@ func serveLines(accept func() (net.Conn, error), suite uint16, least int) error 
 		return err
 	}
 	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(time.Minute))
+	nc.SetDeadline(time.Now().Add(testnet.Patience))
 	c := nc.(*tls.Conn)
 	b := make([]byte, 100)
 	for n := 0; ; n++ {

@@ -20,6 +20,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -93,9 +94,7 @@ func governed(t testing.TB, g *idle.Governor, a *idle.Account, sc, cc *tls.Confi
 }
 
 func parked(g *idle.Governor, n int) {
-	for g.Parked() < n {
-		runtime.Gosched()
-	}
+	testnet.Holds(func() bool { return g.Parked() >= n })
 }
 
 func quiet() *idle.Account {

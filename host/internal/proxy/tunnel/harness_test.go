@@ -17,6 +17,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -90,12 +91,7 @@ func running() int {
 // eventually waits for what other goroutines bring about.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); runtime.Gosched() {
-		if f() {
-			return
-		}
-	}
-	t.Fatalf("never: %s", what)
+	testnet.Eventually(t, what, f)
 }
 
 // pair is two ends of a TCP connection.
@@ -114,7 +110,7 @@ func pair(t testing.TB) (near, far *net.TCPConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out.SetDeadline(time.Now().Add(time.Minute)) // a test that hangs shall say where
+	out.SetDeadline(time.Now().Add(testnet.Patience)) // a test that hangs shall say where
 	t.Cleanup(func() { out.Close(); in.Close() })
 	return in.(*net.TCPConn), out.(*net.TCPConn)
 }

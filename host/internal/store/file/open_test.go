@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/testnet"
 )
 
 func TestOpenMakesItsOwn(t *testing.T) {
@@ -136,15 +137,8 @@ func TestLeavesNothing(t *testing.T) {
 		must(t, s.Delete(context.Background(), "x", func(*store.Tenant) (store.Entry, error) { return store.Entry{}, nil }))
 		must(t, s.Close())
 	}
-	for range 10_000 { // what has said that it is done may not be gone yet
-		if runtime.NumGoroutine() <= goroutines {
-			break
-		}
-		runtime.Gosched()
-	}
-	if n := runtime.NumGoroutine(); n > goroutines {
-		t.Errorf("%d goroutines, %d before", n, goroutines)
-	}
+	// What has said that it is done may not be gone yet.
+	testnet.Eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutines })
 	if n := descriptors(t); n > files {
 		t.Errorf("%d descriptors, %d before", n, files)
 	}

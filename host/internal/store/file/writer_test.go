@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/testnet"
 )
 
 // limitFiles has writes beyond a size fail, as on a full disk, until lift is
@@ -178,7 +178,5 @@ func TestGivenUp(t *testing.T) {
 
 // queued returns when so many changes wait.
 func queued(s *Store, n int) {
-	for len(s.writer.queue) < n {
-		runtime.Gosched()
-	}
+	testnet.Holds(func() bool { return len(s.writer.queue) >= n })
 }

@@ -18,6 +18,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
@@ -114,13 +115,7 @@ func newStand(t testing.TB, o options, script func(net.Conn)) *stand {
 
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); {
-		if time.Now().After(end) {
-			buf := make([]byte, 1<<16)
-			t.Fatalf("never: %s\n%s", what, buf[:runtime.Stack(buf, true)])
-		}
-		runtime.Gosched()
-	}
+	testnet.Eventually(t, what, ok)
 }
 
 // answers is a script that reads requests and answers each with the next
