@@ -379,6 +379,44 @@ func TestARequestFasterThanTheEndIsServed(t *testing.T) {
 	})
 }
 
+// TestAnEndedConnectionServesItsLastRequest: what TLS or the server had read
+// ahead when the host decided to end an idle connection is served to its end.
+// Its content can be read, and the server may interrupt its background read.
+func TestAnEndedConnectionServesItsLastRequest(t *testing.T) {
+	bubble(t, native, policy.Limits{}, func(b *bench) {
+		b.conn.Shut(policy.ReasonPolicy)
+		if b.conn.Begin(0, true) {
+			b.Fatal("it goes on after the end")
+		}
+		p := make([]byte, 10)
+		read := make(chan error, 1)
+		go func() { _, err := b.conn.Read(p); read <- err }()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(read) > 0 {
+			b.Fatalf("the end cuts the request off: %v", <-read)
+		}
+		b.peer.Write([]byte("content"))
+		if err := <-read; err != nil {
+			b.Fatalf("content: %v", err)
+		}
+		go func() { _, err := b.conn.Read(p); read <- err }()
+		synctest.Wait()
+		b.conn.SetReadDeadline(time.Unix(1, 0))
+		if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
+			b.Fatalf("interrupted: %v", err)
+		}
+		if _, ok := b.conn.Ending(); !ok {
+			b.Fatal("the end is taken back")
+		}
+		b.conn.End()
+		b.conn.SetReadDeadline(time.Time{})
+		if _, err := b.conn.Read(p); !errors.Is(err, os.ErrDeadlineExceeded) {
+			b.Fatalf("a read after the last request: %v", err)
+		}
+	})
+}
+
 func TestTheOwnersDeadlineIsKeptApart(t *testing.T) {
 	bubble(t, native, policy.Limits{}, func(b *bench) {
 		p := make([]byte, 1)
