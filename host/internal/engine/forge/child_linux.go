@@ -111,6 +111,12 @@ func (l limits) impose() error {
 		{unix.RLIMIT_DATA, data + l.data},
 	} {
 		limit := unix.Rlimit{Cur: uint64(r.limit), Max: uint64(r.limit)}
+		if r.resource == unix.RLIMIT_CPU {
+			// At the soft limit the kernel sends SIGXCPU, of which Go's runtime
+			// dies and says so. At the hard one it kills, which by itself
+			// tells nothing: it counts in ticks, not as wait4(2) does.
+			limit.Max++
+		}
 		if err := unix.Setrlimit(r.resource, &limit); err != nil {
 			return fmt.Errorf("resource %d: %w", r.resource, err)
 		}

@@ -107,7 +107,8 @@ func (s *shop) judge(ctx, wall context.Context, o outcome) (reply, error) {
 		return reply{}, limited("wall", u, "took longer than %v: %v", s.cfg.wall(), u)
 	case !errors.As(o.err, &exit):
 		return reply{}, broken(u, "child: %v", o.err)
-	case signal(exit) == syscall.SIGKILL && u.CPU+100*time.Millisecond >= time.Duration(s.cfg.cpuSeconds())*time.Second:
+	case strings.Contains(o.complained, "SIGXCPU"),
+		signal(exit) == syscall.SIGKILL && u.CPU >= time.Duration(s.cfg.cpuSeconds())*time.Second:
 		return reply{}, limited("cpu", u, "took more than %d s of processor time: %v", s.cfg.cpuSeconds(), u)
 	case signal(exit) != 0:
 		return reply{}, broken(u, "child was killed: %v, after %v", signal(exit), u)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"idlehost/host/longtest"
 	"idlehost/sdk/abi"
 )
 
@@ -23,9 +24,10 @@ func TestDisguise(t *testing.T) {
 		return v
 	}
 	every := []abi.Kind{abi.KindAccept, abi.KindTimeout, abi.KindClose}
-	n := 0
-	for _, a := range Corpus() {
-		if a.Want.Outcome != AtCall || strings.HasPrefix(a.Name, "state-") || testing.Short() && n > 10 {
+	corpus := Corpus()
+	n, most := 0, longtest.Count(t, 30, len(corpus), "attacks")
+	for _, a := range corpus {
+		if a.Want.Outcome != AtCall || strings.HasPrefix(a.Name, "state-") || n == most {
 			continue // the host asks where the state is, not whether it is time
 		}
 		asleep, ok := Disguise(a.Wasm(), time.UnixMilli(1_900_000_000_000), every...)
