@@ -69,6 +69,7 @@ func TestLimitOfATenant(t *testing.T) {
 		}
 		idle = append(idle, nc)
 	}
+	hosttest.Until(t, "an idle connection has made room", func() bool { return closed(idle) > 0 })
 	if n := closed(idle); n != 1 {
 		t.Errorf("%d idle connections have made room for one, want 1", n)
 	}
@@ -79,9 +80,7 @@ func TestLimitOfATenant(t *testing.T) {
 		fmt.Fprint(nc, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
 		<-begun
 	}
-	if n := closed(idle); n != limit+1 {
-		t.Errorf("%d idle connections have made room, want all %d", n, limit+1)
-	}
+	hosttest.Until(t, "all idle connections have made room", func() bool { return closed(idle) == len(idle) })
 	if got := askH1(t, h.Addr)("a.example"); got != "503" {
 		t.Errorf("with %d busy ones: %s, want 503", limit, got)
 	}
@@ -102,7 +101,7 @@ func TestLimitOfATenant(t *testing.T) {
 // moment.
 func closed(list []net.Conn) (n int) {
 	for _, c := range list {
-		c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			n++
 		}
@@ -119,16 +118,16 @@ func TestFloorAndCeilingOfATenant(t *testing.T) {
 	o.do("tenant", "set", "b", "--floor", "1h")
 	o.do("policy", "push", "-t", "b", "fixed", "--promote", "--plugin-config", "idle=200ms")
 	short, long := connect(t, "", h.Addr), connect(t, "", h.Addr)
+	begun := time.Now()
 	for c, host := range map[net.Conn]string{short: "a", long: "b"} {
 		if got := askOn(c)(host + ".example"); got != host {
 			t.Fatalf("%s: %s", host, got)
 		}
 	}
-	begun := time.Now()
 	if n, err := short.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("a's policy said an hour, its ceiling is 400ms: %d bytes, %v, want EOF", n, err)
 	}
-	if took := time.Since(begun); took < 300*time.Millisecond || took > 20*time.Second {
+	if took := time.Since(begun); took < 400*time.Millisecond {
 		t.Errorf("closed after %v, the ceiling is 400ms", took)
 	}
 	var page api.Page[api.Connection]

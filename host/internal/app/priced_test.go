@@ -42,7 +42,7 @@ func TestTenantsPay(t *testing.T) {
 		t.Fatal(err)
 	}
 	quota.Charge(quota.LoadSaved() - 100*time.Millisecond) // of which the check has used some
-	const earns = 400 // a second earns 2.5 ms
+	const earns = 400                                      // a second earns 2.5 ms
 	begun := time.Now()
 	for n := time.Duration(0); quota.RetryAfter() == 0; n++ {
 		upload()

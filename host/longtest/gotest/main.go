@@ -16,7 +16,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -39,7 +41,10 @@ func run(out, complaints io.Writer, dir string, args []string) (code int, err er
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
 
-	cmd := exec.Command(cmp.Or(os.Getenv("GO"), "go"), append([]string{"test", "-json"}, args...)...)
+	// Tests of some packages compute, those of others wait for real programs:
+	// two packages more than there are processors keep these busy.
+	own := []string{"test", "-json", "-p", strconv.Itoa(runtime.NumCPU() + 2)}
+	cmd := exec.Command(cmp.Or(os.Getenv("GO"), "go"), append(own, args...)...)
 	cmd.Dir, cmd.Stderr = dir, complaints
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

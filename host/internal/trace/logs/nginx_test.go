@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"idlehost/host/internal/testnet"
 	"idlehost/host/internal/trace"
 )
 
@@ -56,7 +57,7 @@ func startNginx(t *testing.T, dir string) (address string, stop func()) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*testnet.Patience)
 	cmd := exec.CommandContext(ctx, nginx, "-p", dir, "-c", filepath.Join(dir, "conf"), "-e", filepath.Join(dir, "error"))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -69,7 +70,7 @@ func startNginx(t *testing.T, dir string) (address string, stop func()) {
 		}
 		cancel()
 	}
-	for range 100 {
+	for end := time.Now().Add(testnet.Patience); time.Now().Before(end); {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			return address, stop

@@ -30,7 +30,7 @@ func TestWholeRecordings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(dir, name+".tsv.gz")
 			if _, err := os.Stat(path); err != nil {
-				t.Skipf("no such recording: set IDLEHOST_TRACES to the folder of them: %v", err)
+				t.Skip("no such recording: set IDLEHOST_TRACES to the folder of them")
 			}
 			s, err := Open(path, Config{})
 			if err != nil {
