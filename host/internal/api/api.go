@@ -76,6 +76,8 @@ type Limits struct {
 	LogBurst          int      `json:"log_burst,omitempty"`
 	Floor             Duration `json:"floor,omitzero"`
 	Ceiling           Duration `json:"ceiling,omitzero"`
+	// StoreBytes is what the tenant may have on the disk.
+	StoreBytes int64 `json:"store_bytes,omitempty"`
 }
 
 // Guard says by how much a canary may be worse than the active version, in
@@ -114,6 +116,19 @@ type EffectiveLimits struct {
 	UploadBytes   int `json:"upload_bytes"`              // the largest module
 	LoadSavedMs   int `json:"load_saved_ms"`             // processor time for loading that can be saved up
 	RetryAfterSec int `json:"retry_after_sec,omitempty"` // until another upload is taken
+	// Storage is what counts for store_bytes.
+	Storage Storage `json:"storage"`
+}
+
+// Storage is what a tenant has on the disk, in bytes.
+type Storage struct {
+	Used     int64 `json:"used"`
+	Policies int64 `json:"policies"` // with what is known of them
+	// Unswept is the part of Policies that the tenant has deleted, or has failed
+	// to keep, and that is still there.
+	Unswept    int64 `json:"unswept"`
+	Learned    int64 `json:"learned"`
+	Recordings int64 `json:"recordings"`
 }
 
 // Token is a bearer token as the API shows it.

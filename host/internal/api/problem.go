@@ -26,6 +26,14 @@ type Problem struct {
 	Report json.RawMessage `json:"report,omitempty"`
 	// Field is the part of the request that is wrong, as a path: "spec.hosts[1]".
 	Field string `json:"field,omitempty"`
+	// Used, Limit and Asked are bytes on the disk, of insufficient-storage: what
+	// there is, may be, and was to be added. Free are left on the disk, of which
+	// Reserve are kept for small records; only where the disk is the limit.
+	Used    int64 `json:"used,omitempty"`
+	Limit   int64 `json:"limit,omitempty"`
+	Asked   int64 `json:"asked,omitempty"`
+	Free    int64 `json:"free,omitempty"`
+	Reserve int64 `json:"reserve,omitempty"`
 	// RetryAfter is sent as a header too.
 	RetryAfter time.Duration `json:"-"`
 }
@@ -54,6 +62,7 @@ const (
 	KindInternal         = "internal"               // 500
 	KindNoStore          = "no-store"               // 501: the host runs without a store
 	KindBusy             = "busy"                   // 503: RetryAfter
+	KindStorage          = "insufficient-storage"   // 507: Used, Limit, Asked, or Free and Reserve
 )
 
 var kinds = map[string]struct {
@@ -69,6 +78,7 @@ var kinds = map[string]struct {
 	KindRefused: {422, "policy refused"}, KindSignature: {422, "signature missing or wrong"},
 	KindPreconditionNeed: {428, "a precondition is needed"}, KindRate: {429, "too much in too short a time"},
 	KindInternal: {500, "internal error"}, KindNoStore: {501, "this host has no store"}, KindBusy: {503, "busy"},
+	KindStorage: {507, "no room on the host's disk"},
 }
 
 // NewProblem returns a problem of one of the kinds.

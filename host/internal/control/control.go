@@ -22,6 +22,8 @@ type Config struct {
 	Store store.Store
 	// Runtime is what runs. Required.
 	Runtime Runtime
+	// Space keeps uploads within bounds; nil: there are none.
+	Space Space
 	// Now tells the time that records carry. nil: time.Now.
 	Now func() time.Time
 	// Logger hears of what nobody has asked for: tenants of the store that
@@ -33,6 +35,7 @@ type Config struct {
 type Control struct {
 	store   store.Store // nil: none
 	runtime Runtime
+	space   Space // nil: no bounds
 	now     func() time.Time
 	logger  *slog.Logger
 
@@ -51,6 +54,8 @@ type Control struct {
 	// unwatch ends the watch of the store. nil: not begun, or ended.
 	unwatch func()
 	closed  bool
+	// hastened is when the store was last swept because there was no room.
+	hastened time.Time
 }
 
 // sweepEvery is how often the store is rid of what nobody needs.
@@ -59,7 +64,7 @@ const sweepEvery = 10 * time.Minute
 // New returns a Control that does not follow its store yet: see Start.
 func New(cfg Config) *Control {
 	c := &Control{
-		store: cfg.Store, runtime: cfg.Runtime, now: cfg.Now, logger: cfg.Logger,
+		store: cfg.Store, runtime: cfg.Runtime, space: cfg.Space, now: cfg.Now, logger: cfg.Logger,
 		checking: make(chan struct{}, maxChecks),
 		refusals: allowances{burst: refusalBurst, every: refusalEvery},
 		changes:  allowances{burst: changeBurst, every: changeEvery},

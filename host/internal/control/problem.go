@@ -53,7 +53,7 @@ func kept(err error, doing string) error {
 	case errors.Is(err, store.ErrClosed):
 		return busy(time.Second, "the host is stopping")
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return NoRoom(fmt.Errorf("%s: %w", doing, err))
 }
 
 // refused makes an error of the Runtime one of the Service.
@@ -67,7 +67,7 @@ func refused(err error, doing string) error {
 		if errors.As(err, &p) {
 			return p
 		}
-		return fmt.Errorf("%s: %w", doing, err)
+		return NoRoom(fmt.Errorf("%s: %w", doing, err))
 	}
 	kind := api.KindRefused
 	if r.RetryAfter > 0 {

@@ -219,7 +219,7 @@ var operator = api.Actor{Operator: true, Name: "olga"}
 func newHouse(t *testing.T) *house { return newHouseWith(t, nil) }
 
 // newHouseWith lets wrap come between the Control and the store.
-func newHouseWith(t *testing.T, wrap func(store.Store) store.Store) *house {
+func newHouseWith(t *testing.T, wrap func(store.Store) store.Store, more ...func(*control.Config)) *house {
 	t.Helper()
 	st, err := file.Open(t.TempDir(), file.Config{})
 	if err != nil {
@@ -230,7 +230,11 @@ func newHouseWith(t *testing.T, wrap func(store.Store) store.Store) *house {
 	if wrap != nil {
 		seen = wrap(st)
 	}
-	h.Control = control.New(control.Config{Store: seen, Runtime: h.runtime, Now: h.clock})
+	cfg := control.Config{Store: seen, Runtime: h.runtime, Now: h.clock}
+	for _, set := range more {
+		set(&cfg)
+	}
+	h.Control = control.New(cfg)
 	if err := h.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

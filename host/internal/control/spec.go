@@ -65,7 +65,7 @@ func readLimits(in api.Limits) (out store.Limits, err error) {
 		{"connections", int64(in.Connections)}, {"client_connections", int64(in.ClientConnections)},
 		{"fuel_per_second", in.FuelPerSecond}, {"memory_pages", int64(in.MemoryPages)},
 		{"log_rate", int64(in.LogRate)}, {"log_burst", int64(in.LogBurst)},
-		{"floor", int64(in.Floor)}, {"ceiling", int64(in.Ceiling)},
+		{"floor", int64(in.Floor)}, {"ceiling", int64(in.Ceiling)}, {"store_bytes", in.StoreBytes},
 	} {
 		if n.v < 0 {
 			return out, invalid("spec.limits."+n.key, "spec.limits.%s is negative", n.key)
@@ -82,6 +82,7 @@ func readLimits(in api.Limits) (out store.Limits, err error) {
 		Connections: in.Connections, ClientConnections: in.ClientConnections,
 		FuelPerSecond: in.FuelPerSecond, MemoryPages: in.MemoryPages,
 		LogRate: in.LogRate, LogBurst: in.LogBurst, Floor: floor, Ceiling: ceiling,
+		StoreBytes: in.StoreBytes,
 	}, nil
 }
 
@@ -111,7 +112,7 @@ func showSpec(t *store.Tenant) api.Spec {
 		Limits: api.Limits{
 			Connections: l.Connections, ClientConnections: l.ClientConnections,
 			FuelPerSecond: l.FuelPerSecond, MemoryPages: l.MemoryPages, LogRate: l.LogRate, LogBurst: l.LogBurst,
-			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling),
+			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling), StoreBytes: l.StoreBytes,
 		},
 		Guard: api.Guard(t.Spec.Guard), RequireSignature: t.RequireSignature,
 	}

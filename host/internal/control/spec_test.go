@@ -77,6 +77,7 @@ func TestBadSpecs(t *testing.T) {
 		"spec.limits.log_rate":           {Limits: api.Limits{LogRate: -1}},
 		"spec.limits.log_burst":          {Limits: api.Limits{LogBurst: -1}},
 		"spec.limits.floor":              {Limits: api.Limits{Floor: 2, Ceiling: 1}},
+		"spec.limits.store_bytes":        {Limits: api.Limits{StoreBytes: -1}},
 		"spec.limits.ceiling":            {Limits: api.Limits{Ceiling: -1}},
 		"spec.guard.faults":              {Guard: api.Guard{Faults: math.NaN()}},
 		"spec.guard.early_closes":        {Guard: api.Guard{EarlyCloses: 1.5}},

@@ -72,12 +72,9 @@ func (c *Control) Upload(ctx context.Context, who api.Actor, tenant string, u ap
 		return nil, false, err
 	}
 	v.SignedBy = signer.ID
-	known, err := c.admit(ctx, tenant, v, u.Wasm)
+	known, err := c.admit(ctx, who, s, v, u.Wasm)
 	if err != nil {
 		c.refuse(ctx, who, tenant, v.Digest, err)
-		return nil, false, err
-	}
-	if err := c.keep(ctx, who, s); err != nil {
 		return nil, false, err
 	}
 	created, err = c.addVersion(ctx, tenant, v, signer)
@@ -112,19 +109,35 @@ func (c *Control) checkUpload(tenant string, u api.Upload) error {
 // admit has a module that the host does not know checked, and puts it into the
 // store either way, where its grace begins anew: it is not swept before a
 // version names it. Other tenants that upload the same are shown the report of
-// this check: it calls the module by its digest, not as this tenant does.
-func (c *Control) admit(ctx context.Context, tenant string, v store.Version, wasm []byte) (known bool, err error) {
+// this check: it calls the module by its digest, not as this tenant does. There
+// must be room on the disk before anything is checked.
+func (c *Control) admit(ctx context.Context, who api.Actor, s *subject, v store.Version, wasm []byte) (known bool, err error) {
 	p, err := c.store.Policy(ctx, v.Digest)
-	known = err == nil
-	if errors.Is(err, store.ErrNotFound) {
+	if known = err == nil; !known {
+		if !errors.Is(err, store.ErrNotFound) {
+			return false, kept(err, "read policy "+short(v.Digest))
+		}
 		p = &store.Policy{Digest: v.Digest, Size: len(wasm), Added: c.now()}
-		p.Report, err = c.checkModule(ctx, tenant, short(v.Digest), wasm)
-		if err != nil {
+	}
+	claim := claim{c: c, tenant: s.name, digest: v.Digest, module: len(wasm)}
+	defer claim.release()
+	if err := claim.extend(ctx, len(p.Report)); err != nil {
+		return known, err
+	}
+	if !known {
+		if p.Report, err = c.checkModule(ctx, s.name, short(v.Digest), wasm); err != nil {
+			return false, err
+		}
+		if err := claim.extend(ctx, len(p.Report)); err != nil {
 			return false, err
 		}
 	}
-	if err == nil {
-		err = c.store.PutPolicy(ctx, tenant, p, wasm)
+	if err := c.keep(ctx, who, s); err != nil {
+		return known, err
+	}
+	err = c.store.PutPolicy(ctx, s.name, p, wasm)
+	if errors.Is(err, store.ErrNotFound) {
+		return known, noTenant(s.name)
 	}
 	return known, kept(err, "keep policy "+short(v.Digest))
 }

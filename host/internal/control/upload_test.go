@@ -341,20 +341,21 @@ func TestSignaturesRequiredDuringTheCheck(t *testing.T) {
 type brokenStore struct {
 	store.Store
 	broken atomic.Bool
+	err    error
 }
 
 var errDisk = errors.New("no space left on device")
 
 func (s *brokenStore) Update(ctx context.Context, name string, edit func(*store.Tenant) (store.Entry, error)) (*store.Tenant, error) {
 	if s.broken.Load() {
-		return nil, errDisk
+		return nil, s.err
 	}
 	return s.Store.Update(ctx, name, edit)
 }
 
 func (s *brokenStore) PutPolicy(ctx context.Context, tenant string, p *store.Policy, wasm []byte) error {
 	if s.broken.Load() {
-		return errDisk
+		return s.err
 	}
 	return s.Store.PutPolicy(ctx, tenant, p, wasm)
 }
@@ -363,7 +364,7 @@ func (s *brokenStore) PutPolicy(ctx context.Context, tenant string, p *store.Pol
 // is not kept.
 func TestBrokenMedium(t *testing.T) {
 	var s *brokenStore
-	h := newHouseWith(t, func(st store.Store) store.Store { s = &brokenStore{Store: st}; return s })
+	h := newHouseWith(t, func(st store.Store) store.Store { s = &brokenStore{Store: st, err: errDisk}; return s })
 	tag := h.create("shop", api.Spec{}).ETag
 	one := h.upload("shop", "one")
 	s.broken.Store(true)

@@ -101,7 +101,7 @@ func Text(n int64) string {
 	for _, u := range []struct {
 		name  string
 		bytes int64
-	}{{"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}} {
+	}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
 		if n >= u.bytes {
 			return fmt.Sprintf("%.4g %s", float64(n)/float64(u.bytes), u.name)
 		}

@@ -107,9 +107,9 @@ func TestFigures(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&LimitError{"a", 512 << 20, 512 << 20, 4300000}, "tenant a has 512 MB of at most 512 MB on the disk, and 4.101 MB more are asked for"},
-		{&LimitError{"", 1000, 2048, 3000}, "the host has 1000 bytes of at most 2 KB on the disk, and 2.93 KB more are asked for"},
-		{&DiskError{"it is full", 12 << 10, 64 << 20, 1}, "the host's disk takes no more: it is full (12 KB free, of which 64 MB are kept in reserve)"},
+		{&LimitError{"a", 512 << 20, 512 << 20, 4300000}, "tenant a has 512 MiB of at most 512 MiB on the disk, and 4.101 MiB more are asked for"},
+		{&LimitError{"", 1000, 2048, 3000}, "the host has 1000 bytes of at most 2 KiB on the disk, and 2.93 KiB more are asked for"},
+		{&DiskError{"it is full", 12 << 10, 64 << 20, 1}, "the host's disk takes no more: it is full (12 KiB free, of which 64 MiB are kept in reserve)"},
 	} {
 		if got := c.err.Error(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
@@ -118,7 +118,7 @@ func TestFigures(t *testing.T) {
 	if Blocks(0) != 0 || Blocks(1) != 4096 || Blocks(4096) != 4096 || Blocks(4097) != 8192 {
 		t.Error("blocks")
 	}
-	if !strings.Contains(Text(3<<30), "3 GB") {
+	if !strings.Contains(Text(3<<30), "3 GiB") {
 		t.Error(Text(3 << 30))
 	}
 }

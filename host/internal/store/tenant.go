@@ -60,6 +60,8 @@ type Limits struct {
 	// Floor and Ceiling bound the deadlines of its policies.
 	Floor   time.Duration `json:"floor,omitempty"`
 	Ceiling time.Duration `json:"ceiling,omitempty"`
+	// StoreBytes is what it may have on the medium.
+	StoreBytes int64 `json:"store_bytes,omitempty"`
 }
 
 // Guard says when a canary is taken back by itself: when its rate of faults,

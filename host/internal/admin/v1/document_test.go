@@ -71,7 +71,7 @@ func TestDocumentHasTheTypes(t *testing.T) {
 	schemas := document(t).Components.Schemas
 	types := map[string]any{
 		"Actor": api.Actor{}, "Spec": api.Spec{}, "Limits": api.Limits{}, "Guard": api.Guard{}, "Tenant": api.Tenant{},
-		"EffectiveLimits": api.EffectiveLimits{}, "Token": api.Token{}, "NewToken": api.NewToken{}, "Key": api.Key{},
+		"EffectiveLimits": api.EffectiveLimits{}, "Storage": api.Storage{}, "Token": api.Token{}, "NewToken": api.NewToken{}, "Key": api.Key{},
 		"Keys": api.Keys{}, "Policy": api.Policy{}, "Release": api.Release{}, "Rollout": api.Rollout{}, "Verdict": api.Verdict{},
 		"Side": api.Side{}, "Comparison": api.Comparison{}, "Step": api.Step{}, "Connection": api.Connection{},
 		"Decision": api.Decision{}, "Entry": api.Entry{}, "Recording": api.Recording{}, "NewRecording": api.NewRecording{}, "Problem": api.Problem{},
@@ -160,6 +160,7 @@ func TestDocumentHasTheProblems(t *testing.T) {
 		api.KindUnauthorized, api.KindForbidden, api.KindNotFound, api.KindMethod, api.KindTimeout, api.KindConflict, api.KindDeclared,
 		api.KindPrecondition, api.KindTooLarge, api.KindMediaType, api.KindMisdirected, api.KindInvalid, api.KindRefused, api.KindSignature,
 		api.KindPreconditionNeed, api.KindRate, api.KindInternal, api.KindNoStore, api.KindBusy,
+		api.KindStorage,
 	} {
 		if !slices.Contains(schema.Enum, any(api.TypePrefix+kind)) {
 			t.Errorf("the document lacks %s", kind)

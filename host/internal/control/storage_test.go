@@ -1,0 +1,216 @@
+package control_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/api"
+	"idlehost/host/internal/control"
+	"idlehost/host/internal/space"
+	"idlehost/host/internal/store"
+)
+
+// bounded is room on a disk, as package app has it.
+type bounded struct {
+	*space.Ledger
+	full atomic.Pointer[space.DiskError]
+}
+
+func (b *bounded) Claim(tenant string, own, all int64) (func(), error) {
+	if e := b.full.Load(); e != nil {
+		return nil, e
+	}
+	return b.Ledger.Claim(tenant, own, all)
+}
+
+// counter is a store as a ledger counts it.
+type counter struct{ store.Store }
+
+func (c counter) Used(tenant string) int64 { return c.Usage(tenant).Policies }
+
+// newBounded returns a house whose tenants may have so many blocks each, and
+// all of them together.
+func newBounded(t *testing.T, each, all int64, more func(store.Store) store.Store) (*house, *bounded) {
+	t.Helper()
+	b := &bounded{}
+	h := newHouseWith(t, func(s store.Store) store.Store {
+		if more != nil {
+			s = more(s)
+		}
+		start := s.Size()
+		b.Ledger = space.NewLedger(func(string) int64 { return each << 12 }, func() int64 {
+			if all == 0 {
+				return 0
+			}
+			return start + all<<12
+		}, counter{s})
+		return s
+	}, func(c *control.Config) { c.Space = b })
+	return h, b
+}
+
+// problem returns the problem that err is.
+func problem(t *testing.T, err error) *api.Problem {
+	t.Helper()
+	var p *api.Problem
+	if !errors.As(err, &p) {
+		t.Fatalf("%v is no problem", err)
+	}
+	return p
+}
+
+// TestLimitOfBytes: a tenant that has as much as it may is told so with the
+// figures before anything is checked, deleting helps only when it is swept, and
+// nobody else is held up.
+func TestLimitOfBytes(t *testing.T) {
+	h, _ := newBounded(t, 4, 0, nil) // each module and each report takes a block
+	h.create("a", api.Spec{})
+	h.create("b", api.Spec{})
+	one := h.upload("a", "one")
+	h.upload("a", "two")
+	checked := h.runtime.checked()
+	_, _, err := h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("three")})
+	if p := problem(t, err); p.Status != 507 || p.Type != api.TypePrefix+api.KindStorage || p.Used != 4<<12 || p.Limit != 4<<12 || p.Asked != 1<<12 {
+		t.Errorf("%+v", p)
+	}
+	if h.runtime.checked() != checked {
+		t.Error("what has no room was checked")
+	}
+	if _, _, err := h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("two")}); err != nil {
+		t.Errorf("what it has already: %v", err)
+	}
+	h.upload("b", "two")
+	if err := h.DeletePolicy(t.Context(), operator, "a", one); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("three")})
+	if p := problem(t, err); p.Status != 507 || !strings.Contains(p.Detail, "8 KiB of the tenant's are of policies that it does not have any more") {
+		t.Errorf("deleted a moment ago: %v", p)
+	}
+}
+
+// TestReportHasNoRoom: what the check says counts too, and nothing is left of an
+// upload that it is too much for.
+func TestReportHasNoRoom(t *testing.T) {
+	h, b := newBounded(t, 1, 0, nil)
+	h.create("a", api.Spec{})
+	_, _, err := h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("one")})
+	if p := problem(t, err); p.Status != 507 {
+		t.Errorf("%v", p)
+	}
+	if used := b.Used("a"); used != 0 {
+		t.Errorf("%d bytes are left of it", used)
+	}
+	release, err := b.Ledger.Claim("a", 1<<12, 1<<12)
+	if err != nil {
+		t.Fatalf("the claim was not given back: %v", err)
+	}
+	release()
+}
+
+// TestLimitOfAll: together tenants have no more than the host allows, also when
+// they upload at once.
+func TestLimitOfAll(t *testing.T) {
+	h, _ := newBounded(t, 1000, 400, nil) // what the database takes for records is little
+	const tenants = 8
+	for i := range tenants {
+		h.create(fmt.Sprint("t", i), api.Spec{})
+	}
+	var full, kept atomic.Int64
+	var wg sync.WaitGroup
+	for i := range tenants {
+		wg.Go(func() {
+			for k := range 3 {
+				wasm := append(bytes.Repeat([]byte{byte(k)}, 100<<10), byte(i))
+				_, _, err := h.Upload(t.Context(), operator, fmt.Sprint("t", i), api.Upload{Wasm: wasm})
+				var p *api.Problem
+				switch {
+				case err == nil:
+					kept.Add(1)
+				case errors.As(err, &p) && p.Status == 507 && strings.HasPrefix(p.Detail, "the host has "):
+					full.Add(1)
+				default:
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := kept.Load(); n > 400/25 || n == 0 || full.Load() == 0 {
+		t.Errorf("%d uploads of 25 blocks were kept, %d refused", n, full.Load())
+	}
+}
+
+// sweptStore is a store that counts sweeps, and takes what nobody names.
+type sweptStore struct {
+	store.Store
+	sweeps atomic.Int64
+}
+
+func (s *sweptStore) Sweep(ctx context.Context) (int, error) {
+	s.sweeps.Add(1)
+	return s.Store.Sweep(ctx)
+}
+
+// TestSweptForRoom: who has no room has the store swept, if that may help, and
+// not more often than every ten seconds.
+func TestSweptForRoom(t *testing.T) {
+	var s *sweptStore
+	h, _ := newBounded(t, 2, 0, func(st store.Store) store.Store { s = &sweptStore{Store: st}; return s })
+	h.create("a", api.Spec{})
+	one := h.upload("a", "one")
+	refused := func(wantSweeps int64) {
+		t.Helper()
+		if _, _, err := h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("two")}); err == nil {
+			t.Error("there is room")
+		}
+		if n := s.sweeps.Load(); n != wantSweeps {
+			t.Errorf("%d sweeps, want %d", n, wantSweeps)
+		}
+	}
+	refused(0) // all of it is named
+	if err := h.DeletePolicy(t.Context(), operator, "a", one); err != nil {
+		t.Fatal(err)
+	}
+	refused(1)
+	refused(1)
+	h.pass(9 * time.Second)
+	refused(1)
+	h.pass(time.Second)
+	refused(2)
+}
+
+// TestFullDiskIsSaid: the caller hears what is wrong with the disk, whatever it
+// was about to write.
+func TestFullDiskIsSaid(t *testing.T) {
+	var s *brokenStore
+	h, b := newBounded(t, 1000, 0, func(st store.Store) store.Store {
+		s = &brokenStore{Store: st, err: fmt.Errorf("write x: %w", syscall.ENOSPC)}
+		return s
+	})
+	tag := h.create("shop", api.Spec{}).ETag
+	b.full.Store(&space.DiskError{Why: "it is full", Free: 100, Reserve: 200, Asked: 4096})
+	_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("one")})
+	if p := problem(t, err); p.Status != 507 || p.Free != 100 || p.Reserve != 200 || p.Asked != 4096 || p.Limit != 0 {
+		t.Errorf("%+v", p)
+	}
+	if _, _, err := h.PutTenant(t.Context(), operator, "shop", api.Spec{RewriteHost: true}, api.Precondition{Match: tag}); err != nil {
+		t.Errorf("a small record: %v", err)
+	}
+	b.full.Store(nil)
+	s.broken.Store(true)
+	_, _, err = h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("one")})
+	if p := problem(t, err); p.Status != 507 || p.Detail != "the host's disk takes no more: it is full" {
+		t.Errorf("%+v", p)
+	}
+	s.broken.Store(false)
+	h.upload("shop", "one")
+}
