@@ -17,9 +17,10 @@ type series struct {
 	name  string // of the first
 	keep  int
 	sync  bool
-	n     int      // number of the last file
-	made  int      // files, by this process
-	names []string // of those that are there and may go, the oldest first
+	claim func(n int64) (done func(), err error) // nil: there is room
+	n     int                                    // number of the last file
+	made  int                                    // files, by this process
+	names []string                               // of those that are there and may go, the oldest first
 	file  *os.File
 	size  int64 // of files that are complete
 }
@@ -134,5 +135,23 @@ func (s *series) close() error {
 
 // open begins the trace of the current file.
 func (s *series) open(h trace.Header) (*trace.Writer, error) {
-	return trace.NewWriter(s.file, h, trace.Config{})
+	return trace.NewWriter(claiming{s.file, s.claim}, h, trace.Config{})
+}
+
+// claiming has room claimed for what is written to a file.
+type claiming struct {
+	file  *os.File
+	claim func(n int64) (done func(), err error)
+}
+
+func (f claiming) Write(p []byte) (int, error) {
+	if f.claim == nil {
+		return f.file.Write(p)
+	}
+	done, err := f.claim(int64(len(p)))
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	return f.file.Write(p)
 }

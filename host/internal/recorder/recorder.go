@@ -48,6 +48,10 @@ type Config struct {
 	// Sync has what was written survive not only the process but the machine,
 	// once a second.
 	Sync bool
+	// Claim is asked for room before bytes are written to a file; done is called
+	// when they are there. An error ends the recording, which is Err then. nil:
+	// there is room.
+	Claim func(n int64) (done func(), err error)
 	// Renew is called when another file was begun: it has to set the tapes of
 	// accounts again, so that their connections are introduced in it. It must
 	// not call Close. Required with Keep.
@@ -131,7 +135,7 @@ func New(cfg Config) (*Recorder, error) {
 	r := &Recorder{
 		cfg: cfg, ring: newRing(slots), pick: newKey(), names: map[string]*Tape{},
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-		series: series{name: cfg.File, keep: cfg.Keep, sync: cfg.Sync}, latest: cfg.Begin,
+		series: series{name: cfg.File, keep: cfg.Keep, sync: cfg.Sync, claim: cfg.Claim}, latest: cfg.Begin,
 	}
 	r.boxes.New = func() any { return new(whole) }
 	if err := r.series.resume(); err != nil {
