@@ -58,6 +58,7 @@ type App struct {
 	forge    *forge.Forge
 	engine   *engine.Engine
 	store    store.Store // nil: none is configured
+	storage  *storage
 	members  *members
 	lobby    *idle.Account // of connections whose tenant is not known yet
 	governor *idle.Governor
@@ -119,6 +120,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 		func() error { return a.observe(c) },
 		func() error { return a.runGuests(ctx) },
 		func() error { return a.openStore(c) },
+		func() error { a.storage = newStorage(a, c); return nil },
 		func() error { return a.govern(ctx, c) },
 		func() error { return a.record(c) },
 		func() error { return a.declareAll(ctx, c, all) },

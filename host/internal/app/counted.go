@@ -35,6 +35,7 @@ func (c counted) Upload(ctx context.Context, who api.Actor, tenant string, u api
 var outcomes = map[string]string{
 	api.TypePrefix + api.KindRefused: observe.UploadRefused, api.TypePrefix + api.KindSignature: observe.UploadSignature,
 	api.TypePrefix + api.KindTooLarge: observe.UploadTooLarge,
+	api.TypePrefix + api.KindStorage:  observe.UploadStorage,
 	api.TypePrefix + api.KindRate:     observe.UploadBusy, api.TypePrefix + api.KindBusy: observe.UploadBusy,
 }
 

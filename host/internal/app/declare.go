@@ -52,7 +52,7 @@ func specOf(t config.Tenant) store.Spec {
 		Limits: store.Limits{
 			Connections: l.Connections, ClientConnections: l.ClientConnections,
 			FuelPerSecond: l.FuelPerSecond, MemoryPages: l.MemoryPages, LogRate: l.LogRate, LogBurst: l.LogBurst,
-			Floor: l.Floor.D(), Ceiling: l.Ceiling.D(),
+			Floor: l.Floor.D(), Ceiling: l.Ceiling.D(), StoreBytes: int64(l.StoreBytes),
 		},
 		Guard: store.Guard{
 			Faults: t.Guard.Faults, EarlyCloses: t.Guard.EarlyCloses, LateReturns: t.Guard.LateRequests,

@@ -10,7 +10,7 @@ import (
 
 // degraded says why the host serves less than it was told to, one reason each.
 func (a *App) degraded() []string {
-	return slices.Concat(a.members.notInForce())
+	return slices.Concat(a.members.notInForce(), a.storage.reasons())
 }
 
 // notInForce names the declared policies that could not be loaded.

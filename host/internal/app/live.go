@@ -239,15 +239,17 @@ func (r live) Effective(name string) (api.EffectiveLimits, error) {
 	}
 	s := m.standing.Load()
 	l := acceptedLimits(s)
+	stored, storeBytes := r.a.storage.of(name)
 	return api.EffectiveLimits{
 		Configured: control.SpecOf(&store.Tenant{Spec: s.spec}).Limits,
 		Effective: api.Limits{
 			Connections: l.Connections, ClientConnections: l.ClientConnections, FuelPerSecond: m.quota.FuelPerSecond(),
 			MemoryPages: or(s.spec.Limits.MemoryPages, policyPages),
 			LogRate:     or(s.spec.Limits.LogRate, s.config.Log.Rate), LogBurst: or(s.spec.Limits.LogBurst, s.config.Log.Burst),
-			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling),
+			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling), StoreBytes: storeBytes,
 		},
-		Open: m.accepted.Open(), HostLimit: s.config.Limits.Connections, UploadBytes: moduleBytes,
+		Storage: stored,
+		Open:    m.accepted.Open(), HostLimit: s.config.Limits.Connections, UploadBytes: moduleBytes,
 		LoadSavedMs:   int(m.quota.LoadSaved().Milliseconds()),
 		RetryAfterSec: int((m.quota.RetryAfter() + time.Second - 1) / time.Second),
 	}, nil

@@ -107,6 +107,12 @@ func (s states) PutState(name, digest string, st tenant.State) error {
 	if s.m.forgotten {
 		return nil
 	}
+	more := s.m.app.store.StateAdds(name, digest, len(st.Bytes))
+	release, err := s.m.app.storage.Claim(name, more, more)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return s.m.app.store.PutState(context.Background(), name, digest, store.State{Format: st.Format, Bytes: st.Bytes})
 }
 

@@ -18,7 +18,7 @@ func (a *App) openStore(c *config.Config) error {
 	if c.Store.Dir == "" {
 		return nil
 	}
-	s, err := file.Open(c.Store.Dir, file.Config{})
+	s, err := file.Open(c.Store.Dir, file.Config{Failed: a.writeFailed})
 	if err != nil {
 		return c.Problem("store.dir", err.Error(), "")
 	}
@@ -28,7 +28,7 @@ func (a *App) openStore(c *config.Config) error {
 
 // takeControl puts the tenants of the store in force.
 func (a *App) takeControl(ctx context.Context) error {
-	a.control = control.New(control.Config{Store: a.store, Runtime: live{a}, Logger: a.logger})
+	a.control = control.New(control.Config{Store: a.store, Runtime: live{a}, Space: a.storage, Logger: a.logger})
 	a.api = v1.New(v1.Config{
 		Service: priced{counted{a.control, a.metrics}, a.members}, Recordings: a.recorded, UploadBytes: moduleBytes, Rate: apiRate, Burst: apiBurst, TenantRate: tenantRate, TenantBurst: tenantBurst, Logger: a.logger,
 	})

@@ -24,6 +24,8 @@ const (
 	judgeEvery = time.Second
 	// restEvery is the part of rest after which unused policies are looked for.
 	restEvery = 4
+	// roomEvery is how often it is looked whether there is room on the disk.
+	roomEvery = 5 * time.Second
 )
 
 // newPatrol returns a running patrol; close ends it.
@@ -31,6 +33,7 @@ func (a *App) newPatrol(c *config.Config) *patrol {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &patrol{app: a, rest: c.Tenants.RestAfter.D(), stop: stop}
 	p.rounds.Go(func() { every(ctx, judgeEvery, func() { p.judge(ctx) }) })
+	p.rounds.Go(func() { every(ctx, roomEvery, func() { a.storage.reasons() }) })
 	if p.rest > 0 {
 		p.rounds.Go(func() { every(ctx, max(p.rest/restEvery, time.Second), p.cool) })
 	}

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/control"
 	"idlehost/host/internal/recorder"
+	"idlehost/host/internal/space"
 )
 
 // Recording tells of a tenant's recording.
@@ -45,12 +47,24 @@ func (rs *recordings) tell(m *member) *api.Recording {
 	return r
 }
 
+// unknownEnd is what is said of an end that has no reason to be told.
+const unknownEnd = "it could not be written: the host's log says why"
+
 // sayOver says why a recording has ended, without the host's paths.
 func sayOver(err error) string {
-	if errors.Is(err, recorder.ErrFull) {
+	var full *space.LimitError
+	var disk *space.DiskError
+	switch {
+	case errors.Is(err, recorder.ErrFull):
 		return "it has got as large as it may"
+	case errors.As(err, &full):
+		return full.Error()
+	case errors.As(err, &disk):
+		return disk.Error()
+	case space.Reason(err) != "":
+		return "the host's disk takes no more: " + space.Reason(err)
 	}
-	return "it could not be written: the host's log says why"
+	return unknownEnd
 }
 
 // StartRecording begins the recording of a tenant.
@@ -70,6 +84,8 @@ func (rs *recordings) StartRecording(_ context.Context, who api.Actor, name stri
 		return nil, api.NewProblem(api.KindConflict, "%v: set record.dir", err)
 	case errors.Is(err, errTaped):
 		return nil, api.NewProblem(api.KindConflict, "tenant %s: %v", name, err)
+	case err != nil && sayOver(err) != unknownEnd:
+		return nil, control.NoRoom(err)
 	case err != nil:
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/recorder"
+	"idlehost/host/internal/space"
 )
 
 // recordings are what is written down of connections' lives: the configured
@@ -51,6 +52,8 @@ func (a *App) record(c *config.Config) error {
 	}
 	cfg := rs.configOf(c.Record.File, 0, c.Record.Sample, int64(c.Record.MaxSize))
 	cfg.Keep, cfg.Renew = c.Record.Keep, rs.renew
+	disk := space.NewDisk(filepath.Dir(c.Record.File), a.reserveBytes)
+	cfg.Claim = func(n int64) (func(), error) { return func() {}, disk.Room(n) }
 	cfg.Ended = func(err error) {
 		file := c.Record.File
 		if all := rs.all.Load(); all != nil { // nil: it has ended before it is known here
@@ -103,7 +106,7 @@ func (rs *recordings) renew() {
 
 // over says how a recording has ended that nobody has stopped.
 func (rs *recordings) over(file string, err error) {
-	if errors.Is(err, recorder.ErrFull) {
+	if sayOver(err) != unknownEnd {
 		rs.app.logger.Warn("recording has ended", "file", file, "reason", err)
 	} else {
 		rs.app.logger.Error("recording has failed, traffic goes on", "file", file, "error", err)
@@ -158,8 +161,9 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 	}
 	// The name is the host's choice: nothing of it comes from a request but
 	// the name of a tenant that there is.
-	file := filepath.Join(rs.cfg.Dir, m.name+"-"+s.started.UTC().Format("20060102T150405.000000000Z")+".trace")
+	file := filepath.Join(rs.cfg.Dir, tapeName(m.name, s.started))
 	cfg := rs.configOf(file, rs.app.governor.Now(), s.sample, s.size)
+	cfg.Claim = rs.app.storage.claimTape(m.name, space.NewDisk(rs.cfg.Dir, rs.app.reserveBytes))
 	cfg.Ended = func(err error) {
 		rs.over(file, err)
 		m.dropOver()
@@ -195,7 +199,7 @@ func (rs *recordings) stop(name, by string) error {
 	s.member.dropTape(s.tape)
 	err := s.Close()
 	rs.app.logger.Info("recording stopped", "tenant", name, "file", s.Stats().File, "by", by)
-	if errors.Is(err, recorder.ErrFull) {
+	if sayOver(err) != unknownEnd { // it had ended before, and Recording tells why
 		return nil
 	}
 	return err

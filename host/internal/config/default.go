@@ -11,6 +11,7 @@ func Default() *Config {
 	return &Config{
 		Upstream: Upstream{DialTimeout: seconds(10)},
 		Tenants:  Tenants{Default: "default", Unknown: "default", RestAfter: Duration(10 * time.Minute)},
+		Store:    Store{MaxBytes: 16 << 30, TenantBytes: 512 << 20, ReserveBytes: 64 << 20},
 		Timeouts: defaultTimeouts(),
 		Limits:   Limits{Clients: 16384, ParkAfter: Duration(100 * time.Millisecond)},
 		Admin:    Admin{Address: "127.0.0.1:9900", Open: true},

@@ -23,6 +23,15 @@ type Store struct {
 	// Dir is a directory, made where there is none. Empty: nothing is kept,
 	// and the admin API changes nothing.
 	Dir string `toml:"dir,omitempty"`
+	// MaxBytes is what Dir and the recordings of tenants may take together. 0:
+	// what the disk has.
+	MaxBytes Size `toml:"max_bytes"`
+	// TenantBytes is what a tenant may have of that, unless it has a limit of
+	// its own. 0: any.
+	TenantBytes Size `toml:"tenant_bytes"`
+	// ReserveBytes are left free on the disk for small records: uploads and
+	// recordings end before.
+	ReserveBytes Size `toml:"reserve_bytes"`
 }
 
 // Tenant is a tenant that the operator declares.
@@ -57,6 +66,8 @@ type TenantLimits struct {
 	// Floor and Ceiling bound the deadlines of its policy.
 	Floor   Duration `toml:"floor,omitempty"`
 	Ceiling Duration `toml:"ceiling,omitempty"`
+	// StoreBytes is what it may have on the disk.
+	StoreBytes Size `toml:"store_bytes,omitempty"`
 }
 
 // Guard says by how much a canary may be worse than the active version, in

@@ -193,11 +193,12 @@ const (
 	UploadRefused   = "refused"   // the module is no policy that the host runs
 	UploadSignature = "signature" // missing or wrong
 	UploadTooLarge  = "too_large"
-	UploadBusy      = "busy"  // to be tried again later
-	UploadError     = "error" // anything else
+	UploadStorage   = "storage" // no room for it on the disk
+	UploadBusy      = "busy"    // to be tried again later
+	UploadError     = "error"   // anything else
 )
 
-var uploadOutcomes = []string{UploadCreated, UploadKnown, UploadRefused, UploadSignature, UploadTooLarge, UploadBusy, UploadError}
+var uploadOutcomes = []string{UploadCreated, UploadKnown, UploadRefused, UploadSignature, UploadTooLarge, UploadStorage, UploadBusy, UploadError}
 
 // Uploaded counts a policy that was sent, by one of the outcomes above; another
 // counts as an error.

@@ -118,8 +118,9 @@ func TestMetricNames(t *testing.T) {
 	defer w.Close()
 	m.Watch(none{}, NewProcess(), w)
 	m.WatchTenants(func() int { return 2 }, func() int { return 3 })
+	m.WatchStorage(func() Storage { return Storage{Used: 1, Tenants: []TenantStorage{{"a", 1, 2}}} })
 	m.Ended(&idle.End{Account: account("a")})
-	form := regexp.MustCompile(`^host_(idle|policy|rollout|app|log|process|build)(_[a-z]+)*_(total|seconds|ratio|connections|tenants|guests|info)$`)
+	form := regexp.MustCompile(`^host_(idle|policy|rollout|app|log|process|build|store)(_[a-z]+)*_(total|seconds|ratio|connections|tenants|guests|bytes|info)$`)
 	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
