@@ -60,6 +60,11 @@ func advice(p *api.Problem) string {
 		return "change the configuration file, and have the host reload it"
 	case api.KindNoStore:
 		return "start the host with a [store] in its configuration"
+	case api.KindStorage:
+		if p.Limit > 0 {
+			return "host policy rm makes room, within minutes; operators can allow more: host tenant set --store-bytes, store.max_bytes"
+		}
+		return "it goes on by itself when the host's disk has room"
 	case api.KindRefused:
 		return "host check FILE shows the whole report"
 	case api.KindSignature:

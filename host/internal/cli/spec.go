@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/config"
 )
 
 // specFlags are the flags that say what an operator decides about a tenant.
@@ -15,6 +16,7 @@ type specFlags struct {
 	spec api.Spec
 
 	floor, ceiling time.Duration
+	store          sizeValue
 }
 
 func newSpecFlags(set *pflag.FlagSet) *specFlags {
@@ -34,6 +36,7 @@ func newSpecFlags(set *pflag.FlagSet) *specFlags {
 	set.IntVar(&l.LogBurst, "log-burst", 0, "connection `lines` logged at once")
 	set.DurationVar(&f.floor, "floor", 0, "the shortest deadline that its policies may set")
 	set.DurationVar(&f.ceiling, "ceiling", 0, "the longest one")
+	set.Var(&f.store, "store-bytes", "`size` of what it may have on the disk, such as 512MB")
 	set.Float64Var(&g.Faults, "guard-faults", 0, "`margin`, in parts of one, by which a canary's fault rate may be worse; 0: 0.02, below 0: by nothing")
 	set.Float64Var(&g.EarlyCloses, "guard-early-closes", 0, "the same of closes whose client is back before holding its connection would have cost more")
 	set.Float64Var(&g.LateReturns, "guard-late-requests", 0, "the same of requests that come too late")
@@ -44,6 +47,7 @@ func newSpecFlags(set *pflag.FlagSet) *specFlags {
 // apply lays what was given over a spec.
 func (f *specFlags) apply(s *api.Spec) {
 	f.spec.Limits.Floor, f.spec.Limits.Ceiling = api.Duration(f.floor), api.Duration(f.ceiling)
+	f.spec.Limits.StoreBytes = int64(f.store)
 	from, l, g := &f.spec, &s.Limits, &s.Guard
 	for name, lay := range map[string]func(){
 		"host":                func() { s.Hosts = filled(from.Hosts) },
@@ -58,6 +62,7 @@ func (f *specFlags) apply(s *api.Spec) {
 		"log-rate":            func() { l.LogRate = from.Limits.LogRate },
 		"log-burst":           func() { l.LogBurst = from.Limits.LogBurst },
 		"floor":               func() { l.Floor = from.Limits.Floor },
+		"store-bytes":         func() { l.StoreBytes = from.Limits.StoreBytes },
 		"ceiling":             func() { l.Ceiling = from.Limits.Ceiling },
 		"guard-faults":        func() { g.Faults = from.Guard.Faults },
 		"guard-early-closes":  func() { g.EarlyCloses = from.Guard.EarlyCloses },
@@ -76,6 +81,18 @@ func (f *specFlags) given() bool {
 	f.set.VisitAll(func(g *pflag.Flag) { any = any || g.Changed })
 	return any
 }
+
+// sizeValue is a flag of a number of bytes.
+type sizeValue config.Size
+
+// String writes what Set reads.
+func (v *sizeValue) String() string { return config.Size(*v).String() }
+
+// Set reads a size such as 512MB.
+func (v *sizeValue) Set(text string) error { return (*config.Size)(v).UnmarshalText([]byte(text)) }
+
+// Type is how a usage calls it.
+func (v *sizeValue) Type() string { return "size" }
 
 // filled drops the empty text that stands for "none".
 func filled(texts []string) []string {

@@ -40,12 +40,31 @@ func writeTenant(w io.Writer, t *api.Tenant, l *api.EffectiveLimits) error {
 		uploads += "; the next in " + lasting(time.Duration(l.RetryAfterSec)*time.Second)
 	}
 	facts.row("uploads", uploads)
+	all, kinds := onDisk(l.Storage, l.Effective.StoreBytes)
+	if facts.row("disk", all); l.Storage.Used > 0 {
+		facts.row("on it", kinds)
+	}
 	if err := facts.end(); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
 	return writeLimits(w, l.Configured, l.Effective)
 }
+
+// onDisk tells what a tenant has on the disk, and of what kind.
+func onDisk(s api.Storage, limit int64) (all, kinds string) {
+	all = bytesText(s.Used)
+	if limit > 0 {
+		all += " of at most " + bytesText(limit)
+	}
+	kinds = "policies " + bytesText(s.Policies)
+	if s.Unswept > 0 {
+		kinds += " (" + bytesText(s.Unswept) + " not swept yet)"
+	}
+	return all, kinds + "; learned " + bytesText(s.Learned) + "; recordings " + bytesText(s.Recordings)
+}
+
+func bytesText(n int64) string { return size(uint64(max(n, 0))) }
 
 func connections(open, most int) string {
 	if most == 0 {
@@ -78,6 +97,7 @@ func writeLimits(w io.Writer, set, holds api.Limits) error {
 		{"connections of a client", limit(set.ClientConnections), limit(holds.ClientConnections)},
 		{"fuel per second", limit(set.FuelPerSecond), limit(holds.FuelPerSecond)},
 		{"memory of a policy", pages(set.MemoryPages), pages(holds.MemoryPages)},
+		{"bytes on the disk", storeLimit(set.StoreBytes), storeLimit(holds.StoreBytes)},
 		{"log lines per second", limit(set.LogRate), limit(holds.LogRate)},
 		{"log lines at once", limit(set.LogBurst), limit(holds.LogBurst)},
 		{"shortest deadline", deadline(set.Floor), deadline(holds.Floor)},
@@ -86,6 +106,13 @@ func writeLimits(w io.Writer, set, holds api.Limits) error {
 		t.row(row.name, row.set, row.holds)
 	}
 	return t.end()
+}
+
+func storeLimit(n int64) string {
+	if n == 0 {
+		return "-"
+	}
+	return bytesText(n)
 }
 
 func pages(n int) string {
