@@ -11,17 +11,21 @@ type Weight struct {
 	// push, and what blocks begin and end with, but not what locals hold.
 	Values int
 	// Effort estimates what compiling the function costs, metering included.
-	// A unit is some 30 ns of wazero's optimising compiler on a server of
-	// 2020s make. The compiler is linear in most code, but walks the dominator
-	// tree upwards for every edge between basic blocks, and for every variable
-	// wherever blocks meet: so a unit is also one step of such a walk.
+	// A unit is some 10 ns of wazero's optimising compiler on a server of 2020s
+	// make in code that Go emits, and up to 20 in any other; machines differ,
+	// effort does not, so it alone decides what is let in. The compiler is
+	// linear in most code, but walks the dominator tree upwards for every edge
+	// between basic blocks, and for every variable wherever blocks meet: so a
+	// unit is also one step of such a walk. What else it does where blocks meet
+	// is told by merges.
 	Effort uint64
 }
 
 // Units of effort, measured with wazero v1.12.
 const (
+	effortFunc   = 1000 // of one function, whatever is in it
 	effortInstr  = 10
-	effortAccess = 100 // checks its bounds, with an exit of its own
+	effortExit   = 100 // of one check that may trap: of bounds, of a divisor
 	effortCall   = 100
 	effortBulk   = 1500 // a loop of calls
 	effortBlock  = 40
@@ -49,6 +53,8 @@ type strain struct {
 	vars    uint64
 	here    uint64
 	frames  []strainFrame
+	merges  merges
+	exits   int // checks that may trap
 	Weight
 }
 
@@ -60,9 +66,10 @@ type strainFrame struct {
 }
 
 func (s *strain) begin(locals, globals int) {
-	*s = strain{globals: globals, vars: uint64(locals) + implied, here: 1, frames: s.frames[:0]}
+	*s = strain{globals: globals, vars: uint64(locals) + implied, here: 1, frames: s.frames[:0], merges: s.merges}
 	s.frames = append(s.frames, strainFrame{cond: unreached, after: unreached})
-	s.Effort = uint64(locals) * effortLocal
+	s.merges.begin(locals)
+	s.Effort = effortFunc + uint64(locals)*effortLocal
 }
 
 // edge adds a way between blocks, at which variables are looked up.
@@ -76,6 +83,7 @@ func (s *strain) edge(vars uint64) {
 func (s *strain) meet(depth uint32) {
 	f := &s.frames[len(s.frames)-1-int(min(depth, uint32(len(s.frames)-1)))]
 	s.edge(s.vars)
+	s.merges.edges++
 	if !f.loop {
 		f.after = min(f.after, s.here)
 	}
@@ -85,10 +93,13 @@ func (s *strain) meet(depth uint32) {
 func (s *strain) add(in *Instr) {
 	s.Instrs++
 	s.Effort += effortInstr
-	switch info := in.Op.info(); {
+	s.merges.add(in)
+	info := in.Op.info()
+	s.check(int(info.checks))
+	switch {
 	case info.imm == immMemory:
 		s.Accesses++
-		s.Effort += effortAccess + uint64(s.Accesses)>>5
+		s.check(1)
 	case in.Op <= OpBrTable || in.Op == OpReturn:
 		s.flow(in)
 	case in.Op == OpCall || in.Op == OpCallIndirect:
@@ -98,9 +109,19 @@ func (s *strain) add(in *Instr) {
 		s.Effort += effortBulk + s.reload()
 		s.edge(implied * steps)
 		s.here += loopSteps
+		s.merges.bulk()
 		if in.Op == OpMemoryGrow {
 			s.Grows++
 		}
+	}
+}
+
+// check adds n checks that may trap: each leaves the function in a way of its
+// own, and the more there are, the longer the compiler has with each.
+func (s *strain) check(n int) {
+	for range n {
+		s.exits++
+		s.Effort += effortExit + uint64(s.exits)>>5
 	}
 }
 
@@ -124,6 +145,9 @@ func (s *strain) flow(in *Instr) {
 		if in.Op != OpBlock {
 			s.edge(s.vars)
 			s.here += steps
+		}
+		if f.loop {
+			s.merges.edges++
 		}
 	case OpElse:
 		s.Blocks++
@@ -156,16 +180,21 @@ func (s *strain) end() {
 	if len(s.frames) > 1 {
 		s.frames = s.frames[:len(s.frames)-1]
 	}
+	if f.loop {
+		s.merges.loops--
+	}
 	least := min(f.after, f.cond)
 	if f.loop || least >= unreached {
 		return // what follows has no other way to it
 	}
 	s.edge(s.vars)
+	s.merges.edges += 2
 	s.here = min(s.here, least) + steps
 }
 
 // weigh adds a function's effort to the module's.
 func (v *machine) weigh(b *Body) {
+	b.Weight.Effort += v.strain.merges.effort()
 	v.module.effort += b.Weight.Effort
 	v.cap(b.Start, RuleEffort, "brings the effort of compiling to %d", v.module.effort, v.limits.Effort)
 }

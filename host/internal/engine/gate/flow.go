@@ -41,6 +41,7 @@ func (v *machine) block(in *Instr) {
 	start, end := v.blockTypes(in.Block)
 	v.popAll(start)
 	if v.ok() {
+		v.strain.merges.open(in.Op == OpLoop, len(start), len(end))
 		v.open(in.Op, start, end)
 	}
 }

@@ -41,7 +41,7 @@ func TestInventory(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("exports %q, want %q", got, want)
 	}
-	if l := checked.Limits(); l.Depth != 7 || l.Effort != 64<<20 {
+	if l := checked.Limits(); l.Depth != 7 || l.Effort != 96<<20 {
 		t.Errorf("limits %+v", l)
 	}
 }

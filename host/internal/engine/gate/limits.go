@@ -24,8 +24,8 @@ type Limits struct {
 	Depth        int // 4096 nested blocks: Go nests one per call of a function
 	Targets      int // 16384 of one br_table
 	Operands     int // 32768 on the stack of one function
-	// Effort is what compiling may cost, in units of Weight.Effort: 64 Mi, up to
-	// 1.6 s. A small policy built by Go has 55 million, one in C under one.
+	// Effort is what compiling may cost, in units of Weight.Effort: 96 Mi, up to
+	// 1.7 s. A small policy built by Go has 70 million, one in C under one.
 	Effort int
 }
 
@@ -39,7 +39,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.Imports, 256}, {&l.Functions, 32768}, {&l.Tables, 1}, {&l.TableEntries, 16384},
 		{&l.MemoryPages, 128}, {&l.Globals, 1024}, {&l.Exports, 1024}, {&l.Elements, 1024},
 		{&l.Data, 65536}, {&l.Locals, 4096}, {&l.AllLocals, 1 << 20}, {&l.BodyBytes, 256 << 10},
-		{&l.Depth, 4096}, {&l.Targets, 16384}, {&l.Operands, 32768}, {&l.Effort, 64 << 20},
+		{&l.Depth, 4096}, {&l.Targets, 16384}, {&l.Operands, 32768}, {&l.Effort, 96 << 20},
 	} {
 		if *f.v <= 0 {
 			*f.v = f.standard

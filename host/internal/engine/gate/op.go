@@ -61,6 +61,9 @@ type opInfo struct {
 	sig   string // operands, a colon, results: i and I are i32 and i64, f and F f32 and f64
 	imm   immediate
 	align uint8 // of an access: log2 of its bytes
+	// checks is how many checks that may trap a compiler makes of it, beside
+	// those of an access: each leaves the function in a way of its own.
+	checks uint8
 }
 
 // immediate is what follows an opcode.

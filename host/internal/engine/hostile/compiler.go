@@ -17,6 +17,10 @@ func compiler() []Attack {
 			func() []byte { return loops(15_000, 4000, false) }),
 		attack("ifs-over-locals", "10,000 branches each change one of 2000 locals, which all join behind it.", refused("compile effort"),
 			func() []byte { return ifs(10_000, 2000) }),
+		attack("loop-that-hands-locals-on", "A loop hands each of 4000 locals on to the next: 16 KB that compile for 24 s.", refused("compile effort"),
+			func() []byte { return handOn(4000) }),
+		attack("nested-loops-that-read-locals", "Twenty nested loops read 4000 locals: 16 KB that compile for seconds.", refused("compile effort"),
+			func() []byte { return readers(20, 4000) }),
 		attack("br-table-of-200-thousand", "A br_table has 200,000 targets: 200 KB that compile for 15 s.", refused("branch targets"),
 			func() []byte { return brTables(1, 200_000) }),
 		attack("br-tables-30", "Thirty br_tables have 16,000 targets each.", bounded(),
@@ -138,4 +142,22 @@ func takes(params int) []byte {
 
 func nestedIfs(n int) []byte {
 	return plainGuest(slices.Concat(bytes.Repeat(op(0x41, 0, 0x04, voidType), n), bytes.Repeat(op(0x05, 0x01, endOp), n)))
+}
+
+// handOn has each local take the next one's value, in a loop.
+func handOn(locals int) []byte {
+	body := op(0x03, voidType)
+	for i := range locals - 1 {
+		body = slices.Concat(body, w.LocalGet(uint32(i+1)), op(0x21), u(uint64(i)))
+	}
+	return w.Guest(w.Func{Locals: uint32(locals), Body: slices.Concat(body, op(0x20, 0, 0x0d, 0, endOp))}).Bytes()
+}
+
+// readers nests loops around code that reads all locals.
+func readers(depth, locals int) []byte {
+	body := bytes.Repeat(op(0x03, voidType), depth)
+	for i := range locals {
+		body = slices.Concat(body, w.LocalGet(uint32(i)), w.Drop())
+	}
+	return w.Guest(w.Func{Locals: uint32(locals), Body: append(body, bytes.Repeat(op(0x20, 0, 0x0d, 0, endOp), depth)...)}).Bytes()
 }

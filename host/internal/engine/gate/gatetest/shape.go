@@ -33,6 +33,10 @@ func Shapes() []Shape {
 		{"calls, no globals", func(n int) wasmtest.Module { return one(1, 0, repeat(n, call)) }},
 		{"dependent loads", func(n int) wasmtest.Module { return one(1, 0, repeat(n, load)) }},
 		{"functions of 1000 dependent loads", func(n int) wasmtest.Module { return many(n, 1, repeat(1000, load)) }},
+		{"divisions", func(n int) wasmtest.Module { return one(1, 0, repeat(n, divide)) }},
+		{"conversions that may trap", func(n int) wasmtest.Module { return one(1, 0, repeat(n, truncate)) }},
+		{"functions of 100 divisions", func(n int) wasmtest.Module { return many(n, 1, repeat(100, divide)) }},
+		{"functions of 100 conversions that may trap", func(n int) wasmtest.Module { return many(n, 1, repeat(100, truncate)) }},
 		{"straight line", func(n int) wasmtest.Module { return one(16, 0, repeat(n, add)) }},
 		{"functions of a straight line", func(n int) wasmtest.Module { return many(n, 16, repeat(1000, add)) }},
 		{"empty functions", func(n int) wasmtest.Module { return many(n, 0, nil) }},
@@ -42,6 +46,15 @@ func Shapes() []Shape {
 		{"memory.copy", func(n int) wasmtest.Module { return one(1, 0, repeat(n, bulk(10))) }},
 		{"memory.grow", func(n int) wasmtest.Module { return one(1, 0, repeat(n, grow)) }},
 		{"functions of 20 memory.fill", func(n int) wasmtest.Module { return many(n, 1, repeat(20, bulk(11))) }},
+		{"a loop that hands each local on to the next", func(n int) wasmtest.Module { return one(n+1, 0, handOn(n)) }},
+		{"functions of a loop that hands 100 locals on", func(n int) wasmtest.Module { return many(n, 101, handOn(100)) }},
+		{"functions of a loop that hands 128 parameters on", rotate},
+		{"square of nested loops and locals that are read", func(n int) wasmtest.Module { return one(n, 0, readers(n, n)) }},
+		{"functions of 10 loops that read 300 locals", func(n int) wasmtest.Module { return many(n, 300, readers(10, 300)) }},
+		{"functions of a loop with 10 ways back, 300 locals", func(n int) wasmtest.Module { return many(n, 300, again(10, 300)) }},
+		{"functions of 10 ifs that permute 100 locals", func(n int) wasmtest.Module { return many(n, 100, permute(10, 100)) }},
+		{"functions of 10 memory.fill over 200 locals", func(n int) wasmtest.Module { return many(n, 201, wasmtest.Code(repeat(10, bulk(11)), moves(200))) }},
+		{"functions of 30 small ifs", func(n int) wasmtest.Module { return many(n, 1, repeat(30, func(int) []byte { return ifSet(0) })) }},
 	}
 }
 
@@ -129,6 +142,12 @@ func load(i int) []byte {
 	return wasmtest.Code(wasmtest.LocalGet(0), []byte{0x28, 2}, offset, []byte{0x21, 0})
 }
 
+func divide(int) []byte {
+	return wasmtest.Code(wasmtest.LocalGet(0), wasmtest.LocalGet(0), []byte{0x6d, 0x21, 0})
+}
+
+func truncate(int) []byte { return wasmtest.Code([]byte{0x43, 0, 0, 0, 0x40, 0xa9, 0x21, 0}) }
+
 func tall(n int) []byte {
 	branch := wasmtest.Code([]byte{2, 0x40}, wasmtest.LocalGet(0), []byte{0x0d, 0}, increment(0), []byte{0x0b})
 	loads := repeat(n, func(i int) []byte { return wasmtest.Load32(uint32(i) * 4) })
@@ -145,3 +164,48 @@ func bulk(op byte) func(int) []byte {
 }
 
 func grow(int) []byte { return wasmtest.Code(wasmtest.Grow(1), wasmtest.Drop()) }
+
+// handOn has each of n locals take the next one's value, in a loop. All are
+// zero, which takes a compiler as many rounds to see as there are locals.
+func handOn(n int) []byte {
+	return wasmtest.Code([]byte{3, 0x40}, moves(n), wasmtest.LocalGet(0), []byte{0x0d, 0, 0x0b})
+}
+
+func moves(n int) []byte {
+	return repeat(n, func(i int) []byte { return wasmtest.Code(wasmtest.LocalGet(uint32(i+1)), set(i)) })
+}
+
+// rotate hands a loop's parameters on without a local: each branch back has one
+// more on top.
+func rotate(n int) wasmtest.Module {
+	params := bytes.Repeat([]byte{wasmtest.I32}, 128)
+	gets := repeat(128, func(i int) []byte { return wasmtest.LocalGet(uint32(i)) })
+	loop := wasmtest.Code(gets, []byte{3, 1}, wasmtest.LocalGet(0), wasmtest.LocalGet(0), []byte{0x0d, 0},
+		bytes.Repeat(wasmtest.Drop(), 129), []byte{0x0b})
+	m := wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{{}}}
+	for range n {
+		m.Funcs = append(m.Funcs, wasmtest.Func{Params: params, Body: loop})
+	}
+	return m
+}
+
+// readers nests loops around code that reads all locals and writes none.
+func readers(depth, locals int) []byte {
+	read := repeat(locals, func(i int) []byte { return wasmtest.Code(wasmtest.LocalGet(uint32(i)), wasmtest.Drop()) })
+	return wasmtest.Code(bytes.Repeat([]byte{3, 0x40}, depth), read, bytes.Repeat(wasmtest.Code(wasmtest.LocalGet(0), []byte{0x0d, 0, 0x0b}), depth))
+}
+
+// again is a loop that begins anew in n places.
+func again(n, locals int) []byte {
+	read := repeat(locals, func(i int) []byte { return wasmtest.Code(wasmtest.LocalGet(uint32(i)), wasmtest.Drop()) })
+	return wasmtest.Code([]byte{3, 0x40}, read, bytes.Repeat(wasmtest.Code(wasmtest.LocalGet(0), []byte{0x0d, 0}), n), []byte{0x0b})
+}
+
+// permute has n ifs, in each of which the locals change places.
+func permute(n, locals int) []byte {
+	gets := repeat(locals, func(i int) []byte { return wasmtest.LocalGet(uint32((i + 1) % locals)) })
+	sets := repeat(locals, func(i int) []byte { return set(locals - 1 - i) })
+	return bytes.Repeat(wasmtest.Code(wasmtest.LocalGet(0), []byte{4, 0x40}, gets, sets, []byte{0x0b}), n)
+}
+
+func set(local int) []byte { return append([]byte{0x21}, binary.AppendUvarint(nil, uint64(local))...) }
