@@ -13,17 +13,20 @@ func oneTable(n uint64) []byte { return w.Code(op(1, funcRef, 0), u(n)) }
 
 // tabled is a policy with a table of n entries, the first of which are given.
 func tabled(n uint64, entries []uint64, funcs ...w.Func) func() []byte {
-	return func() []byte {
-		b := splice(w.Guest(funcs...).Bytes(), secTable, oneTable(n))
-		if len(entries) == 0 {
-			return b
-		}
-		var list []byte
-		for _, e := range entries {
-			list = append(list, u(e)...)
-		}
-		return splice(b, secElement, u(1), op(0, 0x41, 0, endOp), u(uint64(len(entries))), list)
+	return func() []byte { return filled(w.Guest(funcs...), n, entries) }
+}
+
+// filled gives a module such a table.
+func filled(m w.Module, n uint64, entries []uint64) []byte {
+	b := splice(m.Bytes(), secTable, oneTable(n))
+	if len(entries) == 0 {
+		return b
 	}
+	var list []byte
+	for _, e := range entries {
+		list = append(list, u(e)...)
+	}
+	return splice(b, secElement, u(1), op(0, 0x41, 0, endOp), u(uint64(len(entries))), list)
 }
 
 // Types of a policy without imports: 0 () -> i32, 1 () -> i64, 2 () -> ().
@@ -75,5 +78,33 @@ func tables() []Attack {
 			}),
 		attack("table-bounds-reversed", "A table has at least 2 entries and at most 1.", refused("range"),
 			spliced(w.Guest(), secTable, vec(op(funcRef, 1, 2, 1)))),
+	}
+}
+
+// scattered calls and reads what the processor cannot foresee.
+func scattered() []Attack {
+	const n = 8192
+	fuel := atCall(policy.FaultFuel)
+	at := w.Code(w.LocalGet(0), w.Const32(1103515245), op(0x6c), w.Const32(12345), op(0x6a, 0x22, 0), w.Const32(12), op(0x76), w.Const32(n-1), op(0x71))
+	with := func(code ...[]byte) func() []byte {
+		return func() []byte {
+			m := endlessly(0, code...)
+			m.Globals = []int64{0}
+			var entries []uint64
+			for i := range uint64(n) {
+				m.Funcs = append(m.Funcs, procedure("", w.Const64(int64(i)), w.GlobalSet(0)))
+				entries = append(entries, 5+i)
+			}
+			return filled(m, n, entries)
+		}
+	}
+	var calls []byte
+	for i := range uint32(n) {
+		calls = append(calls, w.Call(5+i*3967%n)...)
+	}
+	return []Attack{
+		attack("indirect-calls-at-random", "Indirect calls go to any of 8192 functions.", fuel, with(at, op(0x11, 2, 0))),
+		attack("entries-read-at-random", "Entries of a table are read in no order.", fuel, with(at, op(0x25, 0, 0x1a))),
+		attack("calls-of-8192-functions", "A loop calls 8192 functions in no order.", fuel, with(calls)),
 	}
 }
