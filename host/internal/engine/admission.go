@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"time"
 
 	"idlehost/host/internal/engine/gate"
 	"idlehost/host/internal/engine/meter"
@@ -14,17 +13,13 @@ import (
 
 // admission is a module on its way to being a policy.
 type admission struct {
-	ctx    context.Context
-	engine *Engine
-	source Source
+	job    *Job
 	params []byte
 	world  *world
 	code   *code // its use is the policy's, once there is one
 
 	module *gate.Module // between gate and linker
 	linked linked       // what is compiled
-
-	elsewhere time.Duration // processor time that another process took
 }
 
 // admissionSteps lists what a load passes, in order.
@@ -57,66 +52,22 @@ func codeSteps() []step[*admission] {
 // An owner whose Quota is used up is refused before the module is looked at:
 // FaultRate with a *LoadRateError in the chain, or FaultBusy where too many of
 // its loads wait already.
-func (e *Engine) Load(ctx context.Context, src Source) (*Policy, error) {
-	a := &admission{engine: e, source: src, world: newWorld()}
-	p, err := e.charge(ctx, a)
-	if p != nil {
-		p.flush()
-	} else {
-		emit(e.log(&src), src.Name, a.world.log.take(0))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-// charge admits a module at the cost of its owner.
-func (e *Engine) charge(ctx context.Context, a *admission) (p *Policy, err error) {
-	err = e.charged(ctx, a, func() (err error) {
-		p, err = e.admit(a)
+func (e *Engine) Load(ctx context.Context, src Source) (p *Policy, err error) {
+	err = e.Do(ctx, src, func(j *Job) (err error) {
+		p, err = j.Load()
 		return err
 	})
 	return p, err
 }
 
-// charged does what the owner of a module pays for.
-func (e *Engine) charged(ctx context.Context, a *admission, do func() error) error {
-	loading, end, err := e.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	a.ctx = loading
-	q := a.source.Quota
-	if err := q.enter(loading); err != nil {
-		return a.ended(ctx, overQuota(a.source.Name, err))
-	}
-	w := startWatch()
-	defer func() { q.leave(w.stop() + a.elsewhere) }()
-	return a.ended(ctx, do())
-}
-
-// ended tells a load that ctx or the engine has ended from one that failed of
-// itself.
-func (a *admission) ended(ctx context.Context, err error) error {
-	switch why := a.ctx.Err(); {
-	case why == nil || !errors.Is(err, why):
-		return err
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return ErrClosed
-}
-
 // admit returns a policy also beside an error, where one has come into being:
 // it is closed, and may have something to say.
-func (e *Engine) admit(a *admission) (*Policy, error) {
-	if err := walk(a.source.Name, admissionSteps(), a); err != nil {
+func (a *admission) admit() (*Policy, error) {
+	if err := walk(a.job.source.Name, admissionSteps(), a); err != nil {
 		return nil, errors.Join(err, a.abandon())
 	}
 	p := newPolicy(a)
-	first, err := p.start(a.ctx)
+	first, err := p.start(a.job.ctx)
 	if err != nil {
 		return p, errors.Join(err, p.shut())
 	}
@@ -124,7 +75,7 @@ func (e *Engine) admit(a *admission) (*Policy, error) {
 	if !first.restored {
 		p.learned = State{} // it is another guest's, and stays with that one
 	}
-	if err := e.adopt(p); err != nil {
+	if err := a.job.engine.adopt(p); err != nil {
 		return p, errors.Join(err, p.shut())
 	}
 	return p, nil
@@ -135,36 +86,36 @@ func (a *admission) abandon() error {
 	if a.code == nil {
 		return nil
 	}
-	return a.engine.codes.release(a.code)
+	return a.job.engine.codes.release(a.code)
 }
 
 func checkParams(a *admission) (err error) {
-	a.params, err = paramLines(a.source.Params)
+	a.params, err = paramLines(a.job.source.Params)
 	return err
 }
 
 // findCode uses the code of equal bytes, or has the module become code.
 func findCode(a *admission) error {
-	if len(a.source.Wasm) > a.engine.cfg.moduleBytes() {
-		return walk(a.source.Name, codeSteps(), a) // the gate says so; too much to take a digest of
+	if len(a.job.source.Wasm) > a.job.engine.cfg.moduleBytes() {
+		return walk(a.job.source.Name, codeSteps(), a) // the gate says so; too much to take a digest of
 	}
-	key := sha256.Sum256(a.source.Wasm)
-	c, err := a.engine.codes.use(a.ctx, key)
+	key := sha256.Sum256(a.job.source.Wasm)
+	c, err := a.job.engine.codes.use(a.job.ctx, key, a.job.without)
 	if c != nil || err != nil {
 		a.code = c
 		return err
 	}
 	made := &code{key: key, digest: hexDigest(key)}
-	if in := a.source.Inspected; in != nil && in.key == key && in.engine == a.engine {
+	if in := a.job.source.Inspected; in != nil && in.key == key && in.engine == a.job.engine {
 		a.module, a.linked = in.Module, in.linked
 	}
 	a.code = made
-	if err := walk(a.source.Name, codeSteps(), a); err != nil {
+	if err := walk(a.job.source.Name, codeSteps(), a); err != nil {
 		a.code, made = nil, nil
-		a.engine.codes.made(key, nil)
+		a.job.engine.codes.made(key, nil)
 		return err
 	}
-	a.engine.codes.made(key, made)
+	a.job.engine.codes.made(key, made)
 	return nil
 }
 
@@ -174,7 +125,7 @@ func passGate(a *admission) (err error) {
 	if a.module != nil {
 		return nil // it has passed
 	}
-	a.module, err = gate.Check(a.source.Wasm, a.engine.cfg.limits(), a.engine.contract)
+	a.module, err = gate.Check(a.job.source.Wasm, a.job.engine.cfg.limits(), a.job.engine.contract)
 	return err
 }
 
@@ -183,7 +134,7 @@ func passMeter(a *admission) (err error) {
 	if a.linked.wasm != nil {
 		return nil // it has passed
 	}
-	a.linked, err = a.engine.meter(a.module)
+	a.linked, err = a.job.engine.meter(a.module)
 	return err
 }
 
@@ -206,11 +157,11 @@ func compile(a *admission) error {
 	c.has, c.bytes, c.grows = a.linked.has, len(a.linked.wasm), grows(a.module)
 	memory, _ := a.module.Memory()
 	c.pages = memory.Min
-	if c.hall, err = a.engine.codes.enter(a.linked.types); err != nil {
+	if c.hall, err = a.job.engine.codes.enter(a.linked.types); err != nil {
 		return err
 	}
-	if err = c.compile(a.ctx, a.linked.wasm); err != nil {
-		return errors.Join(err, a.engine.codes.leave(c.hall))
+	if err = c.compile(a.job.ctx, a.linked.wasm); err != nil {
+		return errors.Join(err, a.job.engine.codes.leave(c.hall))
 	}
 	a.module, a.linked = nil, linked{}
 	return nil
@@ -248,9 +199,9 @@ func checkMemory(a *admission) error {
 
 // pages returns how many pages the memory may have.
 func (a *admission) pages() uint32 {
-	most := a.engine.cfg.memoryPages()
-	if a.source.MemoryPages == 0 {
+	most := a.job.engine.cfg.memoryPages()
+	if a.job.source.MemoryPages == 0 {
 		return most
 	}
-	return min(a.source.MemoryPages, most)
+	return min(a.job.source.MemoryPages, most)
 }

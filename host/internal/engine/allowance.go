@@ -34,6 +34,11 @@ func (a *allowance) overdrawn(now time.Time) time.Duration {
 	return max(a.empty.Sub(now), 0)
 }
 
+// left returns what is saved up.
+func (a *allowance) left(now time.Time) time.Duration {
+	return max(time.Duration(float64(min(now.Sub(a.empty), a.span))/a.price), 0)
+}
+
 // use takes what cpu costs, at now.
 func (a *allowance) use(now time.Time, cpu time.Duration) {
 	if full := now.Add(-a.span); a.empty.Before(full) {

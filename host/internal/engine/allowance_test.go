@@ -15,8 +15,19 @@ func TestAllowance(t *testing.T) {
 		}
 	}
 	open("new", start, 0)
-	a.use(start, 10*time.Second)
+	left := func(what string, now time.Time, want time.Duration) {
+		t.Helper()
+		if got := a.left(now); got != want {
+			t.Errorf("%s: %v are left, want %v", what, got, want)
+		}
+	}
+	left("new", start, 10*time.Second)
+	a.use(start, 9*time.Second)
+	left("nine of ten used", start, time.Second)
+	left("and 400 s later", start.Add(400*time.Second), 2*time.Second)
+	a.use(start, time.Second)
 	open("used up", start, 0) // nothing is owed
+	left("used up", start, 0)
 	a.use(start, time.Second)
 	open("a second too much", start, 400*time.Second)
 	open("1 ns early", start.Add(400*time.Second-1), 1)

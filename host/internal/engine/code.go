@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,17 +55,22 @@ func newCodes(cache wazero.CompilationCache, funcs imports, spareBytes int) *cod
 }
 
 // use returns the code of known bytes, for which release is due. Where it
-// returns none, and no error, the caller admits the bytes; made is due.
-func (k *codes) use(ctx context.Context, key [sha256.Size]byte) (*code, error) {
+// returns none, and no error, the caller admits the bytes; made is due. idly
+// calls what waits for others.
+func (k *codes) use(ctx context.Context, key [sha256.Size]byte, idly func(wait func()) error) (*code, error) {
 	for {
 		c, other := k.find(key)
 		if other == nil {
 			return c, nil
 		}
-		select {
-		case <-other:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		err := idly(func() {
+			select {
+			case <-other:
+			case <-ctx.Done():
+			}
+		})
+		if err = cmp.Or(err, ctx.Err()); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -200,17 +200,20 @@ func TestHammerCodes(t *testing.T) {
 func TestContextEndsWaitForTheMaker(t *testing.T) {
 	k := newCodes(nil, nil, 0)
 	key := [32]byte{1}
-	if c, err := k.use(t.Context(), key); c != nil || err != nil {
+	if c, err := k.use(t.Context(), key, idly); c != nil || err != nil {
 		t.Fatal(c, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := k.use(ctx, key); !errors.Is(err, context.Canceled) {
+	if _, err := k.use(ctx, key, idly); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	k.made(key, nil)
-	if c, err := k.use(t.Context(), key); c != nil || err != nil {
+	if c, err := k.use(t.Context(), key, idly); c != nil || err != nil {
 		t.Error("a maker that failed leaves something: ", fmt.Sprint(c, err))
 	}
 	k.made(key, nil)
 }
+
+// idly waits as who has no turn to give up.
+func idly(wait func()) error { wait(); return nil }

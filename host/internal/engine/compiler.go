@@ -14,10 +14,11 @@ type Compiler interface {
 	// nobody else may write. "": there is none, the engine compiles.
 	Dir() string
 	// Compile returns once Dir holds the code of wasm, or it may be compiled
-	// in this process. release is called when it has been loaded. cpu is the
-	// processor time that it took elsewhere, beside an error too. Where ctx
-	// ends first, so does the work.
-	Compile(ctx context.Context, wasm []byte) (release func(), cpu time.Duration, err error)
+	// in this process. owner names who has it compiled, "" the operator.
+	// release is called when it has been loaded. cpu is the processor time
+	// that it took elsewhere, beside an error too. Where ctx ends first, so
+	// does the work.
+	Compile(ctx context.Context, owner string, wasm []byte) (release func(), cpu time.Duration, err error)
 }
 
 // newCache returns the compiled code that runtimes share.
@@ -30,11 +31,19 @@ func newCache(c Compiler) (wazero.CompilationCache, error) {
 
 // forge has the metered module compiled, if somebody is there to do it.
 func (a *admission) forge() (release func(), err error) {
-	c := a.engine.cfg.Compiler
+	j := a.job
+	c := j.engine.cfg.Compiler
 	if c == nil {
 		return func() {}, nil
 	}
-	release, cpu, err := c.Compile(a.ctx, a.linked.wasm)
-	a.elsewhere += cpu
+	lost := j.without(func() {
+		var cpu time.Duration
+		release, cpu, err = c.Compile(j.ctx, j.source.Quota.name(), a.linked.wasm)
+		j.apart += cpu
+	})
+	if err == nil && lost != nil {
+		release()
+		return nil, lost
+	}
 	return release, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"idlehost/host/internal/engine/gate"
+	"idlehost/host/internal/fair"
 )
 
 // Config configures an Engine. The zero value works.
@@ -49,6 +50,9 @@ type Config struct {
 	SpareCode int
 	// Compiler compiles. nil: the engine does, in this process.
 	Compiler Compiler
+	// Turns shares the processors of this process among the owners of what is
+	// loaded and checked. nil: nobody waits for another owner.
+	Turns *fair.Queue
 	// Log takes what guests say, and why an instance was thrown away. level
 	// is 0 debug, 1 info, 2 warning, 3 error; msg is at most 512 bytes of
 	// UTF-8 in which the guest may have put anything. It is called by the
@@ -99,7 +103,8 @@ type Engine struct {
 	contract gate.Contract
 	codes    *codes
 	fields   *fields
-	loaded   atomic.Uint32 // policies so far
+	loaded   atomic.Uint32        // policies so far
+	clock    func() time.Duration // processor time of the calling thread; tests have another
 
 	mu sync.Mutex // guards the following fields
 	// policies holds every policy that is not closed; nil once the engine is.
@@ -136,6 +141,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		codes:    newCodes(cache, funcs, cfg.spareCode()),
 		fields:   newFields(),
 		policies: make(map[*Policy]struct{}),
+		clock:    threadTime,
 	}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return e, nil

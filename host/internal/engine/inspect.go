@@ -25,11 +25,9 @@ type Inspection struct {
 // it compiles, at the cost of src.Quota. The error is a *FaultError, unless ctx
 // ended or the engine is closed; what refuses the module is a *gate.Refusal in
 // its chain. Load spares itself the work where the Inspection is its source's.
-func (e *Engine) Inspect(ctx context.Context, src Source) (*Inspection, error) {
-	a := &admission{engine: e, source: src}
-	var in *Inspection
-	err := e.charged(ctx, a, func() (err error) {
-		in, err = a.inspect()
+func (e *Engine) Inspect(ctx context.Context, src Source) (in *Inspection, err error) {
+	err = e.Do(ctx, src, func(j *Job) (err error) {
+		in, err = j.Inspect()
 		return err
 	})
 	return in, err
@@ -37,12 +35,12 @@ func (e *Engine) Inspect(ctx context.Context, src Source) (*Inspection, error) {
 
 func (a *admission) inspect() (*Inspection, error) {
 	steps := []step[*admission]{{"gate", policy.FaultRefused, passGate}, {"meter", policy.FaultCompile, passMeter}}
-	if err := walk(a.source.Name, steps, a); err != nil {
+	if err := walk(a.job.source.Name, steps, a); err != nil {
 		return nil, err
 	}
 	return &Inspection{
 		Module: a.module, Metered: len(a.linked.wasm),
-		key: sha256.Sum256(a.source.Wasm), engine: a.engine, linked: a.linked,
+		key: sha256.Sum256(a.job.source.Wasm), engine: a.job.engine, linked: a.linked,
 	}, nil
 }
 

@@ -56,17 +56,18 @@ type Stats struct {
 
 func newPolicy(a *admission) *Policy {
 	seed := binary.LittleEndian.Uint64(a.code.key[:])
+	e, src := a.job.engine, &a.job.source
 	return &Policy{
-		engine: a.engine, code: a.code,
-		name: a.source.Name, params: a.params, log: a.engine.log(&a.source),
+		engine: e, code: a.code,
+		name: src.Name, params: a.params, log: e.log(src),
 		memoryBytes: uint64(a.pages()) * pageBytes,
 		seed:        seed,
-		place:       a.engine.loaded.Add(1),
+		place:       e.loaded.Add(1),
 		breaker:     breaker{seed: seed},
 		world:       a.world,
-		learned:     State{Format: a.source.State.Format, Bytes: bytes.Clone(a.source.State.Bytes)},
+		learned:     State{Format: src.State.Format, Bytes: bytes.Clone(src.State.Bytes)},
 		mu:          newTurn(),
-		ration:      a.source.Quota.rationOr(a.engine.cfg.fuelPerSecond()),
+		ration:      src.Quota.rationOr(e.cfg.fuelPerSecond()),
 		stats:       Stats{Instances: 1},
 	}
 }

@@ -7,24 +7,28 @@ import (
 	"sync"
 	"time"
 
+	"idlehost/host/internal/fair"
 	"idlehost/host/internal/policy"
 )
 
 // QuotaConfig configures a Quota. The zero value works.
 type QuotaConfig struct {
+	// Owner names who has the quota: owners of different names take turns. "":
+	// one whom nobody else is called.
+	Owner string
 	// FuelPerSecond is what the owner's policies together may use in the long
 	// run, in units, new instances included; the fuel of two seconds can be
 	// saved up. Seconds are of event time. 0: 50 million, 15 to 50 ms.
 	FuelPerSecond int64
-	// LoadPerSecond is the processor time for loading that a second earns, at
-	// least 1 us: what gate, meter, compiler, start and configure take, of
-	// modules that are refused too. 0: 2.5 ms, a quarter of a percent of one
-	// processor.
+	// LoadPerSecond is the processor time for jobs that a second earns, at least
+	// 1 us: what gate, meter, compiler, start, configure and the questions of a
+	// check take, of modules that are refused too. 0: 2.5 ms, a quarter of a
+	// percent of one processor.
 	LoadPerSecond time.Duration
 	// LoadSaved is how much of it can be saved up, and what there is at first.
 	// 0: 10 s.
 	LoadSaved time.Duration
-	// LoadQueue is how many loads may wait for the one that runs. 0: 4.
+	// LoadQueue is how many jobs may wait for the one that runs. 0: 4.
 	LoadQueue int
 }
 
@@ -34,29 +38,45 @@ func (c QuotaConfig) loadSaved() time.Duration     { return or(c.LoadSaved, 10*t
 func (c QuotaConfig) loadQueue() int               { return or(c.LoadQueue, 4) }
 
 // Quota is what one owner, a tenant, may use over all its policies: a fuel
-// rate, which no reload begins anew, and processor time for loading. Of its
-// loads one runs at a time. Safe for concurrent use; NewQuota makes one. It may
-// serve several engines, and nil bounds nothing.
+// rate, which no reload begins anew, and processor time for loading and
+// checking. Of its jobs one runs at a time. Safe for concurrent use; NewQuota
+// makes one. It may serve several engines, and nil bounds nothing.
 type Quota struct {
+	owner   string
 	ration  *ration
 	queue   int
 	saved   time.Duration // that loading can have saved up
-	loading chan struct{} // holds one while a load runs
+	loading chan struct{} // holds one while a job runs
 
 	mu    sync.Mutex // guards the following fields
-	users int        // loads that run or wait
+	users int        // jobs that run or wait
 	load  allowance
+	spent time.Duration // in all
 }
 
 // NewQuota returns a quota of which nothing is used.
 func NewQuota(cfg QuotaConfig) *Quota {
-	return &Quota{
+	q := &Quota{
+		owner:   cfg.Owner,
 		ration:  newRation(cfg.fuelPerSecond()),
 		queue:   cfg.loadQueue(),
 		saved:   cfg.loadSaved(),
 		loading: make(chan struct{}, 1),
 		load:    newAllowance(cfg.loadSaved(), cfg.loadPerSecond()),
 	}
+	if q.owner == "" {
+		q.owner = fmt.Sprintf("%p", q)
+	}
+	return q
+}
+
+// name returns whose turns the owner's jobs take: the operator's, where there is
+// no owner.
+func (q *Quota) name() string {
+	if q == nil {
+		return fair.Operator
+	}
+	return q.owner
 }
 
 // SetFuelPerSecond changes the rate from now on, as QuotaConfig has it; what is
@@ -129,10 +149,36 @@ func (q *Quota) Charge(cpu time.Duration) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.load.use(time.Now(), cpu)
+	q.useLocked(cpu)
 }
 
-// enter waits until no other load of the owner runs. The error is that of ctx,
+func (q *Quota) useLocked(cpu time.Duration) {
+	q.load.use(time.Now(), cpu)
+	q.spent += max(cpu, 0)
+}
+
+// Spent returns the processor time that the owner was charged in all. Nil is
+// charged nothing.
+func (q *Quota) Spent() time.Duration {
+	if q == nil {
+		return 0
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.spent
+}
+
+// Left returns the processor time that is saved up; 0 where there is a debt.
+func (q *Quota) Left() time.Duration {
+	if q == nil {
+		return 0
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.load.left(time.Now())
+}
+
+// enter waits until no other job of the owner runs. The error is that of ctx,
 // errQueue, or a *LoadRateError; without one, leave is due.
 func (q *Quota) enter(ctx context.Context) error {
 	if q == nil {
@@ -155,7 +201,7 @@ func (q *Quota) enter(ctx context.Context) error {
 	return nil
 }
 
-// join counts a load that wants to run.
+// join counts a job that wants to run.
 func (q *Quota) join() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -169,7 +215,7 @@ func (q *Quota) join() error {
 	return nil
 }
 
-// leave ends a load that took cpu, and lets the next one run.
+// leave ends a job that took cpu, and lets the next one run.
 func (q *Quota) leave(cpu time.Duration) {
 	if q == nil {
 		return
@@ -182,7 +228,7 @@ func (q *Quota) part(cpu time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.users--
-	q.load.use(time.Now(), cpu)
+	q.useLocked(cpu)
 }
 
 // rationOr returns the owner's ration, or where there is no owner a new one.

@@ -7,7 +7,7 @@ import (
 
 // spin keeps a processor busy for d of its time.
 func spin(d time.Duration) {
-	w := startWatch()
+	w := startWatch(threadTime)
 	defer w.stop()
 	for threadTime()-w.began < d {
 	}
@@ -16,14 +16,14 @@ func spin(d time.Duration) {
 // TestWatchCountsOwnTime only: not that of others who are waited for.
 func TestWatchCountsOwnTime(t *testing.T) {
 	const busy = 30 * time.Millisecond
-	w := startWatch()
+	w := startWatch(threadTime)
 	done := make(chan struct{})
 	go func() { defer close(done); spin(busy) }()
 	<-done
 	if took := w.stop(); took > busy/2 {
 		t.Errorf("waiting took %v", took)
 	}
-	w = startWatch()
+	w = startWatch(threadTime)
 	spin(busy)
 	if took := w.stop(); took < busy {
 		t.Errorf("spinning for %v took %v", busy, took)

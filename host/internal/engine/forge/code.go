@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"idlehost/host/internal/fair"
 	"idlehost/host/internal/policy"
 )
 
@@ -187,28 +188,32 @@ func (f *Forge) make(p *piece, o Order) (made, error) {
 		m.report.ModuleBytes = len(o.Wasm)
 		return m, nil
 	}
-	if err := f.acquire(p); err != nil {
+	turn, err := f.enter(p, o)
+	if err != nil {
 		return made{}, err
 	}
-	defer func() { <-f.slots }()
-	return f.shop.compile(p.ctx, p.key, o)
+	m, err := f.shop.compile(p.ctx, p.key, o)
+	turn.Leave(m.report.Usage.CPU)
+	return m, err
 }
 
-// acquire waits for a slot; they come in the order of asking.
-func (f *Forge) acquire(p *piece) error {
-	if err := f.queue(); err != nil {
-		return err
+// enter waits for a turn. A piece that several owners wait for is in the line of
+// the first.
+func (f *Forge) enter(p *piece, o Order) (*fair.Turn, error) {
+	if o.Owner != fair.Operator {
+		if err := f.queue(); err != nil {
+			return nil, err
+		}
+		defer f.unqueue()
 	}
-	defer f.unqueue()
-	select {
-	case f.slots <- struct{}{}:
-		return nil
-	case <-p.ctx.Done():
+	turn, err := f.turns.Enter(p.ctx, o.Owner, o.about())
+	switch {
+	case err == nil:
+		return turn, nil
+	case f.ctx.Err() != nil:
+		return nil, ErrClosed
 	}
-	if f.ctx.Err() != nil {
-		return ErrClosed
-	}
-	return errAbandoned
+	return nil, errAbandoned
 }
 
 func (f *Forge) queue() error {

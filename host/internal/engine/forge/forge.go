@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"idlehost/host/internal/fair"
 )
 
 // Config configures a Forge. The zero value works, in process only: see Argv.
@@ -42,9 +44,10 @@ type Config struct {
 	// CacheBytes bounds the cache; what was not used for longest goes first.
 	// 0: 512 MiB.
 	CacheBytes int64
-	// Parallel is how many children run at once. 0: 1.
+	// Parallel is how many children run at once for owners, who take turns, and
+	// how many for the operator beside them. 0: 1.
 	Parallel int
-	// Queue is how many modules may wait for a child. 0: 64.
+	// Queue is how many modules of owners may wait for a child. 0: 64.
 	Queue int
 	// InProcessBytes is the largest module that is compiled in this process,
 	// where no child can be had. 0: 64 KiB.
@@ -86,19 +89,19 @@ type Forge struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	flying sync.WaitGroup // one for each piece that is being made
-	slots  chan struct{}  // holds one for each child
+	turns  *fair.Queue    // a turn for each child
 
 	mu sync.Mutex // guards the following fields
 	// pieces holds what is being made or on loan; nil once closed.
 	pieces  map[string]*piece
-	waiting int // pieces that want a slot
+	waiting int // pieces of owners that want a turn
 }
 
 // New opens the cache and tries a child on a small module. Where there are no
 // means to compile apart, the Forge does without, and Capability says why. The
 // error is that of a Dir that was asked for and cannot be trusted.
 func New(ctx context.Context, cfg Config) (*Forge, error) {
-	f := &Forge{cfg: cfg, slots: make(chan struct{}, cfg.parallel()), pieces: make(map[string]*piece)}
+	f := &Forge{cfg: cfg, turns: fair.New(cfg.parallel()), pieces: make(map[string]*piece)}
 	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	f.shop, f.why = openShop(ctx, cfg)
 	if err := ctx.Err(); err != nil {

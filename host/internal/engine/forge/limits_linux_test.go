@@ -234,7 +234,7 @@ func TestQueueIsBounded(t *testing.T) {
 	slow := func(n int) chan error {
 		done := make(chan error, 1)
 		go func() {
-			_, err := f.Compile(t.Context(), Order{Wasm: nestedLoops(500, n)})
+			_, err := f.Compile(t.Context(), Order{Wasm: nestedLoops(500, n), Owner: strconv.Itoa(n)})
 			done <- err
 		}()
 		return done
@@ -243,7 +243,7 @@ func TestQueueIsBounded(t *testing.T) {
 	worker(t, os.Getpid())
 	second := slow(501)
 	eventually(t, "one waits", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.waiting == 1 })
-	_, err := f.Compile(t.Context(), Order{Wasm: plain(1)})
+	_, err := f.Compile(t.Context(), Order{Wasm: plain(1), Owner: "third"})
 	var e *Error
 	if !errors.As(err, &e) || e.Limit != "queue" || e.Fault != policy.FaultCompile {
 		t.Errorf("%v", err)
@@ -257,16 +257,61 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
+// TestOwnersTakeTurns: while a child of one owner's runs, the operator's module
+// is compiled, and of two owners that wait, the one with the small module goes
+// first though it came last.
+func TestOwnersTakeTurns(t *testing.T) {
+	cfg := config(t)
+	cfg.Wall, cfg.CPU = time.Minute, time.Minute
+	f := open(t, cfg)
+	ended := make(chan string, 3)
+	compile := func(owner string, wasm []byte) {
+		go func() {
+			code, err := f.Compile(t.Context(), Order{Wasm: wasm, Owner: owner})
+			if err == nil {
+				code.Close()
+			}
+			ended <- owner
+		}()
+	}
+	waits := func(n int) {
+		t.Helper()
+		eventually(t, "waiting", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.waiting == n })
+	}
+	compile("long", nestedLoops(500, 500))
+	pid := worker(t, os.Getpid())
+	compile("large", nestedLoops(500, 501)) // takes a minute: nobody waits for it
+	waits(1)
+	compile("small", plain(2))
+	waits(2)
+	code, err := f.Compile(t.Context(), Order{Wasm: plain(3)})
+	if err != nil {
+		t.Fatalf("the operator's: %v", err)
+	}
+	code.Close()
+	waits(2)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if owner := <-ended; owner == "large" {
+			t.Error("the large module went first")
+		}
+	}
+	f.Close()
+	<-ended
+}
+
 // TestNobodyWaits: whoever leaves the queue takes the work along.
 func TestNobodyWaits(t *testing.T) {
 	cfg := config(t)
 	cfg.Wall, cfg.CPU = time.Minute, time.Minute
 	f := open(t, cfg)
-	go func() { _, _ = f.Compile(t.Context(), Order{Wasm: nestedLoops(500, 500)}) }()
+	go func() { _, _ = f.Compile(t.Context(), Order{Wasm: nestedLoops(500, 500), Owner: "a"}) }()
 	pid := worker(t, os.Getpid())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { _, err := f.Compile(ctx, Order{Wasm: plain(1)}); done <- err }()
+	go func() { _, err := f.Compile(ctx, Order{Wasm: plain(1), Owner: "b"}); done <- err }()
 	eventually(t, "one waits", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.waiting == 1 })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
@@ -316,7 +361,7 @@ func TestLastOneOutEndsTheChild(t *testing.T) {
 	compile := func(ctx context.Context) chan time.Duration {
 		took := make(chan time.Duration, 1)
 		go func() {
-			_, cpu, err := l.Compile(ctx, nestedLoops(500, 500))
+			_, cpu, err := l.Compile(ctx, "a", nestedLoops(500, 500))
 			if !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
@@ -357,16 +402,16 @@ func TestLastOneOutEndsTheChild(t *testing.T) {
 		t.Errorf("children left: %v", pids)
 	}
 	wait(0)
-	c, cpu, err := l.Compile(t.Context(), plain(1))
+	c, cpu, err := l.Compile(t.Context(), "a", plain(1))
 	if err != nil || cpu <= 0 {
 		t.Fatalf("a good module: %v, %v", cpu, err)
 	}
 	c()
-	if c, cpu, err = l.Compile(t.Context(), plain(1)); err != nil || cpu != 0 {
+	if c, cpu, err = l.Compile(t.Context(), "a", plain(1)); err != nil || cpu != 0 {
 		t.Fatalf("out of the cache: %v, %v", cpu, err)
 	}
 	c()
-	if _, cpu, err = l.Compile(t.Context(), []byte("nonsense")); err == nil || cpu <= 0 {
+	if _, cpu, err = l.Compile(t.Context(), "a", []byte("nonsense")); err == nil || cpu <= 0 {
 		t.Errorf("what fails: %v, %v", cpu, err)
 	}
 }

@@ -8,11 +8,12 @@ import (
 // Loader is a Forge as engine.Compiler wants it.
 type Loader struct{ *Forge }
 
-// Compile returns once Dir holds the code of wasm; release says that it has
+// Compile returns once Dir holds the code of wasm, compiled in the owner's turn;
+// release says that it has
 // been loaded. cpu is the processor time of the child that was waited for to
 // its end, beside an error too: each of several who wait is told the whole.
-func (l Loader) Compile(ctx context.Context, wasm []byte) (release func(), cpu time.Duration, err error) {
-	code, used, err := l.Forge.compile(ctx, Order{Wasm: wasm})
+func (l Loader) Compile(ctx context.Context, owner string, wasm []byte) (release func(), cpu time.Duration, err error) {
+	code, used, err := l.Forge.compile(ctx, Order{Wasm: wasm, Owner: owner})
 	if err != nil {
 		return nil, used.CPU, err
 	}

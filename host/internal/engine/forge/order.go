@@ -4,16 +4,23 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 )
 
 // Order is a module to be compiled. Only modules that have passed the gate and
 // the meter are worth a child, but the Forge holds for any bytes.
 type Order struct {
 	Wasm []byte
+	// Owner names who has it compiled; "": the operator, who waits for no owner.
+	Owner string
 	// Stoppable must be what the loading runtime is told by
 	// WithCloseOnContextDone: it changes the code.
 	Stoppable bool
 }
+
+// about is what compiling costs, as far as the size of a module tells: some
+// 0.8 us a byte of one built by Go.
+func (o Order) about() time.Duration { return time.Duration(len(o.Wasm)) * time.Microsecond }
 
 // key names the compiled code in the cache: whatever it depends on is in it.
 // maker tells builds of the compiler and processors apart.

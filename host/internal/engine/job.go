@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"idlehost/host/internal/fair"
+)
+
+// Job is what the owner of a Source has the engine do. Of an owner's jobs one
+// runs at a time; those of several owners take turns at the processors, and an
+// owner pays for the processor time that its job takes, whatever comes of it.
+// It is used by the goroutine that Do calls.
+type Job struct {
+	engine *Engine
+	source Source
+	caller context.Context
+	ctx    context.Context // ends with caller, and with the engine
+
+	turn  *fair.Turn
+	watch watch         // runs while there is a turn
+	spent time.Duration // processor time of the turns that have ended
+	apart time.Duration // processor time that other processes took
+}
+
+// turnTime is how much processor time a job takes before it lets those have
+// their turn whom it is due first.
+const turnTime = 5 * time.Millisecond
+
+// Do waits for the owner's other jobs, and for its turn among the owners, and
+// calls work. ctx bounds what is waited for, the Compiler included, and the job
+// up to its next Yield. The error is that of ctx, ErrClosed, what work returns,
+// or a *FaultError: an owner whose Quota is used up is refused with FaultRate
+// and a *LoadRateError in the chain, and one with too many jobs that wait
+// already with FaultBusy.
+func (e *Engine) Do(ctx context.Context, src Source, work func(*Job) error) error {
+	working, end, err := e.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	j := &Job{engine: e, source: src, caller: ctx, ctx: working}
+	if err := src.Quota.enter(working); err != nil {
+		return j.ended(overQuota(src.Name, err))
+	}
+	defer func() { src.Quota.leave(j.spent + j.apart) }()
+	if err := j.begin(); err != nil {
+		return j.ended(err)
+	}
+	defer j.pause()
+	return j.ended(work(j))
+}
+
+// begin waits for a turn.
+func (j *Job) begin() (err error) {
+	j.turn, err = j.engine.cfg.Turns.Enter(j.ctx, j.source.Quota.name(), 0)
+	if err == nil {
+		j.watch = startWatch(j.engine.clock)
+	}
+	return err
+}
+
+// pause gives the turn up, where there is one.
+func (j *Job) pause() {
+	if !j.watch.runs() {
+		return
+	}
+	took := j.watch.stop()
+	j.spent += took
+	j.turn.Leave(took)
+}
+
+// without does what takes no processor of this process, and leaves the turn to
+// others meanwhile. The error is that of the context, and then there is no turn
+// any more.
+func (j *Job) without(wait func()) error {
+	j.pause()
+	wait()
+	return j.begin()
+}
+
+// Yield ends a step of the job, which no guest and no other job can be stopped
+// in. It lets others have their turn where one is due, and fails where the job
+// is to end.
+func (j *Job) Yield() (err error) {
+	if err := j.ctx.Err(); err != nil {
+		return err
+	}
+	took := j.watch.took()
+	if took < turnTime {
+		runtime.Gosched() // a guest keeps its processor from everybody for as long as it runs
+		return nil
+	}
+	j.watch.stop()
+	j.spent += took
+	if j.turn, err = j.turn.Pass(j.ctx, took); err == nil {
+		j.watch = startWatch(j.engine.clock)
+	}
+	return err
+}
+
+// Used returns the processor time that the job has taken in this process.
+func (j *Job) Used() time.Duration { return j.spent + j.watch.took() }
+
+// ended tells a job that its caller or the engine has ended from one that
+// failed of itself.
+func (j *Job) ended(err error) error {
+	switch why := j.ctx.Err(); {
+	case why == nil || !errors.Is(err, why):
+		return err
+	case j.caller.Err() != nil:
+		return j.caller.Err()
+	}
+	return ErrClosed
+}
+
+// Inspect takes the module through the gate and the meter, as Load does before
+// it compiles. What refuses it is a *gate.Refusal in the chain of a *FaultError.
+// Load does not do it again.
+func (j *Job) Inspect() (*Inspection, error) {
+	a := &admission{job: j}
+	in, err := a.inspect()
+	if err == nil {
+		j.source.Inspected = in
+	}
+	return in, err
+}
+
+// Load makes a policy of the source: Engine.Load.
+func (j *Job) Load() (*Policy, error) {
+	a := &admission{job: j, world: newWorld()}
+	p, err := a.admit()
+	if p != nil {
+		p.flush()
+	} else {
+		emit(j.engine.log(&j.source), j.source.Name, a.world.log.take(0))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
