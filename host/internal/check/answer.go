@@ -38,6 +38,8 @@ type asker interface {
 	Err() error
 	// Fuel returns what was used by the questions of a kind so far.
 	Fuel(kind abi.Kind) uint64
+	// Spent returns what was used in all, and what is counted beside.
+	Spent() uint64
 }
 
 // put asks one question. ask keeps what the guest left in it.

@@ -45,5 +45,14 @@ func (r *Report) budget(b engine.Budgets) {
 		PerSecond: b.PerSecond,
 		Init:      Spent{Budget: b.Init}, Configure: Spent{Budget: b.Configure},
 		Accept: Spent{Budget: b.Call}, Timeout: Spent{Budget: b.Call}, Close: Spent{Budget: b.Call},
+		TotalBudget: totalFuel(b),
 	}
+}
+
+// totalFuel is the most that a policy can use which answers every question: what
+// one instance takes to be made, and for each question a call and the two by
+// which the engine looks whether the guest's buffer and state have moved.
+func totalFuel(b engine.Budgets) uint64 {
+	made := 2*b.Init + 2*b.Configure + 5*b.Call
+	return uint64(made) + 3*uint64(b.Call)*uint64(questions())
 }

@@ -23,8 +23,9 @@ type Input struct {
 	// own does, with Engine for its configuration but for the Log.
 	On     *engine.Engine
 	Engine engine.Config
-	// MemoryPages is as of engine.Source, and so is Quota, which pays for all
-	// that the check does. 0, nil: none of their own.
+	// MemoryPages is as of engine.Source, and so is Quota, which pays for the
+	// processor time of all that the check does. The fuel is the check's own: the
+	// verdict does not depend on what else the owner runs. 0, nil: none.
 	MemoryPages uint32
 	Quota       *engine.Quota
 }
@@ -46,26 +47,37 @@ func Run(ctx context.Context, in Input) (r *Report, err error) {
 	return r, r.run(ctx, e, in)
 }
 
-// run goes as far as the policy lets it.
+// run checks the policy as one job of its owner.
 func (r *Report) run(ctx context.Context, e *engine.Engine, in Input) error {
 	r.budget(e.Budgets())
-	src := engine.Source{
-		Name: in.Name, Wasm: in.Wasm, Params: in.Params, MemoryPages: in.MemoryPages, Quota: in.Quota, Log: r.hear,
-	}
-	var err error
-	if src.Inspected, err = e.Inspect(ctx, src); err != nil {
+	err := e.Do(ctx, engine.Source{
+		Name: in.Name, Wasm: in.Wasm, Params: in.Params, MemoryPages: in.MemoryPages,
+		Quota: in.Quota, OwnFuel: true, Log: r.hear,
+	}, r.examine)
+	return r.failed(err, VerdictFaulty)
+}
+
+// examine goes as far as the policy lets it.
+func (r *Report) examine(j *engine.Job) error {
+	seen, err := j.Inspect()
+	if err != nil {
 		return r.failed(err, VerdictRefused)
 	}
-	r.inspected(src.Inspected)
-	p, err := e.Load(ctx, src)
+	r.inspected(seen)
+	if err := j.Yield(); err != nil {
+		return err
+	}
+	p, err := j.Load()
 	if err != nil {
 		return r.failed(err, VerdictFaulty)
 	}
 	defer p.Close() // its memory; the engine's Close would tell of an error
 	r.profile(p.Profile(), p.Stats().MemoryBytes)
-	r.ask(p)
+	if err := r.ask(j, asked{p}); err != nil {
+		return err
+	}
 	r.conclude()
-	return ctx.Err()
+	return nil
 }
 
 // failed puts what is wrong with the policy into the report, and returns what is

@@ -25,6 +25,8 @@ type Failure struct {
 	// Failed is how many questions were not answered, Asked how many were asked.
 	Failed int `json:"failed"`
 	Asked  int `json:"asked"`
+	// Unasked is how many were not, since the fuel of the check was used up.
+	Unasked int `json:"unasked"`
 
 	fault policy.Fault
 }
@@ -64,7 +66,11 @@ func (f *Failure) Error() string {
 	if f.Event == nil {
 		return f.Text
 	}
-	return fmt.Sprintf("%s; asked about %v; %d of %d questions failed", f.Text, f.Event, f.Failed, f.Asked)
+	s := fmt.Sprintf("%s; asked about %v; %d of %d questions failed", f.Text, f.Event, f.Failed, f.Asked)
+	if f.Unasked > 0 {
+		s += fmt.Sprintf(", and for %d more there was no fuel", f.Unasked)
+	}
+	return s
 }
 
 // Hint returns what to do about it.

@@ -20,6 +20,10 @@ type Fuel struct {
 	Worst *Answer `json:"worst"`
 	// Percent is what Worst took of its budget.
 	Percent float64 `json:"worst_percent"`
+	// Total is what the check took, with an extra for each new instance, and
+	// TotalBudget what it may: a policy that answers every question takes less.
+	Total       uint64 `json:"total"`
+	TotalBudget uint64 `json:"total_budget"`
 }
 
 // Spent is the fuel of one export.

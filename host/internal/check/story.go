@@ -1,7 +1,9 @@
 package check
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
@@ -16,32 +18,73 @@ const epochMs = 1_750_000_000_000
 // or not, for reasons of its own.
 const restMs = 2 * minute
 
+// maxTime bounds the processor time of a check in this process. It is beside
+// the point of any verdict, which depends on fuel: a policy that uses up all of
+// that takes 0.1 to 1.9 s.
+const maxTime = 2 * time.Second
+
+// instanceFuel is what a new instance counts for beside the fuel that it uses:
+// its memory is made and filled, which takes up to some milliseconds.
+const instanceFuel = 1_000_000
+
 // asked is a loaded policy that tells what its questions took.
 type asked struct{ *engine.Policy }
 
 // Fuel implements asker.
 func (a asked) Fuel(kind abi.Kind) uint64 { return a.Stats().FuelTotal[kind] }
 
-// ask puts every question of every scene.
-func (r *Report) ask(p *engine.Policy) {
+// Spent implements asker.
+func (a asked) Spent() uint64 {
+	s := a.Stats()
+	return s.FuelSpent + (s.Instances-1)*instanceFuel
+}
+
+// job is what the questions are a part of: engine.Job.
+type job interface {
+	Yield() error
+	Used() time.Duration
+}
+
+// errSpent ends the questions to a policy that has used up the fuel of a check.
+var errSpent = errors.New("has used up the fuel of a check")
+
+// ask puts every question of every scene, as far as the fuel goes.
+func (r *Report) ask(j job, p asker) error {
 	now, conn := uint64(epochMs), uint64(0)
 	for _, s := range scenes() {
 		for phase := abi.PhaseHandshake; phase <= abi.PhaseDraining; phase++ {
 			conn++
-			now = r.tell(asked{p}, s, phase, conn, now) + restMs
+			end, err := r.tell(j, p, s, phase, conn, now)
+			if errors.Is(err, errSpent) {
+				r.stop(p)
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			now = end + restMs
 		}
 	}
+	return nil
+}
+
+// questions counts what ask puts.
+func questions() (n int) {
+	for _, s := range scenes() {
+		n += int(abi.PhaseDraining-abi.PhaseHandshake+1) * (2 + len(s.idles))
+	}
+	return n
 }
 
 // tell asks about one connection in one phase: at accept, after each of the
 // scene's idle times, whatever was said before, and at the end, a second later.
 // It returns when that was.
-func (r *Report) tell(p asker, s scene, phase abi.Phase, conn, start uint64) (end uint64) {
+func (r *Report) tell(j job, p asker, s scene, phase abi.Phase, conn, start uint64) (end uint64, err error) {
 	ask := &policy.Ask{Event: newcomer(s.side), Gaps: s.gaps}
 	e := &ask.Event
 	s.set(e)
 	e.Phase, e.Protocol, e.Conn = uint8(phase), uint8(protocol(phase)), conn
-	put := func(kind abi.Kind, idle uint32) {
+	put := func(kind abi.Kind, idle uint32) error {
 		now := start + uint64(idle)
 		if kind == abi.KindClose {
 			now += second
@@ -51,16 +94,45 @@ func (r *Report) tell(p asker, s scene, phase abi.Phase, conn, start uint64) (en
 		r.note(put(p, s.name, ask), kind, p)
 		e.Asks++
 		end = now
+		return r.goOn(j, p)
 	}
 	used := opened(e)
-	put(abi.KindAccept, 0)
+	if err := put(abi.KindAccept, 0); err != nil {
+		return end, err
+	}
 	used(e)
 	idle := uint32(0)
 	for _, idle = range s.idles {
-		put(abi.KindTimeout, idle)
+		if err := put(abi.KindTimeout, idle); err != nil {
+			return end, err
+		}
 	}
-	put(abi.KindClose, idle)
-	return end
+	return end, put(abi.KindClose, idle)
+}
+
+// goOn says whether there is to be another question, and lets others have their
+// turn before it. That the check takes too long has to do with the machine, so
+// it says nothing about the policy.
+func (r *Report) goOn(j job, p asker) error {
+	if r.Fuel.Total = p.Spent(); r.Fuel.Total > r.Fuel.TotalBudget && len(r.Answers) < questions() {
+		return errSpent
+	}
+	if used := j.Used(); used > maxTime {
+		return &engine.FaultError{
+			Policy: r.Policy, Step: "check", Fault: policy.FaultBusy,
+			Err: fmt.Errorf("took more than %v of processor time for %d of %d questions: try again", maxTime, len(r.Answers), questions()),
+		}
+	}
+	return j.Yield()
+}
+
+// stop notes that the questions end early. A policy that answers them all
+// cannot use so much.
+func (r *Report) stop(p asker) {
+	if r.Failure == nil {
+		r.fail(VerdictFaulty, fmt.Errorf("policy %w of %d units", errSpent, r.Fuel.TotalBudget))
+	}
+	r.Failure.Unasked = questions() - len(r.Answers)
 }
 
 // opened takes from an event what a connection does not have when it is

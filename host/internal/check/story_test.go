@@ -1,23 +1,48 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
 )
 
 // scribe notes what it is asked, and writes into the connection's state.
-type scribe struct{ asks []policy.Ask }
+type scribe struct {
+	asks  []policy.Ask
+	price uint64       // of a question
+	fault policy.Fault // what becomes of every question
+}
 
 func (s *scribe) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
 	s.asks = append(s.asks, *ask)
 	ask.Event.State[0]++
-	return policy.Verdict{Action: abi.ActionExtend}, policy.FaultNone
+	return policy.Verdict{Action: abi.ActionExtend}, s.fault
 }
 func (s *scribe) Err() error           { return errors.New("never") }
 func (s *scribe) Fuel(abi.Kind) uint64 { return uint64(len(s.asks)) }
+func (s *scribe) Spent() uint64        { return uint64(len(s.asks)) * s.price }
+
+// pace is a job that notes what it is told.
+type pace struct {
+	yields int
+	used   time.Duration
+	each   time.Duration // that a question takes
+	ends   int           // the yield that fails; 0: none
+}
+
+func (p *pace) Used() time.Duration { return p.used }
+func (p *pace) Yield() error {
+	p.yields++
+	p.used += p.each
+	if p.yields == p.ends {
+		return context.Canceled
+	}
+	return nil
+}
 
 // stories lets a scribe be asked everything; every element is a connection.
 func stories(t *testing.T) (all [][]policy.Ask) {
@@ -26,7 +51,10 @@ func stories(t *testing.T) (all [][]policy.Ask) {
 	for _, s := range scenes() {
 		for phase := abi.PhaseHandshake; phase <= abi.PhaseDraining; phase++ {
 			p := &scribe{}
-			end := r.tell(p, s, phase, uint64(len(all)+1), now)
+			end, err := r.tell(&pace{}, p, s, phase, uint64(len(all)+1), now)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if last := p.asks[len(p.asks)-1].Event.NowMs; last != end {
 				t.Fatalf("a connection's end is told as %d, was %d", end, last)
 			}

@@ -44,6 +44,7 @@ func (p *Policy) start(ctx context.Context) (*instance, error) {
 	p.world.begin0(p.seed)
 	err := walk(p.name, birthSteps(), b)
 	p.stats.FuelBirth = b.i.takeUsed()
+	p.stats.FuelSpent += p.stats.FuelBirth
 	if err != nil {
 		return nil, errors.Join(err, b.i.close())
 	}

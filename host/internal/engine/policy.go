@@ -47,6 +47,9 @@ type Stats struct {
 	// FuelLast, FuelMax and FuelTotal are the fuel of the hooks by kind, in
 	// units; one that ran out has used its budget.
 	FuelLast, FuelMax, FuelTotal [abi.KindClose + 1]uint64
+	// FuelSpent is all fuel since the policy was loaded: that of hooks, of what
+	// the engine asks beside them, and of instances.
+	FuelSpent uint64
 	// FuelBirth is what the last instance took, from its start function to
 	// the first question.
 	FuelBirth uint64
@@ -67,7 +70,7 @@ func newPolicy(a *admission) *Policy {
 		world:       a.world,
 		learned:     State{Format: src.State.Format, Bytes: bytes.Clone(src.State.Bytes)},
 		mu:          newTurn(),
-		ration:      src.Quota.rationOr(e.cfg.fuelPerSecond()),
+		ration:      src.ration(e.cfg.fuelPerSecond()),
 		stats:       Stats{Instances: 1},
 	}
 }
@@ -148,17 +151,23 @@ func (p *Policy) askLocked(ask *policy.Ask) (reply, error) {
 	r, err := p.inst.ask(ask, budget)
 	used := p.inst.takeUsed()
 	p.stats.note(ask.Event.Kind, used)
-	p.ration.use(used)
+	p.useLocked(used)
 	if err != nil || !p.inst.snap.due(ask.Event.NowMs, p.inst.state.size) {
 		return r, err
 	}
 	err = p.inst.audit(budget)
-	p.ration.use(p.inst.takeUsed())
+	p.useLocked(p.inst.takeUsed())
 	if err != nil {
 		return 0, err
 	}
 	p.keepLocked()
 	return r, nil
+}
+
+// useLocked pays for fuel.
+func (p *Policy) useLocked(units uint64) {
+	p.stats.FuelSpent += units
+	p.ration.use(units)
 }
 
 // keepLocked copies the learned state of the living instance.

@@ -231,10 +231,10 @@ func (q *Quota) part(cpu time.Duration) {
 	q.useLocked(cpu)
 }
 
-// rationOr returns the owner's ration, or where there is no owner a new one.
-func (q *Quota) rationOr(perSecond int64) *ration {
-	if q == nil {
+// ration returns the owner's ration, or where there is no owner a new one.
+func (s *Source) ration(perSecond int64) *ration {
+	if s.Quota == nil || s.OwnFuel {
 		return newRation(perSecond)
 	}
-	return q.ration
+	return s.Quota.ration
 }

@@ -27,6 +27,9 @@ type Source struct {
 	// Quota is what the owner may use; nil: the policy has a fuel rate of its
 	// own, and may be loaded as often as anybody likes.
 	Quota *Quota
+	// OwnFuel gives the policy a fuel rate of its own also where there is a
+	// Quota, whose fuel is for what is asked of the owner's policies in earnest.
+	OwnFuel bool
 	// Inspected is what Inspect has returned for Wasm; nil, or what it returned
 	// for anything else: the module is looked at.
 	Inspected *Inspection

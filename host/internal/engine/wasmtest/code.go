@@ -14,6 +14,13 @@ func Drop() []byte { return []byte{0x1a} }
 // Forever is a loop without an end.
 func Forever() []byte { return []byte{0x03, 0x40, 0x0c, 0x00, 0x0b} }
 
+// Countdown is a loop of n rounds that does nothing but count, in a local.
+func Countdown(local uint32, n int32) []byte {
+	l := uleb(uint64(local))
+	return slices.Concat(Const32(n), []byte{0x21}, l, []byte{0x03, 0x40, 0x20}, l,
+		Const32(1), []byte{0x6b, 0x22}, l, []byte{0x0d, 0x00, 0x0b})
+}
+
 // Const32 pushes an i32.
 func Const32(v int32) []byte { return slices.Concat([]byte{0x41}, sleb(int64(v))) }
 

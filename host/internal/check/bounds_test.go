@@ -1,0 +1,143 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/engine"
+	. "idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/fair"
+	"idlehost/host/internal/policy"
+)
+
+// asks puts the questions to a fake.
+func asks(j *pace, p *scribe) (*Report, error) {
+	r := newReport("guest", "", 0)
+	r.budget(engine.Budgets{Call: 400_000, Configure: 5_000_000, Init: 5_000_000})
+	err := r.ask(j, p)
+	r.conclude()
+	return r, err
+}
+
+// TestFuelOfACheckEnds the questions at the same one everywhere: the first that
+// finds more used than may be.
+func TestFuelOfACheckEnds(t *testing.T) {
+	all := questions()
+	budget := totalFuel(engine.Budgets{Call: 400_000, Configure: 5_000_000, Init: 5_000_000})
+	if budget > 400_000_000 {
+		t.Errorf("a check may use %d units, which is more than 2 s at 5 ns", budget)
+	}
+	enough := budget / uint64(all)
+	for _, tt := range []struct {
+		name    string
+		price   uint64
+		fault   policy.Fault
+		verdict Verdict
+		asked   int
+	}{
+		{"all of it", enough, policy.FaultNone, VerdictAccepted, all},
+		{"fails, and uses no more than that", enough, policy.FaultTrap, VerdictFaulty, all},
+		{"fails, and uses twice as much", 2 * enough, policy.FaultFuel, VerdictFaulty, int(budget/(2*enough)) + 1},
+		{"uses twice as much", 2 * enough, policy.FaultNone, VerdictFaulty, int(budget/(2*enough)) + 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			j := &pace{}
+			r, err := asks(j, &scribe{price: tt.price, fault: tt.fault})
+			if err != nil || r.Verdict != tt.verdict || len(r.Answers) != tt.asked {
+				t.Fatalf("%v, %s, %d questions asked, want %s, %d", err, r.Verdict, len(r.Answers), tt.verdict, tt.asked)
+			}
+			if f := r.Failure; f != nil && (f.Asked != tt.asked || f.Unasked != all-tt.asked) {
+				t.Errorf("told are %d asked and %d not", f.Asked, f.Unasked)
+			}
+			if want := uint64(tt.asked) * tt.price; r.Fuel.Total != want || r.Fuel.TotalBudget != budget {
+				t.Errorf("took %d of %d, want %d of %d", r.Fuel.Total, r.Fuel.TotalBudget, want, budget)
+			}
+			if told := strings.Contains(errorText(r), "for 1"); tt.asked < all && tt.fault != policy.FaultNone && !told {
+				t.Errorf("%q does not tell how many were not asked", errorText(r))
+			}
+		})
+	}
+}
+
+func errorText(r *Report) string {
+	if err := r.Err(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// TestSlowMachineSaysNothingOfThePolicy: a check that takes more processor time
+// than it may is to be tried again.
+func TestSlowMachineSaysNothingOfThePolicy(t *testing.T) {
+	each := 10 * time.Millisecond
+	_, err := asks(&pace{each: each}, &scribe{})
+	var fault *engine.FaultError
+	if !errors.As(err, &fault) || fault.Fault != policy.FaultBusy || !strings.Contains(err.Error(), "took more than 2s of processor time for 202 of 290 questions: try again") {
+		t.Errorf("%v", err)
+	}
+	if _, err := asks(&pace{each: maxTime / time.Duration(questions())}, &scribe{}); err != nil {
+		t.Errorf("within its time: %v", err)
+	}
+}
+
+// TestCancelledCheckStopsAtItsQuestion.
+func TestCancelledCheckStopsAtItsQuestion(t *testing.T) {
+	p := &scribe{}
+	r, err := asks(&pace{ends: 17}, p)
+	if !errors.Is(err, context.Canceled) || len(p.asks) != 17 || len(r.Answers) != 17 {
+		t.Errorf("%v after %d questions", err, len(p.asks))
+	}
+}
+
+// TestCheckIsAJobOfItsOwner: it takes turns, is charged for its questions, and
+// fails none of them for what else the owner runs.
+func TestCheckIsAJobOfItsOwner(t *testing.T) {
+	turns := fair.New(1)
+	e, err := engine.New(t.Context(), engine.Config{Turns: turns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	// Every question of the one takes nearly all of its fuel.
+	loop := func(export string) Func {
+		f := Hook(export, Countdown(0, 50_000), Const64(Extend60s))
+		f.Locals = 1
+		return f
+	}
+	spent := func(name string, hooks ...Func) time.Duration {
+		wasm := Guest(hooks...).Bytes()
+		run(t, Input{Wasm: wasm, On: e}) // the code is known from then on
+		q := engine.NewQuota(engine.QuotaConfig{Owner: name, FuelPerSecond: 1})
+		r := run(t, Input{Wasm: wasm, On: e, Quota: q})
+		if r.Verdict != VerdictAccepted || len(r.Answers) != questions() {
+			t.Errorf("%s: %s, %v, %d answers", name, r.Verdict, r.Err(), len(r.Answers))
+		}
+		return q.Spent()
+	}
+	if busy, idle := spent("busy", loop("on_accept"), loop("on_timeout")), spent("idle"); busy < 2*idle {
+		t.Errorf("a busy policy costs %v, an idle one %v", busy, idle)
+	}
+	if turn, ok := turns.TryEnter("x", 0); !ok {
+		t.Error("the turn was not given back")
+	} else {
+		turn.Leave(0)
+	}
+}
+
+// TestFaultyPolicyIsNotAskedForLong: it is made anew for every question, and
+// takes all that its start may take each time.
+func TestFaultyPolicyIsNotAskedForLong(t *testing.T) {
+	m := Guest(Func{Export: "_initialize", Locals: 1, Body: Countdown(0, 300_000)}, Hook("on_accept", Unreachable()), Hook("on_timeout", Unreachable()))
+	r := run(t, Input{Wasm: m.Bytes()})
+	f := r.Failure
+	if r.Verdict != VerdictFaulty || f == nil || f.Unasked == 0 || f.Asked != len(r.Answers) || f.Asked+f.Unasked != questions() {
+		t.Fatalf("%s, %+v, %d answers", r.Verdict, f, len(r.Answers))
+	}
+	most := r.Fuel.TotalBudget + uint64(r.Fuel.Init.Budget) + instanceFuel + 3*uint64(r.Fuel.Accept.Budget)
+	if r.Fuel.Total <= r.Fuel.TotalBudget || r.Fuel.Total > most {
+		t.Errorf("took %d of %d units", r.Fuel.Total, r.Fuel.TotalBudget)
+	}
+}
