@@ -114,7 +114,9 @@ type EffectiveLimits struct {
 	Open          int `json:"open"`
 	HostLimit     int `json:"host_limit"`
 	UploadBytes   int `json:"upload_bytes"`              // the largest module
-	LoadSavedMs   int `json:"load_saved_ms"`             // processor time for loading that can be saved up
+	LoadSavedMs   int `json:"load_saved_ms"`             // processor time for checks and loads that can be saved up
+	LoadLeftMs    int `json:"load_left_ms"`              // of it that is left now
+	LoadSpentMs   int `json:"load_spent_ms"`             // processor time that was charged since the host has had the tenant
 	RetryAfterSec int `json:"retry_after_sec,omitempty"` // until another upload is taken
 	// Storage is what counts for store_bytes.
 	Storage Storage `json:"storage"`

@@ -28,7 +28,7 @@ func (a *App) runGuests(ctx context.Context) (err error) {
 		return err
 	}
 	a.sayWhereCompiled()
-	a.engine, err = engine.New(ctx, engine.Config{MemoryPages: policyPages, ModuleBytes: moduleBytes, Compiler: forge.Loader{Forge: a.forge}, Log: guestSays(a.logger)})
+	a.engine, err = engine.New(ctx, engine.Config{MemoryPages: policyPages, ModuleBytes: moduleBytes, Compiler: forge.Loader{Forge: a.forge}, Turns: turns(), Log: guestSays(a.logger)})
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}

@@ -250,7 +250,7 @@ func (r live) Effective(name string) (api.EffectiveLimits, error) {
 		},
 		Storage: stored,
 		Open:    m.accepted.Open(), HostLimit: s.config.Limits.Connections, UploadBytes: moduleBytes,
-		LoadSavedMs:   int(m.quota.LoadSaved().Milliseconds()),
+		LoadSavedMs: int(m.quota.LoadSaved().Milliseconds()), LoadLeftMs: int(m.quota.Left().Milliseconds()), LoadSpentMs: int(m.quota.Spent().Milliseconds()),
 		RetryAfterSec: int((m.quota.RetryAfter() + time.Second - 1) / time.Second),
 	}, nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"idlehost/host/internal/engine"
+	"idlehost/host/internal/fair"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
@@ -73,9 +75,14 @@ func (m *member) stored(ctx context.Context, digest string) ([]byte, error) {
 	return m.app.store.Module(ctx, digest)
 }
 
-// loadsAtOnce bounds how many cold policies are loaded at once: that leaves
-// processors to those who serve requests.
-const loadsAtOnce = 2
+// loadsAtOnce bounds how many cold policies are being loaded at once, whose
+// modules are in memory. How many of them get a processor is for turns to say:
+// one that waits for its compiler keeps no other from it.
+const loadsAtOnce = 16
+
+// turns shares processors among tenants, for checks and loads: all but one,
+// which is left to those who serve requests.
+func turns() *fair.Queue { return fair.New(runtime.GOMAXPROCS(0) - 1) }
 
 // states keeps what a member's policies learn in the store.
 type states struct{ m *member }

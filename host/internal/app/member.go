@@ -3,6 +3,7 @@ package app
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/config"
@@ -64,7 +65,7 @@ const upstreamsKept = 256
 
 // newMember returns a member that the native policy governs.
 func (a *App) newMember(name string, s *standing) *member {
-	m := &member{app: a, name: name, groups: groups{}, gone: make(chan struct{}), quota: engine.NewQuota(engine.QuotaConfig{FuelPerSecond: s.spec.Limits.FuelPerSecond})}
+	m := &member{app: a, name: name, groups: groups{}, gone: make(chan struct{}), quota: a.newQuota(name, s.spec.Limits)}
 	m.standing.Store(s)
 	m.tenant = tenant.New(tenant.Config{
 		Name: name, Logger: a.logger, Remedies: &s.remedies,
@@ -79,6 +80,13 @@ func (a *App) newMember(name string, s *standing) *member {
 	m.dialled = s.terms.dialled.Account(name, m.tenant, pools, dialledLimits(s))
 	a.recorded.join(m)
 	return m
+}
+
+// newQuota returns what a tenant may use for its own policies.
+func (a *App) newQuota(name string, l store.Limits) *engine.Quota {
+	return engine.NewQuota(engine.QuotaConfig{
+		Owner: name, FuelPerSecond: l.FuelPerSecond, Charged: func(cpu time.Duration) { a.metrics.Charged(name, cpu) },
+	})
 }
 
 // settle has a member go by another standing, and hands over the policies that

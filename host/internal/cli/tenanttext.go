@@ -35,7 +35,8 @@ func writeTenant(w io.Writer, t *api.Tenant, l *api.EffectiveLimits) error {
 		facts.row("signature", "required")
 	}
 	facts.row("guard", guard(t.Spec.Guard))
-	uploads := "at most " + size(l.UploadBytes) + "; " + lasting(millis(int64(l.LoadSavedMs))) + " of processor time saved up"
+	uploads := fmt.Sprintf("at most %s; %s of %s of processor time left, %s used so far",
+		size(l.UploadBytes), lasting(millis(int64(l.LoadLeftMs))), lasting(millis(int64(l.LoadSavedMs))), lasting(millis(int64(l.LoadSpentMs))))
 	if l.RetryAfterSec > 0 {
 		uploads += "; the next in " + lasting(time.Duration(l.RetryAfterSec)*time.Second)
 	}

@@ -107,7 +107,7 @@ func (w *world) Effective(tenant string) (api.EffectiveLimits, error) {
 	return api.EffectiveLimits{
 		Configured: api.Limits{Connections: set.Connections, ClientConnections: set.ClientConnections, Ceiling: api.Duration(set.Ceiling), StoreBytes: set.StoreBytes},
 		Storage:    api.Storage{Used: 11 << 20, Policies: 8 << 20, Unswept: 3 << 20, Learned: 64 << 10, Recordings: 3<<20 - 64<<10},
-		Effective:  holds, Open: 3, HostLimit: 20000, UploadBytes: 4 << 20, LoadSavedMs: 9500,
+		Effective:  holds, Open: 3, HostLimit: 20000, UploadBytes: 4 << 20, LoadSavedMs: 9500, LoadLeftMs: 8100, LoadSpentMs: 12300,
 	}, nil
 }
 

@@ -42,7 +42,6 @@ type Control struct {
 	rooms    rooms
 	claims   claims
 	lines    lines
-	checking chan struct{} // holds an element for each check under way
 	refusals allowances
 	changes  allowances
 
@@ -65,7 +64,6 @@ const sweepEvery = 10 * time.Minute
 func New(cfg Config) *Control {
 	c := &Control{
 		store: cfg.Store, runtime: cfg.Runtime, space: cfg.Space, now: cfg.Now, logger: cfg.Logger,
-		checking: make(chan struct{}, maxChecks),
 		refusals: allowances{burst: refusalBurst, every: refusalEvery},
 		changes:  allowances{burst: changeBurst, every: changeEvery},
 	}

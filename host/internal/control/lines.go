@@ -11,8 +11,8 @@ const (
 	// way.
 	maxWaiting = 2
 	// maxBodies is how many uploads are under way over all tenants: as many
-	// modules are in memory. Only maxChecks of them are worked on, so a tenant
-	// that sends slowly holds up nobody's check.
+	// modules are in memory. The Runtime has the tenants take turns at being
+	// checked, so one that sends slowly holds up nobody's check.
 	maxBodies = 32
 	// busyRetry is what KindBusy advises.
 	busyRetry = 2 * time.Second

@@ -23,7 +23,8 @@ type Runtime interface {
 	// RetryAfter is how long it takes until the tenant may load again; 0: now.
 	RetryAfter(tenant string) time.Duration
 	// Check admits a module at the tenant's cost and reports what host check
-	// does; *Refusal.
+	// does; *Refusal. It is called for many tenants at once, which take turns,
+	// and ends with ctx.
 	Check(ctx context.Context, tenant, name string, wasm []byte) (report json.RawMessage, err error)
 	// Try loads a module with its parameters; *Refusal. What it loads may be
 	// kept for Apply.

@@ -76,6 +76,9 @@ func (r *fakeRuntime) Check(ctx context.Context, tenant, name string, wasm []byt
 	if hook != nil {
 		hook(ctx)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if bad != nil {
 		return nil, bad
 	}

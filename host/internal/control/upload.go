@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -11,12 +10,8 @@ import (
 	"idlehost/host/internal/store"
 )
 
-const (
-	// maxChecks is how many modules are checked at once over all tenants.
-	maxChecks = 4
-	// maxName bounds what a version is called, in bytes.
-	maxName = 100
-)
+// maxName bounds what a version is called, in bytes.
+const maxName = 100
 
 // MayUpload says whether the tenant may upload now. It waits while the tenant
 // uploads something else already.
@@ -125,8 +120,8 @@ func (c *Control) admit(ctx context.Context, who api.Actor, s *subject, v store.
 		return known, err
 	}
 	if !known {
-		if p.Report, err = c.checkModule(ctx, s.name, short(v.Digest), wasm); err != nil {
-			return false, err
+		if p.Report, err = c.runtime.Check(ctx, s.name, short(v.Digest), wasm); err != nil {
+			return false, refused(err, "check a policy")
 		}
 		if err := claim.extend(ctx, len(p.Report)); err != nil {
 			return false, err
@@ -140,18 +135,6 @@ func (c *Control) admit(ctx context.Context, who api.Actor, s *subject, v store.
 		return known, noTenant(s.name)
 	}
 	return known, kept(err, "keep policy "+short(v.Digest))
-}
-
-// checkModule waits for its turn among the tenants.
-func (c *Control) checkModule(ctx context.Context, tenant, name string, wasm []byte) (json.RawMessage, error) {
-	select {
-	case c.checking <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-c.checking }()
-	report, err := c.runtime.Check(ctx, tenant, name, wasm)
-	return report, refused(err, "check a policy")
 }
 
 // errFull says that a tenant has as many versions as it may.

@@ -202,33 +202,18 @@ func TestUploadsOverAllTenantsAreBounded(t *testing.T) {
 	}
 }
 
-// TestChecksAreBounded: at most four at once, and what is known passes by.
-func TestChecksAreBounded(t *testing.T) {
+// TestChecksOfTenantsWaitForNoOthers: how many run at once is for the Runtime to
+// say. Those of one tenant wait for one another.
+func TestChecksOfTenantsWaitForNoOthers(t *testing.T) {
 	h := newHouse(t)
-	known := h.upload("default", "known")
-	var mu sync.Mutex
-	now, most := 0, 0
-	var once sync.Once
-	full, leave := make(chan struct{}), make(chan struct{})
-	h.runtime.do(func() {
-		h.runtime.onCheck = func(context.Context) {
-			mu.Lock()
-			if now++; now == 4 {
-				once.Do(func() { close(full) })
-			}
-			most = max(most, now)
-			mu.Unlock()
-			<-leave
-			mu.Lock()
-			now--
-			mu.Unlock()
-		}
-		for i := range 8 {
-			h.runtime.declared = append(h.runtime.declared, api.Tenant{Name: fmt.Sprintf("t%d", i)})
-		}
-	})
+	const tenants = 9
+	begun, leave := make(chan struct{}), make(chan struct{})
+	for i := range tenants {
+		h.create(fmt.Sprintf("t%d", i), api.Spec{})
+	}
+	h.runtime.do(func() { h.runtime.onCheck = func(context.Context) { begun <- struct{}{}; <-leave } })
 	var all sync.WaitGroup
-	for i := range 7 {
+	for i := range tenants {
 		all.Go(func() {
 			_, _, err := h.Upload(t.Context(), operator, fmt.Sprintf("t%d", i), api.Upload{Wasm: fmt.Append(nil, "module ", i)})
 			if err != nil {
@@ -236,24 +221,32 @@ func TestChecksAreBounded(t *testing.T) {
 			}
 		})
 	}
-	<-full
-	ctx, cancel := context.WithCancel(t.Context())
-	var gone sync.WaitGroup
-	gone.Go(func() {
-		_, _, err := h.Upload(ctx, operator, "t7", api.Upload{Wasm: []byte("nobody waits for it")})
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("who hangs up: %v", err)
-		}
-	})
-	cancel()
-	gone.Wait()
-	if p, _, err := h.Upload(t.Context(), operator, "t7", api.Upload{Wasm: []byte("known")}); err != nil || p.Digest != known {
-		t.Errorf("%+v, %v", p, err)
+	for range tenants {
+		<-begun // or the test hangs
 	}
 	close(leave)
 	all.Wait()
-	if most != 4 {
-		t.Errorf("%d were checked at once", most)
+}
+
+// TestWhoHangsUpIsNotCheckedFor: the check ends with its request, and leaves
+// nothing in the store.
+func TestWhoHangsUpIsNotCheckedFor(t *testing.T) {
+	h := newHouse(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	h.runtime.do(func() { h.runtime.onCheck = func(ctx context.Context) { cancel(); <-ctx.Done() } })
+	wasm := []byte("nobody waits for it")
+	if _, _, err := h.Upload(ctx, operator, "default", api.Upload{Wasm: wasm}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := h.store.Policy(t.Context(), control.DigestOf(wasm)); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the store has it: %v", err)
+	}
+	h.runtime.do(func() { h.runtime.onCheck = func(context.Context) { t.Error("checked again") } })
+	if _, err := h.MayUpload(ctx, "default"); !errors.Is(err, context.Canceled) {
+		t.Errorf("who has gone may upload: %v", err)
+	}
+	if n := h.left(); n != 0 {
+		t.Errorf("%d are left in line", n)
 	}
 }
 

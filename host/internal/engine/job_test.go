@@ -30,7 +30,8 @@ func TestJobIsChargedToTheNanosecond(t *testing.T) {
 	broken := errors.New("broken")
 	for _, want := range []error{nil, broken} {
 		e, clock := timed(t, Config{Turns: fair.New(1)})
-		q := NewQuota(QuotaConfig{Owner: "a"})
+		told := time.Duration(0)
+		q := NewQuota(QuotaConfig{Owner: "a", Charged: func(cpu time.Duration) { told += cpu }})
 		err := e.Do(t.Context(), owned(q, nil), func(j *Job) error {
 			clock.at += 7
 			if err := j.without(func() {
@@ -54,6 +55,10 @@ func TestJobIsChargedToTheNanosecond(t *testing.T) {
 		}
 		if got := q.Spent(); got != turnTime+107+11*time.Millisecond {
 			t.Errorf("charged %v", got)
+		}
+		q.Charge(3)
+		if told != q.Spent() {
+			t.Errorf("told of %v, charged %v", told, q.Spent())
 		}
 	}
 }

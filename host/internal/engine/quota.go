@@ -28,6 +28,8 @@ type QuotaConfig struct {
 	// LoadSaved is how much of it can be saved up, and what there is at first.
 	// 0: 10 s.
 	LoadSaved time.Duration
+	// Charged is told of processor time that was charged. nil: nobody is.
+	Charged func(cpu time.Duration)
 	// LoadQueue is how many jobs may wait for the one that runs. 0: 4.
 	LoadQueue int
 }
@@ -46,6 +48,7 @@ type Quota struct {
 	ration  *ration
 	queue   int
 	saved   time.Duration // that loading can have saved up
+	charged func(cpu time.Duration)
 	loading chan struct{} // holds one while a job runs
 
 	mu    sync.Mutex // guards the following fields
@@ -61,6 +64,7 @@ func NewQuota(cfg QuotaConfig) *Quota {
 		ration:  newRation(cfg.fuelPerSecond()),
 		queue:   cfg.loadQueue(),
 		saved:   cfg.loadSaved(),
+		charged: cfg.Charged,
 		loading: make(chan struct{}, 1),
 		load:    newAllowance(cfg.loadSaved(), cfg.loadPerSecond()),
 	}
@@ -148,13 +152,20 @@ func (q *Quota) Charge(cpu time.Duration) {
 		return
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.useLocked(cpu)
+	q.mu.Unlock()
+	q.tell(cpu)
 }
 
 func (q *Quota) useLocked(cpu time.Duration) {
 	q.load.use(time.Now(), cpu)
 	q.spent += max(cpu, 0)
+}
+
+func (q *Quota) tell(cpu time.Duration) {
+	if q.charged != nil && cpu > 0 {
+		q.charged(cpu)
+	}
 }
 
 // Spent returns the processor time that the owner was charged in all. Nil is
@@ -222,6 +233,7 @@ func (q *Quota) leave(cpu time.Duration) {
 	}
 	q.part(cpu)
 	<-q.loading
+	q.tell(cpu)
 }
 
 func (q *Quota) part(cpu time.Duration) {

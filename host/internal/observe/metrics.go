@@ -35,6 +35,7 @@ type Metrics struct {
 	suppressed *prometheus.CounterVec
 	returned   *prometheus.CounterVec
 	loads      *prometheus.CounterVec
+	charged    *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
 	uploads    *prometheus.CounterVec
 	steps      *prometheus.CounterVec
@@ -83,6 +84,8 @@ func NewMetrics(version string) *Metrics {
 			"Connection lines left out because the tenant was over its rate.", "tenant"),
 		loads: counter("host_policy_loads_total",
 			"Policies loaded, by outcome: ok, or the cause of the failure.", "tenant", "outcome"),
+		charged: counter("host_policy_processor_seconds_total",
+			"Processor time charged to tenants for their uploads, checks, loads and steps, of compiling too.", "tenant"),
 		returned: counter("host_idle_returned_clients_total",
 			"Clients that came back on a new connection after theirs was closed while idle.", "tenant"),
 		reloads: counter("host_app_reloads_total",
@@ -101,11 +104,11 @@ func NewMetrics(version string) *Metrics {
 	}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.asks, m.faults, m.askTime, m.gaps, m.late, m.closed, m.bytes, m.requests,
-		m.suppressed, m.returned, m.loads, m.reloads, m.uploads, m.steps, m.reverts, build,
+		m.suppressed, m.returned, m.loads, m.charged, m.reloads, m.uploads, m.steps, m.reverts, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, v := range []*prometheus.CounterVec{
-		m.asks, m.faults, m.late, m.closed, m.bytes, m.requests, m.suppressed, m.returned, m.loads,
+		m.asks, m.faults, m.late, m.closed, m.bytes, m.requests, m.suppressed, m.returned, m.loads, m.charged,
 	} {
 		m.byTenant = append(m.byTenant, v)
 	}
@@ -175,6 +178,11 @@ func (m *Metrics) Loaded(tenant string, fault policy.Fault) {
 		outcome = fault.String()
 	}
 	m.loads.WithLabelValues(m.named(tenant).name, outcome).Inc()
+}
+
+// Charged counts processor time that a tenant was charged.
+func (m *Metrics) Charged(tenant string, cpu time.Duration) {
+	m.charged.WithLabelValues(m.named(tenant).name).Add(cpu.Seconds())
 }
 
 // Reloaded counts a reload of the configuration.

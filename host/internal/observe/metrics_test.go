@@ -65,6 +65,8 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	m.Ended(&idle.End{Account: a, Phase: abi.PhaseIdle, Reason: policy.ReasonPolicy, BytesIn: 5, BytesOut: 7, Requests: 2})
 	m.Loaded("shop", policy.FaultNone)
 	m.Loaded("shop", policy.FaultCompile)
+	m.Charged("shop", 1250*time.Millisecond)
+	m.Charged("shop", 250*time.Millisecond)
 	m.Reloaded(nil)
 	wants(t, scrape(t, m),
 		`host_policy_asks_total{event="timeout",outcome="close",tenant="shop"} 1`,
@@ -83,6 +85,7 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 		`host_idle_served_requests_total{side="accepted",tenant="shop"} 2`,
 		`host_policy_loads_total{outcome="ok",tenant="shop"} 1`,
 		`host_policy_loads_total{outcome="compile",tenant="shop"} 1`,
+		`host_policy_processor_seconds_total{tenant="shop"} 1.5`,
 		`host_app_reloads_total{outcome="ok"} 1`,
 		`host_build_info{version="v1"} 1`,
 	)

@@ -1,42 +1,32 @@
 package tenant
 
-import "context"
+import (
+	"context"
 
-// Gate bounds how many loads run at once, over all tenants that share it. A
-// nil Gate bounds nothing.
-type Gate struct{ places chan struct{} }
+	"idlehost/host/internal/fair"
+)
+
+// Gate bounds how many loads run at once, over all tenants that share it, and
+// has them take turns: one of a tenant's at a time, and those first that have
+// kept their places for the shortest time. A nil Gate bounds nothing.
+type Gate struct{ turns *fair.Queue }
 
 // NewGate returns a gate for n loads, at least one.
-func NewGate(n int) *Gate { return &Gate{places: make(chan struct{}, max(n, 1))} }
+func NewGate(n int) *Gate { return &Gate{turns: fair.New(n)} }
 
-// enter waits for a place. The error is that of ctx; without one, leave is due.
-func (g *Gate) enter(ctx context.Context) error {
+// enter waits for a place for a tenant. The error is that of ctx; without one,
+// Leave is due.
+func (g *Gate) enter(ctx context.Context, name string) (*fair.Turn, error) {
 	if g == nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	select {
-	case g.places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return g.turns.Enter(ctx, name, 0)
 }
 
 // tryEnter takes a place if one is free and nobody waits for it.
-func (g *Gate) tryEnter() bool {
+func (g *Gate) tryEnter(name string) (*fair.Turn, bool) {
 	if g == nil {
-		return true
+		return nil, true
 	}
-	select {
-	case g.places <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (g *Gate) leave() {
-	if g != nil {
-		<-g.places
-	}
+	return g.turns.TryEnter(name, 0)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"idlehost/host/internal/fair"
 	"idlehost/host/internal/policy"
 )
 
@@ -60,7 +61,7 @@ func (t *Tenant) board() (fs []*flight) {
 		}
 		r := l.resident
 		if t.mayFlyLocked(r) {
-			t.flyLocked(r, false)
+			t.flyLocked(r, nil)
 		}
 		if r.flight != nil && l.role != policy.RoleShadow {
 			fs = append(fs, r.flight)
@@ -76,8 +77,11 @@ func (t *Tenant) nudge(r *resident) {
 		return
 	}
 	defer t.mu.Unlock()
-	if t.mayFlyLocked(r) && t.gate.tryEnter() {
-		t.flyLocked(r, true)
+	if !t.mayFlyLocked(r) {
+		return
+	}
+	if turn, ok := t.gate.tryEnter(t.name); ok {
+		t.flyLocked(r, turn)
 	}
 }
 
@@ -85,15 +89,16 @@ func (t *Tenant) mayFlyLocked(r *resident) bool {
 	return t.loader != nil && !t.closed && !r.gone && r.seat == nil && r.flight == nil && r.mayLoad()
 }
 
-// flyLocked starts to load r; entered: it has its place at the gate.
-func (t *Tenant) flyLocked(r *resident, entered bool) {
+// flyLocked starts to load r. turn is its place at the gate; nil: it has none
+// yet.
+func (t *Tenant) flyLocked(r *resident, turn *fair.Turn) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.flight = &flight{done: make(chan struct{}), cancel: cancel}
-	t.loads.Go(func() { t.fly(ctx, r, entered) })
+	t.loads.Go(func() { t.fly(ctx, r, turn) })
 }
 
-func (t *Tenant) fly(ctx context.Context, r *resident, entered bool) {
-	g, err := t.load(ctx, r, entered)
+func (t *Tenant) fly(ctx context.Context, r *resident, turn *fair.Turn) {
+	g, err := t.load(ctx, r, turn)
 	t.mu.Lock()
 	f := r.flight
 	r.flight = nil
@@ -118,14 +123,15 @@ func (t *Tenant) fly(ctx context.Context, r *resident, entered bool) {
 
 var errNoGuest = errors.New("the loader returned no policy")
 
-func (t *Tenant) load(ctx context.Context, r *resident, entered bool) (Guest, error) {
-	if !entered {
-		if err := t.gate.enter(ctx); err != nil {
+func (t *Tenant) load(ctx context.Context, r *resident, turn *fair.Turn) (g Guest, err error) {
+	if turn == nil {
+		if turn, err = t.gate.enter(ctx, t.name); err != nil {
 			return nil, err
 		}
 	}
-	defer t.gate.leave()
-	g, err := t.loader.Load(ctx, t.name, r.version, t.heritage(r))
+	begun := time.Now()
+	defer func() { turn.Leave(time.Since(begun)) }()
+	g, err = t.loader.Load(ctx, t.name, r.version, t.heritage(r))
 	if err == nil && g == nil {
 		err = errNoGuest
 	}

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -220,8 +221,8 @@ func TestTheGateBoundsLoads(t *testing.T) {
 		l, gate := newLoader(), NewGate(2)
 		l.takes = time.Second
 		var tns []*Tenant
-		for range 5 {
-			tn := New(Config{Loader: l, Gate: gate})
+		for n := range 5 {
+			tn := New(Config{Name: fmt.Sprint(n), Loader: l, Gate: gate})
 			defer tn.Close()
 			tn.Set(Plan{Active: of("a")})
 			tn.Decide(at(abi.KindTimeout, 1))
@@ -247,17 +248,37 @@ func TestTheGateBoundsLoads(t *testing.T) {
 	})
 }
 
+// TestTenantsTakeTurnsAtTheGate: three versions of one tenant's do not keep
+// another tenant waiting for more than one of them.
+func TestTenantsTakeTurnsAtTheGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, gate := newLoader(), NewGate(1)
+		l.takes = time.Second
+		busy, other := New(Config{Name: "busy", Loader: l, Gate: gate}), New(Config{Name: "other", Loader: l, Gate: gate})
+		defer busy.Close()
+		defer other.Close()
+		busy.Set(Plan{Active: of("a"), Canary: of("c"), Percent: 10, Shadow: of("s")})
+		other.Set(Plan{Active: of("o")})
+		go busy.Warm(t.Context())
+		synctest.Wait()
+		time.Sleep(time.Second / 2)
+		begun := time.Now()
+		other.Warm(t.Context())
+		if took := time.Since(begun); took != 3*time.Second/2 {
+			t.Errorf("loaded after %v, want half a load of the other's and its own", took)
+		}
+	})
+}
+
 // TestALoadThatNobodyWantsIsGivenUp: because the version has lost its role, or
 // the tenant is closed; both while it runs and while it waits at the gate.
 func TestALoadThatNobodyWantsIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, gate := range []*Gate{nil, NewGate(1)} {
-			if gate != nil {
-				gate.tryEnter()
-			}
+			gate.tryEnter("other")
 			l := newLoader()
 			l.enter = make(chan struct{})
-			tn := New(Config{Loader: l, Gate: gate})
+			tn := New(Config{Name: "mine", Loader: l, Gate: gate})
 			tn.Set(Plan{Active: of("a")})
 			go tn.Warm(t.Context())
 			synctest.Wait()

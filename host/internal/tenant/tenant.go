@@ -60,7 +60,8 @@ type Config struct {
 	Loader Loader
 	// States keeps what was learned. nil: the tenant does, while it lives.
 	States States
-	// Gate bounds how many tenants load at once. nil: nothing does.
+	// Gate bounds how many tenants load at once, and has them take turns by
+	// Name. nil: nothing does.
 	Gate *Gate
 	// Worth is what sparing a client one reconnect is worth, in time of
 	// holding its connection: a close whose client is back within that was
