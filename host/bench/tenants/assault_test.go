@@ -29,6 +29,8 @@ const (
 	none    = "none"
 	small   = "small"   // upload small policies that nobody has seen
 	large   = "go"      // upload policies built by Go, 2 MB, that nobody has seen
+	dear    = "dear"    // upload small policies whose every question takes most of its fuel
+	faulty  = "faulty"  // upload such that fail at every question, and take long to start anew
 	garbage = "garbage" // upload 2 MB that are refused when all but the last has been read
 	known   = "known"   // upload a policy built by Go that the host has
 	promote = "promote" // put one of two small policies in charge, in turns
@@ -124,6 +126,10 @@ func (a *assault) one(kind string) error {
 	switch kind {
 	case small:
 		return a.upload(smallFresh())
+	case dear:
+		return a.upload(dearFresh())
+	case faulty:
+		return a.upload(faultyFresh())
 	case large:
 		return a.upload(goFresh(a.sound))
 	case garbage:
@@ -169,6 +175,22 @@ func smallOne(n int) []byte {
 }
 
 func smallFresh() []byte { return smallOne(1<<20 + mathrand.IntN(1<<30)) }
+
+// dearFresh returns a policy whose check takes long.
+func dearFresh() []byte {
+	hook := func(export string) wasmtest.Func {
+		f := wasmtest.Hook(export, wasmtest.Countdown(0, 45_000), wasmtest.Const64(wasmtest.Extend60s+mathrand.Int64N(1<<30)))
+		f.Locals = 1
+		return f
+	}
+	return wasmtest.Guest(hook("on_accept"), hook("on_timeout")).Bytes()
+}
+
+// faultyFresh returns a policy that is refused after a check that takes long.
+func faultyFresh() []byte {
+	start := wasmtest.Func{Export: "_initialize", Locals: 1, Body: wasmtest.Countdown(0, 400_000+mathrand.Int32N(100_000))}
+	return wasmtest.Guest(start, wasmtest.Hook("on_accept", wasmtest.Unreachable()), wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes()
+}
 
 // goFresh changes what a policy built by Go says as it dies: other code, for
 // all that a compiler can know.

@@ -40,7 +40,7 @@ const rested = "rested-"
 func BenchmarkNeighbour(b *testing.B) {
 	s := newStreet(b)
 	kinds := []string{none}
-	for _, kind := range []string{small, large, garbage, known, promote, percent} {
+	for _, kind := range []string{small, large, dear, faulty, garbage, known, promote, percent} {
 		kinds = append(kinds, kind, rested+kind)
 	}
 	if only := os.Getenv("NEIGHBOUR"); only != "" {
