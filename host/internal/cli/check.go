@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,20 +81,34 @@ func checkPolicy(cmd *cobra.Command, path string, pairs []string, asJSON bool) e
 	case err != nil:
 		return &usageError{err: fmt.Errorf("policy: %w", err)}
 	}
-	f, err := forge.New(cmd.Context(), forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version(), Wall: time.Minute})
-	if err != nil {
-		return fmt.Errorf("compile apart: %w", err)
-	}
-	defer f.Close()
-	in := check.Input{Name: filepath.Base(path), Wasm: wasm, Params: params}
-	in.Engine.Compiler = forge.Loader{Forge: f}
-	report, err := check.Run(cmd.Context(), in)
-	if err != nil {
-		return fmt.Errorf("policy: %w", err)
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	report, err := checked(ctx, path, wasm, params)
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	case err != nil:
+		return err
 	}
 	write := report.WriteText
 	if asJSON {
 		write = report.WriteJSON
 	}
 	return errors.Join(report.Err(), write(cmd.OutOrStdout()))
+}
+
+// checked checks a policy until it is done, or ctx ends.
+func checked(ctx context.Context, path string, wasm []byte, params map[string]string) (*check.Report, error) {
+	f, err := forge.New(ctx, forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version(), Wall: time.Minute})
+	if err != nil {
+		return nil, fmt.Errorf("compile apart: %w", err)
+	}
+	defer f.Close()
+	in := check.Input{Name: filepath.Base(path), Wasm: wasm, Params: params}
+	in.Engine.Compiler = forge.Loader{Forge: f}
+	report, err := check.Run(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	return report, nil
 }

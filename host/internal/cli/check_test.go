@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"strings"
@@ -60,5 +61,16 @@ func TestCheckExitCodes(t *testing.T) {
 				t.Errorf("%s%s: no JSON: %s", tt.args, form, out)
 			}
 		}
+	}
+}
+
+// TestCheckIsInterrupted before it has come to a verdict.
+func TestCheckIsInterrupted(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	var out, errs bytes.Buffer
+	code := Main(ctx, []string{"check", "adaptive"}, nil, &out, &errs)
+	if code != ExitError || out.Len() > 0 || errs.String() != "host: error: interrupted\n" {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, &out, &errs)
 	}
 }
