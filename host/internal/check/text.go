@@ -118,6 +118,8 @@ func (r *Report) writeFuel(b *bytes.Buffer) {
 	if r.Fuel.Worst != nil {
 		fmt.Fprintf(b, "worst: %v: %d units, %.1f %%; at that, %d questions a second are paid for\n",
 			r.Fuel.Worst, r.Fuel.Worst.Fuel, r.Fuel.Percent, r.Fuel.rate())
+		fmt.Fprintf(b, "in all: %d units, %.1f %% of what a check may take\n",
+			r.Fuel.Total, percent(r.Fuel.Total, int64(r.Fuel.TotalBudget)))
 	}
 }
 
