@@ -21,7 +21,13 @@ func naming(t *testing.T, name string) string {
 // with tenants a and b, whose upstreams say their names.
 func startTown(t *testing.T, config string, args ...string) (*hosttest.Host, operator) {
 	t.Helper()
-	args = append(args, "--store", t.TempDir())
+	return startTownAt(t, t.TempDir(), config, args...)
+}
+
+// startTownAt is startTown with a store at a place.
+func startTownAt(t *testing.T, store, config string, args ...string) (*hosttest.Host, operator) {
+	t.Helper()
+	args = append(args, "--store", store)
 	if config != "" {
 		args = append(args, "--config", writeFile(t, "host.toml", config))
 	}

@@ -39,7 +39,7 @@ func (k *claim) extend(ctx context.Context, report int) error {
 	if err == nil {
 		return nil
 	}
-	k.c.logger.Info("upload refused for want of room", "tenant", k.tenant, "error", err)
+	k.c.logger.Debug("upload refused for want of room", "tenant", k.tenant, "error", err)
 	return k.c.withUnswept(NoRoom(err), k.tenant)
 }
 
