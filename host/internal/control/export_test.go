@@ -17,6 +17,9 @@ var (
 	DigestOf        = digestOf
 )
 
+// MaxUnswept is maxUnswept.
+const MaxUnswept = maxUnswept
+
 // Rooms counts the rooms and lines that are open, and the claims held.
 func (c *Control) Rooms() int {
 	c.rooms.mu.Lock()

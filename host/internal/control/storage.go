@@ -45,6 +45,11 @@ func (k *claim) extend(ctx context.Context, report int) error {
 
 func (k *claim) try(report int) error {
 	own, all := k.c.store.Adds(k.tenant, k.digest, k.module, report)
+	if n := k.c.store.Usage(k.tenant).UnnamedCount; own > 0 && n >= maxUnswept {
+		p := api.NewProblem(api.KindRate, "tenant %s has deleted %d policies that are not swept yet: try again within %s", k.tenant, n, sweepEvery)
+		p.RetryAfter = sweepEvery
+		return p
+	}
 	moreOwn, moreAll := max(own-k.own, 0), max(all-k.all, 0)
 	if k.c.space == nil || moreOwn == 0 && moreAll == 0 {
 		return nil
@@ -62,6 +67,10 @@ func (k *claim) release() {
 		release()
 	}
 }
+
+// maxUnswept bounds the policies that a tenant has deleted and that are still
+// there: they stand in its record, which is read with every request of it.
+const maxUnswept = 100
 
 // hastenEvery is how often the store is swept for want of room, at most: that
 // looks at all there is, and any tenant can ask for it.
@@ -84,11 +93,11 @@ func (c *Control) hasten(ctx context.Context, tenant string, why error) bool {
 	if wait {
 		return false
 	}
-	if _, err := c.store.Sweep(ctx); err != nil {
+	if _, err := c.store.Sweep(ctx); err != nil && ctx.Err() == nil {
 		c.logger.Error("the store could not be swept", "error", err)
 		return false
 	}
-	return true
+	return ctx.Err() == nil
 }
 
 // NoRoom makes an error that is for want of room on a disk a problem, with the

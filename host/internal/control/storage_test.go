@@ -214,3 +214,22 @@ func TestFullDiskIsSaid(t *testing.T) {
 	s.broken.Store(false)
 	h.upload("shop", "one")
 }
+
+// TestManyDeletedPolicies: the record of a tenant does not grow with what it
+// deletes.
+func TestManyDeletedPolicies(t *testing.T) {
+	h, _ := newBounded(t, 0, 0, nil)
+	h.create("a", api.Spec{})
+	for i := range control.MaxUnswept {
+		digest := h.upload("a", fmt.Sprint("module ", i))
+		if err := h.DeletePolicy(t.Context(), operator, "a", digest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _, err := h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("one more")})
+	if p := problem(t, err); p.Status != 429 || p.RetryAfter <= 0 {
+		t.Errorf("%+v", p)
+	}
+	h.create("b", api.Spec{})
+	h.upload("b", "one more")
+}

@@ -17,8 +17,10 @@ type Policy struct {
 // Usage is what a tenant pays for, in bytes on the medium.
 type Usage struct {
 	// Policies are modules and what is known of them. Unnamed is the part of it
-	// that the tenant's Versions do not name, and Sweep has not taken.
+	// that the tenant's Versions do not name, and Sweep has not taken, and
+	// UnnamedCount how many policies that are.
 	Policies, Unnamed int64
+	UnnamedCount      int
 	States            int64
 }
 

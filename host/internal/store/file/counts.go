@@ -146,7 +146,7 @@ func (s *Store) Usage(tenant string) store.Usage {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	of := c.tenants[tenant]
-	u := store.Usage{Policies: of.policies, Unnamed: of.unnamed}
+	u := store.Usage{Policies: of.policies, Unnamed: of.unnamed, UnnamedCount: of.unnamedCount}
 	if states := c.states[tenant]; states != nil {
 		u.States = states.sum
 	}

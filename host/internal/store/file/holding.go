@@ -48,6 +48,7 @@ type tenantUsage struct {
 	name              string
 	digests           map[string]bool // nil: the tenant is not there
 	policies, unnamed int64
+	unnamedCount      int
 }
 
 // usage adds up what the tenant holds, and what it names.
@@ -58,6 +59,7 @@ func (k *tenant) usage() tenantUsage {
 		u.policies += h.Bytes
 		if !k.names(h.Digest) {
 			u.unnamed += h.Bytes
+			u.unnamedCount++
 		}
 	}
 	for _, v := range k.Versions {

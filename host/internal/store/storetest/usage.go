@@ -59,7 +59,7 @@ func testUsageAfterSweep(t *testing.T, s store.Store) {
 	uploadFor(t, s, "b", 2)
 	name(t, s, "b", shared)
 	one := s.Usage("b").Policies
-	if u := s.Usage("a"); u.Policies != 2*one || u.Unnamed != 2*one {
+	if u := s.Usage("a"); u.Policies != 2*one || u.Unnamed != 2*one || u.UnnamedCount != 2 {
 		t.Errorf("before the sweep: %+v", u)
 	}
 	full := s.Size()
