@@ -36,6 +36,9 @@ type answer struct {
 	ms     uint32
 }
 
+// compiled is shared by all guests of a policy: compiling takes most of a test.
+var compiled = wazero.NewCompilationCache()
+
 func start(t testing.TB, name string) *guest {
 	t.Helper()
 	ctx := context.Background()
@@ -43,7 +46,7 @@ func start(t testing.TB, name string) *guest {
 	if !ok {
 		t.Fatalf("no policy %s", name)
 	}
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(2).WithCoreFeatures(api.CoreFeatureMutableGlobal))
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(compiled).WithMemoryLimitPages(2).WithCoreFeatures(api.CoreFeatureMutableGlobal))
 	t.Cleanup(func() { r.Close(ctx) })
 	g := &guest{stack: make([]uint64, 1)}
 	_, err := r.NewHostModuleBuilder("idlehost").NewFunctionBuilder().WithFunc(

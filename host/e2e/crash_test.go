@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	crashes          = 25
+	crashes          = 12
 	manyCrashes      = 250 // more than 3000 changes are acknowledged
 	changesPerCrash  = 16  // that have begun, on the average
 	crashWorkers     = 4

@@ -85,7 +85,7 @@ func (s *succession) fail(t *testing.T) {
 func TestCyclesOfReplacementLeakNothing(t *testing.T) {
 	s := &succession{engine: newEngine(t, Config{}), version: 1}
 	s.current = load(t, s.engine, version(0))
-	cycles := longtest.Count(t, 1000, 10_000, "cycles")
+	cycles := longtest.Count(t, 500, 10_000, "cycles")
 	turn := func(n int) {
 		for range n {
 			s.replace(t)

@@ -46,7 +46,7 @@ func (g *guestOf) visit(hosts []string) {
 // random on connections that park all the time, while sites change and tenants
 // come to want no more connections.
 func TestLobbyHammer(t *testing.T) {
-	visits := longtest.Count(t, 100, 2000, "visits by each client")
+	visits := longtest.Count(t, 50, 2000, "visits by each client")
 	run(t, func(t *testing.T, m mode) {
 		hosts := []string{"a.example", "b.example", "c.example", "nobody.example"}
 		town := newTown()

@@ -14,6 +14,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/longtest"
 	"idlehost/sdk/abi"
 )
 
@@ -285,18 +286,19 @@ func TestHTTP10Parks(t *testing.T) {
 // busy machine that may already be so for a connection's first request.
 func TestPolicyRacesFirstByte(t *testing.T) {
 	const lease = 40 * time.Millisecond
+	many := longtest.Count(t, 160, 2000, "connections")
 	run(t, func(t *testing.T, m mode) {
 		l := newLot(t, m, law(abi.PhaseIdle, policy.Timeout{Idle: lease}))
 		var answered, ended atomic.Int32
 		var wg sync.WaitGroup
-		for i := range 400 {
+		for i := range many {
 			c := l.talk()
 			wg.Go(func() {
-				if !l.race(c, fmt.Sprintf("/first/%03d", i)) {
+				if !l.race(c, fmt.Sprintf("/first/%04d", i)) {
 					return
 				}
 				<-time.After(lease - 5*time.Millisecond + time.Duration(i%40)*500*time.Microsecond)
-				if l.race(c, fmt.Sprintf("/later/%03d", i)) {
+				if l.race(c, fmt.Sprintf("/later/%04d", i)) {
 					answered.Add(1)
 				} else {
 					ended.Add(1)
@@ -338,7 +340,7 @@ func (l *lot) nothingSwallowed() {
 	if l.mode.tls() {
 		return
 	}
-	size := uint64(len(raceGet("/first/000")))
+	size := uint64(len(raceGet("/first/0000")))
 	for _, end := range l.ends.all() {
 		if want := uint64(end.Requests) * size; end.BytesIn != want {
 			l.t.Errorf("connection %d: %d bytes were read and %d served, ended for %v", end.ID, end.BytesIn, want, end.Reason)
@@ -347,10 +349,11 @@ func (l *lot) nothingSwallowed() {
 }
 
 func TestDrainWithThousandsParked(t *testing.T) {
+	many := longtest.Count(t, 500, 2000, "connections, a quarter of that over TLS")
 	run(t, func(t *testing.T, m mode) {
-		n := 2000
+		n := many
 		if m.tls() {
-			n = 500
+			n /= 4
 		}
 		l := newLot(t, m, policy.Timeouts{})
 		var all []*talker
@@ -375,9 +378,9 @@ func TestDrainWithThousandsParked(t *testing.T) {
 
 func TestParkedConnectionsNeedNoGoroutine(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
-		n := 1000
+		n := 300
 		if m.tls() {
-			n = 300
+			n = 100
 		}
 		l := newLot(t, m, policy.Timeouts{})
 		l.talk().send(plainGet) // whatever is begun once

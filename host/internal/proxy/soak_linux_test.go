@@ -20,7 +20,7 @@ import (
 // park delay, on connections that never retry: none may be lost, no byte be
 // elsewhere.
 func TestSoak(t *testing.T) {
-	requests := longtest.Count(t, 6000, 1_000_000, "requests, half of them over TLS")
+	requests := longtest.Count(t, 3000, 1_000_000, "requests, half of them over TLS")
 	run(t, func(t *testing.T, m mode) {
 		const clients = 60
 		r := start(t, setup{mode: m, park: parkDelay, server: http.HandlerFunc(mirror)})

@@ -35,7 +35,7 @@ func FuzzCheck(f *testing.F) {
 	scripts, _ := gatetest.Suite("v2")
 	for _, s := range scripts {
 		for _, c := range s.Commands {
-			if wasm, err := os.ReadFile(c.Filename); err == nil && c.Binary() && len(wasm) < 2000 && c.Line%7 == 0 {
+			if wasm, err := os.ReadFile(c.Filename); err == nil && c.Binary() && len(wasm) < 2000 && c.Line%21 == 0 {
 				f.Add(wasm)
 			}
 		}

@@ -112,7 +112,7 @@ func TestGuests(t *testing.T) {
 	for _, name := range []string{"fixed", "adaptive", "pressure"} {
 		guests[name] = read(t, "../../../../plugins/"+name+".wasm")
 	}
-	for _, name := range slow(t, []string{"adaptive-go", "hello-go"}, 1, "guests built by Go") {
+	for _, name := range slow(t, []string{"adaptive-go", "hello-go"}, 0, "guests built by Go") {
 		guests[name] = buildGo(t, "../../../../examples/"+name)
 	}
 	for name, wasm := range guests {

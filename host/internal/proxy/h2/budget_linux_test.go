@@ -26,7 +26,7 @@ func TestParkedSessionsAreSmall(t *testing.T) {
 	}{{"h2c", false, 2500}, {"tls", true, 5500}} {
 		t.Run(x.name, func(t *testing.T) {
 			h := newHost(t, hostConfig{tls: x.secured})
-			const warm, many = 50, 1000
+			const warm, many = 50, 400
 			for range warm {
 				leaveBehind(t, h)
 			}

@@ -23,7 +23,7 @@ import (
 // store: what was acknowledged is there with its audit entry, what was not is
 // there as a whole or not at all, and every policy that is named has its module.
 func TestKill(t *testing.T) {
-	rounds := longtest.Count(t, 40, 1000, "kills")
+	rounds := longtest.Count(t, 24, 1000, "kills")
 	seed := longtest.Seed(t)
 	k := &killer{rng: rand.New(rand.NewPCG(seed, 0))}
 	for round := range rounds {
