@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/config"
@@ -92,7 +91,7 @@ func newShared(target, dir string) (s *shared, err error) {
 	}
 	// A cache that keeps nothing: whoever attacks changes a byte each time.
 	s.forge, err = forge.New(context.Background(), forge.Config{
-		Argv: []string{os.Args[0], compileApart}, Dir: dir, CacheBytes: 1, Wall: time.Minute, // as package app has it
+		Argv: []string{os.Args[0], compileApart}, Dir: dir, CacheBytes: 1,
 	})
 	if err != nil {
 		return nil, err

@@ -3,17 +3,10 @@ package app
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/engine/forge"
 )
-
-// compileWall bounds one compile by the clock. Processor time is what counts,
-// and is bounded more closely by forge: on a machine that has none to spare, a
-// policy that the operator has named is worth waiting for, and the child stands
-// back behind everybody who serves requests.
-const compileWall = time.Minute
 
 // What a policy may be, and have, at most: the engine's own limits, said here
 // because tenants are told of them.
@@ -24,7 +17,7 @@ const (
 
 // runGuests makes the engine, and what compiles for it.
 func (a *App) runGuests(ctx context.Context) (err error) {
-	if a.forge, err = forge.New(ctx, forge.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version, Wall: compileWall}); err != nil {
+	if a.forge, err = forge.New(ctx, forge.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version}); err != nil {
 		return err
 	}
 	a.sayWhereCompiled()

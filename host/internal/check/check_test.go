@@ -109,7 +109,7 @@ type counting struct{ compiled int }
 
 func (*counting) Dir() string { return "" }
 
-func (c *counting) Compile(context.Context, string, []byte) (func(), time.Duration, error) {
+func (c *counting) Compile(context.Context, string, []byte, uint64) (func(), time.Duration, error) {
 	c.compiled++
 	return func() {}, 0, nil
 }

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -99,7 +98,7 @@ func checkPolicy(cmd *cobra.Command, path string, pairs []string, asJSON bool) e
 
 // checked checks a policy until it is done, or ctx ends.
 func checked(ctx context.Context, path string, wasm []byte, params map[string]string) (*check.Report, error) {
-	f, err := forge.New(ctx, forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version(), Wall: time.Minute})
+	f, err := forge.New(ctx, forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version()})
 	if err != nil {
 		return nil, fmt.Errorf("compile apart: %w", err)
 	}

@@ -100,7 +100,7 @@ func (a *assumptions) config(eng *engine.Engine) (lab.Config, error) {
 // workshop returns an engine that compiles apart, as the host does: a policy
 // that is tried may be anybody's.
 func workshop(ctx context.Context) (eng *engine.Engine, closing func(), err error) {
-	f, err := forge.New(ctx, forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version(), Wall: time.Minute})
+	f, err := forge.New(ctx, forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version()})
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile apart: %w", err)
 	}

@@ -22,7 +22,7 @@ type elsewhere struct {
 
 func (c *elsewhere) Dir() string { return c.dir }
 
-func (c *elsewhere) Compile(ctx context.Context, _ string, wasm []byte) (func(), time.Duration, error) {
+func (c *elsewhere) Compile(ctx context.Context, _ string, wasm []byte, _ uint64) (func(), time.Duration, error) {
 	if c.err != nil {
 		return nil, c.cpu, c.err
 	}

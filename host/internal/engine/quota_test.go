@@ -112,7 +112,7 @@ type stuck struct {
 
 func (s *stuck) Dir() string { return "" }
 
-func (s *stuck) Compile(ctx context.Context, _ string, _ []byte) (func(), time.Duration, error) {
+func (s *stuck) Compile(ctx context.Context, _ string, _ []byte, _ uint64) (func(), time.Duration, error) {
 	s.count(1)
 	defer s.count(-1)
 	select {

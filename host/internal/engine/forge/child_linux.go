@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,7 +52,10 @@ func work(in io.Reader) (reply, error) {
 		return reply{}, fmt.Errorf("probe: %w", err)
 	}
 	o := Order{Wasm: order[1:], Stoppable: order[0] == 1}
-	if r.Refused, r.Failed, r.Limit = attempt(o); r.Refused != "" || r.Failed != "" {
+	before := processorTime()
+	r.Refused, r.Failed, r.Limit = attempt(o)
+	r.CompileTime = processorTime() - before
+	if r.Refused != "" || r.Failed != "" {
 		return r, nil
 	}
 	r.Name, err = sole(r.Sub, []string{r.Probe})
@@ -59,6 +63,15 @@ func work(in io.Reader) (reply, error) {
 		r.Name, err = r.Probe, nil
 	}
 	return r, err
+}
+
+// processorTime returns what this process has taken so far.
+func processorTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // attempt compiles what may be anything.
@@ -74,15 +87,11 @@ func attempt(o Order) (refused, failed, limit string) {
 	case errors.Is(err, syscall.EFBIG):
 		return "", "code is too large", "code"
 	case errors.As(err, new(syscall.Errno)):
-		return "", line(err.Error(), 512), ""
+		return "", line(err.Error(), 512), "disk"
 	default:
 		return line(err.Error(), 512), "", ""
 	}
 }
-
-// niceness is how far a child stands back behind whoever serves requests: at
-// 10, a thread gets a tenth of the processor that it has to share with one.
-const niceness = 10
 
 // impose sets the limits of this process, for good: soft and hard ones are
 // equal, so that the kernel ends it without asking.
@@ -91,7 +100,7 @@ func (l limits) impose() error {
 	if data <= 0 {
 		return errors.New("size of the process is not known")
 	}
-	if err := standBack(); err != nil {
+	if err := standBack(int(l.nice)); err != nil {
 		return fmt.Errorf("priority: %w", err)
 	}
 	debug.SetMaxStack(int(l.stack))
@@ -126,7 +135,7 @@ func (l limits) impose() error {
 
 // standBack lowers the priority of the whole process, unless it is as low
 // already: it could not be raised.
-func standBack() error {
+func standBack(niceness int) error {
 	// The system call counts from 20 down to 1 where people count from 0 to 19.
 	if priority, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err != nil || 20-priority >= niceness {
 		return err

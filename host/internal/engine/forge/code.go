@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"idlehost/host/internal/fair"
-	"idlehost/host/internal/policy"
 )
 
 // Code is compiled code on loan: it lies in the Forge's Dir until Close.
@@ -114,7 +113,7 @@ func (f *Forge) await(ctx context.Context, p *piece) (*Code, Usage, error) {
 // compiles it.
 func (f *Forge) inProcess(o Order) (*Code, error) {
 	if n, limit := len(o.Wasm), f.cfg.inProcessBytes(); n > limit {
-		return nil, limited("size", Usage{}, "module has %s, and without a child process the limit is %s (%v)",
+		return nil, beaten("size", Usage{}, "module has %s, and without a child process the limit is %s (%v)",
 			size(int64(n)), size(int64(limit)), f.why)
 	}
 	f.mu.Lock()
@@ -192,7 +191,7 @@ func (f *Forge) make(p *piece, o Order) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	m, err := f.shop.compile(p.ctx, p.key, o)
+	m, err := f.shop.compile(p.ctx, p.key, o, f.back.Load())
 	turn.Leave(m.report.Usage.CPU)
 	return m, err
 }
@@ -220,7 +219,7 @@ func (f *Forge) queue() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if limit := f.cfg.queue(); f.waiting >= limit {
-		return &Error{Fault: policy.FaultCompile, Limit: "queue", Text: "too many modules wait to be compiled, try again later"}
+		return hindered("queue", Usage{}, "too many modules wait to be compiled")
 	}
 	f.waiting++
 	return nil

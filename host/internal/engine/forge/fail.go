@@ -10,16 +10,19 @@ import (
 
 // Error is why a module was not compiled.
 type Error struct {
-	// Fault is FaultRefused where the module is wrong, and FaultCompile where
-	// compiling it did not end well.
+	// Fault is FaultRefused where the module is wrong, FaultCompile where the
+	// compiler fails at it, and FaultBusy where nothing is known to be wrong
+	// with it: it may be tried again.
 	Fault policy.Fault
-	// Limit is what was exceeded: "wall", "cpu", "memory", "code", "queue",
-	// "size", or "" for none.
+	// Limit is what was exceeded: "wall", "cpu", "memory", "disk", "code",
+	// "queue", "size", or "" for none.
 	Limit string
 	// Text says what happened, with the limit and what was used.
 	Text string
 	// Usage is that of the child, as far as it is known.
 	Usage Usage
+
+	err error // what it follows from; nil: nothing
 }
 
 // Usage is what a child took.
@@ -40,12 +43,21 @@ func (u Usage) String() string {
 // Error returns one line.
 func (e *Error) Error() string { return "compile: " + e.Text }
 
-func limited(limit string, u Usage, format string, args ...any) *Error {
+// Unwrap returns what it follows from.
+func (e *Error) Unwrap() error { return e.err }
+
+// Cause returns Fault: it is what package engine asks an error for.
+func (e *Error) Cause() policy.Fault { return e.Fault }
+
+// beaten is the error for a module that the compiler fails at, as it would
+// anywhere.
+func beaten(limit string, u Usage, format string, args ...any) *Error {
 	return &Error{Fault: policy.FaultCompile, Limit: limit, Usage: u, Text: fmt.Sprintf(format, args...)}
 }
 
-func broken(u Usage, format string, args ...any) *Error {
-	return limited("", u, format, args...)
+// hindered is the error for a module that was not compiled for lack of means.
+func hindered(limit string, u Usage, format string, args ...any) *Error {
+	return &Error{Fault: policy.FaultBusy, Limit: limit, Usage: u, Text: fmt.Sprintf(format, args...) + "; try again"}
 }
 
 // dirError is a folder that cannot be trusted with compiled code.

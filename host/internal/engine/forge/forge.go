@@ -1,5 +1,5 @@
 // Package forge compiles modules apart: a child process of the same program,
-// with limits on memory, processor time, wall time and what it may write, does
+// with limits on memory, processor time and what it may write, does
 // what a hostile module could abuse. The result passes through a private,
 // authenticated cache on disk to a folder from which wazero loads it, so that
 // this process never compiles what it did not write itself.
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"idlehost/host/internal/fair"
@@ -28,18 +29,16 @@ type Config struct {
 	// Version names whatever made the modules; another finds nothing in the
 	// cache.
 	Version string
-	// MemoryBytes bounds the memory that a child takes beyond what it starts
-	// with (some 10 MiB). 0: 224 MiB; a policy built by Go takes 80.
-	MemoryBytes int64
-	// CPU bounds the processor time of a child, in whole seconds, rounded up.
-	// 0: 2 s.
-	CPU time.Duration
-	// Wall bounds the time that a child takes. 0: 1.8 s, so that an answer is
-	// there within 2. A child stands back behind everybody else (nice 10):
-	// where the machine is busy, good modules take several times as long.
+	// Margin is how many times as much processor time and memory as is expected
+	// for an Order its child may take before it is ended: Allowance. 0: 5.
+	Margin int
+	// Wall bounds the time that a child takes, so that one which gets nowhere
+	// does not keep its place for ever. 0: 10 minutes; where other processes
+	// leave a child a hundredth of a processor, a good module takes one and a half.
 	Wall time.Duration
 	// CodeBytes bounds the compiled code of one module. 0: 64 MiB; that of a
-	// policy built by Go has 18.
+	// policy built by Go has 9, the most that is known of a module which the
+	// gate lets in is 45.
 	CodeBytes int64
 	// CacheBytes bounds the cache; what was not used for longest goes first.
 	// 0: 512 MiB.
@@ -54,20 +53,13 @@ type Config struct {
 	InProcessBytes int
 }
 
-func (c Config) memoryBytes() int64  { return or(c.MemoryBytes, 224<<20) }
-func (c Config) cpu() time.Duration  { return or(c.CPU, pace*2*time.Second) }
-func (c Config) wall() time.Duration { return or(c.Wall, pace*1800*time.Millisecond) }
+func (c Config) margin() int64       { return int64(or(c.Margin, 5)) }
+func (c Config) wall() time.Duration { return or(c.Wall, 10*time.Minute) }
 func (c Config) codeBytes() int64    { return or(c.CodeBytes, 64<<20) }
 func (c Config) cacheBytes() int64   { return or(c.CacheBytes, 512<<20) }
 func (c Config) parallel() int       { return or(c.Parallel, 1) }
 func (c Config) queue() int          { return or(c.Queue, 64) }
 func (c Config) inProcessBytes() int { return or(c.InProcessBytes, 64<<10) }
-func (c Config) cpuSeconds() int64   { return int64((c.cpu() + time.Second - 1) / time.Second) }
-func (c Config) collectBytes() int64 { return c.memoryBytes() * 3 / 4 }
-func (c Config) stackBytes() int64   { return c.memoryBytes() / 4 }
-func (c Config) childLimits() limits {
-	return limits{c.memoryBytes(), c.codeBytes(), c.cpuSeconds(), c.stackBytes()}
-}
 
 func or[T ~int | ~int64](v, standard T) T {
 	if v <= 0 {
@@ -90,6 +82,7 @@ type Forge struct {
 	cancel context.CancelFunc
 	flying sync.WaitGroup // one for each piece that is being made
 	turns  *fair.Queue    // a turn for each child
+	back   atomic.Bool    // children stand back
 
 	mu sync.Mutex // guards the following fields
 	// pieces holds what is being made or on loan; nil once closed.
@@ -123,12 +116,18 @@ func (f *Forge) Dir() string {
 	return f.shop.codeDir()
 }
 
+// StandBack has children from now on stand back behind everybody else (nice
+// 10), for whoever begins to serve requests beside them.
+func (f *Forge) StandBack() { f.back.Store(true) }
+
 // Capability says what the platform lets a Forge do.
 type Capability struct {
 	Apart bool  // modules are compiled by a child
 	Why   error // they are not, or the cache does not outlive the process
 	Cache string
 	Keeps bool // the cache outlives the process
+	// Unit is the processor time that a unit of effort is expected to take.
+	Unit time.Duration
 
 	cfg Config
 }
@@ -137,7 +136,7 @@ type Capability struct {
 func (f *Forge) Capability() Capability {
 	c := Capability{Why: f.why, cfg: f.cfg}
 	if f.shop != nil {
-		c.Apart, c.Cache, c.Keeps, c.Why = true, f.shop.path, f.shop.keeps, f.shop.why
+		c.Apart, c.Cache, c.Keeps, c.Why, c.Unit = true, f.shop.path, f.shop.keeps, f.shop.why, f.shop.unit
 	}
 	return c
 }
@@ -149,11 +148,9 @@ func (c Capability) String() string {
 		return fmt.Sprintf("policies of at most %s are compiled in this process, larger ones not at all: %v",
 			size(int64(c.cfg.inProcessBytes())), c.Why)
 	case !c.Keeps:
-		return fmt.Sprintf("policies are compiled apart within %v and %s, and again after a restart: %v",
-			c.cfg.wall(), size(c.cfg.memoryBytes()), c.Why)
+		return fmt.Sprintf("policies are compiled apart, at %v a unit of effort, and again after a restart: %v", c.Unit, c.Why)
 	}
-	return fmt.Sprintf("policies are compiled apart within %v and %s, and kept in %s",
-		c.cfg.wall(), size(c.cfg.memoryBytes()), c.Cache)
+	return fmt.Sprintf("policies are compiled apart, at %v a unit of effort, and kept in %s", c.Unit, c.Cache)
 }
 
 // Close ends the children, waits for them, and removes what is on loan.

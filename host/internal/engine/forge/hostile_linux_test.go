@@ -20,13 +20,16 @@ func nestedLoops(depth, locals int) []byte {
 		body = append(body, 0x03, 0x40) // loop
 	}
 	for i := range locals {
-		body = slices.Concat(body, wasmtest.LocalGet(uint32(i)), wasmtest.Const32(1), []byte{0x6a, 0x21}, uleb(uint64(i)))
+		body = slices.Concat(body, wasmtest.LocalGet(uint32(i)), wasmtest.Const32(1), []byte{0x6a, 0x21}, leb(i))
 	}
 	for range depth {
 		body = slices.Concat(body, wasmtest.LocalGet(0), []byte{0x0d, 0, 0x0b}) // br_if 0, end
 	}
 	return wasmtest.Module{NoMemory: true, Funcs: []wasmtest.Func{{Locals: uint32(locals), Body: body}}}.Bytes()
 }
+
+// endless takes minutes, and may.
+func endless(n int) Order { return Order{Wasm: nestedLoops(500, n), Effort: 1 << 32} }
 
 // nestedBlocks is deep and does nothing.
 func nestedBlocks(depth int) []byte {
@@ -41,14 +44,14 @@ func manyLocals(n uint32) []byte {
 
 // manyTargets is a br_table of n targets.
 func manyTargets(n int) []byte {
-	body := slices.Concat(wasmtest.Const32(0), []byte{0x0e}, uleb(uint64(n)), make([]byte, n+1))
+	body := slices.Concat(wasmtest.Const32(0), []byte{0x0e}, leb(n), make([]byte, n+1))
 	return wasmtest.Module{NoMemory: true, Funcs: []wasmtest.Func{{Body: body}}}.Bytes()
 }
 
 // manyImports says that there are n imports, and ends.
 func manyImports(n uint64) []byte {
-	count := uleb(n)
-	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00\x02"), uleb(uint64(len(count))), count)
+	count := leb(int(n))
+	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00\x02"), leb(len(count)), count)
 }
 
 // longCode is n additions in a row.
@@ -64,12 +67,4 @@ func manyFuncs(n int) []byte {
 		funcs = append(funcs, wasmtest.Func{Results: []byte{wasmtest.I64}, Body: wasmtest.Const64(int64(i))})
 	}
 	return wasmtest.Guest(funcs...).Bytes()
-}
-
-func uleb(v uint64) []byte {
-	var b []byte
-	for ; v >= 0x80; v >>= 7 {
-		b = append(b, byte(v)|0x80)
-	}
-	return append(b, byte(v))
 }

@@ -2,7 +2,10 @@ package forge
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"idlehost/host/internal/policy"
 )
 
 // Loader is a Forge as engine.Compiler wants it.
@@ -12,10 +15,14 @@ type Loader struct{ *Forge }
 // release says that it has
 // been loaded. cpu is the processor time of the child that was waited for to
 // its end, beside an error too: each of several who wait is told the whole.
-func (l Loader) Compile(ctx context.Context, owner string, wasm []byte) (release func(), cpu time.Duration, err error) {
-	code, used, err := l.Forge.compile(ctx, Order{Wasm: wasm, Owner: owner})
-	if err != nil {
-		return nil, used.CPU, err
+func (l Loader) Compile(ctx context.Context, owner string, wasm []byte, effort uint64) (release func(), cpu time.Duration, err error) {
+	code, used, err := l.Forge.compile(ctx, Order{Wasm: wasm, Owner: owner, Effort: effort})
+	var own *Error
+	switch {
+	case err == nil:
+		return code.Close, used.CPU, nil
+	case ctx.Err() == nil && !errors.As(err, &own): // the disk, or the end of the host
+		err = &Error{Fault: policy.FaultBusy, Usage: used, Text: err.Error(), err: err}
 	}
-	return code.Close, used.CPU, nil
+	return nil, used.CPU, err
 }

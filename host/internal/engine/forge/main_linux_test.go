@@ -1,12 +1,15 @@
 package forge
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime/debug"
 	"testing"
-	"time"
 
 	"idlehost/host/internal/testnet"
 )
@@ -15,8 +18,8 @@ import (
 const entry = "compile-apart"
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == entry {
-		os.Exit(child())
+	if len(os.Args) == 2 && handicaps[os.Args[1]] != nil {
+		os.Exit(child(os.Args[1]))
 	}
 	if len(os.Args) == 3 && os.Args[1] == parentEntry {
 		os.Exit(parent(os.Args[2]))
@@ -29,22 +32,60 @@ func TestMain(m *testing.M) {
 const parentEntry = "be-a-parent"
 
 func parent(dir string) int {
-	f, err := New(context.Background(), Config{Argv: []string{os.Args[0], entry}, Dir: dir, Wall: time.Minute, CPU: time.Minute})
+	f, err := New(context.Background(), Config{Argv: []string{os.Args[0], entry}, Dir: dir})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	_, err = f.Compile(context.Background(), Order{Wasm: nestedLoops(500, 500)})
+	_, err = f.Compile(context.Background(), endless(500))
 	fmt.Fprintln(os.Stderr, err)
 	return 1
 }
 
-func child() int {
+// These are entries of children on a machine that is not what it was, or
+// should be.
+const (
+	slowEntry  = "compile-apart-slowly"
+	spinEntry  = "compile-apart-beside-much"
+	stuckEntry = "compile-apart-never"
+)
+
+// handicaps are what meets children of an entry. slow holds for every module,
+// late for all but the trial.
+var handicaps = map[string]*struct {
+	slow func()
+	late func(io.Reader) io.Reader
+}{
+	entry:      {},
+	slowEntry:  {slow: func() { debug.SetGCPercent(1) }},
+	spinEntry:  {late: func(io.Reader) io.Reader { return spinner{} }},
+	stuckEntry: {late: func(io.Reader) io.Reader { select {} }},
+}
+
+// spinner is an input that takes processor time and never comes.
+type spinner struct{}
+
+func (spinner) Read([]byte) (int, error) {
+	for {
+	}
+}
+
+func child(name string) int {
 	if err := misbehave(os.Getenv("FORGE_TEST_CHILD")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if err := Child(os.Stdin, os.Stdout); err != nil {
+	trial := append([]byte{0}, trialModule()...)
+	buffered := bufio.NewReaderSize(os.Stdin, 2*len(trial))
+	in := io.Reader(buffered)
+	h := handicaps[name]
+	if h.slow != nil {
+		h.slow()
+	}
+	if head, _ := buffered.Peek(len(trial)); h.late != nil && !bytes.Equal(head, trial) {
+		in = h.late(in)
+	}
+	if err := Child(in, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

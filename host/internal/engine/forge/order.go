@@ -13,14 +13,16 @@ type Order struct {
 	Wasm []byte
 	// Owner names who has it compiled; "": the operator, who waits for no owner.
 	Owner string
+	// Effort is the gate's estimate of what compiling the module costs
+	// (gate.Module.Effort); it says what the child may take. 0: next to nothing.
+	Effort uint64
 	// Stoppable must be what the loading runtime is told by
 	// WithCloseOnContextDone: it changes the code.
 	Stoppable bool
 }
 
-// about is what compiling costs, as far as the size of a module tells: some
-// 0.8 us a byte of one built by Go.
-func (o Order) about() time.Duration { return time.Duration(len(o.Wasm)) * time.Microsecond }
+// about is what compiling is expected to cost.
+func (o Order) about() time.Duration { return o.expect(leastUnit).cpu }
 
 // key names the compiled code in the cache: whatever it depends on is in it.
 // maker tells builds of the compiler and processors apart.

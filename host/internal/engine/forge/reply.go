@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // reply is what a child says on its standard output. The parent believes
@@ -21,6 +22,8 @@ type reply struct {
 	// well, Limit what was exceeded then.
 	Refused, Failed, Limit string
 	MemoryBytes            int64
+	// CompileTime is the processor time of compiling alone.
+	CompileTime time.Duration
 }
 
 // maxReply bounds what is read of a child, in bytes.

@@ -19,20 +19,26 @@ import (
 // self is this program's file, also after another took its name.
 const self = "/proc/self/exe"
 
-// run has a child compile o into stage, a folder in root. It returns when the
-// child is gone, and whatever belonged to it.
-func (s *shop) run(ctx context.Context, stage string, o Order) (reply, Usage, error) {
+// niceness is how far a child stands back behind whoever serves requests: at
+// 10, a thread gets a tenth of the processor that it has to share with one.
+const niceness = 10
+
+// run has a child of a priority compile o into stage, a folder in root. It
+// returns when the child is gone, and whatever belonged to it.
+func (s *shop) run(ctx context.Context, stage string, o Order, nice int64) (reply, Usage, error) {
 	// The child dies with the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	wall, cancel := context.WithTimeout(ctx, s.cfg.wall())
 	defer cancel()
+	allowed, collect := s.cfg.allow(o, s.unit)
+	allowed.nice = nice
 	said, complained := &head{limit: maxReply}, &head{limit: maxReply}
 	var peak int64
 	cmd := exec.CommandContext(wall, self, s.cfg.Argv[1:]...)
 	cmd.Args[0] = s.cfg.Argv[0]
 	cmd.Dir = filepath.Join(s.path, stage)
-	cmd.Env = s.cfg.environ()
+	cmd.Env = allowed.environ(collect)
 	cmd.Stdin = o.reader()
 	cmd.Stdout, cmd.Stderr = said, complained
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -45,13 +51,13 @@ func (s *shop) run(ctx context.Context, stage string, o Order) (reply, Usage, er
 	begin := time.Now()
 	err := cmd.Run()
 	if cmd.Process == nil {
-		return reply{}, Usage{}, broken(Usage{}, "child did not start: %v", err)
+		return reply{}, Usage{}, hindered("", Usage{}, "child did not start: %v", err)
 	}
 	u := Usage{Wall: time.Since(begin), MemoryBytes: peak}
 	if st := cmd.ProcessState; st != nil {
 		u.CPU = st.UserTime() + st.SystemTime()
 	}
-	r, err := s.judge(ctx, wall, outcome{err: err, said: said.kept, complained: string(complained.kept), used: u})
+	r, err := s.judge(ctx, wall, outcome{err: err, said: said.kept, complained: string(complained.kept), used: u, allowed: allowed})
 	u.MemoryBytes = max(u.MemoryBytes, r.MemoryBytes)
 	return r, u, err
 }
@@ -67,12 +73,12 @@ func kill(p *os.Process) error {
 
 // environ is all that a child gets: nothing of ours, and a runtime that uses
 // one processor and collects garbage only when it must.
-func (c Config) environ() []string {
+func (l limits) environ(collect int64) []string {
 	return append([]string{
-		marker + "=" + c.childLimits().String(),
+		marker + "=" + l.String(),
 		"GOMAXPROCS=1",
 		"GOGC=off",
-		"GOMEMLIMIT=" + strconv.FormatInt(c.collectBytes(), 10),
+		"GOMEMLIMIT=" + strconv.FormatInt(collect, 10),
 		"GOTRACEBACK=none",
 	}, environment[:]...)
 }
@@ -92,11 +98,15 @@ type outcome struct {
 	said       []byte
 	complained string
 	used       Usage
+	allowed    limits
 }
 
-// judge tells how a child ended.
+// judge tells how a child ended. What it was allowed is far more than what the
+// module takes by the gate's estimate: that a child has taken it says that the
+// machine, or the estimate, is not what it was taken for, and nothing against
+// the module.
 func (s *shop) judge(ctx, wall context.Context, o outcome) (reply, error) {
-	u := o.used
+	u, l := o.used, o.allowed
 	var exit *exec.ExitError
 	switch {
 	case o.err == nil:
@@ -104,34 +114,41 @@ func (s *shop) judge(ctx, wall context.Context, o outcome) (reply, error) {
 	case ctx.Err() != nil:
 		return reply{}, fmt.Errorf("forge: child was ended: %w", ctx.Err())
 	case wall.Err() != nil:
-		return reply{}, limited("wall", u, "took longer than %v: %v", s.cfg.wall(), u)
+		return reply{}, hindered("wall", u, "took longer than %v: %v", s.cfg.wall(), u)
 	case !errors.As(o.err, &exit):
-		return reply{}, broken(u, "child: %v", o.err)
+		return reply{}, hindered("", u, "child: %v", o.err)
 	case strings.Contains(o.complained, "SIGXCPU"),
-		signal(exit) == syscall.SIGKILL && u.CPU >= time.Duration(s.cfg.cpuSeconds())*time.Second:
-		return reply{}, limited("cpu", u, "took more than %d s of processor time: %v", s.cfg.cpuSeconds(), u)
+		signal(exit) == syscall.SIGKILL && u.CPU >= l.cpuTime()*3/4: // the kernel counts whole ticks for this limit
+		return reply{}, hindered("cpu", u, "took more than %v of processor time, %d times what is expected: %v", l.cpuTime(), s.cfg.margin(), u)
 	case signal(exit) != 0:
-		return reply{}, broken(u, "child was killed: %v, after %v", signal(exit), u)
+		return reply{}, hindered("", u, "child was killed: %v, after %v", signal(exit), u)
 	case outOfMemory(o.complained):
-		return reply{}, limited("memory", u, "took more than %s of memory, after %v", size(s.cfg.memoryBytes()), u)
+		return reply{}, hindered("memory", u, "took more than %s of memory, %d times what is expected, after %v", size(l.data), s.cfg.margin(), u)
 	case strings.Contains(o.complained, "stack overflow"):
-		return reply{}, limited("memory", u, "took more than %s of stack, after %v", size(s.cfg.stackBytes()), u)
+		return reply{}, hindered("memory", u, "took more than %s of stack, after %v", size(l.stack), u)
+	case exit.ExitCode() != crashed:
+		return reply{}, hindered("", u, "child failed: %v: %s", exit, line(o.complained, 256))
 	}
-	return reply{}, broken(u, "child failed: %v: %s", exit, line(o.complained, 256))
+	return reply{}, beaten("", u, "compiler crashed: %s", line(o.complained, 256))
 }
+
+// crashed is the exit code of a Go program that dies of an error of its own.
+const crashed = 2
 
 // read takes the reply of a child that ended well.
 func (s *shop) read(o outcome) (reply, error) {
 	r, err := parseReply(o.said)
 	switch {
 	case err != nil:
-		return reply{}, broken(o.used, "child answered nonsense: %v", err)
+		return reply{}, hindered("", o.used, "child answered nonsense: %v", err)
 	case r.Refused != "":
 		return reply{}, refuse(o.used, line(r.Refused, 512))
 	case r.Limit == "code":
-		return reply{}, limited("code", o.used, "compiled code has more than %s", size(s.cfg.codeBytes()))
+		return reply{}, beaten("code", o.used, "compiled code has more than %s", size(s.cfg.codeBytes()))
+	case r.Limit == "disk":
+		return reply{}, hindered("disk", o.used, "%s", line(r.Failed, 512))
 	case r.Failed != "":
-		return reply{}, broken(o.used, "%s", line(r.Failed, 512))
+		return reply{}, beaten("", o.used, "%s", line(r.Failed, 512))
 	}
 	return r, nil
 }

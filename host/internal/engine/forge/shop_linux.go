@@ -26,6 +26,8 @@ type shop struct {
 	// probe's file in it; both name the compiler and the processor.
 	sub, probe string
 	maker      string // part of every key
+	// unit is the processor time that a unit of effort is expected to take.
+	unit time.Duration
 
 	// mu guards the following fields: it is held for reading by whoever works
 	// in the folder, and for writing while the folder is opened anew.
@@ -42,7 +44,7 @@ func openShop(ctx context.Context, cfg Config) (*shop, error) {
 	if os.Getenv(marker) != "" {
 		return nil, errors.New("this process is a child itself")
 	}
-	s := &shop{cfg: cfg}
+	s := &shop{cfg: cfg, unit: mostUnit}
 	if err := s.openCache(); err != nil {
 		return nil, err
 	}
@@ -144,20 +146,22 @@ func (s *shop) furnished() bool {
 	return err == nil
 }
 
-// try compiles the probe apart.
+// try compiles the trial apart, which also tells how fast that is here. It has
+// the time of the slowest machine.
 func (s *shop) try(ctx context.Context) error {
 	stage, err := s.stage()
 	if err != nil {
 		return &dirError{s.path, err}
 	}
 	defer s.root.RemoveAll(stage)
-	r, _, err := s.run(ctx, stage, Order{Wasm: probeModule()})
+	r, _, err := s.run(ctx, stage, Order{Wasm: trialModule(), Effort: trialEffort}, 0)
 	if err == nil {
 		err = s.same(r)
 	}
 	if err != nil {
 		return fmt.Errorf("a child does not work: %w", err)
 	}
+	s.unit = min(max(r.CompileTime/trialEffort, leastUnit), mostUnit)
 	return nil
 }
 
@@ -209,7 +213,7 @@ func (s *shop) fetch(key string) (made, bool) {
 
 // compile has a child make code for o, keeps it, and puts it on loan. Beside
 // an error, made says what the child has taken.
-func (s *shop) compile(ctx context.Context, key string, o Order) (made, error) {
+func (s *shop) compile(ctx context.Context, key string, o Order, standBack bool) (made, error) {
 	if err := s.restore(); err != nil {
 		return made{}, err
 	}
@@ -220,17 +224,21 @@ func (s *shop) compile(ctx context.Context, key string, o Order) (made, error) {
 		return made{}, fmt.Errorf("forge: %w", err)
 	}
 	defer s.root.RemoveAll(stage)
-	r, used, err := s.run(ctx, stage, o)
+	nice := int64(0)
+	if standBack {
+		nice = niceness
+	}
+	r, used, err := s.run(ctx, stage, o, nice)
 	m := made{report: Report{Apart: true, Usage: used, ModuleBytes: len(o.Wasm)}, name: r.Name}
 	if err != nil {
 		return m, err
 	}
 	if err := s.same(r); err != nil {
-		return m, broken(used, "%v", err)
+		return m, hindered("", used, "%v", err)
 	}
 	path := filepath.Join(stage, r.Sub, r.Name)
 	if m.report.CodeBytes, m.report.NotKept, err = s.keep(key, r.Name, path); err != nil {
-		return m, broken(used, "result of the child: %v", err)
+		return m, hindered("", used, "result of the child: %v", err)
 	}
 	if err := s.root.Rename(path, s.loan(r.Name)); err != nil {
 		return m, fmt.Errorf("forge: %w", err)

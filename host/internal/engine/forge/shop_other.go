@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 )
 
 // shop stands for what this platform lacks: limits that hold for a child from
@@ -14,6 +15,7 @@ type shop struct {
 	path, maker string
 	keeps       bool
 	why         error
+	unit        time.Duration
 }
 
 var errPlatform = errors.New("only Linux has the means to bound a child process")
@@ -24,7 +26,7 @@ func (s *shop) codeDir() string           { return "" }
 func (s *shop) fetch(string) (made, bool) { return made{}, false }
 func (s *shop) discard(string)            {}
 func (s *shop) close() error              { return nil }
-func (s *shop) compile(context.Context, string, Order) (made, error) {
+func (s *shop) compile(context.Context, string, Order, bool) (made, error) {
 	return made{}, errPlatform
 }
 
