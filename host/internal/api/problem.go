@@ -90,6 +90,10 @@ func NewProblem(kind, format string, args ...any) *Problem {
 	return &Problem{Type: TypePrefix + kind, Title: k.title, Status: k.status, Detail: fmt.Sprintf(format, args...)}
 }
 
+// TryAgain reports whether the same request may be answered otherwise a while
+// later.
+func (p *Problem) TryAgain() bool { return p.Status == 429 || p.Status == 503 }
+
 // Error returns one line.
 func (p *Problem) Error() string {
 	if p.Detail == "" {

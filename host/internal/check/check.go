@@ -97,8 +97,9 @@ func verdictOf(f policy.Fault, v Verdict) Verdict {
 	switch f {
 	case policy.FaultRefused, policy.FaultCompile:
 		return VerdictRefused
-	case policy.FaultRate, policy.FaultBusy:
-		return VerdictFaulty
+	}
+	if f.Passes() {
+		return VerdictUndecided
 	}
 	return v
 }

@@ -12,6 +12,7 @@ import (
 
 	"idlehost/host/internal/engine"
 	. "idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/policy"
 	"idlehost/plugins"
 	"idlehost/sdk/abi"
 )
@@ -112,6 +113,40 @@ func (*counting) Dir() string { return "" }
 func (c *counting) Compile(context.Context, string, []byte, uint64) (func(), time.Duration, error) {
 	c.compiled++
 	return func() {}, 0, nil
+}
+
+// overloaded has no means to compile.
+type overloaded struct{ fault policy.Fault }
+
+func (overloaded) Dir() string { return "" }
+
+func (o overloaded) Compile(context.Context, string, []byte, uint64) (func(), time.Duration, error) {
+	return nil, 0, o
+}
+
+func (overloaded) Error() string         { return "took more than 1s of processor time; try again" }
+func (o overloaded) Cause() policy.Fault { return o.fault }
+
+// TestUndecided: a host that could not compile a policy says nothing against it.
+func TestUndecided(t *testing.T) {
+	for _, tt := range []struct {
+		fault   policy.Fault
+		verdict Verdict
+		again   bool
+	}{
+		{policy.FaultBusy, VerdictUndecided, true},
+		{policy.FaultCompile, VerdictRefused, false},
+		{policy.FaultRefused, VerdictRefused, false},
+	} {
+		r := run(t, Input{Wasm: Guest().Bytes(), Engine: engine.Config{Compiler: overloaded{tt.fault}}})
+		f := r.Failure
+		if r.Verdict != tt.verdict || f == nil || f.Cause != tt.fault.String() || f.Step != "compile" || f.TryAgain() != tt.again {
+			t.Fatalf("%v: %s, %+v", tt.fault, r.Verdict, f)
+		}
+		if strings.Contains(f.Hint(), "try again") != tt.again {
+			t.Errorf("%v: hint %q", tt.fault, f.Hint())
+		}
+	}
 }
 
 func TestRefusals(t *testing.T) {

@@ -73,8 +73,15 @@ func (f *Failure) Error() string {
 	return s
 }
 
+// TryAgain reports whether nothing is known to be wrong with the policy: the
+// same check may end well another time.
+func (f *Failure) TryAgain() bool { return f.fault.Passes() }
+
 // Hint returns what to do about it.
 func (f *Failure) Hint() string {
+	if f.TryAgain() {
+		return "nothing is known to be wrong with the policy: try again"
+	}
 	switch f.fault {
 	case policy.FaultRefused:
 		if f.Refusal != nil && f.Refusal.Limit > 0 {

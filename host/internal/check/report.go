@@ -16,6 +16,9 @@ const (
 	VerdictAccepted Verdict = "accepted"
 	VerdictRefused  Verdict = "refused" // the host would not load it
 	VerdictFaulty   Verdict = "faulty"  // it does not come into being, or fails at a question
+	// VerdictUndecided: the host had no means to tell. Nothing is known to be
+	// wrong with the policy; the check may be tried again.
+	VerdictUndecided Verdict = "undecided"
 )
 
 // Report is what was found. Its JSON is an interface: names stay. Where the
@@ -49,7 +52,7 @@ type Binary struct {
 	BytesLimit   int    `json:"bytes_limit"`
 	MeteredBytes int    `json:"metered_bytes"` // what is compiled
 	Functions    int    `json:"functions"`     // of its own
-	Effort       uint64 `json:"effort"`        // of compiling, in units of about 30 ns
+	Effort       uint64 `json:"effort"`        // of compiling, in units of about 10 ns
 	EffortLimit  int    `json:"effort_limit"`
 }
 

@@ -21,6 +21,9 @@ const (
 	ExitOK    = 0 // it did what it was asked to
 	ExitError = 1 // it could not
 	ExitUsage = 2 // the command line or the configuration is wrong
+	// ExitTryAgain is that of sysexits.h (EX_TEMPFAIL): nothing is known to be
+	// wrong, and the same may go well another time.
+	ExitTryAgain = 75
 )
 
 // Main runs one command line, without the program's name, and returns the exit
@@ -60,6 +63,9 @@ func report(w io.Writer, err error) int {
 			say(w, "error", p.Error())
 			say(w, "hint", p.Hint)
 		}
+		if tryAgain(err) {
+			return ExitTryAgain
+		}
 		return ExitUsage
 	}
 	say(w, "error", err.Error())
@@ -75,7 +81,16 @@ func report(w io.Writer, err error) int {
 	case errors.Is(err, engine.ErrParams):
 		say(w, "hint", check.ParamsHint)
 	}
+	if tryAgain(err) {
+		return ExitTryAgain
+	}
 	return ExitError
+}
+
+// tryAgain reports whether an error says that trying again is worth while.
+func tryAgain(err error) bool {
+	var t interface{ TryAgain() bool }
+	return errors.As(err, &t) && t.TryAgain()
 }
 
 // say writes a message. Parts of it may be anybody's, and it may go to a

@@ -45,8 +45,17 @@ func explain(err error) error {
 	if p.Field != "" && !strings.Contains(text, p.Field) {
 		text += " (" + plain(p.Field) + ")"
 	}
-	return &hintedError{err: errors.New(text), hint: advice(p)}
+	return &hintedError{err: &answered{text, p}, hint: advice(p)}
 }
+
+// answered is a problem in the words of the command line.
+type answered struct {
+	text    string
+	problem *api.Problem
+}
+
+func (e *answered) Error() string { return e.text }
+func (e *answered) Unwrap() error { return e.problem }
 
 func advice(p *api.Problem) string {
 	switch client.Kind(p) {

@@ -195,7 +195,11 @@ func TestProblemsAreHarmlessAndHelp(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(p)
 		}
 		code, out, errs := ask(t, answer, strings.Fields(strings.ReplaceAll(tt.args, "KEY", key))...)
-		if code != ExitError || out != "" || !strings.Contains(errs, tt.want) {
+		want := ExitError
+		if tt.kind == api.KindRate || tt.kind == api.KindBusy {
+			want = ExitTryAgain
+		}
+		if code != want || out != "" || !strings.Contains(errs, tt.want) {
 			t.Errorf("%s: %s: exit code %d, %q, %q", tt.kind, tt.args, code, out, errs)
 		}
 		harmless(t, tt.args, errs)

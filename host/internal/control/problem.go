@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
 
@@ -70,8 +71,11 @@ func refused(err error, doing string) error {
 		return NoRoom(fmt.Errorf("%s: %w", doing, err))
 	}
 	kind := api.KindRefused
-	if r.RetryAfter > 0 {
-		kind = api.KindRate
+	switch {
+	case r.RetryAfter > 0 && r.Cause == policy.FaultRate.String():
+		kind = api.KindRate // the tenant's own doing
+	case r.RetryAfter > 0:
+		kind = api.KindBusy
 	}
 	p := api.NewProblem(kind, "%s", r.Text)
 	p.Cause, p.Report, p.RetryAfter = r.Cause, r.Report, r.RetryAfter

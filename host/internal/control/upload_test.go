@@ -114,6 +114,14 @@ func TestRefusedUpload(t *testing.T) {
 	if p := wantKind(t, "too often", upload(), api.KindRate); p.RetryAfter != 3*time.Second || len(h.log("shop")) != 12 {
 		t.Errorf("%+v", p)
 	}
+	h.runtime.bad[control.DigestOf(bad)] = &control.Refusal{Cause: "busy", Text: "no processor", RetryAfter: 2 * time.Second}
+	p = wantKind(t, "no means", upload(), api.KindBusy)
+	if p.Status != 503 || p.RetryAfter != 2*time.Second || len(h.log("shop")) != 12 {
+		t.Errorf("%+v", p)
+	}
+	if _, err := h.store.Policy(t.Context(), control.DigestOf(bad)); err == nil {
+		t.Error("what was not decided is kept")
+	}
 }
 
 func TestUploadQuota(t *testing.T) {

@@ -18,8 +18,8 @@ const (
 	FaultFuel            // the guest used up its budget of instructions or time
 	FaultMemory          // the guest wanted more memory than it may have
 	FaultOutput          // the answer makes no sense
-	FaultBusy            // the instance was busy for longer than an ask may wait
-	FaultRate            // the tenant used up its fuel rate
+	FaultBusy            // what answers, or loads, had no means to at the time: try again
+	FaultRate            // the tenant used up its fuel rate, or its time for loading
 	FaultBreaker         // the breaker is open after repeated faults
 )
 
@@ -30,6 +30,10 @@ var faultNames = [...]string{
 
 // String returns the name used in logs and metrics.
 func (f Fault) String() string { return faultNames[f] }
+
+// Passes reports whether the fault says nothing against the policy, and may be
+// over by itself.
+func (f Fault) Passes() bool { return f == FaultBusy || f == FaultRate || f == FaultNotLoaded }
 
 // ParseFault is the inverse of String for everything but FaultNone.
 func ParseFault(name string) (Fault, bool) {

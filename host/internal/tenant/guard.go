@@ -43,7 +43,7 @@ type trial struct{ active, canary tally }
 // roles. worse says that it should be taken back, and reason why, in a sentence.
 //
 // Faults that are the host's doing are no faults of a canary: busy (its owner's
-// questions came at once), rate (the fuel that its versions share) and
+// questions came at once, or it could not be compiled at the time), rate (the fuel that its versions share) and
 // not_loaded (it was let go, or is being loaded). Refused, compile, init and
 // configure are its own, and so is breaker, which its own faults have opened.
 func (t *Tenant) Judge() (reason string, worse bool) {
@@ -88,10 +88,9 @@ func judgeFaults(g Guard, canary, active share) (string, bool) {
 func (t tally) answers() share {
 	var hosts, own uint64
 	for f, n := range t.faults {
-		switch policy.Fault(f) {
-		case policy.FaultBusy, policy.FaultRate, policy.FaultNotLoaded:
+		if policy.Fault(f).Passes() {
 			hosts += n
-		default:
+		} else {
 			own += n
 		}
 	}
