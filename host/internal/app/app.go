@@ -34,6 +34,8 @@ type Config struct {
 	// Load returns the configuration, complete and checked. It is called at
 	// the start and at every reload.
 	Load func() (*config.Config, error)
+	// compiler stands for the forge, in tests.
+	compiler engine.Compiler
 	// CompileApart starts this very program in such a way that it calls
 	// forge.Child, its own name first. nil: policies are compiled in this
 	// process, large ones not at all.
@@ -72,12 +74,17 @@ type App struct {
 	patrol   *patrol
 
 	state atomic.Int32
+	// refused is why the configuration that was to be in force is not; nil: it is.
+	refused atomic.Pointer[error]
 	// For people: where the admin server listens (nil: off).
 	adminAddr atomic.Pointer[net.Addr]
 
 	mu sync.Mutex // held through a reload; guards the following fields
 	// current is the last good configuration.
 	current *config.Config
+	// pending is the one that was to be in force after it, and may be yet; nil:
+	// there is none.
+	pending *config.Config
 	admin   *admin.Server // nil: off
 	closed  bool
 
@@ -95,8 +102,9 @@ const (
 )
 
 // New builds a host and binds its addresses. The error of a configuration
-// that cannot be put to use is a config.Problems. A policy that cannot be
-// loaded is no error: the native one answers, and the log says why.
+// that cannot be put to use, or names a policy that cannot be loaded, is a
+// config.Problems; where it has a method TryAgain that returns true, it may be
+// put to use another time.
 func New(ctx context.Context, cfg Config) (*App, error) {
 	c, err := cfg.Load()
 	if err != nil {
@@ -132,13 +140,14 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 			return err
 		}
 	}
+	a.forge.StandBack() // from now on there is somebody to stand back behind
 	a.patrol = a.newPatrol(c)
 	return nil
 }
 
 // declareAll makes members of the declared tenants, at the start.
 func (a *App) declareAll(ctx context.Context, c *config.Config, all []*declaration) error {
-	arrivals, err := a.admit(ctx, c, all, true)
+	arrivals, err := a.admit(ctx, c, all)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,9 @@
 package app
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 
-	"idlehost/host/internal/check"
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
@@ -21,11 +17,12 @@ type declaration struct {
 	spec     store.Spec
 	module   *module // nil: no policy is declared
 	remedies policy.Remedies
+	optional bool // the host serves where the policy does not load
 }
 
 // declarations returns the tenants of the configuration, the default one first.
 func declarations(c *config.Config) ([]*declaration, error) {
-	first := &declaration{name: c.Tenants.Default, remedies: c.Plugin.Remedies()}
+	first := &declaration{name: c.Tenants.Default, remedies: c.Plugin.Remedies(), optional: c.Plugin.Optional()}
 	all := []*declaration{first}
 	var err error
 	if first.module, err = findModule(c, "", c.Plugin); err != nil {
@@ -34,6 +31,7 @@ func declarations(c *config.Config) ([]*declaration, error) {
 	for i, t := range c.Declared {
 		d := &declaration{
 			path: config.Index("tenant", i) + ".", name: t.Name, spec: specOf(t), remedies: t.Plugin.Remedies(),
+			optional: t.Plugin.Optional(),
 		}
 		if d.module, err = findModule(c, d.path, t.Plugin); err != nil {
 			return nil, err
@@ -61,53 +59,6 @@ func specOf(t config.Tenant) store.Spec {
 	}
 }
 
-// arrival is a declaration on its way to being in force, with the policy that
-// was loaded for it, if it has changed.
-type arrival struct {
-	*declaration
-	guest *guest       // nil: none is declared, or it stays
-	lost  policy.Fault // why there is none
-}
-
-// admit loads the policies of declarations that have changed. With lenient, a
-// policy that cannot be loaded is lost, and the native one answers: no
-// connection suffers for it. Parameters that a policy refuses are a mistake of
-// the configuration, which the operator at the terminal wants to hear of.
-func (a *App) admit(ctx context.Context, c *config.Config, all []*declaration, lenient bool) ([]*arrival, error) {
-	var arrivals []*arrival
-	for _, d := range all {
-		r := &arrival{declaration: d}
-		arrivals = append(arrivals, r)
-		if d.module == nil || d.module.same(a.members.declaredModule(d.name)) {
-			continue
-		}
-		g, err := a.loadDeclared(ctx, d)
-		switch fault := faultOf(err); {
-		case err == nil:
-			r.guest = g
-		case lenient && fault == policy.FaultConfigure:
-			return nil, errors.Join(c.Problem(d.path+"plugin.config", err.Error(), check.ParamsHint), turnBack(arrivals))
-		case lenient:
-			r.lost = fault
-			a.sayLost(d, fault, err)
-		default:
-			return nil, errors.Join(fmt.Errorf("tenant %s: policy %s: %w", d.name, d.module.name, err), turnBack(arrivals))
-		}
-	}
-	return arrivals, nil
-}
-
-// turnBack closes what was loaded for nothing.
-func turnBack(arrivals []*arrival) error {
-	var errs []error
-	for _, r := range arrivals {
-		if r.guest != nil {
-			errs = append(errs, r.guest.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // declare puts the declared tenants of a configuration in force, and has every
 // other go by it.
 func (a *App) declare(c *config.Config, arrivals []*arrival) {
@@ -133,7 +84,7 @@ func (a *App) declare(c *config.Config, arrivals []*arrival) {
 			continue
 		}
 		s.config, s.terms = c, ms.terms
-		m.settle(&s, nil)
+		m.settle(&s, nil, policy.FaultNone)
 	}
 	ones := slices.DeleteFunc(ms.all(), func(m *member) bool { return !declared[m.name] })
 	ms.mu.Lock()
@@ -179,19 +130,15 @@ func (ms *members) keysLocked(name string, s store.Spec) tenant.Keys {
 // settleLocked puts one declared tenant in force.
 func (a *App) settleLocked(c *config.Config, r *arrival) {
 	s := &standing{
-		config: c, terms: a.members.terms, declared: true, spec: r.spec, remedies: r.remedies, module: r.module, lost: r.lost,
+		config: c, terms: a.members.terms, declared: true, spec: r.spec, remedies: r.remedies, module: r.module, missed: r.missed,
 	}
 	m := a.members.get(r.name)
 	if m == nil {
 		m = a.newMember(r.name, s)
 	} else {
-		old := m.standing.Load()
-		s.record = old.record
-		if r.module.same(old.module) {
-			s.lost = old.lost
-		}
+		s.record = m.standing.Load().record
 	}
-	m.settle(s, r.guest)
+	m.settle(s, r.guest, r.lost)
 	if err := a.members.roster.Put(m.name, a.members.keysLocked(m.name, s.spec), m); err != nil {
 		a.logger.Error("BUG: names of a declared tenant were not free", "tenant", m.name, "error", err)
 	}

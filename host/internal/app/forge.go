@@ -21,7 +21,11 @@ func (a *App) runGuests(ctx context.Context) (err error) {
 		return err
 	}
 	a.sayWhereCompiled()
-	a.engine, err = engine.New(ctx, engine.Config{MemoryPages: policyPages, ModuleBytes: moduleBytes, Compiler: forge.Loader{Forge: a.forge}, Turns: turns(), Log: guestSays(a.logger)})
+	compiler := a.cfg.compiler
+	if compiler == nil {
+		compiler = forge.Loader{Forge: a.forge}
+	}
+	a.engine, err = engine.New(ctx, engine.Config{MemoryPages: policyPages, ModuleBytes: moduleBytes, Compiler: compiler, Turns: turns(), Log: guestSays(a.logger)})
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}

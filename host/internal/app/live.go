@@ -82,8 +82,8 @@ func refusedFor(cause string, q *engine.Quota) time.Duration {
 	switch cause {
 	case policy.FaultRate.String():
 		return max(q.RetryAfter(), time.Second)
-	case policy.FaultBusy.String():
-		return time.Second
+	case policy.FaultBusy.String(), policy.FaultNotLoaded.String():
+		return 2 * time.Second
 	}
 	return 0
 }
@@ -132,7 +132,7 @@ func (r live) Apply(_ context.Context, t *store.Tenant) error {
 			return err
 		}
 	}
-	m.settle(&next, nil)
+	m.settle(&next, nil, policy.FaultNone)
 	return nil
 }
 
@@ -140,7 +140,7 @@ func (r live) Apply(_ context.Context, t *store.Tenant) error {
 func (a *App) enrolLocked(t *store.Tenant) error {
 	s := &standing{config: a.members.config, terms: a.members.terms, spec: t.Spec, remedies: policy.DefaultRemedies(), record: t}
 	m := a.newMember(t.Name, s)
-	m.settle(s, nil)
+	m.settle(s, nil, policy.FaultNone)
 	if err := a.members.roster.Put(m.name, a.members.keysLocked(m.name, t.Spec), m); err != nil {
 		return errors.Join(err, m.close())
 	}
@@ -159,7 +159,7 @@ func (r live) Remove(_ context.Context, name string) error {
 	case m.standing.Load().declared:
 		next := *m.standing.Load()
 		next.record = nil
-		m.settle(&next, nil)
+		m.settle(&next, nil, policy.FaultNone)
 		return nil
 	}
 	m.forget()

@@ -52,7 +52,7 @@ type standing struct {
 	spec     store.Spec
 	remedies policy.Remedies
 	module   *module       // the declared policy; nil: none
-	lost     policy.Fault  // why it is not in charge
+	missed   *missed       // what was declared since, and could not be loaded; nil: nothing
 	record   *store.Tenant // what the store has; nil: nothing
 }
 
@@ -89,9 +89,9 @@ func (a *App) newQuota(name string, l store.Limits) *engine.Quota {
 	})
 }
 
-// settle has a member go by another standing, and hands over the policies that
-// were loaded for it.
-func (m *member) settle(s *standing, loaded *guest) {
+// settle has a member go by another standing, and hands over the declared policy
+// that was loaded for it, or why that could not be.
+func (m *member) settle(s *standing, loaded *guest, lost policy.Fault) {
 	m.standing.Store(s)
 	m.describe()
 	m.accepted.SetTerms(s.terms.accepted, acceptedLimits(s))
@@ -100,14 +100,14 @@ func (m *member) settle(s *standing, loaded *guest) {
 	m.quota.SetFuelPerSecond(s.spec.Limits.FuelPerSecond)
 	m.app.lines.SetTenantRate(m.name, s.spec.Limits.LogRate, s.spec.Limits.LogBurst)
 	m.tenant.SetRemedies(s.remedies)
-	m.tenant.Set(m.plan(s, loaded))
+	m.tenant.Set(m.plan(s, loaded, lost))
 	m.prune()
 }
 
 // plan says which versions are asked.
-func (m *member) plan(s *standing, loaded *guest) tenant.Plan {
+func (m *member) plan(s *standing, loaded *guest, lost policy.Fault) tenant.Plan {
 	if s.module != nil {
-		lane := &tenant.Lane{Version: s.module.version(), Lost: s.lost}
+		lane := &tenant.Lane{Version: s.module.version(), Lost: lost}
 		if loaded != nil {
 			lane.Guest = loaded
 		}

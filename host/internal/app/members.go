@@ -87,11 +87,12 @@ func (ms *members) all() []*member {
 	return list
 }
 
-// declaredModule returns the policy that a member's declaration has in force;
-// nil: none.
-func (ms *members) declaredModule(name string) *module {
-	if m := ms.get(name); m != nil {
-		return m.standing.Load().module
+// inCharge returns the declared policy that answers for a tenant; nil: none is
+// declared, or it could not be loaded.
+func (ms *members) inCharge(name string) *module {
+	m := ms.get(name)
+	if m == nil || m.lost() != nil {
+		return nil
 	}
-	return nil
+	return m.standing.Load().module
 }

@@ -59,10 +59,12 @@ func (p *patrol) close() {
 	p.rounds.Wait()
 }
 
-// judge takes back what has earned it. A tenant may be busy with a step of its
+// judge takes back what has earned it, and has what could not be loaded tried
+// again. A tenant may be busy with a step of its
 // own for as long as policies take to load: nobody else's canary waits for that.
 func (p *patrol) judge(ctx context.Context) {
 	for _, m := range p.app.members.all() {
+		m.tenant.Retry()
 		canary := m.tenant.DigestOf(policy.RoleCanary) // before it is judged: that may be another one's
 		if canary == "" {
 			continue

@@ -131,18 +131,24 @@ func (a *App) loadDeclared(ctx context.Context, d *declaration) (*guest, error) 
 	return &guest{p}, nil
 }
 
-// sayLost tells that a declared policy could not be loaded.
-func (a *App) sayLost(d *declaration, fault policy.Fault, err error) {
-	a.logger.Error("policy not loaded, native default answers",
-		"tenant", d.name, "policy", d.module.name, "digest", tenant.Short(d.module.digest), "cause", fault.String(), "error", err)
+// lost says why the active version could not be loaded; nil: it could, or has
+// not been needed yet.
+func (m *member) lost() *tenant.Loss {
+	for _, l := range m.tenant.Losses() {
+		if l.Role == policy.RoleActive {
+			return &l
+		}
+	}
+	return nil
 }
 
 // rule tells a person who decides about a member's connections.
 func (m *member) rule() string {
 	s := m.standing.Load()
+	lost := m.lost()
 	switch {
-	case s.module != nil && s.lost != policy.FaultNone:
-		return fmt.Sprintf("policy %s could not be loaded (%s): the native fixed policy decides", s.module.name, s.lost)
+	case s.module != nil && lost != nil:
+		return fmt.Sprintf("policy %s could not be loaded (%s): the native fixed policy decides", s.module.name, lost.Fault)
 	case s.module != nil:
 		return fmt.Sprintf("policy %s (%s) decides", s.module.name, tenant.Short(s.module.digest))
 	case m.tenant.Digest() != "":

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,22 +22,48 @@ import (
 func (a *App) Reload(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	err := a.reloadLocked(ctx)
+	a.pending = nil
+	c, err := a.cfg.Load()
+	if err == nil {
+		err = a.replaceLocked(ctx, c)
+	}
+	return a.toldLocked(err)
+}
+
+// retry puts the configuration in force that was to be and could not, as it was
+// read then.
+func (a *App) retry(ctx context.Context) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c := a.pending; c != nil {
+		a.pending = nil
+		_ = a.toldLocked(a.replaceLocked(ctx, c)) // it has been logged and counted
+	}
+}
+
+// mayRetry reports whether a try is due.
+func (a *App) mayRetry() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pending != nil
+}
+
+// toldLocked logs and counts what a reload has come to.
+func (a *App) toldLocked(err error) error {
 	a.metrics.Reloaded(err)
 	if err != nil {
+		a.refused.Store(&err)
 		a.logger.Error("configuration not reloaded, the old one stays", "error", err)
 		return err
 	}
+	a.refused.Store(nil)
 	a.logger.Info("configuration reloaded", "policy", a.members.digest(a.current.Tenants.Default, policy.RoleActive))
 	return nil
 }
 
-// reloadLocked does first whatever may fail, and undoes it if anything does.
-func (a *App) reloadLocked(ctx context.Context) error {
-	c, err := a.cfg.Load()
-	if err != nil {
-		return err
-	}
+// replaceLocked does first whatever may fail, and undoes it if anything does.
+// Where only means are lacking, the configuration is pending.
+func (a *App) replaceLocked(ctx context.Context, c *config.Config) error {
 	all, err := declarations(c)
 	if err != nil {
 		return err
@@ -54,11 +81,17 @@ func (a *App) reloadLocked(ctx context.Context) error {
 		next.drop()
 		return err
 	}
-	arrivals, err := a.admit(ctx, c, all, false)
+	arrivals, err := a.admit(ctx, c, all)
 	if err != nil {
 		next.drop()
 		dropAdmin()
+		if unloaded := (*notLoaded)(nil); errors.As(err, &unloaded) && unloaded.passes {
+			a.pending = c
+		}
 		return err
+	}
+	if mayPass(arrivals) {
+		a.pending = c
 	}
 	a.warnOfRestart(c)
 	before := a.members.declaredOnes()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -16,11 +17,45 @@ var ErrCutShort = errors.New("ended before all connections were drained")
 // SIGINT arrives; then it drains. SIGHUP reloads. It returns nil after a
 // drain, whether or not all connections ended within its bound.
 func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) error {
-	a, err := New(ctx, cfg)
-	if err != nil {
+	a, err := build(ctx, cfg, signals)
+	if err != nil || a == nil {
 		return err
 	}
 	return errors.Join(a.Run(ctx, signals), a.Close())
+}
+
+// build is New, which a signal ends: a policy may take a while to load. It
+// returns nothing then.
+func build(ctx context.Context, cfg Config, signals <-chan os.Signal) (*App, error) {
+	// The host goes on with this context: it must not end with New.
+	building, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	built, ended := make(chan struct{}), false
+	watch.Go(func() {
+		for !ended {
+			select {
+			case s := <-signals:
+				ended = s != syscall.SIGHUP
+			case <-built:
+				return
+			}
+		}
+		stop()
+	})
+	a, err := New(building, cfg)
+	close(built)
+	watch.Wait()
+	switch {
+	case !ended && err == nil:
+		context.AfterFunc(ctx, stop)
+		return a, nil
+	case !ended:
+		stop()
+		return nil, err
+	case a != nil:
+		return nil, a.Close()
+	}
+	return nil, nil
 }
 
 // Run serves like the function of that name. It is called once.
@@ -36,19 +71,27 @@ func (a *App) Run(ctx context.Context, signals <-chan os.Signal) error {
 	return g.run()
 }
 
-// attend waits for signals, and drains at the end.
+// attend waits for signals, and drains at the end. A reload does not keep it
+// from that: policies may take a while to load.
 func (a *App) attend(ctx context.Context, signals <-chan os.Signal) error {
+	r := newReloads(a)
+	defer r.stop()
 	for {
 		select {
 		case <-ctx.Done():
+			r.stop()
 			return a.drain(signals)
 		case s := <-signals:
 			if s != syscall.SIGHUP {
 				a.logger.Info("draining", "signal", s.String())
+				r.stop()
 				return a.drain(signals)
 			}
-			// A reload that fails has been logged and counted; what runs goes on.
-			_ = a.Reload(ctx)
+			r.ask(ctx)
+		case <-r.done:
+			r.ended(ctx)
+		case <-r.next.C:
+			r.begin(ctx, a.retry)
 		}
 	}
 }

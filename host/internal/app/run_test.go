@@ -168,6 +168,8 @@ func TestStartErrors(t *testing.T) {
 	}
 	defer taken.Close()
 	dir := t.TempDir()
+	broken := dir + "/broken.wasm"
+	os.WriteFile(broken, []byte("\x00asm\x01\x00\x00\x00"), 0o600)
 	rubbish := dir + "/rubbish.pem"
 	os.WriteFile(rubbish, []byte("rubbish"), 0o600)
 	for name, tt := range map[string]struct {
@@ -177,6 +179,13 @@ func TestStartErrors(t *testing.T) {
 		"unknown policy": {func(c *config.Config) { c.Plugin.Path = "adaptve" },
 			`plugin.path: "adaptve" is neither a file nor a bundled policy`, "bundled: adaptive, fixed"},
 		"policy is a folder": {func(c *config.Config) { c.Plugin.Path = dir }, "is not a regular file", ""},
+		"policy refused":     {func(c *config.Config) { c.Plugin.Path = broken }, `plugin.path: policy "broken.wasm": gate: `, "host check tells more"},
+		"policies of tenants refused": {func(c *config.Config) {
+			c.Declared = []config.Tenant{{Name: "a", Plugin: config.Plugin{Path: broken}}, {Name: "b", Plugin: config.Plugin{Path: broken}}}
+		}, `tenant[1].plugin.path: policy "broken.wasm": gate: `, "on_load_failure"},
+		"parameters refused, policy optional": {func(c *config.Config) {
+			c.Plugin = config.Plugin{Path: "fixed", Config: map[string]string{"idle": "soon"}, OnLoadFailure: "native"}
+		}, "plugin.config: ", "parameters"},
 		"parameters refused": {func(c *config.Config) {
 			c.Plugin = config.Plugin{Path: "fixed", Config: map[string]string{"idle": "soon"}}
 		}, "plugin.config: ", "parameters"},
@@ -220,7 +229,10 @@ func TestBrokenPolicyLeavesTheNativeOneInCharge(t *testing.T) {
 	if err := os.WriteFile(file, []byte("\x00asm\x01\x00\x00\x00"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := start(t, func(c *config.Config) { c.Plugin.Path = file })
+	r := start(t, func(c *config.Config) { c.Plugin = config.Plugin{Path: file, OnLoadFailure: "native"} })
+	if got := r.degraded(); len(got) != 1 || !strings.HasPrefix(got[0], "tenant default: policy broken.wasm (") || !strings.HasSuffix(got[0], ") is not in force: refused") {
+		t.Errorf("degraded: %q", got)
+	}
 	if status, _ := get(t, client(t), r.url(0)); status != 200 {
 		t.Errorf("status %d", status)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"idlehost/host/internal/config"
+	"idlehost/host/internal/engine"
 )
 
 // running is a host within the test, with what it reads and says.
@@ -28,11 +29,14 @@ type running struct {
 }
 
 // start runs a host until the test ends. edit changes the defaults.
-func start(t *testing.T, edit func(*config.Config)) *running {
+func start(t *testing.T, edit func(*config.Config)) *running { return startWith(t, nil, edit) }
+
+// startWith has a compiler of the test's; nil: the host's.
+func startWith(t *testing.T, compiler engine.Compiler, edit func(*config.Config)) *running {
 	t.Helper()
 	r := &running{t: t, signals: make(chan os.Signal, 1), ended: make(chan error, 1)}
 	r.next.Store(configOf(edit))
-	a, err := New(t.Context(), Config{Version: "test", Load: r.load, Stdout: &r.out, Stderr: &r.log})
+	a, err := New(t.Context(), Config{Version: "test", Load: r.load, Stdout: &r.out, Stderr: &r.log, compiler: compiler})
 	if err != nil {
 		t.Fatal(err)
 	}

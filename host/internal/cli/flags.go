@@ -20,6 +20,7 @@ type flags struct {
 	tlsKey       []string
 	plugin       string
 	pluginConfig []string
+	optional     bool
 	store        string
 	admin        string
 	pprof        bool
@@ -43,6 +44,8 @@ func newFlags() *flags {
 	rule.StringVar(&f.plugin, "plugin", "",
 		"policy in charge of idle connections: a `file`, else the name of a bundled one (none: fixed timeouts)")
 	rule.StringArrayVar(&f.pluginConfig, "plugin-config", nil, pluginConfigUsage)
+	rule.BoolVar(&f.optional, "plugin-optional", false,
+		"start with the native policy where the other does not load (default: an error)")
 	operation := f.group("Operation")
 	operation.StringVar(&f.config, "config", "", "TOML `file` with everything, and more; flags override it")
 	operation.StringVar(&f.store, "store", "", "`directory` of tenants, their policies and rollouts; made where there is none")
@@ -160,6 +163,13 @@ func (f *flags) policy(c *config.Config) error {
 	maps.Copy(c.Plugin.Config, params)
 	if len(f.pluginConfig) > 0 && c.Plugin.Path == "" {
 		return usagef("name one with --plugin", "--plugin-config: no policy is in charge")
+	}
+	if f.optional && c.Plugin.Path == "" {
+		return usagef("name one with --plugin", "--plugin-optional: no policy is in charge")
+	}
+	if f.optional {
+		c.Plugin.OnLoadFailure = "native"
+		c.Set("plugin.on_load_failure", "--plugin-optional")
 	}
 	return nil
 }

@@ -22,7 +22,13 @@ func (p Plugin) Remedies() policy.Remedies {
 	return r
 }
 
+// Optional reports whether the host is to serve where the policy does not load.
+func (p Plugin) Optional() bool { return p.OnLoadFailure == "native" }
+
 func (k checker) remedies(plugin string, p Plugin) {
+	if p.OnLoadFailure != "" {
+		k.choice(plugin+".on_load_failure", p.OnLoadFailure, "error", "native")
+	}
 	for _, cause := range slices.Sorted(maps.Keys(p.OnFault)) {
 		path := plugin + ".on_fault." + cause
 		if _, ok := policy.ParseFault(cause); !ok {
