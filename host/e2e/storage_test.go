@@ -20,7 +20,7 @@ import (
 // padded is a policy with a custom section of so many bytes, which no two have
 // in common.
 func padded(size, n int) []byte {
-	payload := append([]byte{3}, fmt.Sprintf("pad%0*d", size, n)...)
+	payload := append(fmt.Appendf([]byte{3}, "pad%d ", n), make([]byte, size)...)
 	section := binary.AppendUvarint([]byte{0}, uint64(len(payload)))
 	return append(append(keeping(time.Minute, 1), section...), payload...)
 }

@@ -72,20 +72,28 @@ func (k *claim) release() {
 // there: they stand in its record, which is read with every request of it.
 const maxUnswept = 100
 
-// hastenEvery is how often the store is swept for want of room, at most: that
-// looks at all there is, and any tenant can ask for it.
-const hastenEvery = 10 * time.Second
+// How often the store is swept for want of room, at most: that looks at all
+// there is, a second for 10,000 tenants. A tenant that meets its own limit has
+// it swept only if that frees something of it.
+const (
+	hastenEvery    = 10 * time.Second
+	hastenAllEvery = time.Minute // where all together have met theirs, or the disk is full
+)
 
 // hasten sweeps the store if that may make the room that a tenant lacks, and
 // reports whether it has.
 func (c *Control) hasten(ctx context.Context, tenant string, why error) bool {
 	var full *space.LimitError
-	if errors.As(why, &full) && full.Owner != "" && c.store.Usage(tenant).Unnamed == 0 {
-		return false // all of it is the tenant's to delete
+	every := hastenAllEvery
+	if errors.As(why, &full) && full.Owner != "" || errors.As(why, new(*api.Problem)) {
+		if c.store.Usage(tenant).Sweepable == 0 {
+			return false
+		}
+		every = hastenEvery
 	}
 	now := c.now()
 	c.mu.Lock()
-	wait := !c.hastened.IsZero() && now.Sub(c.hastened) < hastenEvery
+	wait := !c.hastened.IsZero() && now.Sub(c.hastened) < every
 	if !wait {
 		c.hastened = now
 	}

@@ -153,6 +153,15 @@ func TestLimitOfAll(t *testing.T) {
 type sweptStore struct {
 	store.Store
 	sweeps atomic.Int64
+	old    atomic.Bool // what is not named was put long ago
+}
+
+func (s *sweptStore) Usage(tenant string) store.Usage {
+	u := s.Store.Usage(tenant)
+	if s.old.Load() {
+		u.Sweepable = u.Unnamed
+	}
+	return u
 }
 
 func (s *sweptStore) Sweep(ctx context.Context) (int, error) {
@@ -161,10 +170,10 @@ func (s *sweptStore) Sweep(ctx context.Context) (int, error) {
 }
 
 // TestSweptForRoom: who has no room has the store swept, if that may help, and
-// not more often than every ten seconds.
+// not more often than every ten seconds; a full disk, every minute.
 func TestSweptForRoom(t *testing.T) {
 	var s *sweptStore
-	h, _ := newBounded(t, 2, 0, func(st store.Store) store.Store { s = &sweptStore{Store: st}; return s })
+	h, b := newBounded(t, 2, 0, func(st store.Store) store.Store { s = &sweptStore{Store: st}; return s })
 	h.create("a", api.Spec{})
 	one := h.upload("a", "one")
 	refused := func(wantSweeps int64) {
@@ -180,12 +189,19 @@ func TestSweptForRoom(t *testing.T) {
 	if err := h.DeletePolicy(t.Context(), operator, "a", one); err != nil {
 		t.Fatal(err)
 	}
+	refused(0) // it is too young
+	s.old.Store(true)
 	refused(1)
 	refused(1)
 	h.pass(9 * time.Second)
 	refused(1)
 	h.pass(time.Second)
 	refused(2)
+	b.full.Store(&space.DiskError{Why: "it is full"})
+	h.pass(59 * time.Second)
+	refused(2)
+	h.pass(time.Second)
+	refused(3)
 }
 
 // TestFullDiskIsSaid: the caller hears what is wrong with the disk, whatever it

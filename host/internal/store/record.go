@@ -18,10 +18,11 @@ type Policy struct {
 type Usage struct {
 	// Policies are modules and what is known of them. Unnamed is the part of it
 	// that the tenant's Versions do not name, and Sweep has not taken, and
-	// UnnamedCount how many policies that are.
-	Policies, Unnamed int64
-	UnnamedCount      int
-	States            int64
+	// UnnamedCount how many policies that are. Of those, a Sweep now would have
+	// the tenant no longer pay for Sweepable.
+	Policies, Unnamed, Sweepable int64
+	UnnamedCount                 int
+	States                       int64
 }
 
 // Token lets its bearer in. The secret itself is nowhere kept.

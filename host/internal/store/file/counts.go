@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"idlehost/host/internal/space"
 	"idlehost/host/internal/store"
@@ -146,7 +147,14 @@ func (s *Store) Usage(tenant string) store.Usage {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	of := c.tenants[tenant]
-	u := store.Usage{Policies: of.policies, Unnamed: of.unnamed, UnnamedCount: of.unnamedCount}
+	u := store.Usage{Policies: of.policies, UnnamedCount: len(of.unnamed)}
+	since := time.Now().Add(-s.cfg.Grace)
+	for _, h := range of.unnamed {
+		u.Unnamed += h.Bytes
+		if h.Put.Before(since) {
+			u.Sweepable += h.Bytes
+		}
+	}
 	if states := c.states[tenant]; states != nil {
 		u.States = states.sum
 	}

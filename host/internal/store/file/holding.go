@@ -45,10 +45,10 @@ func (k *tenant) names(digest string) bool {
 
 // tenantUsage is what a tenant pays for of its policies.
 type tenantUsage struct {
-	name              string
-	digests           map[string]bool // nil: the tenant is not there
-	policies, unnamed int64
-	unnamedCount      int
+	name     string
+	digests  map[string]bool // nil: the tenant is not there
+	policies int64
+	unnamed  []holding
 }
 
 // usage adds up what the tenant holds, and what it names.
@@ -58,8 +58,7 @@ func (k *tenant) usage() tenantUsage {
 		u.digests[h.Digest] = true
 		u.policies += h.Bytes
 		if !k.names(h.Digest) {
-			u.unnamed += h.Bytes
-			u.unnamedCount++
+			u.unnamed = append(u.unnamed, h)
 		}
 	}
 	for _, v := range k.Versions {

@@ -18,7 +18,7 @@ func testUsage(t *testing.T, s store.Store) {
 		t.Errorf("a policy adds %d, and %d in all", own, all)
 	}
 	uploadFor(t, s, "a", 1)
-	if u := s.Usage("a"); u.Policies != own || u.Unnamed != own || s.Usage("b") != (store.Usage{}) {
+	if u := s.Usage("a"); u.Policies != own || u.Unnamed != own || u.Sweepable != 0 || s.Usage("b") != (store.Usage{}) {
 		t.Errorf("a pays for %+v, want %d; b for %+v", u, own, s.Usage("b"))
 	}
 	if grown := s.Size() - before; grown < int64(len(wasm)) {
@@ -59,7 +59,7 @@ func testUsageAfterSweep(t *testing.T, s store.Store) {
 	uploadFor(t, s, "b", 2)
 	name(t, s, "b", shared)
 	one := s.Usage("b").Policies
-	if u := s.Usage("a"); u.Policies != 2*one || u.Unnamed != 2*one || u.UnnamedCount != 2 {
+	if u := s.Usage("a"); u.Policies != 2*one || u.Unnamed != 2*one || u.UnnamedCount != 2 || u.Sweepable != 2*one {
 		t.Errorf("before the sweep: %+v", u)
 	}
 	full := s.Size()
