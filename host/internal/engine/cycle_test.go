@@ -91,7 +91,7 @@ func TestCyclesOfReplacementLeakNothing(t *testing.T) {
 			s.replace(t)
 		}
 	}
-	turn(cycles / 10) // until the heap has the size it needs
+	turn(max(cycles/10, 2*mostSpare)) // until as much code is kept unused as may be
 	before := settledFootprint(footprint{})
 	begin := time.Now()
 	turn(cycles)
