@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/longtest"
 	"idlehost/sdk/abi"
 )
 
@@ -18,10 +19,12 @@ func TestHammerTenant(t *testing.T) {
 	l := newLoader()
 	tn := New(Config{Loader: l, States: newStates(), Gate: NewGate(2), Worth: time.Second, Remedies: previousFor(policy.FaultTrap)})
 	stop := make(chan struct{})
+	seed, goroutines := longtest.Seed(t), uint64(0)
+	source := func() *rand.Rand { goroutines++; return rand.New(rand.NewPCG(seed, goroutines)) }
 	var askers, changers sync.WaitGroup
 	until := func(g *sync.WaitGroup, f func(r *rand.Rand)) {
+		r := source()
 		g.Go(func() {
-			r := rand.New(rand.NewPCG(rand.Uint64(), 1))
 			for {
 				select {
 				case <-stop:
@@ -71,8 +74,8 @@ func TestHammerTenant(t *testing.T) {
 		}
 	}
 	for range 2 {
+		r := source()
 		changers.Go(func() {
-			r := rand.New(rand.NewPCG(rand.Uint64(), 2))
 			for i := range 400 {
 				tn.Set(Plan{Active: lane(r), Canary: lane(r), Shadow: lane(r), Percent: float64(r.IntN(101))})
 				if i%100 == 0 {
