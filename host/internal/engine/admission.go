@@ -154,7 +154,7 @@ func compile(a *admission) error {
 	}
 	defer release()
 	c := a.code
-	c.has, c.bytes, c.grows = a.linked.has, len(a.linked.wasm), grows(a.module)
+	c.has, c.bytes, c.grows = a.linked.has, len(a.linked.wasm), a.module.Grows()
 	memory, _ := a.module.Memory()
 	c.pages = memory.Min
 	if c.hall, err = a.job.engine.codes.enter(a.linked.types); err != nil {
@@ -175,17 +175,6 @@ func (c *code) compile(ctx context.Context, wasm []byte) (err error) {
 	}()
 	c.module, err = c.hall.runtime.CompileModule(ctx, wasm)
 	return err
-}
-
-// grows reports whether the module has an instruction by which its memory
-// becomes larger.
-func grows(m *gate.Module) bool {
-	for _, b := range m.Bodies() {
-		if b.Weight.Grows > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // checkMemory holds the memory that the module begins with against what its

@@ -5,6 +5,7 @@ type Weight struct {
 	Instrs   int
 	Blocks   int // block, loop, if and else
 	Accesses int // of memory
+	Branches int // if, br, br_if and br_table
 	Calls    int // of functions, imported ones and those in tables included
 	Grows    int // of the memory
 	// Values is how many values the code defines at most: what instructions
@@ -139,6 +140,7 @@ func (s *strain) flow(in *Instr) {
 		s.Effort += effortBlock + uint64(len(s.frames))>>2
 		f := strainFrame{loop: in.Op == OpLoop, cond: unreached, after: unreached}
 		if in.Op == OpIf {
+			s.Branches++
 			f.cond = s.here
 		}
 		s.frames = append(s.frames, f)
@@ -158,13 +160,16 @@ func (s *strain) flow(in *Instr) {
 	case OpEnd:
 		s.end()
 	case OpBr:
+		s.Branches++
 		s.meet(in.X)
 		s.here = unreached
 	case OpBrIf:
+		s.Branches++
 		s.meet(in.X)
 		s.edge(implied)
 		s.here += steps
 	case OpBrTable:
+		s.Branches++
 		s.Effort += uint64(in.Count) * (effortLabel + effortCarry*s.vars)
 		s.here++ // every label has a block of its own, before its target
 		in.EachLabel(s.meet)

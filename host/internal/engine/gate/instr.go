@@ -4,7 +4,7 @@ package gate
 type Instr struct {
 	Op       Op
 	At, Next int    // offsets in the module: of the instruction, and of what follows
-	X, Y     uint32 // index, label, offset; second index, alignment
+	X, Y     uint32 // index, label, offset, constant of 32 bits; second index, alignment
 	Type     ValType
 	Block    blockType
 	Labels   []byte // of a br_table: the encoded labels, the default last
@@ -63,7 +63,7 @@ func (r *reader) immediates(in *Instr, imm immediate) {
 		r.zero()
 		r.zero()
 	case immS32:
-		r.signed(32)
+		in.X = uint32(r.signed(32))
 	case immS64:
 		r.signed(64)
 	case immF32:

@@ -44,6 +44,14 @@ func (m *Module) Globals() int { return len(m.globals) }
 // MutableGlobals returns how many of the globals can be written.
 func (m *Module) MutableGlobals() int { return m.mutable }
 
+// Global returns the type of a global; false where there is none.
+func (m *Module) Global(i int) (GlobalType, bool) {
+	if i >= len(m.globals) {
+		return GlobalType{}, false
+	}
+	return m.globals[i], true
+}
+
 // Tables returns the tables, imported ones first.
 func (m *Module) Tables() []TableType { return slices.Clone(m.tables) }
 
@@ -53,6 +61,21 @@ func (m *Module) Memory() (Bounds, bool) {
 		return Bounds{}, false
 	}
 	return m.memories[0], true
+}
+
+// Grows reports whether the module has an instruction by which its memory
+// becomes larger.
+func (m *Module) Grows() bool {
+	return slices.ContainsFunc(m.bodies, func(b Body) bool { return b.Weight.Grows > 0 })
+}
+
+// BlockType returns what a block, loop or if takes from the stack and leaves on
+// it.
+func (m *Module) BlockType(in *Instr) FuncType {
+	if in.Block.indexed {
+		return m.types[in.Block.index]
+	}
+	return FuncType{Results: one(in.Block.result)}
 }
 
 // Effort returns what compiling the module costs, in the unit of Limits.Effort.

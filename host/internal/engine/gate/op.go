@@ -1,5 +1,7 @@
 package gate
 
+import "strings"
+
 // Op is an instruction: its opcode byte, or 0xfc00 and what follows that prefix.
 type Op uint16
 
@@ -100,6 +102,16 @@ func (o Op) info() opInfo {
 // String returns the instruction's name in the text format, "" for what is
 // refused.
 func (o Op) String() string { return o.info().name }
+
+// Stack returns how many operands an instruction takes and how many results it
+// leaves; false for one of which the opcode alone does not tell.
+func (o Op) Stack() (takes, leaves int, ok bool) {
+	operands, results, ok := strings.Cut(o.info().sig, ":")
+	return len(operands), len(results), ok
+}
+
+// Access reports whether the instruction loads from memory or stores to it.
+func (o Op) Access() bool { return o.info().imm == immMemory }
 
 // Ops returns every instruction that a module may hold.
 func Ops() (ops []Op) {
