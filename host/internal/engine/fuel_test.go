@@ -200,7 +200,7 @@ func TestRate(t *testing.T) {
 // TestNewInstancesCountToTheRate: a guest that is dear to begin and always
 // fails uses up its rate before the breaker would let it try again.
 func TestNewInstancesCountToTheRate(t *testing.T) {
-	dear := bytes.Repeat(Code(Const64(1), Drop()), 30_000)
+	dear := bytes.Repeat(Code(Const64(1), Const64(2), Add64(), Drop()), 30_000)
 	p := load(t, newEngine(t, Config{FuelPerSecond: 10_000}),
 		source(Guest(Func{Export: "_initialize", Body: dear}, Hook("on_timeout", Unreachable())).Bytes()))
 	for n, c := range []struct {

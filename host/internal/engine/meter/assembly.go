@@ -99,7 +99,8 @@ func (a *assembly) code(original []byte, frames []frame) []byte {
 	out := binary.AppendUvarint(make([]byte, 0, len(original)*3/2), uint64(len(bodies)))
 	var buf []byte
 	for i, b := range bodies {
-		a.plan.begin(b.Code, frameCost(a.module.TypeOf(a.module.ImportedFuncs()+i), frames[i].slots))
+		t := a.module.TypeOf(a.module.ImportedFuncs() + i)
+		a.plan.begin(b, len(t.Params), frameCost(t, frames[i].slots))
 		a.module.Each(b, a.plan.add)
 		a.plan.settle()
 		buf = a.writer.body(buf[:0], wasm, b, &a.plan, frames[i])

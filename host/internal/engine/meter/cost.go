@@ -7,7 +7,7 @@ import "idlehost/host/internal/engine/gate"
 // TestPrices measures them.
 const (
 	costSimple   = 1
-	costMemory   = 2   // an access, most of which hit a cache
+	costTable    = 2   // an entry, and what it is checked by
 	costDivide   = 4   // division of i32 and floats
 	costDivide64 = 8   // division of i64, square root
 	costConvert  = 3   // conversions that check their range
@@ -25,8 +25,8 @@ const (
 // operands add; false for an instruction that this package does not know.
 func cost(op gate.Op) (int64, bool) {
 	switch {
-	case op >= 0x28 && op <= 0x3e:
-		return costMemory, true
+	case op.Access():
+		return reachOf(0, false).next, true
 	case op >= 0x45 && op <= 0xbf:
 		return numeric(op), true
 	case op >= 0xc0 && op <= 0xc4: // sign extension
@@ -61,7 +61,8 @@ func numeric(op gate.Op) int64 {
 // others returns the costs of the instructions that are not computing.
 func others() map[gate.Op]int64 {
 	return map[gate.Op]int64{
-		// What leaves no code behind, or ends it.
+		// What leaves no code behind, or ends it; what names a value for the
+		// instruction that uses it, which pays.
 		gate.OpUnreachable: 0, gate.OpNop: 0, gate.OpBlock: 0, gate.OpLoop: 0,
 		gate.OpElse: 0, gate.OpEnd: 0, gate.OpDrop: 0,
 
@@ -69,12 +70,11 @@ func others() map[gate.Op]int64 {
 		gate.OpBrTable: costBranch, gate.OpReturn: costSimple,
 		gate.OpCall: costCall, gate.OpCallIndirect: costIndirect,
 		gate.OpSelect: costSimple, gate.OpSelectT: costSimple,
-		gate.OpLocalGet: costSimple, gate.OpLocalSet: costSimple, gate.OpLocalTee: costSimple,
+		gate.OpLocalGet: 0, gate.OpLocalSet: 0, gate.OpLocalTee: 0,
 		gate.OpGlobalGet: costSimple, gate.OpGlobalSet: costSimple,
-		gate.OpTableGet: costMemory, gate.OpTableSet: costMemory,
+		gate.OpTableGet: costTable, gate.OpTableSet: costTable,
 		gate.OpMemorySize: costSimple, gate.OpMemoryGrow: costGrow,
-		gate.OpI32Const: costSimple, gate.OpI64Const: costSimple,
-		gate.OpF32Const: costSimple, gate.OpF64Const: costSimple,
+		gate.OpI32Const: 0, gate.OpI64Const: 0, gate.OpF32Const: 0, gate.OpF64Const: 0,
 		gate.OpRefNull: costSimple, gate.OpRefIsNull: costSimple, gate.OpRefFunc: costRef,
 
 		gate.OpMemoryInit: costBulk, gate.OpMemoryCopy: costBulk, gate.OpMemoryFill: costBulk,
@@ -89,7 +89,7 @@ func others() map[gate.Op]int64 {
 // page more than it is, since the host may move the memory. It is charged afterwards,
 // since what is refused costs nothing; a host's cap on memory bounds what one
 // instance can get for nothing.
-const costPage = 32_000
+const costPage = 12_000
 
 // rate is what an instruction pays for its size, the operand on top of the
 // stack: size << up >> down units of fuel.
@@ -115,21 +115,52 @@ func sized(op gate.Op) (rate, bool) {
 
 // price holds the costs by opcode, so that a body is priced without a map.
 type price struct {
-	plain [256]int64
-	misc  [32]int64
+	plain  [256]int64
+	misc   [32]int64
+	shapes [256]shape
+	within [256]bool // a piece of code without a branch goes on behind it
 }
 
-func newPrice() *price {
+// Beyond as many branches and calls, a processor does not remember where all of
+// them go, nor has their code in the caches of a core.
+const (
+	branchesKnown = 8192
+	costFarBranch = 6 // more
+	costFarCall   = 6 // more: there and back
+)
+
+// farIn reports whether a module has more branches than a processor knows.
+func farIn(m *gate.Module) bool {
+	n := 0
+	for _, b := range m.Bodies() {
+		n += b.Weight.Branches + 2*b.Weight.Calls
+	}
+	return n > branchesKnown
+}
+
+func newPrice(far bool) *price {
 	var p price
 	for _, op := range gate.Ops() {
 		c, _ := cost(op)
 		if op < 256 {
 			p.plain[op] = c
+			p.shapes[op], p.within[op] = shapeOf(op), op > gate.OpCallIndirect && op != gate.OpMemoryGrow || op == gate.OpNop
 		} else {
 			p.misc[op&31] = c
 		}
 	}
+	if far {
+		p.addFar()
+	}
 	return &p
+}
+
+func (p *price) addFar() {
+	for _, op := range []gate.Op{gate.OpIf, gate.OpBr, gate.OpBrIf, gate.OpBrTable} {
+		p.plain[op] += costFarBranch
+	}
+	p.plain[gate.OpCall] += costFarCall
+	p.plain[gate.OpCallIndirect] += costFarCall
 }
 
 func (p *price) of(op gate.Op) int64 {
@@ -137,4 +168,13 @@ func (p *price) of(op gate.Op) int64 {
 		return p.plain[op]
 	}
 	return p.misc[op&31]
+}
+
+// shapeOf returns what an instruction does to the stack; false for one that
+// ends a piece of code without a branch.
+func (p *price) shapeOf(op gate.Op) (shape, bool) {
+	if op < 256 {
+		return p.shapes[op], p.within[op]
+	}
+	return shape{}, false
 }

@@ -22,7 +22,7 @@ import (
 
 // Version is part of the key of compiled code: it changes with the costs and
 // with the code that is written.
-const Version = 2
+const Version = 3
 
 // Global is the name under which a metered module exports its fuel, a mutable
 // i64.
@@ -74,7 +74,10 @@ func rewrite(m *gate.Module, cfg Config, exact bool) ([]byte, Report, error) {
 			fuel:  binary.AppendUvarint(nil, uint64(m.Globals())),
 			stack: binary.AppendUvarint(nil, uint64(m.Globals())+1),
 		},
-		plan: plan{price: newPrice(), imported: uint32(m.ImportedFuncs()), exact: exact},
+		plan: plan{
+			module: m, price: newPrice(farIn(m)), imported: uint32(m.ImportedFuncs()), exact: exact,
+			waits: waits{reach: reachIn(m), pointers: pointersIn(m)},
+		},
 	}
 	out := a.write()
 	a.report.Before, a.report.After = len(m.Bytes()), len(out)

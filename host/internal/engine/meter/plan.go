@@ -28,6 +28,7 @@ type region struct {
 	at     int // offset in the module where it is charged for
 	cost   int64
 	ahead  int64 // charged for others
+	calls  int64 // of functions, of which every one reloads globals
 	parent int   // the region that it runs at most once for; none: no such
 	slack  int64 // up to which the parent may charge for it; same: without a bound
 }
@@ -41,6 +42,8 @@ type scope struct {
 	outmost  int // the outermost frame that a branch inside goes to
 	targeted bool
 	arm      bool // of an if: its first arm ends
+	changes
+	passed int // how many operands are passed where branches to it meet
 }
 
 // insertion is a place where code is added: the charge of a region, or of an
@@ -55,6 +58,7 @@ type insertion struct {
 
 // plan cuts one function. It is reused.
 type plan struct {
+	module   *gate.Module
 	price    *price
 	imported uint32 // functions below are the host's
 	exact    bool   // every instruction a region of its own
@@ -64,12 +68,16 @@ type plan struct {
 	insertions []insertion
 	now        int // region
 	sized      bool
+	waits      waits
+	variables
 }
 
-func (p *plan) begin(at int, frameCost int64) {
+func (p *plan) begin(b gate.Body, params int, frameCost int64) {
 	p.regions, p.frames, p.insertions = p.regions[:0], p.frames[:0], p.insertions[:0]
 	p.sized = false
-	p.start(at, none, 0)
+	p.waits.begin(p.module, b, params)
+	p.variables.begin(b.Locals, p.module.Globals())
+	p.start(b.Code, none, 0)
 	p.regions[0].cost = frameCost
 	p.frames = append(p.frames, scope{op: gate.OpBlock, entry: 0, loop: -1})
 }
@@ -87,18 +95,7 @@ func (p *plan) start(at, parent int, slack int64) {
 // add takes the next instruction.
 func (p *plan) add(in *gate.Instr) {
 	if p.now != none {
-		c := p.price.of(in.Op)
-		if in.Op == gate.OpCall && in.X < p.imported {
-			c = costImported
-		}
-		if in.Op == gate.OpBrTable {
-			c += int64(in.Count) >> 6 // its part of the jump table in the cache
-		}
-		p.regions[p.now].cost += c
-		if r, ok := sized(in.Op); ok {
-			p.sized = true
-			p.insertions = append(p.insertions, insertion{at: in.At, region: none, rate: r})
-		}
+		p.charge(in)
 	}
 	if in.Op == gate.OpReturn {
 		p.insertions = append(p.insertions, insertion{at: in.At, region: none, leaves: true, label: uint32(len(p.frames) - 1)})
@@ -119,11 +116,56 @@ func (p *plan) add(in *gate.Instr) {
 	}
 }
 
+// charge adds what an instruction costs to the region that it is in.
+func (p *plan) charge(in *gate.Instr) {
+	r := &p.regions[p.now]
+	switch in.Op {
+	case gate.OpCall, gate.OpCallIndirect:
+		r.calls++
+		r.cost += p.called(in)
+		p.waits.cut()
+		return
+	case gate.OpLocalSet, gate.OpLocalTee:
+		p.assign(p.frames, in.X)
+	case gate.OpGlobalGet:
+		p.read(in.X)
+	case gate.OpBrTable:
+		r.cost += int64(in.Count) >> 6 // its part of the jump table in the cache
+	}
+	if s, ok := p.price.shapeOf(in.Op); ok {
+		r.cost += p.waits.step(in, s)
+		if s.access {
+			return
+		}
+	} else if in.Op != gate.OpBlock {
+		p.waits.cut()
+	}
+	r.cost += p.price.of(in.Op)
+	if rate, ok := sized(in.Op); ok {
+		p.sized = true
+		p.insertions = append(p.insertions, insertion{at: in.At, region: none, rate: rate})
+	}
+}
+
+// called returns what a call costs beside what the function charges.
+func (p *plan) called(in *gate.Instr) int64 {
+	switch {
+	case in.Op == gate.OpCallIndirect:
+		return p.price.of(in.Op)
+	case in.X < p.imported:
+		return costImported
+	}
+	return p.price.of(in.Op)
+}
+
 func (p *plan) open(in *gate.Instr) {
 	index := len(p.frames)
 	f := scope{op: in.Op, entry: p.now, body: none, loop: p.frames[index-1].loop, outmost: index}
+	f.since = p.tick()
+	t := p.module.BlockType(in)
+	f.passed = len(t.Results)
 	if in.Op == gate.OpLoop {
-		f.loop = index
+		f.loop, f.passed = index, len(t.Params)
 	}
 	if p.now != none {
 		switch {
@@ -142,6 +184,7 @@ func (p *plan) open(in *gate.Instr) {
 func (p *plan) otherwise(in *gate.Instr) {
 	f := &p.frames[len(p.frames)-1]
 	f.op, f.arm = gate.OpElse, p.now != none
+	p.waits.cut()
 	if f.entry != none {
 		p.start(in.Next, f.entry, slackBranch)
 	}
@@ -156,7 +199,10 @@ func (p *plan) close(in *gate.Instr) {
 	}
 	up := &p.frames[index-1]
 	up.outmost = min(up.outmost, f.outmost)
-	if f.op == gate.OpLoop && !f.targeted && !p.exact {
+	up.changed += f.changed
+	if f.op == gate.OpLoop && f.targeted {
+		p.regions[f.body].cost += carried(f.changed + f.passed)
+	} else if f.op == gate.OpLoop && !p.exact {
 		// It is no loop: it begins once, right where it is entered.
 		p.regions[f.body].parent, p.regions[f.body].slack = f.entry, same
 	}
@@ -172,6 +218,10 @@ func (p *plan) close(in *gate.Instr) {
 		// The only way here is past what came last.
 	default:
 		p.start(in.Next, f.entry, p.slack(f.outmost, up.loop))
+	}
+	if p.now != none && f.op != gate.OpLoop && (f.targeted || f.op != gate.OpBlock) {
+		p.regions[p.now].cost += carried(f.changed + f.passed)
+		p.waits.cut()
 	}
 }
 
@@ -215,9 +265,14 @@ func (p *plan) branch(in *gate.Instr) {
 	}
 }
 
-// settle lets regions charge for the small ones that follow them. Later
+// settle prices the calls, and lets regions charge for the small ones that follow them. Later
 // regions are settled first, so that what they charge for is known.
 func (p *plan) settle() {
+	if each := carried(p.used); each > 0 {
+		for i := range p.regions {
+			p.regions[i].cost += p.regions[i].calls * each
+		}
+	}
 	for i := len(p.regions) - 1; i > 0; i-- {
 		r := &p.regions[i]
 		if r.parent == none {
