@@ -18,7 +18,7 @@ type Limits struct {
 	Exports      int // 1024
 	Elements     int // 1024 segments; their entries are bounded by the module's bytes
 	Data         int // 65536 segments: Go emits one per run of data between zeros, some 30000
-	Locals       int // 4096 of one function, parameters included
+	Locals       int // 1024 of one function, parameters included: all may be live wherever branches meet; one in C, Rust or Go has 38 at most
 	AllLocals    int // 1 Mi in all functions: a decoder spends 8 bytes on each
 	BodyBytes    int // 256 KiB of one function: its code is held in memory, 500 times as large, while it is compiled
 	Depth        int // 4096 nested blocks: Go nests one per call of a function
@@ -38,7 +38,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.ModuleBytes, 4 << 20}, {&l.Types, 4096}, {&l.Params, 128}, {&l.Results, 16},
 		{&l.Imports, 256}, {&l.Functions, 32768}, {&l.Tables, 1}, {&l.TableEntries, 16384},
 		{&l.MemoryPages, 128}, {&l.Globals, 1024}, {&l.Exports, 1024}, {&l.Elements, 1024},
-		{&l.Data, 65536}, {&l.Locals, 4096}, {&l.AllLocals, 1 << 20}, {&l.BodyBytes, 256 << 10},
+		{&l.Data, 65536}, {&l.Locals, 1024}, {&l.AllLocals, 1 << 20}, {&l.BodyBytes, 256 << 10},
 		{&l.Depth, 4096}, {&l.Targets, 16384}, {&l.Operands, 32768}, {&l.Effort, 96 << 20},
 	} {
 		if *f.v <= 0 {

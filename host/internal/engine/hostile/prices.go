@@ -24,15 +24,17 @@ func shuffles() []Attack {
 	return []Attack{
 		attack("locals-rotated-in-an-arm", "An arm that is never taken rotates 1000 locals; each merge moves them.", fuel,
 			func() []byte { return endlessly(many, arm).Bytes() }),
-		attack("locals-rotated-in-many-arms", "Ten such arms follow one another in a loop.", fuel,
-			func() []byte { return endlessly(many, slices.Repeat(arm, 10)).Bytes() }),
-		attack("locals-rotated-at-the-back-edge", "A branch back that is never taken carries 1000 locals that were rotated.", fuel,
+		attack("locals-rotated-in-many-arms", "Ten arms that rotate 100 locals follow one another in a loop.", fuel,
 			func() []byte {
-				return endlessly(many, w.LocalGet(0), w.If(w.Code(rotated(1, many), op(0x0c, 1)))).Bytes()
+				return endlessly(100, slices.Repeat(w.Code(w.LocalGet(0), w.If(rotated(1, 100))), 10)).Bytes()
 			}),
-		attack("locals-rotated-before-a-table", "A br_table of which one label is taken ends blocks that rotate 1000 locals.", fuel, func() []byte {
-			return endlessly(many, op(0x02, voidType, 0x02, voidType), w.LocalGet(0), op(0x0e, 1, 1, 0, endOp),
-				rotated(1, many), op(endOp)).Bytes()
+		attack("locals-rotated-at-the-back-edge", "A branch back that is never taken carries 500 locals that were rotated.", fuel,
+			func() []byte {
+				return endlessly(500, w.LocalGet(0), w.If(w.Code(rotated(1, 500), op(0x0c, 1)))).Bytes()
+			}),
+		attack("locals-rotated-before-a-table", "A br_table of which one label is taken ends blocks that rotate 500 locals.", fuel, func() []byte {
+			return endlessly(500, op(0x02, voidType, 0x02, voidType), w.LocalGet(0), op(0x0e, 1, 1, 0, endOp),
+				rotated(1, 500), op(endOp)).Bytes()
 		}),
 		attack("globals-reloaded-after-calls", "1000 globals are used in an arm that is never taken, after each call.", fuel, globals(w.Call(5))),
 		attack("globals-reloaded-after-many-calls", "The same after twenty calls.", fuel, globals(slices.Repeat(w.Call(5), 20))),

@@ -60,13 +60,13 @@ func recursion() []Attack {
 		attack("recursion", "A function calls itself.", fuel, guest(accept(w.Call(2), w.Drop()))),
 		attack("recursion-mutual", "Two hooks call each other.", fuel,
 			guest(accept(w.Call(3), w.Drop()), timeout(w.Call(2), w.Drop()))),
-		attack("recursion-with-locals", "A function of 4000 live locals calls itself.", fuel, func() []byte {
+		attack("recursion-with-locals", "A function of 1000 live locals calls itself.", fuel, func() []byte {
 			var fill, sum []byte
-			for i := range uint64(4000) {
+			for i := range uint64(1000) {
 				fill = append(fill, w.Code(w.LocalGet(0), op(0x41, 1, 0x6a, 0x21), u(i))...)
 				sum = append(sum, w.Code(op(0x20), u(i), op(0x6a))...)
 			}
-			deep := w.Func{Params: []byte{w.I32}, Locals: 4000, Results: []byte{w.I32},
+			deep := w.Func{Params: []byte{w.I32}, Locals: 1000, Results: []byte{w.I32},
 				Body: w.Code(fill, w.LocalGet(0), w.Call(4), sum)}
 			return w.Guest(accept(w.Const32(0), w.Call(4), w.Drop()), deep).Bytes()
 		}),

@@ -40,28 +40,28 @@ func strain() []Attack {
 			many := w.Func{Results: bytes.Repeat([]byte{w.I64}, 16), Body: bytes.Repeat(w.Const64(1), 16)}
 			return w.Guest(many, procedure("", bytes.Repeat(w.Call(4), 2000), bytes.Repeat(op(0x7c), 31_999), w.Drop())).Bytes()
 		}),
-		attack("locals-live-to-the-end", "4000 locals are written in turn, ten times, and read in the end.", bounded(), func() []byte {
+		attack("locals-live-to-the-end", "1000 locals are written in turn, ten times, and read in the end.", bounded(), func() []byte {
 			var code []byte
 			for i := range 40_000 {
-				code = append(code, slices.Concat(w.LocalGet(uint32((i*7919)%4000)), op(0x41, 1, 0x6a, 0x21), u(uint64(i%4000)))...)
+				code = append(code, slices.Concat(w.LocalGet(uint32((i*7919)%1000)), op(0x41, 1, 0x6a, 0x21), u(uint64(i%1000)))...)
 			}
 			code = append(code, w.Const32(0)...)
-			for i := range uint32(4000) {
+			for i := range uint32(1000) {
 				code = append(append(code, w.LocalGet(i)...), 0x6a)
 			}
-			return w.Guest(w.Func{Locals: 4000, Body: append(code, 0x1a)}).Bytes()
+			return w.Guest(w.Func{Locals: 1000, Body: append(code, 0x1a)}).Bytes()
 		}),
-		attack("values-live-over-calls", "4000 locals are live over 2000 calls.", bounded(), func() []byte {
+		attack("values-live-over-calls", "1000 locals are live over 2000 calls.", bounded(), func() []byte {
 			var code []byte
-			for i := range uint32(4000) {
+			for i := range uint32(1000) {
 				code = append(code, slices.Concat(w.LocalGet(i), op(0x41, 1, 0x6a, 0x21), u(uint64(i)))...)
 			}
 			code = append(code, bytes.Repeat(op(0x10, 2, 0x1a), 2000)...)
 			code = append(code, w.Const32(0)...)
-			for i := range uint32(4000) {
+			for i := range uint32(1000) {
 				code = append(append(code, w.LocalGet(i)...), 0x6a)
 			}
-			return w.Guest(w.Func{Locals: 4000, Body: append(code, 0x1a)}).Bytes()
+			return w.Guest(w.Func{Locals: 1000, Body: append(code, 0x1a)}).Bytes()
 		}),
 	}
 }

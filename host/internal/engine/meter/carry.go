@@ -10,7 +10,7 @@ const inRegisters = 8
 // load them anew after a call. wazero gives every value a slot of its own in
 // the frame, so that carrying one beyond the registers copies it through a
 // register from slot to slot, perhaps twice.
-func carried(n int) int64 { return int64(max(0, n-inRegisters)) / 2 }
+func carried(n int) int64 { return int64(max(0, n-inRegisters)) }
 
 // changes counts the locals that a block assigns. Where it ends, and where a
 // loop begins, only those have more than one value to be told apart: wazero's

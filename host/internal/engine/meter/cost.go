@@ -138,7 +138,11 @@ func farIn(m *gate.Module) bool {
 	return n > branchesKnown
 }
 
-func newPrice(far bool) *price {
+// indirectIn returns what an indirect call costs more in a module of so many
+// functions: each entry, and what it points to, may be out of the caches.
+func indirectIn(functions int) int64 { return int64(min(functions, 1<<14)) >> 9 }
+
+func newPrice(m *gate.Module) *price {
 	var p price
 	for _, op := range gate.Ops() {
 		c, _ := cost(op)
@@ -149,9 +153,10 @@ func newPrice(far bool) *price {
 			p.misc[op&31] = c
 		}
 	}
-	if far {
+	if farIn(m) {
 		p.addFar()
 	}
+	p.plain[gate.OpCallIndirect] += indirectIn(len(m.Bodies()))
 	return &p
 }
 

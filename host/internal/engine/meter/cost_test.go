@@ -8,7 +8,7 @@ import (
 
 // TestEveryOpcodeHasACost iterates what the gate lets in.
 func TestEveryOpcodeHasACost(t *testing.T) {
-	p := newPrice(false)
+	p := newPrice(&gate.Module{})
 	free := map[gate.Op]bool{
 		gate.OpUnreachable: true, gate.OpNop: true, gate.OpBlock: true, gate.OpLoop: true,
 		gate.OpElse: true, gate.OpEnd: true, gate.OpDrop: true,

@@ -75,7 +75,7 @@ func rewrite(m *gate.Module, cfg Config, exact bool) ([]byte, Report, error) {
 			stack: binary.AppendUvarint(nil, uint64(m.Globals())+1),
 		},
 		plan: plan{
-			module: m, price: newPrice(farIn(m)), imported: uint32(m.ImportedFuncs()), exact: exact,
+			module: m, price: newPrice(m), imported: uint32(m.ImportedFuncs()), exact: exact,
 			waits: waits{reach: reachIn(m), pointers: pointersIn(m)},
 		},
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"maps"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -38,9 +40,15 @@ func (h *heap) Reallocate(size uint64) []byte {
 // work is what a class of instructions does, over and over: run is repeated
 // until the fuel is gone.
 type work struct {
-	pages uint32
-	body  []byte
-	funcs []wasmtest.Func // 1 and on
+	pages, most uint32 // of memory; most: its maximum, 0: none is declared
+	body        []byte
+	funcs       []wasmtest.Func // 1 and on
+	locals      int             // more of i64, from 12 on
+	floats      int             // more of f64, behind them
+	globals     int             // more of i64, from 1 on
+	entries     int             // of the table; 0: 100
+	pointer     bool            // global 0 is of i32
+	fill        func(mem []byte)
 }
 
 // again repeats code n times in an endless loop, so that neither the branch
@@ -161,24 +169,48 @@ func (w work) module() []byte {
 		return slices.Concat([]byte{id}, vec(slices.Concat(content...)))
 	}
 	all := append([]wasmtest.Func{{Body: w.body}}, w.funcs...)
+	kinds := map[string]int{} // of functions: their types
 	for i, f := range all {
-		types = slices.Concat(types, []byte{0x60}, vec(f.Params), vec(f.Results))
-		funcs = append(funcs, uleb(i)...)
-		locals := []byte{0}
+		kind := slices.Concat([]byte{0x60}, vec(f.Params), vec(f.Results))
+		if _, ok := kinds[string(kind)]; !ok {
+			kinds[string(kind)] = len(kinds)
+			types = append(types, kind...)
+		}
+		funcs = append(funcs, uleb(kinds[string(kind)])...)
+		locals := slices.Concat([]byte{1}, uleb(int(f.Locals)), []byte{wasmtest.I64})
 		if i == 0 {
-			locals = []byte{3, 4, 0x7e, 4, 0x7c, 4, 0x7f}
+			locals = slices.Concat([]byte{5, 4, 0x7e, 4, 0x7c, 4, 0x7f}, uleb(w.locals), []byte{0x7e}, uleb(w.floats), []byte{0x7c})
 		}
 		code = append(code, vec(slices.Concat(locals, f.Body, []byte{0x0b}))...)
 	}
-	n := uleb(len(all))
-	return raw(part(1, n, types), part(3, n, funcs), part(4, []byte{1, 0x70, 0, 100}), part(5, []byte{1, 0}, uleb(int(w.pages))),
-		part(6, []byte{1, 0x7e, 1, 0x42, 0, 0x0b}), part(7, []byte{1, 3, 'r', 'u', 'n', 0, 0}),
-		part(9, []byte{2, 0, 0x41, 0, 0x0b, 1, byte(len(all) - 1), 1, 0, 1, 0}), part(12, []byte{1}), part(10, n, code),
+	n, last := uleb(len(all)), uleb(len(all)-1)
+	memory := slices.Concat([]byte{1, 0}, uleb(int(w.pages)))
+	if w.most > 0 {
+		memory = slices.Concat([]byte{1, 1}, uleb(int(w.pages)), uleb(int(w.most)))
+	}
+	entries := max(w.entries, 100)
+	first := []byte{0x7e, 1, 0x42, 0, 0x0b}
+	if w.pointer {
+		first = []byte{0x7f, 1, 0x41, 0, 0x0b}
+	}
+	elements := slices.Concat(uleb(1), last)
+	if w.entries > 0 { // function i modulo their number is entry i
+		elements = uleb(entries)
+		for i := range entries {
+			elements = append(elements, uleb(1+i%(len(all)-1))...)
+		}
+	}
+	return raw(part(1, uleb(len(kinds)), types), part(3, n, funcs), part(4, []byte{1, 0x70, 0}, uleb(entries)), part(5, memory),
+		part(6, uleb(1+w.globals), first, bytes.Repeat([]byte{0x7e, 1, 0x42, 0, 0x0b}, w.globals)), part(7, []byte{1, 3, 'r', 'u', 'n', 0, 0}),
+		part(9, []byte{2, 0, 0x41, 0, 0x0b}, elements, []byte{1, 0, 1, 0}), part(12, []byte{1}), part(10, n, code),
 		part(11, []byte{1, 1}, vec(make([]byte, 1<<16))))
 }
 
-// elapse spends fuel units, and returns the time of the quickest of n.
+// elapse spends fuel units, and returns the processor time of the quickest of
+// n, of which the first warms up.
 func (w work) elapse(t testing.TB, units int64, n int) time.Duration {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	ctx := experimental.WithMemoryAllocator(context.Background(), experimental.MemoryAllocatorFunc((&heap{}).Allocate))
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
 	defer r.Close(ctx)
@@ -193,11 +225,15 @@ func (w work) elapse(t testing.TB, units int64, n int) time.Duration {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if w.fill != nil {
+			mem, _ := guest.Memory().Read(0, guest.Memory().Size())
+			w.fill(mem)
+		}
 		run, fuel := guest.ExportedFunction("run"), guest.ExportedGlobal(Global).(api.MutableGlobal)
 		fuel.Set(uint64(units))
-		begin := time.Now()
+		begin := threadTime(t)
 		_, err = run.Call(ctx)
-		least = min(least, time.Since(begin))
+		least = min(least, threadTime(t)-begin)
 		if err == nil || int64(fuel.Get()) >= 0 {
 			t.Fatalf("ends with %v, %d fuel left", err, int64(fuel.Get()))
 		}
@@ -206,19 +242,62 @@ func (w work) elapse(t testing.TB, units int64, n int) time.Duration {
 	return least
 }
 
-// TestPrices: no class of instructions makes a unit of fuel last much longer
-// than a nanosecond, which it is on a quiet machine; see the log.
+// mostPrice is how long a unit of fuel may last, in ns, on a server of 2020s
+// make: one that takes calibrated ns for a multiplication that waits for
+// another and an addition.
+const mostPrice, calibrated = 5.0, 1.1
+
+// calibrate returns how much slower the machine is at the moment.
+func calibrate(t testing.TB) float64 {
+	const rounds = 50_000
+	least := time.Hour
+	for range 5 {
+		begin, x := threadTime(t), uint64(rounds)
+		for range rounds {
+			x = x*6364136223846793005 + 1442695040888963407
+		}
+		sink = x
+		least = min(least, threadTime(t)-begin)
+	}
+	return max(1, float64(least)/rounds/calibrated)
+}
+
+var sink uint64
+
+// price returns how long a unit of fuel lasts in ns on a machine that nobody
+// slows down. It measures again what is too long.
+func (w work) price(t testing.TB) (ns float64) {
+	runtime.LockOSThread() // whose time is measured
+	defer runtime.UnlockOSThread()
+	const units = 1_000_000
+	for range 3 {
+		slow := calibrate(t)
+		took := w.elapse(t, units, 2)
+		slow = max(slow, calibrate(t))
+		if again := float64(took) / units / slow; ns == 0 || again < ns {
+			ns = again
+		}
+		if ns < mostPrice {
+			break
+		}
+	}
+	return ns
+}
+
+// TestPrices: no class of instructions, and no attack, makes a unit of fuel
+// last longer than mostPrice; see the log for what it is.
 func TestPrices(t *testing.T) {
-	const units = 5_000_000
 	if raced {
 		t.Skip("measures time")
 	}
-	for name, w := range classes() {
+	all := classes()
+	maps.Copy(all, shapes())
+	for name, w := range all {
 		t.Run(name, func(t *testing.T) {
-			took := w.elapse(t, units, 3)
-			t.Logf("%.2f ns a unit, %v", float64(took)/units, took)
-			if took > 5*units {
-				t.Errorf("%d units last %v", units, took)
+			price := w.price(t)
+			t.Logf("%.2f ns a unit: %s", price, name)
+			if price > mostPrice {
+				t.Errorf("a unit lasts %.2f ns", price)
 			}
 		})
 	}
