@@ -14,6 +14,10 @@ func mapField(size int) []byte {
 	return mem
 }
 
+// populate makes memory resident. A kernel that does not know how leaves it to
+// the first touch.
+func populate(mem []byte) { _ = unix.Madvise(mem, unix.MADV_POPULATE_WRITE) }
+
 func unmapField(mem []byte) {
 	if unix.Munmap(mem) != nil {
 		wipe(mem) // the address space stays, empty

@@ -8,3 +8,5 @@ func mapField(int) []byte { return nil }
 func unmapField([]byte) {}
 
 func wipe(mem []byte) { clear(mem) }
+
+func populate([]byte) {}

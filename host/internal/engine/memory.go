@@ -27,12 +27,25 @@ func (l *linear) Reallocate(size uint64) []byte {
 	if l.bytes == nil {
 		l.plot = l.fields.take(max(size, l.reserve))
 		l.bytes = l.plot.bytes()
+		l.settle(size)
 	}
 	if size > uint64(cap(l.bytes)) {
 		l.move(size)
 	}
 	l.bytes = l.bytes[:size]
 	return l.bytes
+}
+
+// lazily is how much of a memory that is declared is made when the guest touches
+// it, a page of the processor at a time, which takes a microsecond or two.
+const lazily = 16 * pageBytes
+
+// settle makes the rest when the instance begins. Touching it is not paid by
+// fuel, and would be done in one question.
+func (l *linear) settle(size uint64) {
+	if size > lazily && size <= uint64(cap(l.bytes)) {
+		populate(l.bytes[lazily:size])
+	}
 }
 
 // view returns a region as it is now; growing may move it.
