@@ -79,6 +79,9 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 	if !c.admitted { // nobody to ask yet: the operator's law alone
 		return c.endAtLocked(now, policy.ReasonDefault)
 	}
+	if q.turn.putOff(c.account, &c.entry) {
+		return nil
+	}
 	v := c.askLocked(q, abi.KindTimeout, now)
 	if c.baseLocked() != base { // bytes came while the policy thought
 		c.scheduleLocked(now + 1)

@@ -19,6 +19,7 @@ type question struct {
 	books *books.Books // whose gaps these are
 	rand  *rand.PCG
 	probe *probe
+	turn  *turn // of the shard that owns it; nil: it is not a shard's
 }
 
 func newQuestion() *question {
@@ -36,6 +37,7 @@ func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) policy.Verdic
 	start := c.gov.clock.now()
 	v := c.account.Decider.Decide(&q.ask)
 	took := time.Duration(c.gov.clock.now() - start)
+	q.turn.spend(c.account, took)
 	c.asks++
 	c.verdict, c.log = v, c.log || v.Log
 	c.gov.cfg.Observer.Asked(c.account, &q.ask, v, took)

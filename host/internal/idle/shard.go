@@ -82,11 +82,14 @@ func (s *shard) serve() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	q := newQuestion()
+	q.turn = newTurn()
 	for {
 		now := s.clock.now()
 		s.mu.Lock()
 		clear(s.due)
-		s.due = s.wheel.Advance(now, s.due[:0])
+		// Those that were put off come last: others have become due since.
+		late := q.turn.begin()
+		s.due = append(s.wheel.Advance(now, s.due[:0]), late...)
 		due := s.due
 		s.wakeAt = s.wheel.Next()
 		wait := s.wakeAt - now
