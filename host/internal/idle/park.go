@@ -134,9 +134,9 @@ func (c *Conn) unparkLocked() Sleeper {
 	return s
 }
 
-// ready is the poller's: there is something to read, or hungUp.
-func (c *Conn) ready(hungUp bool) {
-	c.mu.Lock()
+// readyLocked is the poller's: there is something to read, or hungUp. It lets go
+// of mu.
+func (c *Conn) readyLocked(hungUp bool) {
 	s := c.unparkLocked()
 	gone := s != nil && hungUp && restful(c.Phase()) && unread(c.inner) == 0
 	switch {

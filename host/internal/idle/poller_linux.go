@@ -16,6 +16,7 @@ type poller struct {
 	raw  syscall.RawConn
 	fd   int
 	done chan struct{}
+	held sync.WaitGroup // of goroutines that wait for a Conn's mu
 
 	mu    sync.Mutex // guards the following; a Conn's mu may be held, never taken
 	conns []*Conn    // by descriptor; nil: none is watched
@@ -44,6 +45,7 @@ func newPoller() (*poller, error) {
 func (p *poller) close() {
 	p.file.Close()
 	<-p.done
+	p.held.Wait()
 }
 
 const watched = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT
@@ -133,8 +135,22 @@ func (p *poller) serve() {
 		for i := range max(n, 0) {
 			ev := &events[i]
 			if c := p.find(ev); c != nil {
-				c.ready(ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0)
+				p.tell(c, ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0)
 			}
 		}
 	}
+}
+
+// tell has a connection be ready. One that its policy is being asked about
+// makes nobody else's wait: it has a goroutine of its own until the answer is
+// there, at most one, since it is watched once.
+func (p *poller) tell(c *Conn, hungUp bool) {
+	if c.mu.TryLock() {
+		c.readyLocked(hungUp)
+		return
+	}
+	p.held.Go(func() {
+		c.mu.Lock()
+		c.readyLocked(hungUp)
+	})
 }
