@@ -16,7 +16,9 @@ import (
 	"idlehost/host/e2e/neighbour"
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
+	"idlehost/host/internal/engine"
 	"idlehost/host/internal/engine/hostile"
+	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
 )
 
@@ -68,7 +70,7 @@ const (
 func BenchmarkAttacks(b *testing.B) {
 	s := newSiege(b)
 	var long []*assailant
-	for _, a := range chosen() {
+	for _, a := range chosen(b) {
 		for _, c := range []shape{idling, coming} {
 			m := s.arm(b, a, c)
 			switch {
@@ -86,13 +88,43 @@ func BenchmarkAttacks(b *testing.B) {
 	}
 }
 
-func chosen() (list []hostile.Attack) {
-	all := append(hostile.Corpus(), hostile.Interim()...)
+func chosen(b *testing.B) (list []hostile.Attack) {
+	all := append(hostile.Corpus(), fitted(b)...)
 	names := strings.Fields(os.Getenv("ATTACKS"))
 	for _, a := range all {
 		if len(names) == 0 || slices.Contains(names, a.Name) || slices.Contains(names, string(a.Class)) {
 			list = append(list, a)
 		}
+	}
+	return list
+}
+
+// fitted returns the attacks whose questions use what fuel they have, and no
+// more. One that the host refuses is left out.
+func fitted(b *testing.B) (list []hostile.Attack) {
+	ctx := context.Background()
+	e, err := engine.New(ctx, engine.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.Close()
+	for _, f := range hostile.FittedAttacks() {
+		a, err := f.Fit(e.Budgets().Call, func(wasm []byte) (int64, error) {
+			p, err := e.Load(ctx, engine.Source{Name: f.Name, Wasm: wasm})
+			if err != nil {
+				return 0, err
+			}
+			defer p.Close()
+			ask := &policy.Ask{}
+			ask.Event.Kind = uint8(abi.KindTimeout)
+			p.Decide(ask)
+			return int64(p.Stats().FuelLast[abi.KindTimeout]), nil
+		})
+		if err != nil {
+			b.Logf("not in force: %.160s", err)
+			continue
+		}
+		list = append(list, a)
 	}
 	return list
 }
@@ -301,12 +333,12 @@ func (s *siege) looksBad(b *testing.B, m *assailant) bool {
 	bad := g.p99() > 2*p99 || g.late99() > 2*late+10 || g.seen.Failed > 0 || g.cpu > 1.5*max(before.cpu, after.cpu)
 	b.Logf("%-10s %-36s p50 %6.2f p99 %7.2f of %6.2f ms, late %6.1f of %5.1f ms, %.2f of %.2f processors, %s bad %v",
 		m.attack.Class, m, g.p50(), g.p99(), p99, g.late99(), late, g.cpu, before.cpu, s.record(b, m), bad)
-	return bad || slices.Contains(exemplary, m.attack.Name)
+	return bad || slices.Contains(exemplary, m.attack.Name) || strings.HasPrefix(m.attack.Name, "fitted-")
 }
 
 // exemplary are attacks that are measured for long whatever they look like.
 var exemplary = []string{
-	"permuted-locals", "reloaded-globals", "dependent-loads", "loop-at-timeout", "call-tree", "recursion-over-results",
+	"loop-at-timeout", "call-tree", "recursion-over-results",
 	"fill-storm", "grow-to-the-cap-and-trap", "initialize-deep", "log-burst", "trap-at-timeout", "state-at-the-cap",
 	"memory-at-the-cap", "br-tables-below-the-cap", "functions-at-the-cap",
 }
