@@ -129,7 +129,7 @@ func (s *shop) judge(ctx, wall context.Context, o outcome) (reply, error) {
 	case exit.ExitCode() != crashed:
 		return reply{}, hindered("", u, "child failed: %v: %s", exit, line(o.complained, 256))
 	}
-	return reply{}, beaten("", u, "compiler crashed: %s", line(o.complained, 256))
+	return reply{}, beaten("", u, "compiler crashed: %v: %s", exit, line(o.complained, 256))
 }
 
 // crashed is the exit code of a Go program that dies of an error of its own.
