@@ -27,10 +27,10 @@ import (
 // say what to do. They are never made anew: a version that changes what is
 // written adds a set of its own beside them, with the next number, by
 //
-//	go test ./host/e2e -run TestFixtures -fixture 2
+//	go test ./host/e2e -run TestFixtures -fixture 3
 //
-// and copies examples/basic/full.toml, with every key set, to
-// host/internal/config/testdata/full-2.toml.
+// of which what has not changed is left out, and sets the keys that it has added
+// in a file of host/internal/config/testdata, full-3.toml.
 var makeFixture = flag.Int("fixture", 0, "write the fixtures of this `number`, which must not exist")
 
 const (

@@ -51,6 +51,9 @@ func testFixture(t *testing.T, archive string) {
 		a.Rollout.Canary == nil || a.Rollout.Percent != 25 || len(a.Rollout.Past) != 1 || len(a.Keys) != 1 || a.Spec.Limits.Connections != 100 {
 		t.Errorf("tenant a: %+v", a)
 	}
+	if u := s.Usage("a"); u.Policies < 20<<10 || u.Unnamed != 0 || u.States != 4096 { // also where no record says who pays
+		t.Errorf("tenant a has %+v", u)
+	}
 	all, err := s.Tenants(ctx, "", 0)
 	must(t, err)
 	if len(all) != 2 {
