@@ -1,12 +1,17 @@
 package observe
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Storage is how full the host's disk is, in bytes.
 type Storage struct {
-	Free        int64 // on the disk; negative: not known
-	Used, Limit int64 // of all tenants together; Limit 0: none
-	Tenants     []TenantStorage
+	Free        int64           // on the disk; negative: not known
+	Used, Limit int64           // of all tenants together; Limit 0: none
+	Tenants     []TenantStorage // those that have something
 }
 
 // TenantStorage is what a tenant has of it.
@@ -30,15 +35,12 @@ var (
 
 // WatchStorage adds what is on the disk. It is called once.
 func (m *Metrics) WatchStorage(look func() Storage) {
-	m.registry.MustRegister(storageCollector{m, look})
+	m.registry.MustRegister(storageCollector{look})
 }
 
-// storageCollector looks at scrape time. Tenants that have nothing on the disk
-// have no series; those that are not told apart have a sum, and no limit.
-type storageCollector struct {
-	m    *Metrics
-	look func() Storage
-}
+// storageCollector looks at scrape time. The maxTenants that have most have
+// series, since they are of interest; the rest have a sum, and no limit.
+type storageCollector struct{ look func() Storage }
 
 func (c storageCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{freeDesc, usedDesc, limitDesc, tenantUsedDesc, tenantLimitDesc} {
@@ -56,12 +58,12 @@ func (c storageCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(usedDesc, s.Used)
 	gauge(limitDesc, s.Limit)
+	slices.SortFunc(s.Tenants, func(a, b TenantStorage) int {
+		return cmp.Or(cmp.Compare(b.Used, a.Used), cmp.Compare(a.Name, b.Name))
+	})
 	var others int64
-	for _, t := range s.Tenants {
-		if t.Used == 0 {
-			continue
-		}
-		if c.m.named(t.Name).name == otherTenant {
+	for i, t := range s.Tenants {
+		if i >= maxTenants {
 			others += t.Used
 			continue
 		}
