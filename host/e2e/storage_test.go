@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -123,8 +124,9 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(disk, "cache"))
-	h, o := startTownAt(t, filepath.Join(disk, "store"),
-		fmt.Sprintf("[[listener]]\naddress = \"127.0.0.1:0\"\n[store]\nreserve_bytes = \"1MB\"\n[record]\ndir = %q\n", filepath.Join(disk, "recordings")))
+	dir, config := filepath.Join(disk, "store"), fmt.Sprintf("[[listener]]\naddress = \"127.0.0.1:0\"\n[store]\nreserve_bytes = \"1MB\"\n[record]\ndir = %q\n",
+		filepath.Join(disk, "recordings"))
+	h, o := startTownAt(t, dir, config)
 	c := dial(t, h, "")
 	one := o.push("a", "one.wasm", keeping(time.Minute, 1), "--promote")
 	two := o.push("a", "two.wasm", keeping(time.Minute, 2))
@@ -170,6 +172,18 @@ func TestFullDisk(t *testing.T) {
 	o.do("tenant", "token", "create", "-t", "a", "--name", "ci")
 	if log := o.do("audit", "--json"); strings.Count(log, "rollout.rollback") != 20 {
 		t.Errorf("audit log:\n%s", log)
+	}
+
+	h.Signal(t, syscall.SIGKILL) // and a host that starts on the full disk serves
+	h.Exit(t)
+	h = startHost(t, naming(t, "house"), "--store", dir, "--config", writeFile(t, "again.toml", config))
+	o = newOperator(t, h)
+	if got := askOn(connect(t, "", h.Addr))("a.example"); got != "a" {
+		t.Errorf("traffic after a restart: %s", got)
+	}
+	o.do("policy", "promote", "-t", "a", two)
+	if got := readyz(t, h); !strings.HasPrefix(got, "degraded\nstore: ") {
+		t.Errorf("/readyz after a restart: %q", got)
 	}
 
 	if err := os.Remove(ballast); err != nil {
