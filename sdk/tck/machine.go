@@ -16,7 +16,10 @@ import (
 const (
 	moduleMax = 4 << 20 // bytes of a module
 	pagesMax  = 128     // pages of 64 KiB, room for a guest built by Go
-	callTime  = time.Second
+
+	// callTime ends a call that never returns. What does takes microseconds,
+	// but on a busy machine it waits for its turn.
+	callTime = 10 * time.Second
 
 	// interpretMin is the size from which on compiling a module, which takes a
 	// second for two megabytes, costs more than it spares.
@@ -32,6 +35,8 @@ type machine struct {
 	linked  bool
 	vectors []vector
 	alive   []*instance
+
+	callTime time.Duration
 }
 
 func compile(ctx context.Context, wasm []byte) (*machine, error) {
@@ -43,7 +48,7 @@ func compile(ctx context.Context, wasm []byte) (*machine, error) {
 		cfg = wazero.NewRuntimeConfigInterpreter()
 	}
 	cfg = cfg.WithMemoryLimitPages(pagesMax).WithCloseOnContextDone(true).WithDebugInfoEnabled(false)
-	m := &machine{runtime: wazero.NewRuntimeWithConfig(ctx, cfg), vectors: vectors()}
+	m := &machine{runtime: wazero.NewRuntimeWithConfig(ctx, cfg), vectors: vectors(), callTime: callTime}
 	var err error
 	if m.code, err = m.runtime.CompileModule(ctx, wasm); err != nil {
 		m.close(ctx)
@@ -112,6 +117,8 @@ type instance struct {
 	last   string // of what it has logged
 
 	vectors []vector // the machine's
+
+	callTime time.Duration // the machine's
 }
 
 // spawn makes an instance and initialises it. seed makes the randomness and
@@ -120,7 +127,7 @@ func (m *machine) spawn(ctx context.Context, seed byte) (*instance, error) {
 	if err := m.link(ctx); err != nil {
 		return nil, fmt.Errorf("link: %w", err)
 	}
-	i := &instance{now: uint64(seed) * 1000, random: rand.NewChaCha8([32]byte{seed}), vectors: m.vectors}
+	i := &instance{now: uint64(seed) * 1000, random: rand.NewChaCha8([32]byte{seed}), vectors: m.vectors, callTime: m.callTime}
 	wall := func() (int64, int32) { return int64(i.now / 1000), int32(i.now % 1000 * 1e6) }
 	cfg := wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(i.random).
 		WithWalltime(wall, sys.ClockResolution(1e6)).
@@ -158,13 +165,13 @@ func (m *machine) ready(ctx context.Context, seed byte) (*instance, error) {
 
 func (i *instance) has(export string) bool { return i.mod.ExportedFunction(export) != nil }
 
-// call calls an export within callTime; the result is 0 where it has none.
+// call calls an export and bounds the time that it takes; the result is 0 where it has none.
 func (i *instance) call(ctx context.Context, export string, params ...uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, i.callTime)
 	defer cancel()
 	results, err := i.mod.ExportedFunction(export).Call(ctx, params...)
 	if ctx.Err() != nil {
-		return 0, fmt.Errorf("%s did not return within %v", export, callTime)
+		return 0, fmt.Errorf("%s did not return within %v", export, i.callTime)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", export, err)

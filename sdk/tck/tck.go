@@ -64,7 +64,11 @@ func Check(ctx context.Context, wasm []byte) ([]Violation, error) {
 		return nil, err
 	}
 	defer m.close(ctx)
-	var broken []Violation
+	return m.check(ctx), nil
+}
+
+// check returns the rules that the module breaks.
+func (m *machine) check(ctx context.Context) (broken []Violation) {
 	for _, r := range rules() {
 		err := m.prove(ctx, r)
 		if err == nil {
@@ -75,7 +79,7 @@ func Check(ctx context.Context, wasm []byte) ([]Violation, error) {
 			break
 		}
 	}
-	return broken, nil
+	return broken
 }
 
 // Run fails t, in a subtest for each rule, where the module does not conform.

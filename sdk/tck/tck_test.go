@@ -3,6 +3,7 @@ package tck
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"idlehost/sdk/abi"
 )
@@ -63,7 +64,6 @@ func TestKitFindsViolations(t *testing.T) {
 		"bit 63":             {"answers", "bit 63", set("on_timeout", i64c(1<<63))},
 		"trap":               {"answers", "unreachable", set("on_timeout", unreachable)},
 		"trap at close":      {"answers", "on_close", set("on_close", unreachable)},
-		"never returns":      {"answers", "did not return", set("on_timeout", []byte{0x03, 0x40, 0x0c, 0, 0x0b}, i64c(0))},
 		"leases not covered": {"answers", "no room", set("event_buffer", i64c(300<<32|1024))},
 		"trap for old hosts": {"older host", "event of 64 bytes", set("on_timeout",
 			i32c(1024), []byte{0x2f, 1, 0}, i32c(440), []byte{0x49, 0x04, 0x40}, unreachable, []byte{0x0b}, i64c(0))},
@@ -105,6 +105,21 @@ func TestKitFindsViolations(t *testing.T) {
 				t.Errorf("rule %q: %v\nwant rule %q, and %q in it", first.Rule, first.Err, c.rule, c.says)
 			}
 		})
+	}
+}
+
+func TestKitEndsWhatNeverReturns(t *testing.T) {
+	b := good()
+	set("on_timeout", []byte{0x03, 0x40, 0x0c, 0, 0x0b}, i64c(0))(b)
+	m, err := compile(t.Context(), b.bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.close(t.Context())
+	m.callTime = 200 * time.Millisecond
+	broken := m.check(t.Context())
+	if len(broken) == 0 || !strings.Contains(broken[0].Err.Error(), "on_timeout did not return within 200ms") {
+		t.Errorf("found %v", broken)
 	}
 }
 
