@@ -102,7 +102,7 @@ func newRing(t *testing.T) *ring {
 	r := &ring{h: h, api: dial(t, h, "")}
 	r.watch = neighbour.Watch{
 		Addr: h.Addr, Host: "neighbour.example", Idle: time.Second,
-		Conns: 8, Every: 50 * time.Millisecond, Waiters: 24,
+		Conns: 8, Every: 50 * time.Millisecond, Rare: 16, RareEvery: 400 * time.Millisecond, Waiters: 24,
 	}
 	newOperator(t, h).do("tenant", "create", "neighbour", "--host", "neighbour.example")
 	newOperator(t, h).do("policy", "push", "-t", "neighbour", "fixed", "--promote", "--plugin-config", "idle=1s")

@@ -146,7 +146,7 @@ func newSiege(b *testing.B) *siege {
 	s.api = dial(b, s.host)
 	s.watch = neighbour.Watch{
 		Addr: s.host.Addr, Host: "watched.example", Idle: time.Second,
-		Conns: 8, Every: 40 * time.Millisecond, Waiters: 24,
+		Conns: 8, Every: 40 * time.Millisecond, Rare: 16, RareEvery: 400 * time.Millisecond, Waiters: 24,
 	}
 	create(b, s.api, "watched")
 	s.promote(b, "watched", push(b, s.api, "watched", variant(b, "fixed", 0)), map[string]string{"idle": "1s"})

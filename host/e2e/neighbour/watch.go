@@ -28,6 +28,11 @@ type Watch struct {
 	Conns int           // that make requests
 	Every time.Duration // between two requests of a connection
 
+	// Rare is how many more make a request only every RareEvery: so seldom that
+	// the host parks them in between, and has to wake them.
+	Rare      int
+	RareEvery time.Duration
+
 	Waiters int // connections that wait to be closed
 }
 
@@ -49,21 +54,24 @@ func (w Watch) For(ctx context.Context, d time.Duration) Seen {
 	end := time.Now().Add(d)
 	ctx, stop := context.WithDeadline(ctx, end)
 	defer stop()
-	parts := make([]Seen, w.Conns+w.Waiters)
+	var parts []*Seen
 	var wg sync.WaitGroup
-	for i := range w.Conns {
-		first := end.Add(-d + w.Every*time.Duration(i)/time.Duration(w.Conns))
-		wg.Go(func() { w.request(ctx, first, end, &parts[i]) })
+	start := func(n int, every time.Duration, f func(first time.Time, s *Seen)) {
+		for i := range n {
+			s := &Seen{}
+			parts = append(parts, s)
+			first := end.Add(-d + every*time.Duration(i)/time.Duration(n))
+			wg.Go(func() { f(first, s) })
+		}
 	}
-	for i := range w.Waiters {
-		first := end.Add(-d + w.Idle*time.Duration(i)/time.Duration(w.Waiters))
-		wg.Go(func() { w.wait(ctx, first, end, &parts[w.Conns+i]) })
-	}
+	start(w.Conns, w.Every, func(first time.Time, s *Seen) { w.request(ctx, first, end, w.Every, s) })
+	start(w.Rare, w.RareEvery, func(first time.Time, s *Seen) { w.request(ctx, first, end, w.RareEvery, s) })
+	start(w.Waiters, w.Idle, func(first time.Time, s *Seen) { w.wait(ctx, first, end, s) })
 	wg.Wait()
 	return gather(parts)
 }
 
-func gather(parts []Seen) (all Seen) {
+func gather(parts []*Seen) (all Seen) {
 	for _, p := range parts {
 		all.Took, all.Late = append(all.Took, p.Took...), append(all.Late, p.Late...)
 		all.Answered += p.Answered
@@ -80,10 +88,10 @@ func gather(parts []Seen) (all Seen) {
 
 // request makes requests on one connection, the first when first has come. One
 // that is late because the one before it has waited, has waited too.
-func (w Watch) request(ctx context.Context, first, end time.Time, s *Seen) {
+func (w Watch) request(ctx context.Context, first, end time.Time, every time.Duration, s *Seen) {
 	var c *conn
 	defer func() { c.close() }()
-	for due := first; due.Before(end); due = due.Add(w.Every) {
+	for due := first; due.Before(end); due = due.Add(every) {
 		begun := due
 		if pause(ctx, due) {
 			begun = time.Now() // a late timer is the client's own delay
