@@ -140,7 +140,7 @@ func farIn(m *gate.Module) bool {
 
 // indirectIn returns what an indirect call costs more in a module of so many
 // functions: each entry, and what it points to, may be out of the caches.
-func indirectIn(functions int) int64 { return int64(min(functions, 1<<14)) >> 9 }
+func indirectIn(functions int) int64 { return int64(min(functions, 1<<14)) >> 8 }
 
 func newPrice(m *gate.Module) *price {
 	var p price

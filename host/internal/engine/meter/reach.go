@@ -26,11 +26,11 @@ const (
 func reachOf(pages uint32, grows bool) reach {
 	switch {
 	case grows || pages > pagesFar:
-		return reach{first: 36, next: 4}
+		return reach{first: 40, next: 3}
 	case pages > pagesNear:
 		return reach{first: 10, next: 3}
 	}
-	return reach{first: 36, next: 4}
+	return reach{first: 40, next: 3}
 }
 
 // reachIn returns the price of accesses in a module.

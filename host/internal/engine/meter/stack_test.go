@@ -87,10 +87,10 @@ func carrying(loops, operands int) wasmtest.Module {
 }
 
 // TestStackIsBounded: with all the fuel of an initialisation, no shape of
-// recursion makes wazero's stack larger than 8 MiB. What is allocated is
+// recursion makes wazero's stack larger than 2 MiB. What is allocated is
 // twice that, since it doubles.
 func TestStackIsBounded(t *testing.T) {
-	const fuel, most = 5_000_000, 16 << 20
+	const fuel, most = 5_000_000, 4 << 20
 	if raced {
 		t.Skip("the race detector makes the compiler ten times slower")
 	}
