@@ -33,7 +33,13 @@ type Account struct {
 
 	mu      sync.Mutex // guards the following; a Conn's mu may be held, never taken
 	retired bool
-	conns   []*Conn // each at its slot
+
+	// Unknown says that it is of connections which have yet to tell whose they
+	// are: before a first request is complete, they give way to others. It is
+	// set before it has any.
+	Unknown bool
+
+	conns []*Conn // each at its slot; guarded by mu
 
 	claim atomic.Pointer[claim] // nil: it has had no connection, and shares with none
 }

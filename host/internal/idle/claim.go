@@ -54,6 +54,10 @@ type ranking struct {
 func (r *ranking) add(cl *claim, n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.addLocked(cl, n)
+}
+
+func (r *ranking) addLocked(cl *claim, n int64) {
 	cl.held += n
 	switch {
 	case cl.place == 0:
@@ -113,6 +117,13 @@ func (r *ranking) swapLocked(i, j int) {
 	r.list[i].place, r.list[j].place = i+1, j+1
 }
 
+// all returns the claims that hold something.
+func (r *ranking) all() []*claim {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
+}
+
 // held returns what a claim holds.
 func (r *ranking) held(cl *claim) int64 {
 	r.mu.Lock()
@@ -126,7 +137,19 @@ func (r *ranking) held(cl *claim) int64 {
 func (r *ranking) modest(cl *claim, n int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return cl.held < n/int64(len(r.list)+1)
+	return r.modestLocked(cl, n)
+}
+
+func (r *ranking) modestLocked(cl *claim, n int64) bool { return cl.held < r.shareLocked(n) }
+
+func (r *ranking) shareLocked(n int64) int64 { return n / int64(len(r.list)+1) }
+
+// share is what a claim must hold of n at the least to pay for others'
+// connections.
+func (r *ranking) share(n int64) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shareLocked(n)
 }
 
 // The search for a connection to evict tries so many claims, among so many of
@@ -136,6 +159,17 @@ const (
 	maxTried    = 8
 	maxLookedAt = 256
 )
+
+// addModest counts one connection more, if the claim is modest.
+func (r *ranking) addModest(cl *claim, n int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	modest := r.modestLocked(cl, n)
+	if modest {
+		r.addLocked(cl, 1)
+	}
+	return modest
+}
 
 // largest returns the claims that hold most among those that want says yes to,
 // the largest first. Those that hold no more than floor are not asked.
@@ -167,21 +201,27 @@ func (r *ranking) largest(floor int64, want func(*claim) bool) (found []*claim) 
 
 // spareLocked reports whether the connection may be evicted with nobody hurt.
 // A client's may while it waits for a request, and before it has said whose it
-// is: its handshake is nobody's request. One to an upstream may once it has
+// is: a handshake, or half a header section, is nobody's request yet. One to an upstream may once it has
 // served: a new one is about to. A tunnel never may, however quiet: only its
 // two ends know whether they are done.
 func (c *Conn) spareLocked() bool {
-	if c.closed || c.ending.Load() != 0 || c.inflight > 0 || c.marks.has(markArriving) {
+	if c.closed || c.ending.Load() != 0 || c.marks.has(markArriving) {
 		return false
 	}
 	p := c.Phase()
 	switch {
+	case c.marks.has(markAnswered):
+		return true
+	case c.inflight > 0:
+		return false
 	case c.admitted && c.protocol == abi.ProtocolTCP: // it is a tunnel, or is about to be
 		return false
 	case c.side == sideDialled:
 		return c.requests > 0 && restful(p)
 	case !c.admitted:
 		return p == abi.PhaseHandshake
+	case c.account.Unknown && c.requests == 0 && p == abi.PhaseHeader:
+		return true
 	}
 	return restful(p)
 }
@@ -216,6 +256,7 @@ const (
 	markSpare                       // in the claim's count of those that may be evicted
 	markEvicted                     // the host ends it to make room, and its descriptor is still open
 	markArriving                    // Admit is looking for room
+	markAnswered                    // the last answer has been written
 	markUnwelcome                   // there was no room for it: Admit refuses it
 )
 

@@ -59,6 +59,20 @@ func (c *Conn) Close() error {
 	return err
 }
 
+// Answered says that the last answer has been written, and an end behind it: all
+// that is waited for is what the client may still be sending. Where descriptors
+// are short nothing is waited for, unless it would reset the connection.
+func (c *Conn) Answered() {
+	c.mu.Lock()
+	c.marks.set(markAnswered, true)
+	c.countSpareLocked()
+	now := !c.closed && c.gov.Crowded() && unread(c.inner) == 0
+	c.mu.Unlock()
+	if now {
+		c.Close()
+	}
+}
+
 func (c *Conn) closeErrorLocked() error {
 	if c.closeErr == nil {
 		return nil
@@ -69,7 +83,7 @@ func (c *Conn) closeErrorLocked() error {
 // lingersLocked half closes a connection that the host ended while idle and
 // reports whether that worked. Where descriptors are short, none lingers.
 func (c *Conn) lingersLocked() bool {
-	if c.gov.crowded() || c.ending.Load() == 0 || !restful(c.endPhase) || c.side != sideAccepted || c.peerGone || c.gov.cfg.Linger < 0 {
+	if c.gov.Crowded() || c.ending.Load() == 0 || !restful(c.endPhase) || c.side != sideAccepted || c.peerGone || c.gov.cfg.Linger < 0 {
 		return false
 	}
 	return c.closeWriteLocked() == nil

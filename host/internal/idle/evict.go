@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
 )
 
-// EvictGrace is how long the owner of an evicted connection has to close it:
+// evictGrace is how long the owner of an evicted connection has to close it:
 // somebody waits for its descriptor.
-const EvictGrace = 250 * time.Millisecond
+const evictGrace = 250 * time.Millisecond
 
 // want says which connection is to be evicted: of the tenant that holds most
 // and has one to give, the one that has been idle longest. A tenant that fills
@@ -19,6 +20,7 @@ const EvictGrace = 250 * time.Millisecond
 type want struct {
 	by    *claim // whom room is made for: no tenant that holds less pays for it. nil: anybody may pay
 	of    *claim // who pays; nil: by the order above
+	share int64  // nobody pays who holds less; 0: anybody may
 	sides []policy.Side
 	cause Cause
 }
@@ -35,16 +37,16 @@ func (g *Governor) evict(w want) bool {
 	if w.of != nil {
 		return g.evictOf(w.of, w)
 	}
-	floor := int64(0)
+	floor := w.share - 1
 	if w.by != nil {
-		floor = g.ranking.held(w.by)
+		floor = max(floor, g.ranking.held(w.by))
 	}
 	for _, cl := range g.ranking.largest(floor, func(cl *claim) bool { return cl.hasSpare(w.sides) }) {
 		if g.evictOf(cl, w) {
 			return true
 		}
 	}
-	return w.by != nil && g.evictOf(w.by, w)
+	return w.by != nil && g.ranking.held(w.by) >= w.share && g.evictOf(w.by, w)
 }
 
 func (cl *claim) hasSpare(sides []policy.Side) bool {
@@ -61,7 +63,7 @@ func (g *Governor) evictOf(cl *claim, w want) bool {
 	for range maxTried { // somebody else may be faster
 		var oldest candidate
 		for _, s := range w.sides {
-			if x := cl.candidates[s].oldest(cl, s); x.conn != nil && (oldest.conn == nil || x.since < oldest.since) {
+			if x := cl.candidates[s].oldest(cl, s); x.conn != nil && (oldest.conn == nil || x.before(oldest)) {
 				oldest = x
 			}
 		}
@@ -77,6 +79,17 @@ func (g *Governor) evictOf(cl *claim, w want) bool {
 	return false
 }
 
+// youth is how long a client has to say whose it is before it gives way: most say
+// so at once, and it may be the host that is slow to listen.
+const youth = 20 * time.Millisecond
+
+// youngLocked reports whether a connection that has yet to tell whose it is
+// should be heard first.
+func (c *Conn) youngLocked() bool {
+	unknown := !c.admitted || c.account.Unknown && c.requests == 0
+	return unknown && c.gov.clock.now()-c.opened < int64(youth)
+}
+
 // evict ends the connection if it may still be evicted, and has not been used
 // since.
 func (c *Conn) evict(since int64) bool {
@@ -86,8 +99,12 @@ func (c *Conn) evict(since int64) bool {
 	if ok {
 		c.marks.set(markEvicted, true)
 		c.gov.evicting.Add(1)
-		after = c.endLocked(policy.ReasonPressure)
-		ok = c.ending.Load() != 0 // else bytes had come, and it is being woken
+		if c.marks.has(markAnswered) { // its owner sleeps
+			after = func() { c.Close() }
+		} else {
+			after = c.endLocked(policy.ReasonPressure)
+			ok = c.ending.Load() != 0 // else bytes had come, and it is being woken
+		}
 	}
 	c.mu.Unlock()
 	if after != nil {
@@ -109,7 +126,7 @@ func (c *Conn) stayLocked() {
 // ends.
 func (c *Conn) graceLocked() int64 {
 	if c.marks.has(markEvicted) {
-		return int64(EvictGrace)
+		return int64(evictGrace)
 	}
 	return int64(endGrace)
 }
@@ -118,16 +135,18 @@ func (c *Conn) graceLocked() int64 {
 // last gone through, longest idle first. Those that have become idle since are
 // all younger, so the order holds until the list is used up: keeping it costs
 // nothing while nobody is evicted, and going through a claim's connections is
-// paid for by as many evictions or requests.
+// paid for by as many evictions or requests. Handshakes come last.
 type candidates struct {
 	mu   sync.Mutex // guards the following; the mu of an Account or a Conn may be taken
 	list []candidate
-	from int // into the connections, where not all are looked at
+	at   int64 // when the list was made
+	from int   // into the connections, where not all are looked at
 }
 
 type candidate struct {
 	conn  *Conn
 	since int64
+	begun bool // a handshake, or a header section, is under way: idle ones go first
 }
 
 // Where few of many connections could be evicted, so many are looked at rather
@@ -141,9 +160,13 @@ const (
 func (k *candidates) oldest(cl *claim, side policy.Side) candidate {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for range 2 {
+	for filled := range 2 {
 		for len(k.list) > 0 {
-			if x := k.list[0]; x.conn.idleSince(cl, side) == x.since {
+			x := k.list[0]
+			if x.begun && filled == 0 && x.conn.gov.clock.now()-k.at >= int64(youth) {
+				break // others may be idle by now
+			}
+			if since, _ := x.conn.idleSince(cl, side); since == x.since {
 				return x
 			}
 			k.list[0] = candidate{}
@@ -179,13 +202,28 @@ func (k *candidates) fillLocked(cl *claim, side policy.Side) {
 		k.from += lookedAtOnce
 	}
 	for _, c := range conns {
-		if since := c.idleSince(cl, side); since != busy {
-			k.list = append(k.list, candidate{c, since})
+		k.at = c.gov.clock.now()
+		if since, begun := c.idleSince(cl, side); since != busy {
+			k.list = append(k.list, candidate{c, since, begun})
 		}
 	}
 	slices.SortFunc(k.list, func(x, y candidate) int {
-		return cmp.Or(cmp.Compare(x.since, y.since), cmp.Compare(x.conn.id, y.conn.id))
+		switch {
+		case x.before(y):
+			return -1
+		case y.before(x):
+			return 1
+		}
+		return cmp.Compare(x.conn.id, y.conn.id)
 	})
+}
+
+// before reports whether x is evicted before y.
+func (x candidate) before(y candidate) bool {
+	if x.begun != y.begun {
+		return y.begun
+	}
+	return x.since < y.since
 }
 
 // forget gives the memory of connections back that have ended.
@@ -198,15 +236,17 @@ func (k *candidates) forget() {
 // busy is what idleSince returns of a connection that may not be evicted.
 const busy = -1
 
-// idleSince returns since when the connection could have been evicted. One that
-// somebody is just doing something with is not waited for.
-func (c *Conn) idleSince(cl *claim, side policy.Side) int64 {
+// idleSince returns since when the connection could have been evicted, and
+// whether its client has begun to say whose it is. One that somebody is just
+// doing something with is not waited for.
+func (c *Conn) idleSince(cl *claim, side policy.Side) (since int64, begun bool) {
 	if c.side != side || c.ending.Load() != 0 || !c.mu.TryLock() {
-		return busy
+		return busy, false
 	}
 	defer c.mu.Unlock()
-	if c.account.claimed() != cl || !c.spareLocked() {
-		return busy
+	if c.account.claimed() != cl || !c.spareLocked() || c.youngLocked() {
+		return busy, false
 	}
-	return c.phaseStart
+	begun = !c.admitted && c.bytesIn.Load() > 0 || c.Phase() == abi.PhaseHeader
+	return c.phaseStart, begun
 }

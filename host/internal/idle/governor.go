@@ -162,9 +162,16 @@ func (g *Governor) Each(f func(*Conn) bool) {
 	}
 }
 
-// Govern wraps nc, in phase Handshake, under a's law. Nothing is asked before
-// Admit.
+// Govern wraps nc, in phase Handshake, under a's law, whether or not there is
+// room for it. Nothing is asked before Admit.
 func (g *Governor) Govern(nc net.Conn, a *Account, side policy.Side) *Conn {
+	g.sockets.Add(1)
+	g.ranking.add(a.claimed(), 1)
+	return g.govern(nc, a, side)
+}
+
+// govern is Govern for a connection that is counted already.
+func (g *Governor) govern(nc net.Conn, a *Account, side policy.Side) *Conn {
 	id := g.nextID.Add(1)
 	now := g.clock.now()
 	c := &Conn{
@@ -178,10 +185,8 @@ func (g *Governor) Govern(nc net.Conn, a *Account, side policy.Side) *Conn {
 	if side == sideAccepted {
 		g.accepted.Add(1)
 	}
-	g.sockets.Add(1)
 	a.open.Add(1)
 	a.enter(c)
-	g.ranking.add(a.claimed(), 1)
 	c.mu.Lock()
 	c.countSpareLocked()
 	c.rescheduleLocked(now)

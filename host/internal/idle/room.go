@@ -1,7 +1,9 @@
 package idle
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"sync"
@@ -61,6 +63,18 @@ func newRoom(n int64) *room {
 	}
 }
 
+// Fits returns how many accepted connections n descriptors are enough for; 0: any
+// number.
+func Fits(n int) int {
+	if n <= 0 {
+		return 0
+	}
+	return int(newRoom(int64(n)).common[sideAccepted])
+}
+
+// boundless is the room of a process without a limit.
+var boundless = room{common: [2]int64{math.MaxInt64, math.MaxInt64}, most: [2]int64{math.MaxInt64, math.MaxInt64}}
+
 // maxTold is how many clients are told at a time that there is no room for
 // them.
 const maxTold = 4
@@ -105,14 +119,23 @@ func (g *Governor) Evictions(c Cause) uint64 { return g.evictions[c].Load() }
 // Refusals is described with Evictions.
 func (g *Governor) Refusals(c Cause) uint64 { return g.refusals[c].Load() }
 
+// hearings is how often a new connection that is nobody's yet waits for a place:
+// those before it are heard first, and several listeners may wait.
+const hearings = 5
+
 // Accept governs a connection that a listener has accepted, as Govern does, if
 // there is room for it. Near the limit an idle connection is evicted for each
 // that comes, and Accept waits a moment for its descriptor. ErrFull: the caller
 // closes nc. Where told says that its client can be told, some are governed all
 // the same, for Admit to refuse.
 func (g *Governor) Accept(nc net.Conn, a *Account, told bool) (*Conn, error) {
-	if g.roomFor(a.claimed(), sideAccepted) {
-		return g.Govern(nc, a, sideAccepted), nil
+	ok := g.takePlace(a.claimed(), sideAccepted)
+	for try := 0; !ok && a.Unknown && try < hearings; try++ {
+		time.Sleep(youth) // all the others are being heard: then they have been
+		ok = g.takePlace(a.claimed(), sideAccepted)
+	}
+	if ok {
+		return g.govern(nc, a, sideAccepted), nil
 	}
 	if !told || g.told.Add(1) > maxTold {
 		if told {
@@ -129,15 +152,47 @@ func (g *Governor) Accept(nc net.Conn, a *Account, told bool) (*Conn, error) {
 	return c, nil
 }
 
-// MayDial reports whether a connection to an upstream of a's may be opened now:
-// ErrFull, or nil. Near the limit an idle one is evicted for it, of those to
-// upstreams before clients'.
-func (g *Governor) MayDial(a *Account) error {
-	if g.roomFor(a.claimed(), sideDialled) {
-		return nil
+// dialTries is how often a connection is tried for which the system has no
+// descriptor, each time after an idle one was evicted.
+const dialTries = 4
+
+// Dial governs a connection of a's to an upstream, which dial opens if there is
+// room for it; ErrFull: there is none. Near the limit an idle connection is
+// evicted for it, of those to upstreams before clients'.
+func (g *Governor) Dial(ctx context.Context, a *Account, dial func() (net.Conn, error)) (*Conn, error) {
+	cl := a.claimed()
+	if !g.takePlace(cl, sideDialled) {
+		g.refusals[CauseDescriptors].Add(1)
+		return nil, ErrFull
 	}
-	g.refusals[CauseDescriptors].Add(1)
-	return ErrFull
+	for try := 1; ; try++ {
+		freed := g.freed.next()
+		nc, err := dial()
+		if err == nil {
+			return g.govern(nc, a, sideDialled), nil
+		}
+		if exhausted := Exhausted(err); exhausted && try < dialTries && g.Relieve() && await(ctx, freed) {
+			continue
+		} else if exhausted {
+			g.refusals[CauseDescriptors].Add(1)
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
+		g.leavePlace(cl)
+		return nil, err
+	}
+}
+
+// await waits for a descriptor, but not for long: others may be faster.
+func await(ctx context.Context, freed <-chan struct{}) bool {
+	t := time.NewTimer(evictGrace)
+	defer t.Stop()
+	select {
+	case <-freed:
+	case <-t.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // Relieve evicts an idle connection, whosever it is, since the system has
@@ -156,39 +211,61 @@ func (g *Governor) Shrink(n int) (evicted int) {
 	return evicted
 }
 
+// Calm gives back what the search for connections to evict remembers, once none
+// has been evicted for a while.
+func (g *Governor) Calm() {
+	for _, cl := range g.ranking.all() {
+		for side := range cl.candidates {
+			cl.candidates[side].forget()
+		}
+	}
+}
+
 // Freed returns a channel that is closed when a connection next gives its
 // descriptor back.
 func (g *Governor) Freed() <-chan struct{} { return g.freed.next() }
 
-// roomFor reports whether another connection of a claim may be opened. It
+// takePlace counts another connection of a claim, if there is room for it. It
 // evicts one where that is what it takes, and waits for its descriptor, but for
 // no longer than the Governor gives its owner to close it.
-func (g *Governor) roomFor(cl *claim, side policy.Side) bool {
+func (g *Governor) takePlace(cl *claim, side policy.Side) bool {
 	r, tight := g.room.Load(), side == sideAccepted && g.tight.Load()
-	used := g.sockets.Load()
-	if !tight && (r == nil || used < r.common[side]) {
+	if r == nil {
+		r = &boundless
+	}
+	w := want{by: cl, cause: g.shortOf()}
+	if over := g.sockets.Load() - r.common[side] + 1 - g.evicting.Load(); tight || over > 0 {
+		if !tight {
+			w.share = g.ranking.share(r.most[side])
+		}
+		if evicted := g.makeRoom(w, side, max(over, 1)); tight && evicted == 0 {
+			return false
+		}
+	}
+	if g.awaitPlace(r, cl, side) {
 		return true
 	}
-	over := int64(1)
-	if r != nil {
-		over = max(used-r.common[side]+1-g.evicting.Load(), 1)
-	}
-	evicted := g.makeRoom(cl, side, over)
-	if tight && evicted == 0 {
-		return false
-	}
-	return r == nil || g.awaitRoom(r, cl, side)
+	// It has no more than its share, and not even that is left: one of its own
+	// goes.
+	w = want{of: cl, cause: w.cause}
+	return g.makeRoom(w, side, 1) > 0 && g.awaitPlace(r, cl, side)
+}
+
+// leavePlace takes the count back of a connection that did not come about.
+func (g *Governor) leavePlace(cl *claim) {
+	g.ranking.add(cl, -1)
+	g.sockets.Add(-1)
+	g.freed.tell()
 }
 
 // makeRoom evicts n connections, or a few where the limit has come down by more,
 // and returns how many there were.
-func (g *Governor) makeRoom(cl *claim, side policy.Side, n int64) (evicted int64) {
+func (g *Governor) makeRoom(w want, side policy.Side, n int64) (evicted int64) {
 	const few = 4
 	orders := [][]policy.Side{bothSides}
 	if side == sideDialled {
 		orders = [][]policy.Side{{sideDialled}, {sideAccepted}}
 	}
-	w := want{by: cl, cause: g.shortOf()}
 	for _, w.sides = range orders {
 		for evicted < min(n, few) && g.evict(w) {
 			evicted++
@@ -197,21 +274,31 @@ func (g *Governor) makeRoom(cl *claim, side policy.Side, n int64) (evicted int64
 	return evicted
 }
 
-// awaitRoom is roomFor when room has been made, as far as that goes.
-func (g *Governor) awaitRoom(r *room, cl *claim, side policy.Side) bool {
+// awaitPlace is takePlace when room has been made, as far as that goes.
+func (g *Governor) awaitPlace(r *room, cl *claim, side policy.Side) bool {
 	var patience <-chan time.Time
 	for {
-		freed := g.freed.next()
+		freed := g.freed.nextIf(g.sockets.Load() >= r.most[side])
 		used := g.sockets.Load()
 		settled := used - g.evicting.Load()
-		if settled >= r.common[side] && !g.ranking.modest(cl, r.most[side]) || settled >= r.most[side] {
+		switch {
+		case settled >= r.most[side]:
 			return false
-		}
-		if used < r.most[side] {
-			return true
-		}
-		if patience == nil {
-			t := time.NewTimer(EvictGrace + g.cfg.Granularity)
+		case used < r.most[side]:
+			if settled < r.common[side] {
+				g.ranking.add(cl, 1)
+			} else if !g.ranking.addModest(cl, r.most[side]) {
+				return false
+			}
+			if g.sockets.CompareAndSwap(used, used+1) {
+				return true
+			}
+			g.ranking.add(cl, -1)
+			continue
+		case freed == nil: // it has filled up since
+			continue
+		case patience == nil:
+			t := time.NewTimer(evictGrace + g.cfg.Granularity)
 			defer t.Stop()
 			patience = t.C
 		}
@@ -231,9 +318,9 @@ func (g *Governor) shortOf() Cause {
 	return CauseDescriptors
 }
 
-// crowded reports whether descriptors are so short that none waits for bytes
-// that cross an end.
-func (g *Governor) crowded() bool {
+// Crowded reports whether descriptors are so short that idle connections are
+// evicted. None lingers then for bytes that cross its end.
+func (g *Governor) Crowded() bool {
 	r := g.room.Load()
 	return r != nil && g.sockets.Load() >= r.common[sideAccepted]
 }
@@ -286,6 +373,14 @@ func (s *signal) next() <-chan struct{} {
 		s.waited.Store(true)
 	}
 	return s.ch
+}
+
+// nextIf is next where somebody will wait; else nil.
+func (s *signal) nextIf(wait bool) <-chan struct{} {
+	if !wait {
+		return nil
+	}
+	return s.next()
 }
 
 func (s *signal) tell() {
