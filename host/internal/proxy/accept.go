@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"idlehost/host/internal/idle"
@@ -48,6 +49,11 @@ func (p *Proxy) accept(l *Listener) {
 				pause = 0
 			}
 			p.welcome(l, nc)
+			if p.gov.Crowded() {
+				// Those that came before have their turn first: what they sent
+				// may be there, and then none of them gives way to the next.
+				runtime.Gosched()
+			}
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {

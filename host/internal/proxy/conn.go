@@ -147,12 +147,16 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite lets the peer read an end.
+// CloseWrite lets the peer read an end. net/http then waits for half a second
+// before it closes, lest what the client has sent meanwhile resets the connection
+// before it has read the answer.
 func (c *conn) CloseWrite() error {
-	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return h.CloseWrite()
+	h, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return io.ErrClosedPipe
 	}
-	return io.ErrClosedPipe
+	defer c.idle.Answered()
+	return h.CloseWrite()
 }
 
 // NetConn returns the connection below, so that idle.From finds its way.

@@ -32,11 +32,13 @@ const patience = 10 * time.Second
 // Config names none.
 func newStrangers() *idle.Account {
 	short := policy.Timeout{Idle: patience, Max: patience}
-	return idle.NewAccount("_unknown", policy.Fixed{}, nil, policy.Timeouts{
+	a := idle.NewAccount("_unknown", policy.Fixed{}, nil, policy.Timeouts{
 		abi.PhaseHandshake: short, abi.PhaseHeader: short, abi.PhaseBody: short,
 		abi.PhaseUpstream: short, abi.PhaseWrite: short, abi.PhaseIdle: {Idle: patience}, abi.PhaseStreamIdle: {Idle: patience},
 		abi.PhaseDraining: short, abi.PhaseTunnel: short, abi.PhaseHalfClosed: short,
 	}, policy.Limits{})
+	a.Unknown = true
+	return a
 }
 
 var _ Lobby = stranger{}

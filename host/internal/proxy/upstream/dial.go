@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"time"
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
@@ -166,42 +165,16 @@ func (d *dialling) handshake(ctx context.Context, config *tls.Config) (*h1.Conn,
 	return k, nil, admit(c, abi.ProtocolHTTP1)
 }
 
-// shortTries is how often a connection is tried for which the system had no
-// descriptor, each time after an idle one was evicted.
-const shortTries = 4
-
 // connect opens a governed connection, in phase Handshake. Its error is an
 // idle.ErrFull where the host has no descriptor for it.
 func (g *Group) connect(ctx context.Context, t *target) (*idle.Conn, error) {
-	gov := g.cfg.Governor
-	for try := 1; ; try++ {
-		if err := gov.MayDial(g.cfg.Account); err != nil {
-			return nil, err
-		}
-		freed := gov.Freed()
+	return g.cfg.Governor.Dial(ctx, g.cfg.Account, func() (net.Conn, error) {
 		nc, err := g.dialer.DialContext(ctx, "tcp", t.address)
-		switch {
-		case err == nil:
-			return gov.Govern(nc, g.cfg.Account, abi.SideDialled), nil
-		case !idle.Exhausted(err):
-			return nil, &dialError{err}
-		case try == shortTries || !gov.Relieve() || !await(ctx, freed):
-			return nil, fmt.Errorf("%w: %w", idle.ErrFull, err)
+		if err != nil && !idle.Exhausted(err) {
+			err = &dialError{err}
 		}
-	}
-}
-
-// await waits for a descriptor, but not for long: others may be faster.
-func await(ctx context.Context, freed <-chan struct{}) bool {
-	t := time.NewTimer(idle.EvictGrace)
-	defer t.Stop()
-	select {
-	case <-freed:
-	case <-t.C:
-	case <-ctx.Done():
-		return false
-	}
-	return true
+		return nc, err
+	})
 }
 
 // admit asks the policy; on refusal the connection is closed.
