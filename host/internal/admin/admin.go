@@ -49,6 +49,11 @@ type Config struct {
 	Clients []Client
 	// API serves what begins with /v1/; nil: nothing.
 	API *v1.Handler
+	// Connections bounds those that are open at a time, and Relieve has
+	// somebody else give a descriptor up, where there is none to accept with.
+	// They are Listen's: Update changes neither. 0: 1024; nil: nobody does.
+	Connections int
+	Relieve     func()
 	// Pprof serves /debug/pprof.
 	Pprof bool
 	// Metrics serves /metrics.
@@ -94,7 +99,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("admin address: %w", err)
 	}
 	s := &Server{
-		address: cfg.Address, listener: newListener(l), failures: newFailures(),
+		address: cfg.Address, listener: newListener(l, cfg.Connections, cfg.Relieve), failures: newFailures(),
 		draining: make(chan struct{}),
 	}
 	s.set(cfg)
@@ -106,6 +111,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		WriteTimeout:   5 * time.Minute,
 		IdleTimeout:    time.Minute,
 		MaxHeaderBytes: 16 << 10,
+		ConnState:      s.listener.noted,
 		ErrorLog:       slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	return s, nil

@@ -1,84 +1,245 @@
 package admin
 
 import (
+	"container/list"
 	"crypto/tls"
+	"errors"
 	"net"
+	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
-// How many connections are open at a time, from all peers and from one. The
-// host needs descriptors for its own traffic, and strangers reach this address
-// before anybody has asked who they are.
+// maxConns is how many connections are open at a time where Config says nothing.
+// Those of one peer are a quarter of all, or minPeerConns.
 const (
 	maxConns     = 1024
-	maxPeerConns = 256
+	minPeerConns = 8
 )
 
 // listener bounds what it accepts, and wraps it in TLS if there is a
-// configuration at that time.
+// configuration at that time. Strangers reach this address before anybody has
+// asked who they are: where there are too many connections, one that waits for
+// a request makes room for the next.
 type listener struct {
 	net.Listener
-	tls atomic.Pointer[tls.Config] // nil: clear text
+	tls           atomic.Pointer[tls.Config] // nil: clear text
+	most, perPeer int
+	relieve       func() // has somebody else give a descriptor up; nil: nobody does
+	spares        spares
 
-	mu    sync.Mutex     // guards the following field
-	peers map[string]int // open connections, by peer; "" of all
+	mu      sync.Mutex     // guards the following fields
+	peers   map[string]int // open connections, by peer; "" of all
+	waiting list.List      // of *counted without a request, longest first
 }
 
-func newListener(l net.Listener) *listener {
-	return &listener{Listener: l, peers: map[string]int{}}
+func newListener(l net.Listener, most int, relieve func()) *listener {
+	if most <= 0 {
+		most = maxConns
+	}
+	n := &listener{
+		Listener: l, most: most, perPeer: min(max(most/4, minPeerConns), most), relieve: relieve, peers: map[string]int{},
+	}
+	n.spares.fill()
+	return n
 }
 
-// Accept leaves the handshake to net/http, which bounds its time. Who is one
-// too many is hung up on.
+// Accept leaves the handshake to net/http, which bounds its time. Where every
+// other connection is in use, the next is hung up on.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
-		c, err := l.Listener.Accept()
+		c, err := l.acceptOne()
 		if err != nil {
 			return nil, err
 		}
-		from := peerOf(c.RemoteAddr().String())
-		if !l.enter(from) {
+		k := &counted{Conn: c, listener: l, from: peerOf(c.RemoteAddr().String())}
+		if !l.enter(k) {
 			c.Close()
 			continue
 		}
-		c = &counted{Conn: c, leave: sync.OnceFunc(func() { l.leave(from) })}
 		if cfg := l.tls.Load(); cfg != nil {
-			c = tls.Server(c, cfg)
+			return tls.Server(k, cfg), nil
 		}
-		return c, nil
+		return k, nil
 	}
 }
 
-func (l *listener) enter(from string) bool {
+// acceptOne accepts with a descriptor that was kept for it where the process has
+// no other. net/http tries again, after a pause, what fails all the same.
+func (l *listener) acceptOne() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	for err != nil && exhausted(err) && l.spares.release() {
+		c, err = l.Listener.Accept()
+	}
+	if err != nil && exhausted(err) && l.relieve != nil {
+		l.relieve()
+	}
+	return c, err
+}
+
+// exhausted reports whether an error says that there is no descriptor left.
+func exhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// enter gives a connection a place, if need be that of another.
+func (l *listener) enter(k *counted) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.peers[""] >= maxConns || l.peers[from] >= maxPeerConns {
+	var gone *counted
+	switch {
+	case l.peers[k.from] >= l.perPeer:
+		gone = l.longestLocked(k.from)
+	case l.peers[""] >= l.most:
+		gone = l.longestLocked(l.mostWaitingLocked())
+	default:
+		l.takePlaceLocked(k)
+		l.mu.Unlock()
+		return true
+	}
+	if gone == nil {
+		l.mu.Unlock()
 		return false
 	}
-	l.peers[""]++
-	l.peers[from]++
+	l.leaveLocked(gone)
+	l.takePlaceLocked(k)
+	l.mu.Unlock()
+	gone.Conn.Close()
 	return true
 }
 
-func (l *listener) leave(from string) {
+func (l *listener) takePlaceLocked(k *counted) {
+	k.placed = true
+	l.peers[""]++
+	l.peers[k.from]++
+	k.wait = l.waiting.PushBack(k)
+}
+
+func (l *listener) leaveLocked(k *counted) {
+	if !k.placed {
+		return
+	}
+	k.placed = false
+	l.peers[""]--
+	if l.peers[k.from]--; l.peers[k.from] == 0 {
+		delete(l.peers, k.from)
+	}
+	l.begunLocked(k)
+}
+
+// begunLocked takes a connection off the list of those that wait.
+func (l *listener) begunLocked(k *counted) {
+	if k.wait != nil {
+		l.waiting.Remove(k.wait)
+		k.wait = nil
+	}
+}
+
+// longestLocked returns the connection of a peer that waits longest.
+func (l *listener) longestLocked(from string) *counted {
+	for e := l.waiting.Front(); e != nil; e = e.Next() {
+		if k := e.Value.(*counted); k.from == from {
+			return k
+		}
+	}
+	return nil
+}
+
+// mostWaitingLocked returns the peer with most connections that wait.
+func (l *listener) mostWaitingLocked() (from string) {
+	n := map[string]int{}
+	for e := l.waiting.Front(); e != nil; e = e.Next() {
+		k := e.Value.(*counted)
+		if n[k.from]++; n[k.from] > n[from] {
+			from = k.from
+		}
+	}
+	return from
+}
+
+// noted is the server's ConnState: who is served is not sent away.
+func (l *listener) noted(nc net.Conn, s http.ConnState) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	k, ok := nc.(*counted)
+	if !ok {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.peers[""]--
-	if l.peers[from]--; l.peers[from] == 0 {
-		delete(l.peers, from)
+	switch {
+	case s == http.StateActive:
+		l.begunLocked(k)
+	case s == http.StateIdle && k.placed && k.wait == nil:
+		k.wait = l.waiting.PushBack(k)
 	}
 }
 
 // counted is a connection that has a place.
 type counted struct {
 	net.Conn
-	leave func()
+	listener *listener
+	from     string
+
+	placed bool          // this and the following are guarded by listener.mu
+	wait   *list.Element // nil: a request is being served
 }
 
 func (c *counted) Close() error {
-	c.leave()
-	return c.Conn.Close()
+	c.listener.mu.Lock()
+	c.listener.leaveLocked(c)
+	c.listener.mu.Unlock()
+	err := c.Conn.Close()
+	c.listener.spares.fill()
+	return err
+}
+
+// spares are descriptors that are kept for the moment when there is no other.
+type spares struct {
+	mu     sync.Mutex // guards the following
+	files  [2]*os.File
+	closed bool
+}
+
+// fill opens what is missing, as far as there are descriptors.
+func (s *spares) fill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.files {
+		if s.files[i] == nil && !s.closed {
+			s.files[i], _ = os.Open(os.DevNull) // without one, the next attempt may have it
+		}
+	}
+}
+
+// release closes one, and reports whether there was any.
+func (s *spares) release() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range s.files {
+		if f != nil {
+			s.files[i] = nil
+			f.Close()
+			return true
+		}
+	}
+	return false
+}
+
+func (s *spares) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	for s.release() {
+	}
+}
+
+// Close stops accepting. Idempotent.
+func (l *listener) Close() error {
+	l.spares.close()
+	return l.Listener.Close()
 }
 
 // tlsConfig returns what connections that come from now on are held to; nil:

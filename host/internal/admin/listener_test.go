@@ -1,43 +1,84 @@
 package admin
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 )
 
-// TestConnectionsAreBounded: for one peer, and for all.
+// waiter returns a connection of a peer that has sent nothing, with what its
+// other end is told.
+func waiter(l *listener, from string) (k *counted, gone func() bool) {
+	near, far := net.Pipe()
+	k = &counted{Conn: near, listener: l, from: from}
+	return k, func() bool {
+		far.SetReadDeadline(longAgo)
+		_, err := far.Read(make([]byte, 1))
+		return err != nil && !isTimeout(err)
+	}
+}
+
+// TestConnectionsAreBounded: for one peer, and for all; who waits makes room
+// for who comes, and who is served does not.
 func TestConnectionsAreBounded(t *testing.T) {
-	l := newListener(nil)
-	for i := range maxPeerConns {
-		if !l.enter("192.0.2.1") {
-			t.Fatalf("connection %d of a peer is refused", i+1)
+	l := newListener(nil, 20, nil)
+	defer l.spares.close()
+	var first []func() bool
+	for range l.perPeer {
+		k, gone := waiter(l, "192.0.2.1")
+		if !l.enter(k) {
+			t.Fatal("a peer is refused before it has what it may")
 		}
+		first = append(first, gone)
 	}
-	if l.enter("192.0.2.1") {
-		t.Error("one more of the peer is let in")
+	k, _ := waiter(l, "192.0.2.1")
+	if !l.enter(k) || !first[0]() || first[1]() || l.peers["192.0.2.1"] != l.perPeer {
+		t.Error("one more of the peer does not take the place of its oldest")
 	}
-	for i := maxPeerConns; i < maxConns; i++ {
-		if !l.enter("192.0.2." + string(rune('a'+i%8))) {
-			t.Fatalf("connection %d of all is refused", i+1)
+	var served []*counted
+	for i := l.perPeer; i < l.most; i++ {
+		k, _ := waiter(l, fmt.Sprint("192.0.3.", i))
+		if !l.enter(k) {
+			t.Fatal("a connection is refused while there is room")
 		}
+		l.noted(k, http.StateActive)
+		served = append(served, k)
 	}
-	if l.enter("192.0.2.9") {
-		t.Error("one more of all is let in")
+	k, _ = waiter(l, "192.0.2.9")
+	if !l.enter(k) || !first[1]() || l.peers[""] != l.most {
+		t.Error("one more of all does not take the place of who has most that wait")
 	}
-	if l.leave("192.0.2.1"); !l.enter("192.0.2.9") {
+	for e := l.waiting.Front(); e != nil; e = l.waiting.Front() {
+		l.noted(e.Value.(*counted), http.StateActive)
+	}
+	if k, _ = waiter(l, "192.0.2.10"); l.enter(k) {
+		t.Error("there is a place although all are served")
+	}
+	l.noted(served[0], http.StateIdle)
+	if !l.enter(k) || served[0].placed {
+		t.Error("who has been served makes no room")
+	}
+	served[1].Close()
+	if k, _ = waiter(l, "192.0.2.11"); !l.enter(k) {
 		t.Error("a place that is free is not given")
 	}
 }
 
-// TestPlacesAreFreeAgain, however often a connection is closed.
+// TestPlacesAreFreeAgain, however often a connection is closed, and by whom.
 func TestPlacesAreFreeAgain(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer inner.Close()
-	l := newListener(inner)
+	l := newListener(inner, 50, nil)
+	defer l.Close()
 	var clients, group sync.WaitGroup
 	for range 4 {
 		clients.Go(func() {
@@ -51,18 +92,68 @@ func TestPlacesAreFreeAgain(t *testing.T) {
 			}
 		})
 	}
-	for range 200 {
+	for i := range 200 {
 		c, err := l.Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
+		group.Go(func() { l.noted(c, http.StateActive) })
 		for range 2 {
-			group.Go(func() { c.Close() })
+			group.Go(func() {
+				if i%2 == 0 {
+					l.noted(c, http.StateIdle)
+				}
+				c.Close()
+			})
 		}
 	}
 	clients.Wait()
 	group.Wait()
-	if len(l.peers) != 1 || l.peers[""] != 0 {
-		t.Errorf("places taken: %v", l.peers)
+	if len(l.peers) > 1 || l.peers[""] != 0 || l.waiting.Len() != 0 {
+		t.Errorf("places taken: %v, %d wait", l.peers, l.waiting.Len())
 	}
 }
+
+// full is a listener that has no descriptor until somebody gives one up.
+type full struct {
+	net.Listener
+	short atomic.Int32
+}
+
+func (f *full) Accept() (net.Conn, error) {
+	if f.short.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	near, _ := net.Pipe()
+	return near, nil
+}
+
+// TestAcceptsWithWhatWasKept when the process has no descriptor left.
+func TestAcceptsWithWhatWasKept(t *testing.T) {
+	relieved := 0
+	inner := &full{}
+	l := newListener(inner, 0, func() { relieved++ })
+	inner.short.Store(2)
+	c, err := l.Accept()
+	if err != nil || relieved != 0 {
+		t.Fatalf("%v, relieved %d times; two are kept", err, relieved)
+	}
+	if l.spares.release() {
+		t.Fatal("what was used is still there")
+	}
+	inner.short.Store(1)
+	if _, err := l.Accept(); !exhausted(err) || relieved != 1 {
+		t.Errorf("%v, relieved %d times; want the error, which net/http waits after", err, relieved)
+	}
+	if c.Close(); !l.spares.release() {
+		t.Error("a descriptor that was given back is not kept")
+	}
+	l.spares.close()
+	if l.spares.fill(); l.spares.release() {
+		t.Error("a closed listener keeps descriptors")
+	}
+}
+
+var longAgo = time.Unix(1, 0)
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
