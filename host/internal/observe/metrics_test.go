@@ -98,6 +98,7 @@ func TestOpenConnectionsAreWalkedAtScrape(t *testing.T) {
 	w := NewWriter(discard{})
 	defer w.Close()
 	m.Watch(g, NewProcess(), w)
+	m.WatchRoom(g)
 	if text := scrape(t, m); strings.Contains(text, "host_idle_open_connections{") {
 		t.Errorf("open connections of an empty governor")
 	}
@@ -110,6 +111,9 @@ func TestOpenConnectionsAreWalkedAtScrape(t *testing.T) {
 	}
 	wants(t, text, `host_log_dropped_lines_total 0`)
 	wants(t, text, `host_idle_parked_connections 0`)
+	wants(t, text, `host_idle_allowed_descriptors 0`)
+	wants(t, text, `host_idle_evicted_connections_total{cause="memory"} 0`)
+	wants(t, text, `host_idle_refused_connections_total{cause="descriptors"} 0`)
 	if !strings.Contains(text, `host_process_pressure_ratio{kind="fds"}`) {
 		t.Error("no pressure of file descriptors")
 	}

@@ -18,7 +18,7 @@ import (
 
 // Process tells how full this process is: open files against the limit of
 // descriptors, and memory against GOMEMLIMIT or the limit of the control
-// group, whichever is less. What has no limit is never full.
+// group, whichever is nearer. What has no limit is never full.
 type Process struct {
 	root      fs.FS // of the file system, for /proc and /sys
 	fileLimit func() uint64
@@ -26,15 +26,21 @@ type Process struct {
 	memory    func() uint64
 
 	mu   sync.Mutex // guards the following fields
-	last idle.Pressure
+	last Usage
 	at   time.Time
+}
+
+// Usage is what the process uses of what it may; a limit of 0: there is none.
+type Usage struct {
+	Files, FileLimit    uint64
+	Memory, MemoryLimit uint64 // in bytes
 }
 
 // NewProcess returns the source for this process.
 func NewProcess() *Process {
 	return &Process{
 		root:      os.DirFS("/"),
-		fileLimit: fileLimit,
+		fileLimit: FileLimit,
 		memLimit:  func() uint64 { return uint64(debug.SetMemoryLimit(-1)) },
 		memory:    memoryInUse,
 	}
@@ -43,16 +49,56 @@ func NewProcess() *Process {
 // Pressure returns how full the process is, at most a second old. Conns is
 // left to those who know connections.
 func (p *Process) Pressure() idle.Pressure {
+	u := p.Usage()
+	return idle.Pressure{Fds: share(u.Files, u.FileLimit), Memory: share(u.Memory, u.MemoryLimit)}
+}
+
+// Usage returns what the process uses, at most a second old.
+func (p *Process) Usage() Usage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now := time.Now(); p.at.IsZero() || now.Sub(p.at) >= time.Second {
 		p.at = now
-		p.last = idle.Pressure{
-			Fds:    share(p.openFiles(), p.fileLimit()),
-			Memory: share(p.memory(), p.memoryLimit()),
-		}
+		p.last = Usage{Files: p.openFiles(), FileLimit: p.fileLimit()}
+		p.last.Memory, p.last.MemoryLimit = p.memoryNow()
 	}
 	return p.last
+}
+
+// Memory returns how much memory is used of how much, in bytes, as of now.
+func (p *Process) Memory() (used, limit uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last.Memory, p.last.MemoryLimit = p.memoryNow()
+	return p.last.Memory, p.last.MemoryLimit
+}
+
+// memoryNow compares what the Go runtime holds with its limit, and that or, if
+// it is more, all private memory of the process with the group's: guests' memory
+// is not the runtime's.
+func (p *Process) memoryNow() (used, limit uint64) {
+	used, limit = p.memory(), p.memLimit()
+	resident, group := max(used, p.resident()), p.groupLimit()
+	if group < math.MaxInt64 && float64(resident)/float64(group) > float64(used)/float64(limit) {
+		used, limit = resident, group
+	}
+	if limit >= math.MaxInt64 {
+		limit = 0
+	}
+	return used, limit
+}
+
+// resident returns the memory of the process that is in no file, in bytes; 0:
+// the system does not tell.
+func (p *Process) resident() uint64 {
+	data, _ := fs.ReadFile(p.root, "proc/self/statm")
+	fields := strings.Fields(string(data))
+	if len(fields) < 3 {
+		return 0
+	}
+	all, _ := strconv.ParseUint(fields[1], 10, 63)
+	shared, _ := strconv.ParseUint(fields[2], 10, 63)
+	return (all - min(all, shared)) * uint64(os.Getpagesize())
 }
 
 func share(n, limit uint64) uint16 {
@@ -63,26 +109,20 @@ func share(n, limit uint64) uint16 {
 }
 
 // openFiles counts descriptors. Since Linux 6.2 the size of the directory is
-// their number; before, its entries are counted.
+// their number; before, its entries are counted, which takes a descriptor.
 func (p *Process) openFiles() uint64 {
 	const dir = "proc/self/fd"
 	if info, err := fs.Stat(p.root, dir); err == nil && info.Size() > 0 {
 		return uint64(info.Size())
 	}
 	entries, err := fs.ReadDir(p.root, dir)
-	if err != nil {
+	switch {
+	case idle.Exhausted(err):
+		return p.fileLimit()
+	case err != nil:
 		return 0
 	}
 	return uint64(len(entries))
-}
-
-// memoryLimit returns the least limit that binds the process; 0: none.
-func (p *Process) memoryLimit() uint64 {
-	limit := min(p.memLimit(), p.groupLimit())
-	if limit >= math.MaxInt64 {
-		return 0
-	}
-	return limit
 }
 
 // groupLimit returns the memory limit of the control group (version 2, else

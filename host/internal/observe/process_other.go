@@ -2,5 +2,5 @@
 
 package observe
 
-// fileLimit returns 0: these systems have no limit to look up.
-func fileLimit() uint64 { return 0 }
+// FileLimit returns 0: these systems have no limit to look up.
+func FileLimit() uint64 { return 0 }

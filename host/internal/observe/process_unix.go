@@ -4,8 +4,8 @@ package observe
 
 import "syscall"
 
-// fileLimit returns how many descriptors the process may have; 0: unknown.
-func fileLimit() uint64 {
+// FileLimit returns how many descriptors the process may have; 0: unknown.
+func FileLimit() uint64 {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
 		return 0
