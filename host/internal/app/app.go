@@ -71,7 +71,10 @@ type App struct {
 	gate     *tenant.Gate // of loading cold policies
 	edge     *edge
 	sweeper  *sweeper
+	relief   *relief
 	patrol   *patrol
+
+	descriptors descriptors // of the process
 
 	state atomic.Int32
 	// refused is why the configuration that was to be in force is not; nil: it is.
@@ -184,8 +187,10 @@ func (a *App) observe(c *config.Config) (err error) {
 // govern starts the idle layer.
 func (a *App) govern(ctx context.Context, c *config.Config) error {
 	process := observe.NewProcess()
+	a.descriptors = divide(int(observe.FileLimit()))
+	a.warnOfRoom(c)
 	cfg := idle.Config{
-		Limit: c.Limits.Connections, Pressure: process.Pressure,
+		Limit: c.Limits.Connections, Descriptors: a.descriptors.connections, Pressure: process.Pressure,
 		Observer: observe.Both{observe.Both{a.metrics, a.lines}, observe.Both{a.decided, ledger{}}}, ParkAfter: parkAfter(c),
 	}
 	if a.store != nil { // clients keep their pseudonyms, and their side of a canary
@@ -197,9 +202,12 @@ func (a *App) govern(ctx context.Context, c *config.Config) error {
 	}
 	a.governor = idle.New(cfg)
 	a.lobby = idle.NewAccount(lobbyName, policy.Fixed{}, nil, c.Timeouts.Accepted(), c.DialledLimits())
+	a.lobby.Unknown = true
 	a.metrics.Watch(a.governor, process, a.logs)
+	a.metrics.WatchRoom(a.governor)
 	a.metrics.WatchTenants(a.members.roster.Len, a.members.guests)
 	a.sweeper = newSweeper(func() int { return a.governor.Parked() + a.governor.Stripped() + a.engine.Loads() })
+	a.relief = newRelief(a, process)
 	return nil
 }
 
@@ -238,6 +246,9 @@ func (a *App) Close() error {
 	}
 	if a.sweeper != nil {
 		a.sweeper.close()
+	}
+	if a.relief != nil {
+		a.relief.close()
 	}
 	if a.governor != nil {
 		errs = append(errs, a.governor.Close())

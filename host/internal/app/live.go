@@ -249,7 +249,7 @@ func (r live) Effective(name string) (api.EffectiveLimits, error) {
 			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling), StoreBytes: storeBytes,
 		},
 		Storage: stored,
-		Open:    m.accepted.Open(), HostLimit: s.config.Limits.Connections, UploadBytes: moduleBytes,
+		Open:    m.accepted.Open(), HostLimit: r.a.governor.Limit(), UploadBytes: moduleBytes,
 		LoadSavedMs: int(m.quota.LoadSaved().Milliseconds()), LoadLeftMs: int(m.quota.Left().Milliseconds()), LoadSpentMs: int(m.quota.Spent().Milliseconds()),
 		RetryAfterSec: int((m.quota.RetryAfter() + time.Second - 1) / time.Second),
 	}, nil

@@ -78,6 +78,7 @@ func (a *App) newMember(name string, s *standing) *member {
 	pools := books.New(books.Config{Clients: upstreamsKept, Classes: config.MaxClass + 1})
 	m.accepted = s.terms.accepted.Account(name, m.tenant, kept, acceptedLimits(s))
 	m.dialled = s.terms.dialled.Account(name, m.tenant, pools, dialledLimits(s))
+	idle.Together(m.accepted, m.dialled)
 	a.recorded.join(m)
 	return m
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"idlehost/host/internal/app"
 )
 
 func newConfig() *cobra.Command {
@@ -35,6 +37,10 @@ func checkConfig(cmd *cobra.Command, name string, show bool) error {
 	c.Complete()
 	if err := c.Check(); err != nil {
 		return err
+	}
+	if fits, descriptors := app.Room(); fits > 0 && c.Limits.Connections > fits {
+		fmt.Fprintf(cmd.ErrOrStderr(), "host: warning: limits.connections = %d, but the %d descriptors of a process here (ulimit -n) are enough for %d\n",
+			c.Limits.Connections, descriptors, fits)
 	}
 	if show {
 		return c.Print(cmd.OutOrStdout())

@@ -1,0 +1,171 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/observe"
+)
+
+const (
+	// reliefEvery is how often memory is looked at, and censusEvery how often
+	// descriptors are counted that are not connections'.
+	reliefEvery = 250 * time.Millisecond
+	censusEvery = time.Second
+	// calmAfter is how long nothing has to be evicted or refused for want of
+	// descriptors until they are said to suffice again.
+	calmAfter = 10 * time.Second
+)
+
+// Parts of the memory's limit, in thousandths: from memoryShort on idle
+// connections are evicted, until it is below memoryEnough; at memoryFull new ones
+// are accepted only where an idle one goes.
+const (
+	memoryEnough = 850
+	memoryShort  = 900
+	memoryFull   = 970
+)
+
+// relief evicts idle connections while memory is short, and tells when that, or
+// descriptors, has begun and ended.
+type relief struct {
+	app    *App
+	memory func() (used, limit uint64)
+	files  func() observe.Usage
+	// collect gives the memory back of what is gone: evicting gives nothing back
+	// before, and what a collection finds need not be evicted for.
+	collect func()
+	stop    context.CancelFunc
+	done    chan struct{}
+
+	// What is told of the last look.
+	memoryIs, descriptorsAre atomic.Pointer[string] // nil: enough
+
+	// owned by the goroutine
+	collectAt time.Time // not before
+	censusAt  time.Time
+	evicted   int       // for want of memory, since that began
+	begun     sums      // of descriptors, when they became short
+	last      sums      // at the last look
+	shortAt   time.Time // when something was last evicted or refused for want of them
+}
+
+// sums are what was evicted and refused for want of descriptors.
+type sums struct{ evicted, refused uint64 }
+
+// newRelief returns a running relief; close ends it.
+func newRelief(a *App, p *observe.Process) *relief {
+	ctx, stop := context.WithCancel(context.Background())
+	r := &relief{app: a, memory: p.Memory, files: p.Usage, collect: debug.FreeOSMemory, stop: stop, done: make(chan struct{})}
+	go func() { // close waits for it
+		defer close(r.done)
+		every(ctx, reliefEvery, func() { r.look(time.Now()) })
+	}()
+	return r
+}
+
+func (r *relief) close() {
+	r.stop()
+	<-r.done
+}
+
+func (r *relief) look(now time.Time) {
+	r.lookAtMemory(now)
+	if !now.Before(r.censusAt) {
+		r.censusAt = now.Add(censusEvery)
+		r.lookAtDescriptors(now)
+	}
+}
+
+// lookAtMemory evicts an eighth of the connections at most, and looks again when
+// they have been collected. Collecting takes a twentieth of the time at most.
+func (r *relief) lookAtMemory(now time.Time) {
+	full := r.full()
+	bound := memoryShort
+	if r.memoryIs.Load() != nil {
+		bound = memoryEnough
+	}
+	if full >= bound && now.Before(r.collectAt) {
+		return
+	}
+	if full >= bound {
+		begun := time.Now()
+		r.collect()
+		r.collectAt = now.Add(max(time.Second, 20*time.Since(begun)))
+		full = r.full()
+	}
+	if full < bound {
+		r.memoryEnough()
+		return
+	}
+	r.app.governor.SetTight(full >= memoryFull)
+	n := r.app.governor.Shrink(max(r.app.governor.Open()/8, 16))
+	r.evicted += n
+	used, limit := r.memory()
+	says := fmt.Sprintf("memory is short: %d of %d MB are used, idle connections are evicted", used>>20, limit>>20)
+	if r.memoryIs.Swap(&says) == nil {
+		r.app.logger.Warn("memory is short, idle connections are evicted", "used", used, "limit", limit, "evicted", n)
+	}
+}
+
+func (r *relief) memoryEnough() {
+	r.app.governor.SetTight(false)
+	if r.memoryIs.Swap(nil) != nil {
+		r.app.logger.Info("memory suffices again", "evicted", r.evicted)
+		r.evicted = 0
+	}
+}
+
+// full is how full memory is, in thousandths; 0 without a limit.
+func (r *relief) full() int {
+	used, limit := r.memory()
+	if limit == 0 {
+		return 0
+	}
+	return int(float64(used) / float64(limit) * 1000)
+}
+
+// lookAtDescriptors leaves connections what others do not have.
+func (r *relief) lookAtDescriptors(now time.Time) {
+	g, d := r.app.governor, r.app.descriptors
+	if u := r.files(); d.limit > 0 && u.Files > 0 {
+		connections, _ := g.Descriptors()
+		g.SetDescriptors(d.beside(max(int(u.Files)-connections, 0)))
+	}
+	sum := sums{g.Evictions(idle.CauseDescriptors), g.Refusals(idle.CauseDescriptors)}
+	if sum != r.last {
+		r.shortAt = now
+	}
+	used, most := g.Descriptors()
+	switch told := r.descriptorsAre.Load(); {
+	case sum != r.last:
+		says := fmt.Sprintf("descriptors are short: connections have %d of %d, idle ones are evicted", used, most)
+		r.descriptorsAre.Store(&says)
+		if told == nil {
+			r.begun = r.last
+			r.app.logger.Warn("descriptors are short, idle connections are evicted", "connections", used, "room", most,
+				"descriptors", d.limit, "evicted", sum.evicted-r.begun.evicted, "refused", sum.refused-r.begun.refused,
+				"hint", "raise the limit of open files (ulimit -n, LimitNOFILE)")
+		}
+	case told != nil && now.Sub(r.shortAt) >= calmAfter:
+		r.descriptorsAre.Store(nil)
+		g.Calm()
+		r.app.logger.Info("descriptors suffice again",
+			"evicted", sum.evicted-r.begun.evicted, "refused", sum.refused-r.begun.refused)
+	}
+	r.last = sum
+}
+
+// short says what is short, one reason each.
+func (r *relief) short() (reasons []string) {
+	for _, p := range []*atomic.Pointer[string]{&r.memoryIs, &r.descriptorsAre} {
+		if s := p.Load(); s != nil {
+			reasons = append(reasons, *s)
+		}
+	}
+	return reasons
+}
