@@ -134,33 +134,33 @@ func (c pressureCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 var (
-	usedDesc = prometheus.NewDesc("host_idle_used_descriptors",
+	usedDescriptorsDesc = prometheus.NewDesc("host_idle_used_descriptors",
 		"Descriptors that connections of both sides have.", nil, nil)
-	mostDesc = prometheus.NewDesc("host_idle_allowed_descriptors",
+	allowedDescriptorsDesc = prometheus.NewDesc("host_idle_allowed_descriptors",
 		"Descriptors that connections of both sides may have; 0: any number.", nil, nil)
-	limitDesc = prometheus.NewDesc("host_idle_allowed_connections",
+	allowedConnectionsDesc = prometheus.NewDesc("host_idle_allowed_connections",
 		"Clients' connections that may be open: as configured, or what descriptors allow; 0: any number.", nil, nil)
-	evictedDesc = prometheus.NewDesc("host_idle_evicted_connections_total",
+	evictedConnectionsDesc = prometheus.NewDesc("host_idle_evicted_connections_total",
 		"Idle connections that were ended to make room, by what was short.", []string{"cause"}, nil)
-	refusedDesc = prometheus.NewDesc("host_idle_refused_connections_total",
+	refusedConnectionsDesc = prometheus.NewDesc("host_idle_refused_connections_total",
 		"New connections that were turned away, by what was short.", []string{"cause"}, nil)
 )
 
 type roomCollector struct{ room Room }
 
 func (c roomCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{usedDesc, mostDesc, limitDesc, evictedDesc, refusedDesc} {
+	for _, d := range []*prometheus.Desc{usedDescriptorsDesc, allowedDescriptorsDesc, allowedConnectionsDesc, evictedConnectionsDesc, refusedConnectionsDesc} {
 		ch <- d
 	}
 }
 
 func (c roomCollector) Collect(ch chan<- prometheus.Metric) {
 	used, most := c.room.Descriptors()
-	ch <- prometheus.MustNewConstMetric(usedDesc, prometheus.GaugeValue, float64(used))
-	ch <- prometheus.MustNewConstMetric(mostDesc, prometheus.GaugeValue, float64(most))
-	ch <- prometheus.MustNewConstMetric(limitDesc, prometheus.GaugeValue, float64(c.room.Limit()))
+	ch <- prometheus.MustNewConstMetric(usedDescriptorsDesc, prometheus.GaugeValue, float64(used))
+	ch <- prometheus.MustNewConstMetric(allowedDescriptorsDesc, prometheus.GaugeValue, float64(most))
+	ch <- prometheus.MustNewConstMetric(allowedConnectionsDesc, prometheus.GaugeValue, float64(c.room.Limit()))
 	for _, cause := range idle.Causes() {
-		ch <- prometheus.MustNewConstMetric(evictedDesc, prometheus.CounterValue, float64(c.room.Evictions(cause)), cause.String())
-		ch <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(c.room.Refusals(cause)), cause.String())
+		ch <- prometheus.MustNewConstMetric(evictedConnectionsDesc, prometheus.CounterValue, float64(c.room.Evictions(cause)), cause.String())
+		ch <- prometheus.MustNewConstMetric(refusedConnectionsDesc, prometheus.CounterValue, float64(c.room.Refusals(cause)), cause.String())
 	}
 }
