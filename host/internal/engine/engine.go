@@ -25,20 +25,21 @@ type Config struct {
 	// ModuleBytes is the largest module that is looked at. 0: 4 MiB.
 	ModuleBytes int
 	// CallFuel bounds one call of a hook in units of fuel, each about one
-	// simple instruction: 0.3 ns, 1.3 at most (TestPrices in package meter). 0:
-	// 400,000, of which one built by Go takes 140,000 to say what it panics
-	// with, and 270,000 where its heap grows. While a guest runs, a pending
+	// simple instruction: 0.3 to 1 ns, 5 at most (TestPrices in package meter).
+	// 0: 400,000, 2 ms at most (TestQuestionAtFullBudget in package hostile), of
+	// which one built by Go takes 260,000 to say what it panics with, and
+	// 220,000 where its heap grows. While a guest runs, a pending
 	// garbage collection holds up the whole process, so a large CallFuel is
 	// paid by everybody.
 	CallFuel int64
 	// ConfigureFuel bounds configure, and configure_buffer. 0: 5 million.
 	ConfigureFuel int64
 	// InitFuel bounds the start function, and _initialize. 0: 5 million; a
-	// guest built by Go needs 1.6. It bounds the stack of these calls too.
+	// guest built by Go needs 2.3. It bounds the stack of these calls too.
 	InitFuel int64
 	// FuelPerSecond is what a policy without a Quota may use in the long run,
 	// new instances included; the fuel of two seconds can be saved up. What comes beyond it
-	// is not asked. Seconds are of event time. 0: 50 million, 15 to 50 ms.
+	// is not asked. Seconds are of event time. 0: 50 million, 15 to 50 ms, 250 at most.
 	FuelPerSecond int64
 	// Wait is how long a question waits for a policy that is busy with
 	// another. 0: 1 ms.

@@ -38,7 +38,7 @@ func (l *linear) Reallocate(size uint64) []byte {
 
 // lazily is how much of a memory that is declared is made when the guest touches
 // it, a page of the processor at a time, which takes a microsecond or two.
-const lazily = 16 * pageBytes
+const lazily = 8 * pageBytes
 
 // settle makes the rest when the instance begins. Touching it is not paid by
 // fuel, and would be done in one question.

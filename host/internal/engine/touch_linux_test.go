@@ -12,7 +12,7 @@ import (
 )
 
 // TestFirstTouchIsNotAQuestions: a question that stores to every page of 8 MiB
-// finds all but the first MiB there; it pays for stores, not for faults.
+// finds all but the first 512 KiB there; it pays for stores, not for faults.
 func TestFirstTouchIsNotAQuestions(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector touches memory of its own")

@@ -37,7 +37,7 @@ const StackGlobal = gate.Reserved + "stack"
 type Config struct {
 	// Init is the fuel that a new instance begins with, for its start function
 	// and whatever else runs before the host sets the global. 0: 20 million, of
-	// which a policy built by Go needs about 2. At most 1<<62.
+	// which a policy built by Go needs about 2.3. At most 1<<62.
 	Init int64
 }
 
