@@ -125,5 +125,5 @@ func (a *assembly) count() {
 // frameCost is what entering a function takes in time: the values that come
 // and go, and the part of the stack that is not in the cache.
 func frameCost(t gate.FuncType, slots int64) int64 {
-	return 4 + int64(len(t.Params)+len(t.Results))>>2 + slots>>5
+	return 4 + int64(len(t.Params)+len(t.Results))>>2 + slots>>6
 }
