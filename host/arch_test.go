@@ -30,7 +30,7 @@ const imports = `
 	store < store/storetest;
 	store, space < store/file;
 	trace < trace/tracetest;
-	policy, store, space, api < control;
+	policy, store, space, fair, api < control;
 	api < admin/v1, client;
 	policy, fair, engine/gate, engine/meter, /sdk/abi < engine;
 	policy, /sdk/abi < trace;

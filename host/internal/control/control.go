@@ -41,7 +41,7 @@ type Control struct {
 
 	rooms    rooms
 	claims   claims
-	lines    lines
+	lines    *lines
 	refusals allowances
 	changes  allowances
 
@@ -64,6 +64,7 @@ const sweepEvery = 10 * time.Minute
 func New(cfg Config) *Control {
 	c := &Control{
 		store: cfg.Store, runtime: cfg.Runtime, space: cfg.Space, now: cfg.Now, logger: cfg.Logger,
+		lines:    newLines(),
 		refusals: allowances{burst: refusalBurst, every: refusalEvery},
 		changes:  allowances{burst: changeBurst, every: changeEvery},
 	}

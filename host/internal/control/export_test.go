@@ -1,6 +1,9 @@
 package control
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // The doors of the tests to what has no other.
 var (
@@ -28,7 +31,7 @@ func (c *Control) Rooms() int {
 	defer c.lines.mu.Unlock()
 	c.claims.mu.Lock()
 	defer c.claims.mu.Unlock()
-	return len(c.rooms.open) + len(c.lines.open) + len(c.claims.by) + c.lines.bodies
+	return len(c.rooms.open) + len(c.lines.open) + len(c.claims.by) + c.lines.bodies.Running()
 }
 
 // InLine counts the uploads of a tenant that are under way or wait.
@@ -61,4 +64,20 @@ func (c *Control) Remembered() int {
 	c.refusals.mu.Lock()
 	defer c.refusals.mu.Unlock()
 	return len(c.refusals.by)
+}
+
+// Lines is where uploads wait, of no Control.
+type Lines struct{ lines *lines }
+
+func NewLines() Lines { return Lines{newLines()} }
+
+func (l Lines) Enter(ctx context.Context, tenant string) (release func(), err error) {
+	return l.lines.enter(ctx, tenant)
+}
+
+// Open counts the lines that are open, and the uploads that are sent.
+func (l Lines) Open() int {
+	l.lines.mu.Lock()
+	defer l.lines.mu.Unlock()
+	return len(l.lines.open) + l.lines.bodies.Running()
 }

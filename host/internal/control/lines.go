@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"idlehost/host/internal/fair"
 )
 
 const (
@@ -14,16 +16,23 @@ const (
 	// modules are in memory. The Runtime has the tenants take turns at being
 	// checked, so one that sends slowly holds up nobody's check.
 	maxBodies = 32
+	// bodyPatience is how long an upload waits to be one of them.
+	bodyPatience = 10 * time.Second
 	// busyRetry is what KindBusy advises.
 	busyRetry = 2 * time.Second
 )
 
-// lines is where uploads wait, a line for each tenant.
+// lines is where uploads wait: in a line for each tenant, and the first of each
+// for their turns at being sent, those of tenants first that have kept such a
+// place for the shortest time.
 type lines struct {
-	mu     sync.Mutex // guards the following
-	open   map[string]*line
-	bodies int
+	bodies *fair.Queue
+
+	mu   sync.Mutex // guards the following
+	open map[string]*line
 }
+
+func newLines() *lines { return &lines{bodies: fair.New(maxBodies), open: map[string]*line{}} }
 
 type line struct {
 	users int           // guarded by lines.mu: under way, and waiting
@@ -43,16 +52,32 @@ func (ls *lines) enter(ctx context.Context, tenant string) (release func(), err 
 		ls.leave(tenant, l)
 		return nil, ctx.Err()
 	}
-	if !ls.begin() {
+	end, err := ls.begin(ctx, tenant)
+	if err != nil {
 		<-l.turn
 		ls.leave(tenant, l)
-		return nil, busy(busyRetry, "%d uploads are under way", maxBodies)
+		return nil, err
 	}
 	return sync.OnceFunc(func() {
-		ls.end()
+		end()
 		<-l.turn
 		ls.leave(tenant, l)
 	}), nil
+}
+
+// begin waits to be one of maxBodies; KindBusy where that takes too long.
+func (ls *lines) begin(ctx context.Context, tenant string) (end func(), err error) {
+	patience, stop := context.WithTimeout(ctx, bodyPatience)
+	defer stop()
+	turn, err := ls.bodies.Enter(patience, tenant, 0)
+	switch {
+	case err == nil:
+		begun := time.Now()
+		return func() { turn.Leave(time.Since(begun)) }, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	return nil, busy(busyRetry, "%d uploads are under way", maxBodies)
 }
 
 func (ls *lines) join(tenant string) (*line, error) {
@@ -65,9 +90,6 @@ func (ls *lines) join(tenant string) (*line, error) {
 	if l.users > maxWaiting {
 		return nil, busy(busyRetry, "an upload of tenant %s is under way, and %d wait", tenant, maxWaiting)
 	}
-	if ls.open == nil {
-		ls.open = map[string]*line{}
-	}
 	ls.open[tenant] = l
 	l.users++
 	return l, nil
@@ -79,20 +101,4 @@ func (ls *lines) leave(tenant string, l *line) {
 	if l.users--; l.users == 0 {
 		delete(ls.open, tenant)
 	}
-}
-
-func (ls *lines) begin() bool {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	if ls.bodies == maxBodies {
-		return false
-	}
-	ls.bodies++
-	return true
-}
-
-func (ls *lines) end() {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	ls.bodies--
 }

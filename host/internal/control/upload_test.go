@@ -183,33 +183,6 @@ func TestUploadsWaitInLine(t *testing.T) {
 	}
 }
 
-func TestUploadsOverAllTenantsAreBounded(t *testing.T) {
-	h := newHouse(t)
-	var names []string
-	h.runtime.do(func() {
-		for i := range 33 {
-			names = append(names, fmt.Sprintf("t%d", i))
-			h.runtime.declared = append(h.runtime.declared, api.Tenant{Name: names[i]})
-		}
-	})
-	var releases []func()
-	for _, name := range names[:32] {
-		release, err := h.MayUpload(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		releases = append(releases, release)
-	}
-	_, err := h.MayUpload(t.Context(), names[32])
-	wantKind(t, "one more", err, api.KindBusy)
-	for _, release := range releases {
-		release()
-	}
-	if n := h.left(); n != 0 {
-		t.Errorf("%d are left in line", n)
-	}
-}
-
 // TestChecksOfTenantsWaitForNoOthers: how many run at once is for the Runtime to
 // say. Those of one tenant wait for one another.
 func TestChecksOfTenantsWaitForNoOthers(t *testing.T) {

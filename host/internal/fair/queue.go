@@ -19,8 +19,8 @@ const Operator = ""
 // they cost. The turn that begins next is the one that would be the first to
 // end by its owner's clock: an owner that has had little goes before those that
 // have had much, and a short turn before a long one. An owner that was away
-// has not saved anything up: its clock is moved on to the queue's, which tells
-// when the last turn was due to begin.
+// has not saved anything up: its clock is moved on to the queue's, the earliest of
+// those that have a turn or are the next to have one.
 //
 // An owner has one turn at a time, and its others wait for that one in order.
 // Only the Operator may have as many as there are places.
@@ -35,7 +35,7 @@ type Queue struct {
 	owners map[string]*owner // that have a turn, wait for one, or are ahead of now
 	sweep  int               // how many owners there may be before some are forgotten
 	ready  owners            // a heap of those that wait and have no turn
-	taken  int               // turns of owners other than the Operator
+	taken  []*owner          // that have a turn
 	joined uint64            // turns so far
 	// operator has the Operator's turns that wait, the oldest first.
 	operator      []*Turn
@@ -118,6 +118,16 @@ func (q *Queue) Waiting() int {
 	return len(q.ready) + len(q.operator)
 }
 
+// Running counts the turns that have begun and not ended.
+func (q *Queue) Running() int {
+	if q == nil {
+		return 0
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.taken) + q.operatorTaken
+}
+
 // Leave ends a turn that has cost so much, and begins the next. A nil Turn, that
 // of a nil Queue, has nothing to end. Idempotent.
 func (t *Turn) Leave(cost time.Duration) {
@@ -151,7 +161,9 @@ func (q *Queue) waitLocked(t *Turn) {
 		return
 	}
 	if o.waiting = append(o.waiting, t); o.running == nil && len(o.waiting) == 1 {
-		q.readyLocked(o)
+		q.now = max(q.now, q.earliestLocked())
+		o.due = max(o.clock, q.now)
+		heap.Push(&q.ready, o)
 	}
 }
 
@@ -185,7 +197,7 @@ func (q *Queue) abandon(t *Turn) {
 		}
 		heap.Remove(&q.ready, o.place)
 		if len(o.waiting) > 0 {
-			q.readyLocked(o)
+			heap.Push(&q.ready, o)
 		}
 		q.restLocked()
 	}
@@ -208,10 +220,11 @@ func (q *Queue) leaveLocked(t *Turn, cost time.Duration) {
 	if o := t.owner; o == nil {
 		q.operatorTaken--
 	} else {
-		q.taken--
+		q.taken = slices.DeleteFunc(q.taken, func(other *owner) bool { return other == o })
 		o.running, o.clock = nil, o.due+max(cost, 0)
-		if len(o.waiting) > 0 {
-			q.readyLocked(o)
+		if len(o.waiting) > 0 { // it was not away
+			o.due = o.clock
+			heap.Push(&q.ready, o)
 		}
 	}
 	q.beginLocked()
@@ -238,10 +251,18 @@ func (q *Queue) ownerLocked(name string) *owner {
 	return o
 }
 
-// readyLocked has an owner compete for the next place.
-func (q *Queue) readyLocked(o *owner) {
-	o.due = max(o.clock, q.now)
-	heap.Push(&q.ready, o)
+// earliestLocked returns the earliest clock of those that have a turn or are the
+// next to have one; 0: there is none.
+func (q *Queue) earliestLocked() (at time.Duration) {
+	if len(q.ready) > 0 {
+		at = q.ready[0].due
+	} else if len(q.taken) > 0 {
+		at = q.taken[0].due
+	}
+	for _, o := range q.taken {
+		at = min(at, o.due)
+	}
+	return at
 }
 
 // beginLocked begins turns while there are places.
@@ -252,11 +273,10 @@ func (q *Queue) beginLocked() {
 		q.operatorTaken++
 		close(t.begun)
 	}
-	for len(q.ready) > 0 && q.taken < q.places {
+	for len(q.ready) > 0 && len(q.taken) < q.places {
 		o := heap.Pop(&q.ready).(*owner)
 		o.running, o.waiting = o.waiting[0], o.waiting[1:]
-		q.taken++
-		q.now = max(q.now, o.due)
+		q.taken = append(q.taken, o)
 		close(o.running.begun)
 	}
 }
@@ -264,7 +284,7 @@ func (q *Queue) beginLocked() {
 // restLocked forgets every clock once nobody has a turn or waits for one: then
 // nobody is held up by what others have had.
 func (q *Queue) restLocked() {
-	if q.taken == 0 && len(q.ready) == 0 {
+	if len(q.taken) == 0 && len(q.ready) == 0 {
 		clear(q.owners)
 		q.now = 0
 	}
