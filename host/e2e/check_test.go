@@ -18,7 +18,7 @@ import (
 // slowCheck is a policy that is refused, after a check that takes all the fuel
 // it can: it fails at every question, and uses up what it may to start anew.
 var slowCheck = func() []byte {
-	start := wasmtest.Func{Export: "_initialize", Locals: 1, Body: wasmtest.Countdown(0, 400_000)}
+	start := wasmtest.Func{Export: "_initialize", Locals: 1, Body: wasmtest.Countdown(0, 1_500_000)}
 	fails := func(export string) wasmtest.Func { return wasmtest.Hook(export, wasmtest.Unreachable()) }
 	return wasmtest.Guest(start, fails("on_accept"), fails("on_timeout")).Bytes()
 }()
@@ -67,12 +67,12 @@ func spent(t *testing.T, c *client.Client, tenant string) time.Duration {
 	return time.Duration(l.LoadSpentMs) * time.Millisecond
 }
 
-// TestChecksAreServedInTurns: twelve tenants upload what takes long to check, one
+// TestChecksAreServedInTurns: eight tenants upload what takes long to check, one
 // policy after the other. Another's small ones are admitted in half the time that one
 // of theirs takes, or less, and each pays for its own.
 func TestChecksAreServedInTurns(t *testing.T) {
 	var attackers []string
-	for n := range 12 {
+	for n := range 8 {
 		attackers = append(attackers, fmt.Sprint("attacker", n))
 	}
 	c := startStreet(t, append(attackers, "quiet", "first")...)

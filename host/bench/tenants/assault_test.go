@@ -179,7 +179,7 @@ func smallFresh() []byte { return smallOne(1<<20 + mathrand.IntN(1<<30)) }
 // dearFresh returns a policy whose check takes long.
 func dearFresh() []byte {
 	hook := func(export string) wasmtest.Func {
-		f := wasmtest.Hook(export, wasmtest.Countdown(0, 45_000), wasmtest.Const64(wasmtest.Extend60s+mathrand.Int64N(1<<30)))
+		f := wasmtest.Hook(export, wasmtest.Countdown(0, 150_000), wasmtest.Const64(wasmtest.Extend60s+mathrand.Int64N(1<<30)))
 		f.Locals = 1
 		return f
 	}
@@ -188,7 +188,7 @@ func dearFresh() []byte {
 
 // faultyFresh returns a policy that is refused after a check that takes long.
 func faultyFresh() []byte {
-	start := wasmtest.Func{Export: "_initialize", Locals: 1, Body: wasmtest.Countdown(0, 400_000+mathrand.Int32N(100_000))}
+	start := wasmtest.Func{Export: "_initialize", Locals: 1, Body: wasmtest.Countdown(0, 1_500_000+mathrand.Int32N(100_000))}
 	return wasmtest.Guest(start, wasmtest.Hook("on_accept", wasmtest.Unreachable()), wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes()
 }
 

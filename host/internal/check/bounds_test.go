@@ -130,8 +130,13 @@ func TestCheckIsAJobOfItsOwner(t *testing.T) {
 // TestFaultyPolicyIsNotAskedForLong: it is made anew for every question, and
 // takes all that its start may take each time.
 func TestFaultyPolicyIsNotAskedForLong(t *testing.T) {
-	m := Guest(Func{Export: "_initialize", Locals: 1, Body: Countdown(0, 300_000)}, Hook("on_accept", Unreachable()), Hook("on_timeout", Unreachable()))
-	r := run(t, Input{Wasm: m.Bytes()})
+	fails := func(rounds int32) []byte {
+		start := Func{Export: "_initialize", Locals: 1, Body: Countdown(0, rounds)}
+		return Guest(start, Hook("on_accept", Unreachable()), Hook("on_timeout", Unreachable())).Bytes()
+	}
+	const few = 10_000 // to learn what a round costs
+	cost := run(t, Input{Wasm: fails(few)}).Fuel.Init
+	r := run(t, Input{Wasm: fails(int32(few * cost.Budget / int64(cost.Most) * 9 / 10))})
 	f := r.Failure
 	if r.Verdict != VerdictFaulty || f == nil || f.Unasked == 0 || f.Asked != len(r.Answers) || f.Asked+f.Unasked != questions() {
 		t.Fatalf("%s, %+v, %d answers", r.Verdict, f, len(r.Answers))
