@@ -15,7 +15,7 @@ using = $(shell grep -rlE --include='*_test.go' '$(1)' examples host plugins sdk
 
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-.PHONY: help build plugins plugins-table generate test test-long check fuzz bench bench-table bench-isolation bench-park bench-scale bench-tenants bench-peers bench-peers-table soak
+.PHONY: help build plugins plugins-table generate test test-long check fuzz bench bench-attacks bench-table bench-isolation bench-park bench-scale bench-tenants bench-peers bench-peers-table soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,11 @@ bench-table: ## put the table of host/bench/results.txt into README.md
 
 bench-isolation: ## latency of a tenant's requests while another attacks, against a quiet run
 	$(GO) test -run '^$$' -bench '^BenchmarkIsolation$$' -benchtime 3000x -timeout 30m ./host/bench
+
+bench-attacks: ## what a tenant sees of every attack by another: latency, deadlines, processor time
+	$(GO) test -v -run '^$$' -bench Attacks -benchtime 1x -timeout 90m ./host/bench/tenants > host/bench/tenants/attacks.new
+	@mv host/bench/tenants/attacks.new host/bench/tenants/attacks.txt
+	@grep -E '^(goos|goarch|pkg|cpu|Benchmark.* 1)' host/bench/tenants/attacks.txt
 
 bench-park: ## what the readiness to park costs busy connections
 	$(GO) test -run '^$$' -bench '^BenchmarkParkTax$$' -benchtime $(REQUESTS)x -timeout 30m ./host/bench

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ const (
 	attackRounds = 3
 	attackTime   = 4 * time.Second // of each round of an attack that is measured for long
 	glanceTime   = 1200 * time.Millisecond
+	settleTime   = 500 * time.Millisecond // before a round
 	attackConns  = 48
 )
 
@@ -57,7 +59,8 @@ const (
 // requests take, and how late its idle connections are closed. The attacker
 // uploads a module of the corpus, disguised so that the check finds nothing
 // (hostile.Disguise), promotes it, and has 48 connections that are asked about
-// as often as the operator's floor allows: they stay, or come and go.
+// as often as the operator's floor allows: they stay, or come and go. Or it does
+// something else that its connections and its token let it do (acts).
 //
 // Every attack that can be promoted is looked at shortly, between two rounds of
 // the same traffic under a sound policy. Those that look bad, and some of each
@@ -66,16 +69,22 @@ const (
 //
 //	go test -run '^$' -bench Attacks -benchtime 1x -timeout 60m ./host/bench/tenants
 //
-// ATTACKS names attacks or classes to be measured instead of all.
+// ATTACKS names attacks, classes or acts to be measured instead of all.
 func BenchmarkAttacks(b *testing.B) {
 	s := newSiege(b)
+	names := strings.Fields(os.Getenv("ATTACKS"))
+	for _, c := range acts() {
+		if len(names) == 0 || slices.Contains(names, c.name) {
+			s.measure(b, "act="+c.name, s.act(b, c.name), s.sound(idling))
+		}
+	}
 	var long []*assailant
-	for _, a := range chosen(b) {
+	for _, a := range chosen(b, names) {
 		for _, c := range []shape{idling, coming} {
 			m := s.arm(b, a, c)
 			switch {
 			case m == nil:
-			case os.Getenv("ATTACKS") != "" || s.looksBad(b, m):
+			case len(names) > 0 || s.looksBad(b, m):
 				long = append(long, m)
 			default:
 				s.disarm(b, m)
@@ -83,14 +92,14 @@ func BenchmarkAttacks(b *testing.B) {
 		}
 	}
 	for _, m := range long {
-		s.measure(b, m)
+		s.measure(b, "attack="+m.String(), s.attack(m), s.sound(m.shape))
+		b.Logf("%s: %s", m, s.record(b, m))
 		s.disarm(b, m)
 	}
 }
 
-func chosen(b *testing.B) (list []hostile.Attack) {
+func chosen(b *testing.B, names []string) (list []hostile.Attack) {
 	all := append(hostile.Corpus(), fitted(b)...)
-	names := strings.Fields(os.Getenv("ATTACKS"))
 	for _, a := range all {
 		if len(names) == 0 || slices.Contains(names, a.Name) || slices.Contains(names, string(a.Class)) {
 			list = append(list, a)
@@ -130,14 +139,17 @@ func fitted(b *testing.B) (list []hostile.Attack) {
 }
 
 // siege is a host with a tenant that is watched, one whose policy is sound, and
-// those that attack.
+// those that attack. The watched one's upstream is here; that of the others is
+// another process, since what they do to it is not the host's doing.
 type siege struct {
-	host  *hosttest.Host
-	api   *client.Client
-	watch neighbour.Watch
-	tell  io.Writer // the process of the attacker's clients
-	heard *bufio.Scanner
-	n     int
+	host     *hosttest.Host
+	api      *client.Client
+	watch    neighbour.Watch
+	upstream string    // of the attackers
+	tell     io.Writer // the process of the attacker's clients
+	heard    *bufio.Scanner
+	module   string // a file with what takes long to check
+	n        int
 }
 
 func newSiege(b *testing.B) *siege {
@@ -150,12 +162,30 @@ func newSiege(b *testing.B) *siege {
 	}
 	create(b, s.api, "watched")
 	s.promote(b, "watched", push(b, s.api, "watched", variant(b, "fixed", 0)), map[string]string{"idle": "1s"})
-	create(b, s.api, sound)
+	_, heard := child(b, beUpstream)
+	if !heard.Scan() {
+		b.Fatal("the attackers' upstream has ended")
+	}
+	s.upstream = heard.Text()
+	s.settle(b, sound)
 	wasm, _ := hostile.Disguise(smallOne(0), time.Now())
 	s.promote(b, sound, push(b, s.api, sound, wasm), nil)
+	s.module = filepath.Join(b.TempDir(), "costly.wasm")
+	i := slices.IndexFunc(hostile.FittedAttacks(), func(f hostile.Fitted) bool { return f.Name == "fitted-arms-of-1000-locals" })
+	if err := os.WriteFile(s.module, hostile.FittedAttacks()[i].Times(1), 0o600); err != nil {
+		b.Fatal(err)
+	}
 	s.tell, s.heard = child(b, beTraffic)
-	s.look(b, sound, coming, 2*time.Second) // warm up
+	s.look(b, s.sound(coming), 2*time.Second) // warm up
 	return s
+}
+
+// settle makes a tenant of those that attack.
+func (s *siege) settle(b *testing.B, name string) {
+	spec := api.Spec{Hosts: []string{name + ".example"}, Upstreams: []string{s.upstream}}
+	if _, _, err := s.api.PutTenant(context.Background(), name, spec, api.Precondition{Absent: true}); err != nil {
+		b.Fatal(err)
+	}
 }
 
 func (s *siege) promote(b *testing.B, tenant, digest string, params map[string]string) {
@@ -204,7 +234,7 @@ func (m *assailant) String() string { return m.attack.Name + "/" + m.shape.name 
 func (s *siege) arm(b *testing.B, a hostile.Attack, c shape) *assailant {
 	s.n++
 	m := &assailant{a, c, fmt.Sprintf("attacker%d", s.n)}
-	create(b, s.api, m.tenant)
+	s.settle(b, m.tenant)
 	err := s.tryPromote(m.tenant, disguised(a, c), a.Params)
 	if err != nil {
 		err = s.tryPromote(m.tenant, a.Wasm(), a.Params)
@@ -250,10 +280,77 @@ type sight struct {
 	cpu  float64 // processors that the host used
 }
 
-// look watches the neighbour while a tenant has its traffic; quiet: nobody has.
-func (s *siege) look(b *testing.B, tenant string, c shape, d time.Duration) (g sight) {
+// turn is what the attackers do during a round.
+type turn struct {
+	name  string
+	begin func(b *testing.B) (end func())
+}
+
+func (s *siege) quiet() turn {
+	return turn{quiet, func(*testing.B) func() { return func() {} }}
+}
+
+func (s *siege) sound(c shape) turn { return turn{sound, s.traffic(sound, c)} }
+
+func (s *siege) attack(m *assailant) turn { return turn{m.String(), s.traffic(m.tenant, m.shape)} }
+
+// traffic has a tenant's connections.
+func (s *siege) traffic(tenant string, c shape) func(b *testing.B) func() {
+	tell := func(b *testing.B, line string) {
+		if _, err := fmt.Fprintln(s.tell, line); err != nil {
+			b.Fatal(err)
+		}
+		if !s.heard.Scan() {
+			b.Fatal("the clients have ended")
+		}
+	}
+	return func(b *testing.B) func() {
+		tell(b, fmt.Sprintf("%s %s.example %d %s", s.host.Addr, tenant, attackConns, c.stay))
+		return func() { tell(b, "") }
+	}
+}
+
+// act has a new tenant with a sound policy act, by a process of its own.
+func (s *siege) act(b *testing.B, name string) turn {
+	s.n++
+	tenant := fmt.Sprintf("actor%d", s.n)
+	s.settle(b, tenant)
+	t, err := s.api.CreateToken(context.Background(), tenant, api.NewToken{Name: "its own"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	wasm, _ := hostile.Disguise(smallOne(s.n), time.Now())
+	s.promote(b, tenant, push(b, s.api, tenant, wasm), nil)
+	canary := push(b, s.api, tenant, smallOne(100+s.n))
+	if _, err := s.api.Canary(context.Background(), tenant, api.Step{Digest: canary, Percent: 5}, api.Precondition{}); err != nil {
+		b.Fatal(err)
+	}
+	return turn{name, func(b *testing.B) func() {
+		cmd := exec.Command(os.Args[0], beAct, name, s.host.Addr, s.host.Admin, tenant, t.Secret, s.module)
+		var did strings.Builder
+		cmd.Stdout, cmd.Stderr = &did, os.Stderr
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		return func() {
+			in.Close()
+			if err := cmd.Wait(); err != nil {
+				b.Error(err)
+			}
+			b.Logf("%s: %s", name, strings.TrimSuffix(strings.TrimSpace(did.String()), ","))
+		}
+	}}
+}
+
+// look watches the neighbour for a while.
+func (s *siege) look(b *testing.B, t turn, d time.Duration) (g sight) {
 	b.Helper()
-	s.turnTo(b, tenant, c)
+	end := t.begin(b)
+	time.Sleep(settleTime)
 	before, err := s.host.CPU()
 	if err != nil {
 		b.Fatal(err)
@@ -265,10 +362,10 @@ func (s *siege) look(b *testing.B, tenant string, c shape, d time.Duration) (g s
 		b.Fatal(err)
 	}
 	g.cpu = float64(after-before) / float64(time.Since(begun))
-	s.turnTo(b, quiet, c)
+	end()
 	s.calm(b)
 	if g.seen.Failed > 0 {
-		b.Logf("%s: %d requests of the neighbour failed: %v", tenant, g.seen.Failed, g.seen.Err)
+		b.Logf("%s: %d requests of the neighbour failed: %v", t.name, g.seen.Failed, g.seen.Err)
 	}
 	return g
 }
@@ -289,20 +386,6 @@ func (s *siege) calm(b *testing.B) {
 		}
 	}
 	b.Log("the host is still busy, 20 s later")
-}
-
-func (s *siege) turnTo(b *testing.B, tenant string, c shape) string {
-	line := ""
-	if tenant != quiet {
-		line = fmt.Sprintf("%s %s.example %d %s", s.host.Addr, tenant, attackConns, c.stay)
-	}
-	if _, err := fmt.Fprintln(s.tell, line); err != nil {
-		b.Fatal(err)
-	}
-	if !s.heard.Scan() {
-		b.Fatal("the clients have ended")
-	}
-	return s.heard.Text()
 }
 
 func (g *sight) p50() float64     { return ms(neighbour.Quantile(g.seen.Took, 0.5)) }
@@ -326,9 +409,9 @@ func (g *sight) inTime() float64 {
 
 // looksBad takes a short look, and reports whether it should be a longer one.
 func (s *siege) looksBad(b *testing.B, m *assailant) bool {
-	before := s.look(b, sound, m.shape, glanceTime)
-	g := s.look(b, m.tenant, m.shape, glanceTime)
-	after := s.look(b, sound, m.shape, glanceTime)
+	before := s.look(b, s.sound(m.shape), glanceTime)
+	g := s.look(b, s.attack(m), glanceTime)
+	after := s.look(b, s.sound(m.shape), glanceTime)
 	p99, late := (before.p99()+after.p99())/2, max(before.late99(), after.late99())
 	bad := g.p99() > 2*p99 || g.late99() > 2*late+10 || g.seen.Failed > 0 || g.cpu > 1.5*max(before.cpu, after.cpu)
 	b.Logf("%-10s %-36s p50 %6.2f p99 %7.2f of %6.2f ms, late %6.1f of %5.1f ms, %.2f of %.2f processors, %s bad %v",
@@ -358,30 +441,30 @@ func (s *siege) record(b *testing.B, m *assailant) string {
 }
 
 // measure takes long looks, in turns.
-func (s *siege) measure(b *testing.B, m *assailant) {
-	turns := []string{quiet, sound, m.tenant}
-	seen := map[string][]sight{}
+func (s *siege) measure(b *testing.B, name string, attack, base turn) {
+	turns := []turn{s.quiet(), base, attack}
+	seen := make([][]sight, len(turns))
 	for n := range attackRounds {
 		for i := range turns {
-			turn := turns[(i+n)%len(turns)]
-			g := s.look(b, turn, m.shape, attackTime)
-			seen[turn] = append(seen[turn], g)
+			i = (i + n) % len(turns)
+			g := s.look(b, turns[i], attackTime)
+			seen[i] = append(seen[i], g)
 			b.Logf("%s, round %d, %s: p50 %.2f p99 %.2f ms, late p50 %.1f p99 %.1f max %.1f ms, %d answered, %d closed, %.2f processors",
-				m, n+1, turn, g.p50(), g.p99(), g.late50(), g.late99(), g.lateMax(), g.seen.Answered, g.seen.Closed, g.cpu)
+				name, n+1, turns[i].name, g.p50(), g.p99(), g.late50(), g.late99(), g.lateMax(), g.seen.Answered, g.seen.Closed, g.cpu)
 		}
 	}
-	b.Logf("%s: %s", m, s.record(b, m))
-	b.Run("attack="+m.String(), func(b *testing.B) {
+	b.Run(name, func(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
-		list, calm, still := seen[m.tenant], seen[sound], seen[quiet]
+		still, calm, list := seen[0], seen[1], seen[2]
+		b.ReportMetric(middle(still, (*sight).p99), "quiet-p99-ms")
 		b.ReportMetric(middle(list, (*sight).p99), "p99-ms")
 		b.ReportMetric(ratio(list, calm, (*sight).p50), "p50-of-sound")
 		b.ReportMetric(ratio(list, calm, (*sight).p99), "p99-of-sound")
 		b.ReportMetric(ratio(list, still, (*sight).p99), "p99-of-quiet")
 		b.ReportMetric(middle(list, (*sight).late99), "late-p99-ms")
-		b.ReportMetric(middle(calm, (*sight).late99), "sound-late-p99-ms")
+		b.ReportMetric(middle(still, (*sight).late99), "quiet-late-p99-ms")
 		b.ReportMetric(middle(list, (*sight).inTime), "in-time-%")
-		b.ReportMetric(middle(calm, (*sight).inTime), "sound-in-time-%")
+		b.ReportMetric(middle(still, (*sight).inTime), "quiet-in-time-%")
 		b.ReportMetric(middle(list, func(g *sight) float64 { return g.cpu }), "host-cpus")
 	})
 }

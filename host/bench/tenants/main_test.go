@@ -6,6 +6,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"syscall"
 	"testing"
@@ -17,11 +20,13 @@ import (
 
 var program string
 
-// The first arguments of the processes that attack: by the API, and by
-// connections.
+// The first arguments of the processes that attack, by the API, by connections
+// or by both, and of what is upstream of them.
 const (
-	beAssault = "be-assault"
-	beTraffic = "be-traffic"
+	beAssault  = "be-assault"
+	beTraffic  = "be-traffic"
+	beAct      = "be-act"
+	beUpstream = "be-upstream"
 )
 
 func TestMain(m *testing.M) {
@@ -30,7 +35,13 @@ func TestMain(m *testing.M) {
 	case len(os.Args) == 4 && os.Args[1] == beAssault:
 		err = serveAssault(os.Args[2], os.Args[3])
 	case len(os.Args) == 2 && os.Args[1] == beTraffic:
-		err = serveTraffic()
+		err = giveWay(func() error { return neighbour.Serve(os.Stdin, os.Stdout) })
+	case len(os.Args) == 8 && os.Args[1] == beAct:
+		err = giveWay(func() error {
+			return serveAct(os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6], os.Args[7])
+		})
+	case len(os.Args) == 2 && os.Args[1] == beUpstream:
+		err = giveWay(serveUpstream)
 	default:
 		os.Exit(run(m))
 	}
@@ -40,13 +51,30 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// serveTraffic stands for clients on other machines, so it gives way to all
-// others.
-func serveTraffic() error {
+// giveWay is for processes that stand for other machines.
+func giveWay(f func() error) error {
 	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, 10); err != nil {
 		return err
 	}
-	return neighbour.Serve(os.Stdin, os.Stdout)
+	return f()
+}
+
+// serveUpstream answers until its input ends. It says where.
+func serveUpstream() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println("http://" + l.Addr().String())
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok")) })}
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		s.Close()
+	}()
+	if err := s.Serve(l); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
 }
 
 func run(m *testing.M) int {
