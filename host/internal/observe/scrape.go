@@ -18,19 +18,6 @@ type Connections interface {
 	Parked() int
 }
 
-// Room tells how much room there is for connections; idle.Governor does.
-type Room interface {
-	// Descriptors is how many descriptors connections have, and how many they
-	// may; 0: any number.
-	Descriptors() (used, most int)
-	// Limit is how many clients' connections fit; 0: any number.
-	Limit() int
-	// Evictions and Refusals count idle connections that had to go and new ones
-	// that were turned away.
-	Evictions(idle.Cause) uint64
-	Refusals(idle.Cause) uint64
-}
-
 // Watch adds what is looked up at every scrape instead of being counted: the
 // open connections, how full the process is, and the lines that the logger
 // dropped. It is called once.
@@ -45,10 +32,6 @@ func (m *Metrics) Watch(conns Connections, p *Process, w *Writer) {
 		Help: "Log lines dropped because what reads them was too slow.",
 	}, func() float64 { return float64(w.Dropped()) }))
 }
-
-// WatchRoom adds how much room there is for connections, and what became of
-// those there was none for. It is called once.
-func (m *Metrics) WatchRoom(r Room) { m.registry.MustRegister(roomCollector{r}) }
 
 // WatchTenants adds how many tenants the host knows, and how many guests it has
 // loaded for them. It is called once.
@@ -130,37 +113,5 @@ func (c pressureCollector) Collect(ch chan<- prometheus.Metric) {
 	now := c.p.Pressure()
 	for kind, v := range map[string]uint16{"fds": now.Fds, "memory": now.Memory} {
 		ch <- prometheus.MustNewConstMetric(pressureDesc, prometheus.GaugeValue, float64(v)/1000, kind)
-	}
-}
-
-var (
-	usedDescriptorsDesc = prometheus.NewDesc("host_idle_used_descriptors",
-		"Descriptors that connections of both sides have.", nil, nil)
-	allowedDescriptorsDesc = prometheus.NewDesc("host_idle_allowed_descriptors",
-		"Descriptors that connections of both sides may have; 0: any number.", nil, nil)
-	allowedConnectionsDesc = prometheus.NewDesc("host_idle_allowed_connections",
-		"Clients' connections that may be open: as configured, or what descriptors allow; 0: any number.", nil, nil)
-	evictedConnectionsDesc = prometheus.NewDesc("host_idle_evicted_connections_total",
-		"Idle connections that were ended to make room, by what was short.", []string{"cause"}, nil)
-	refusedConnectionsDesc = prometheus.NewDesc("host_idle_refused_connections_total",
-		"New connections that were turned away, by what was short.", []string{"cause"}, nil)
-)
-
-type roomCollector struct{ room Room }
-
-func (c roomCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{usedDescriptorsDesc, allowedDescriptorsDesc, allowedConnectionsDesc, evictedConnectionsDesc, refusedConnectionsDesc} {
-		ch <- d
-	}
-}
-
-func (c roomCollector) Collect(ch chan<- prometheus.Metric) {
-	used, most := c.room.Descriptors()
-	ch <- prometheus.MustNewConstMetric(usedDescriptorsDesc, prometheus.GaugeValue, float64(used))
-	ch <- prometheus.MustNewConstMetric(allowedDescriptorsDesc, prometheus.GaugeValue, float64(most))
-	ch <- prometheus.MustNewConstMetric(allowedConnectionsDesc, prometheus.GaugeValue, float64(c.room.Limit()))
-	for _, cause := range idle.Causes() {
-		ch <- prometheus.MustNewConstMetric(evictedConnectionsDesc, prometheus.CounterValue, float64(c.room.Evictions(cause)), cause.String())
-		ch <- prometheus.MustNewConstMetric(refusedConnectionsDesc, prometheus.CounterValue, float64(c.room.Refusals(cause)), cause.String())
 	}
 }
