@@ -14,11 +14,22 @@ import (
 // pageOfConnections is how many connections are listed where nobody says.
 const pageOfConnections = 100
 
-// Connections lists live connections of a tenant by their IDs.
+// Connections are looked at in batches, and at most lookedAt of them for one
+// page: a filter that fits nothing must not make a page cost what the tenant
+// has open.
+const (
+	batchOfConnections = 128
+	lookedAt           = 2048
+)
+
+// Connections lists live connections of a tenant by their IDs. Where few of
+// those that were looked at fit, a page has fewer than its limit, or none, and
+// says where to go on.
 func (r live) Connections(_ context.Context, name string, q api.ConnectionQuery) (api.Page[api.Connection], error) {
+	page := api.Page[api.Connection]{Items: []api.Connection{}}
 	m := r.a.members.get(name)
 	if m == nil {
-		return api.Page[api.Connection]{}, api.NewProblem(api.KindNotFound, "tenant %q", name)
+		return page, api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
 	var client netip.Addr
 	if q.Client != "" {
@@ -26,32 +37,62 @@ func (r live) Connections(_ context.Context, name string, q api.ConnectionQuery)
 		if client, err = netip.ParseAddr(q.Client); err != nil {
 			p := api.NewProblem(api.KindInvalid, "%q is no address", q.Client)
 			p.Field = "client"
-			return api.Page[api.Connection]{}, p
+			return page, p
 		}
 	}
 	limit := q.Limit
 	if limit <= 0 {
 		limit = pageOfConnections
 	}
-	page := api.Page[api.Connection]{Items: []api.Connection{}}
-	for _, c := range idle.ConnsAfter(q.After, m.accepted, m.dialled) {
-		var s idle.Status
-		c.Status(&s)
-		x := m.connection(&s)
-		if !matches(&x, &s, &q, client) {
-			continue
+	after := q.After
+	for left := lookedAt; left > 0; {
+		n := min(max(limit+1-len(page.Items), batchOfConnections), left)
+		list := idle.ConnsAfter(after, n, m.accepted, m.dialled)
+		for _, c := range list {
+			x, ok := m.fits(c, &q, client)
+			if ok && len(page.Items) == limit {
+				page.Next = strconv.FormatUint(page.Items[limit-1].ID, 10)
+				return page, nil
+			}
+			if ok {
+				page.Items = append(page.Items, x)
+			}
 		}
-		if len(page.Items) == limit {
-			page.Next = strconv.FormatUint(page.Items[limit-1].ID, 10)
-			break
+		if len(list) < n {
+			return page, nil
 		}
-		page.Items = append(page.Items, x)
+		after, left = list[n-1].ID(), left-n
 	}
+	page.Next = strconv.FormatUint(after, 10)
 	return page, nil
 }
 
-// connection is a status in the API's words.
-func (m *member) connection(s *idle.Status) api.Connection {
+// fits returns a connection in the API's words, if a query asks for it.
+func (m *member) fits(c *idle.Conn, q *api.ConnectionQuery, client netip.Addr) (x api.Connection, ok bool) {
+	var s idle.Status
+	c.Status(&s)
+	if !matches(&s, q, client) {
+		return x, false
+	}
+	version := m.version(s.Side, s.Client)
+	if !strings.HasPrefix(version, q.Version) {
+		return x, false
+	}
+	x = connection(&s)
+	x.Version = version
+	return x, true
+}
+
+// matches tests all that a query asks for but the version.
+func matches(s *idle.Status, q *api.ConnectionQuery, client netip.Addr) bool {
+	return (q.Phase == "" || q.Phase == s.Phase.String()) && (q.Side == "" || q.Side == s.Side.String()) &&
+		(q.Protocol == "" || q.Protocol == s.Protocol.String()) &&
+		(!client.IsValid() || client.Unmap() == s.Peer.Addr().Unmap()) &&
+		s.Idle >= q.MinIdle && s.Age >= q.MinAge
+}
+
+// connection is a status in the API's words, without the version.
+func connection(s *idle.Status) api.Connection {
 	x := api.Connection{
 		ID: s.ID, Side: s.Side.String(), Protocol: s.Protocol.String(), Phase: s.Phase.String(),
 		Peer: s.Peer.String(), Opened: s.Opened.UTC(), AgeMs: s.Age.Milliseconds(), IdleMs: s.Idle.Milliseconds(),
@@ -61,7 +102,6 @@ func (m *member) connection(s *idle.Status) api.Connection {
 	if s.Due < 0 {
 		x.DueMs = -1
 	}
-	x.Version = m.version(s.Side, s.Client)
 	return x
 }
 
@@ -72,11 +112,4 @@ func (m *member) version(side policy.Side, client uint64) string {
 	}
 	_, digest := m.tenant.Side(client)
 	return digest
-}
-
-func matches(x *api.Connection, s *idle.Status, q *api.ConnectionQuery, client netip.Addr) bool {
-	return (q.Phase == "" || q.Phase == x.Phase) && (q.Side == "" || q.Side == x.Side) &&
-		(q.Protocol == "" || q.Protocol == x.Protocol) && strings.HasPrefix(x.Version, q.Version) &&
-		(!client.IsValid() || client.Unmap() == s.Peer.Addr().Unmap()) &&
-		s.Idle >= q.MinIdle && s.Age >= q.MinAge
 }

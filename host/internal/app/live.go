@@ -205,7 +205,7 @@ func (a *App) farewell(m *member) {
 			stop()
 		}
 	})
-	for _, c := range idle.ConnsAfter(0, m.accepted, m.dialled) {
+	for _, c := range idle.ConnsAfter(0, 0, m.accepted, m.dialled) {
 		c.Shut(policy.ReasonDrain)
 	}
 	if err := m.close(); err != nil {

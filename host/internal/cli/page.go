@@ -11,7 +11,8 @@ import (
 // pageItems is how many items are asked for at a time, the most there are.
 const pageItems = 1000
 
-// collect reads pages until there are so many items, or no more; most 0: all.
+// collect reads pages until there are so many items, or no more; most 0: all. A
+// page may be empty and yet have others behind it.
 // Next of the result is where to go on.
 func collect[T any](next func(after string) (api.Page[T], error), most int) (api.Page[T], error) {
 	all := api.Page[T]{Items: []T{}}
@@ -20,7 +21,7 @@ func collect[T any](next func(after string) (api.Page[T], error), most int) (api
 		if err != nil {
 			return all, err
 		}
-		if p.Next != "" && (p.Next == all.Next || len(p.Items) == 0) {
+		if p.Next != "" && p.Next == all.Next {
 			return all, fmt.Errorf("the list goes round in circles at %q", p.Next)
 		}
 		all.Items, all.Next = append(all.Items, p.Items...), p.Next

@@ -1,7 +1,6 @@
 package idle
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -39,7 +38,7 @@ type Account struct {
 	// set before it has any.
 	Unknown bool
 
-	conns []*Conn // each at its slot; guarded by mu
+	conns connList // guarded by mu
 
 	claim atomic.Pointer[claim] // nil: it has had no connection, and shares with none
 }
@@ -101,27 +100,26 @@ func (a *Account) wantsClose() bool {
 func (a *Account) enter(c *Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c.slot = uint32(len(a.conns))
-	a.conns = append(a.conns, c)
+	a.conns.add(c)
 }
 
-// leave takes c off the list, and gives back what a crowd has left behind.
+// leave takes c off the list.
 func (a *Account) leave(c *Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	last := len(a.conns) - 1
-	moved := a.conns[last]
-	a.conns[c.slot], moved.slot = moved, c.slot
-	a.conns[last] = nil
-	a.conns = a.conns[:last]
-	if cap(a.conns) > 16 && last < cap(a.conns)/4 {
-		a.conns = append(make([]*Conn, 0, cap(a.conns)/2), a.conns...)
-	}
+	a.conns.remove(c)
 }
 
-// snapshot returns the connections on the list, in no order.
+// snapshot returns the connections on the list.
 func (a *Account) snapshot() []*Conn {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.Clone(a.conns)
+	return a.conns.all()
+}
+
+// after appends up to n connections whose IDs are larger than id to list.
+func (a *Account) after(list []*Conn, id uint64, n int) []*Conn {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.conns.after(list, id, n)
 }

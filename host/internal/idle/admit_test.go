@@ -204,7 +204,7 @@ func TestHammerReassign(t *testing.T) {
 				wg.Go(func() { c.SetPhase(abi.PhaseHeader); c.Reassign(shops[(i+w)%3]); c.Begin(0, false); c.End() })
 				wg.Go(func() { c.Reassign(shops[(i+w+1)%3]) })
 				wg.Go(func() { c.drain(nil, policy.ReasonDrain) })
-				wg.Go(func() { ConnsAfter(0, shops...); c.Status(new(Status)); c.Close() })
+				wg.Go(func() { ConnsAfter(0, 0, shops...); c.Status(new(Status)); c.Close() })
 				wg.Wait()
 			}
 		})

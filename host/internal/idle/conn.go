@@ -67,9 +67,7 @@ type Conn struct {
 	phaseBlocked int64  // blocked when the phase began
 	acked        uint64 // bytes the peer had acknowledged at the last look
 
-	slot     uint32 // on the account's list, whose mu guards it
-	hint     uint32 // milliseconds: the peer's own idle timeout; 0: not known
-	extBase  int64  // the idle period that extUntil belongs to
+	extBase  int64 // the idle period that extUntil belongs to
 	extUntil int64
 	deadline time.Duration // the last that passed
 	verdict  policy.Verdict
@@ -97,6 +95,7 @@ type Conn struct {
 	fd        int32 // 1 + the descriptor, once somebody wanted it
 	asks      uint32
 	requests  uint32
+	hint      uint32 // milliseconds: the peer's own idle timeout; 0: not known
 	route     uint16
 	peerPort  uint16
 	handshake uint8

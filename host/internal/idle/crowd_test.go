@@ -154,7 +154,7 @@ func TestHammerCrowd(t *testing.T) {
 				if i%50 == 0 {
 					tenants[0].SetLaw(policy.Timeouts{}, policy.Limits{Connections: 20, ClientConnections: i % 3})
 					lobby.SetLaw(policy.Timeouts{}, policy.Limits{ClientConnections: 1000 * (i % 2)})
-					ConnsAfter(uint64(i), lobby, tenants[0], tenants[1])
+					ConnsAfter(uint64(i), 0, lobby, tenants[0], tenants[1])
 				}
 			}
 		})
@@ -164,8 +164,8 @@ func TestHammerCrowd(t *testing.T) {
 		t.Errorf("%d counted, %d open after the last", n, g.Open())
 	}
 	for _, a := range append(tenants, lobby) {
-		if a.Open() != 0 || len(a.conns) != 0 {
-			t.Errorf("%s: %d open, %d on its list", a.Name, a.Open(), len(a.conns))
+		if a.Open() != 0 || a.conns.len() != 0 {
+			t.Errorf("%s: %d open, %d on its list", a.Name, a.Open(), a.conns.len())
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestWhoFillsTheHostMakesRoom(t *testing.T) {
 		}
 	}
 	for _, a := range accounts {
-		for _, c := range ConnsAfter(0, a) {
+		for _, c := range ConnsAfter(0, 0, a) {
 			c.SetPhase(abi.PhaseHeader)
 		}
 	}

@@ -2,6 +2,7 @@ package idle
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -62,17 +63,20 @@ func (c *Conn) askDueLocked(now int64) time.Duration {
 	return time.Duration(max(at-now, 0))
 }
 
-// ConnsAfter returns the open connections of accounts whose ID is larger than
-// id, in the order of their IDs. It costs what the accounts hold, whatever
-// others do. nil accounts hold nothing.
-func ConnsAfter(id uint64, accounts ...*Account) []*Conn {
+// ConnsAfter returns up to n open connections of accounts whose ID is larger
+// than id, in the order of their IDs; n 0: all of them. It costs what it
+// returns, whatever the accounts hold. nil accounts hold nothing.
+func ConnsAfter(id uint64, n int, accounts ...*Account) []*Conn {
+	if n <= 0 {
+		n = math.MaxInt
+	}
 	var list []*Conn
 	for _, a := range accounts {
 		if a != nil {
-			list = append(list, a.snapshot()...)
+			list = a.after(list, id, n)
 		}
 	}
-	list = slices.DeleteFunc(list, func(c *Conn) bool { return c.id <= id })
 	slices.SortFunc(list, func(x, y *Conn) int { return cmp.Compare(x.id, y.id) })
-	return slices.Compact(list) // one that moved between two of them is in both
+	list = slices.Compact(list) // one that moved between two of them is in both
+	return list[:min(n, len(list))]
 }

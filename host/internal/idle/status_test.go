@@ -2,6 +2,7 @@ package idle
 
 import (
 	"math/rand/v2"
+	"slices"
 	"net/netip"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestConnsAfter(t *testing.T) {
 	for _, c := range open[:100] {
 		c.Close()
 	}
-	list := ConnsAfter(50, accounts[0], nil, accounts[1])
+	list := ConnsAfter(50, 0, accounts[0], nil, accounts[1])
 	want := map[*Conn]bool{}
 	for _, c := range open[100:] {
 		if c.id > 50 && c.account != accounts[2] {
@@ -92,12 +93,17 @@ func TestConnsAfter(t *testing.T) {
 	if len(want) != 0 {
 		t.Errorf("%d are missing", len(want))
 	}
+	for n := 1; n <= len(list)+1; n++ {
+		if got := ConnsAfter(50, n, accounts[0], accounts[1]); !slices.Equal(got, list[:min(n, len(list))]) {
+			t.Errorf("the first %d are not those of the whole list", n)
+		}
+	}
 	for _, c := range open {
 		c.Close()
 	}
 	for _, a := range accounts {
-		if cap(a.conns) > 16 {
-			t.Errorf("a list of none has room for %d", cap(a.conns))
+		if cap(a.conns.blocks) > 16 {
+			t.Errorf("a list of none has room for %d blocks", cap(a.conns.blocks))
 		}
 	}
 }
@@ -136,17 +142,15 @@ func BenchmarkEach(b *testing.B) {
 	})
 	b.Run("one-of-100", func(b *testing.B) {
 		for b.Loop() {
-			for _, c := range ConnsAfter(0, one) {
+			for _, c := range ConnsAfter(0, 0, one) {
 				c.Status(&s)
 			}
 		}
 	})
 	b.Run("one-of-20000-page", func(b *testing.B) {
 		for b.Loop() {
-			for i, c := range ConnsAfter(10, big) {
-				if c.Status(&s); i == 100 {
-					break
-				}
+			for _, c := range ConnsAfter(10, 101, big) {
+				c.Status(&s)
 			}
 		}
 	})
