@@ -180,7 +180,7 @@ func (a *App) observe(c *config.Config) (err error) {
 		Logger: a.logger, Rate: c.Log.Rate, Burst: c.Log.Burst, Metrics: a.metrics,
 		Digest: a.members.digest,
 	})
-	a.decided = observe.NewDecisions()
+	a.decided = observe.NewDecisions(a.metrics)
 	return nil
 }
 

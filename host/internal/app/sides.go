@@ -41,7 +41,7 @@ func sideOf(s *tenant.Side) api.Side {
 }
 
 // decisionsWaiting is how many decisions wait for a slow reader.
-const decisionsWaiting = 1024
+const decisionsWaiting = 512
 
 // Decisions passes on decisions of a tenant as they are made.
 func (r live) Decisions(ctx context.Context, name string, send func(api.Decision) error) error {

@@ -3,8 +3,7 @@ package observe
 import "time"
 
 // bucket is a token bucket: rate a second, burst at once, full at first. A
-// rate of 0 lets everything through. Not safe for concurrent use; now must
-// not go back by much.
+// rate of 0 lets everything through. Not safe for concurrent use.
 type bucket struct {
 	rate, burst float64
 	tokens      float64
@@ -20,7 +19,9 @@ func (b *bucket) take(now time.Time) bool {
 	} else if gone := now.Sub(b.at); gone > 0 {
 		b.tokens = min(b.tokens+b.rate*gone.Seconds(), b.burst)
 	}
-	b.at = now
+	if now.After(b.at) { // a time that comes late earns nothing twice
+		b.at = now
+	}
 	if b.tokens < 1 {
 		return false
 	}

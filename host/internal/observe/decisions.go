@@ -27,31 +27,47 @@ type Decision struct {
 	Fault      policy.Fault
 	Role       policy.Role
 	TookNs     int64 // 0 of a shadow
-	// Dropped is how many decisions before this one the subscriber was too
-	// slow for.
+	// Dropped is how many decisions before this one the subscriber did not get:
+	// it was too slow for them, or the tenant made them faster than they are
+	// passed on.
 	Dropped uint64
 }
 
-// Decisions passes answers on to whoever listens: an atomic load each while
-// nobody does, and never more than a channel takes. Safe for concurrent use;
-// create it with NewDecisions.
-type Decisions struct {
-	// listeners by account name; nil: there are none. What is pointed to
-	// never changes.
-	listeners atomic.Pointer[map[string][]*listener]
+// A tenant's decisions are passed on at that rate, and so many at once: whoever
+// listens makes them cost more than they do in silence, on goroutines that all
+// tenants share.
+const (
+	decisionsASecond = 1000
+	decisionsAtOnce  = 500
+)
 
-	mu sync.Mutex // held to replace listeners
+// Decisions passes answers on to whoever listens: an atomic load each while
+// nobody does, and never more than a channel takes. Tenants share nothing in
+// it. Safe for concurrent use; create it with NewDecisions.
+type Decisions struct {
+	metrics *Metrics     // nil: what is dropped is not counted there
+	feeds   sync.Map     // of *feed by account name; those that somebody listens to
+	open    atomic.Int64 // feeds in the map
+
+	mu sync.Mutex // held while somebody begins or stops to listen
 }
 
+// feed is what a tenant's listeners have in common.
+type feed struct {
+	mu        sync.Mutex // guards the following
+	listeners []*listener
+	pace      bucket
+}
+
+// listener is one subscription; its feed's mu guards it.
 type listener struct {
-	mu      sync.Mutex // guards the following
 	ch      chan Decision
 	dropped uint64
-	stopped bool
 }
 
-// NewDecisions returns a hub without listeners.
-func NewDecisions() *Decisions { return new(Decisions) }
+// NewDecisions returns a hub without listeners. m, if not nil, counts what it
+// drops.
+func NewDecisions(m *Metrics) *Decisions { return &Decisions{metrics: m} }
 
 // Subscribe returns the decisions of the accounts of a name, from now on, with
 // room for buffer that wait; at least 1. What does not fit is dropped, counted,
@@ -59,88 +75,99 @@ func NewDecisions() *Decisions { return new(Decisions) }
 // more than once.
 func (d *Decisions) Subscribe(account string, buffer int) (decisions <-chan Decision, stop func()) {
 	l := &listener{ch: make(chan Decision, max(buffer, 1))}
-	d.change(account, func(list []*listener) []*listener { return append(slices.Clone(list), l) })
-	return l.ch, sync.OnceFunc(func() {
-		d.change(account, func(list []*listener) []*listener {
-			return slices.DeleteFunc(slices.Clone(list), func(o *listener) bool { return o == l })
-		})
-		l.stop()
-	})
-}
-
-// change replaces the listeners to an account.
-func (d *Decisions) change(account string, f func([]*listener) []*listener) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	next := map[string][]*listener{}
-	if old := d.listeners.Load(); old != nil {
-		for name, list := range *old {
-			next[name] = list
-		}
+	f := d.feed(account)
+	if f == nil {
+		f = &feed{pace: bucket{rate: decisionsASecond, burst: decisionsAtOnce}}
+		d.feeds.Store(account, f)
+		d.open.Add(1)
 	}
-	if list := f(next[account]); len(list) > 0 {
-		next[account] = list
-	} else {
-		delete(next, account)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listeners = append(f.listeners, l)
+	return l.ch, sync.OnceFunc(func() { d.unsubscribe(account, f, l) })
+}
+
+func (d *Decisions) unsubscribe(account string, f *feed, l *listener) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listeners = slices.DeleteFunc(f.listeners, func(o *listener) bool { return o == l })
+	if len(f.listeners) == 0 {
+		d.feeds.Delete(account)
+		d.open.Add(-1)
 	}
-	if len(next) == 0 {
-		d.listeners.Store(nil)
-		return
+	close(l.ch)
+}
+
+// feed returns the feed of an account; nil: nobody listens.
+func (d *Decisions) feed(account string) *feed {
+	if f, ok := d.feeds.Load(account); ok {
+		return f.(*feed)
 	}
-	d.listeners.Store(&next)
+	return nil
 }
 
 // Asked passes on an answer that was enforced.
 func (d *Decisions) Asked(a *idle.Account, ask *policy.Ask, v policy.Verdict, took time.Duration) {
-	if m := d.listeners.Load(); m != nil {
-		tell((*m)[a.Name], ask, v, took)
+	if d.open.Load() > 0 {
+		d.tell(a.Name, ask, v, took)
 	}
 }
 
 // Shadowed passes on what a shadow answered beside. v.Role says so.
 func (d *Decisions) Shadowed(account string, ask *policy.Ask, v policy.Verdict) {
-	if m := d.listeners.Load(); m != nil {
+	if d.open.Load() > 0 {
 		v.Role = policy.RoleShadow
-		tell((*m)[account], ask, v, 0)
+		d.tell(account, ask, v, 0)
 	}
 }
 
-func tell(list []*listener, ask *policy.Ask, v policy.Verdict, took time.Duration) {
-	if len(list) == 0 {
+func (d *Decisions) tell(account string, ask *policy.Ask, v policy.Verdict, took time.Duration) {
+	f := d.feed(account)
+	if f == nil {
 		return
 	}
+	if dropped := f.tell(ask, v, took); dropped > 0 && d.metrics != nil {
+		d.metrics.named(account).untold().Add(float64(dropped))
+	}
+}
+
+// tell passes a decision on, and returns how many listeners do not get it.
+func (f *feed) tell(ask *policy.Ask, v policy.Verdict, took time.Duration) (dropped int) {
+	at := time.UnixMilli(int64(ask.Event.NowMs))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.pace.take(at) {
+		for _, l := range f.listeners {
+			l.dropped++
+		}
+		return len(f.listeners)
+	}
+	d := decisionOf(ask, v, at, took)
+	for _, l := range f.listeners {
+		d.Dropped = l.dropped
+		select {
+		case l.ch <- d:
+			l.dropped = 0
+		default:
+			l.dropped++
+			dropped++
+		}
+	}
+	return dropped
+}
+
+func decisionOf(ask *policy.Ask, v policy.Verdict, at time.Time, took time.Duration) Decision {
 	e := &ask.Event
-	d := Decision{
-		At: time.UnixMilli(int64(e.NowMs)), Conn: e.Conn, Client: e.Client,
+	return Decision{
+		At: at, Conn: e.Conn, Client: e.Client,
 		Event: policy.Kind(e.Kind), Phase: policy.Phase(e.Phase), Side: policy.Side(e.Side), Protocol: policy.Protocol(e.Protocol),
 		IdleMs: e.IdleMs, Action: v.Action, DeadlineMs: v.Deadline.Milliseconds(), Reason: v.Reason,
 		Source: v.Source, Fault: v.Fault, Role: v.Role, TookNs: took.Nanoseconds(),
 	}
-	for _, l := range list {
-		l.tell(d)
-	}
-}
-
-func (l *listener) tell(d Decision) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.stopped {
-		return
-	}
-	d.Dropped = l.dropped
-	select {
-	case l.ch <- d:
-		l.dropped = 0
-	default:
-		l.dropped++
-	}
-}
-
-func (l *listener) stop() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stopped = true
-	close(l.ch)
 }
 
 // Reused is no decision, like what follows.

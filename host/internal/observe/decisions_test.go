@@ -17,7 +17,7 @@ func timeoutAsk() *policy.Ask {
 }
 
 func TestDecisionsReachWhoListens(t *testing.T) {
-	d := NewDecisions()
+	d := NewDecisions(nil)
 	d.Asked(account("shop"), timeoutAsk(), policy.Verdict{}, 1) // nobody listens
 	shop, stop := d.Subscribe("shop", 4)
 	also, stopToo := d.Subscribe("shop", 4)
@@ -54,13 +54,13 @@ func TestDecisionsReachWhoListens(t *testing.T) {
 		}
 	}
 	stop()
-	if d.listeners.Load() != nil {
+	if d.open.Load() != 0 || d.feed("shop") != nil {
 		t.Error("nobody listens, and yet it costs")
 	}
 }
 
 func TestSlowListenersAreToldOfWhatTheyMissed(t *testing.T) {
-	d, a := NewDecisions(), account("shop")
+	d, a := NewDecisions(nil), account("shop")
 	ch, stop := d.Subscribe("shop", 2)
 	defer stop()
 	say := func(n int) {
@@ -78,8 +78,45 @@ func TestSlowListenersAreToldOfWhatTheyMissed(t *testing.T) {
 	}
 }
 
+// TestDecisionsHaveARate: what a tenant makes faster is dropped for each of its
+// listeners, counted by tenant and told, and costs another tenant nothing.
+func TestDecisionsHaveARate(t *testing.T) {
+	m := NewMetrics("v1")
+	d, a, ask := NewDecisions(m), account("shop"), timeoutAsk()
+	one, stopOne := d.Subscribe("shop", 4*decisionsAtOnce)
+	two, stopTwo := d.Subscribe("shop", 4*decisionsAtOnce)
+	other, stopOther := d.Subscribe("other", 1)
+	for range decisionsAtOnce + 7 {
+		d.Asked(a, ask, policy.Verdict{}, 0)
+	}
+	if len(one) != decisionsAtOnce || len(two) != decisionsAtOnce {
+		t.Fatalf("passed on %d and %d, want %d", len(one), len(two), decisionsAtOnce)
+	}
+	d.Asked(account("other"), ask, policy.Verdict{}, 0)
+	if got := <-other; got.Dropped != 0 {
+		t.Errorf("another tenant's stream has lost %d", got.Dropped)
+	}
+	ask.Event.NowMs++ // earns one
+	d.Asked(a, ask, policy.Verdict{}, 0)
+	d.Asked(a, ask, policy.Verdict{}, 0)
+	for _, ch := range []<-chan Decision{one, two} {
+		for range decisionsAtOnce {
+			if got := <-ch; got.Dropped != 0 {
+				t.Fatalf("dropped %d before anything was", got.Dropped)
+			}
+		}
+		if got := <-ch; got.Dropped != 7 || len(ch) != 0 {
+			t.Errorf("dropped %d and %d more to come, want 7 and 0", got.Dropped, len(ch))
+		}
+	}
+	wants(t, scrape(t, m), `host_policy_untold_decisions_total{tenant="shop"} 16`)
+	stopOne()
+	stopTwo()
+	stopOther()
+}
+
 func TestSilenceCostsNothing(t *testing.T) {
-	d, a, ask := NewDecisions(), account("shop"), timeoutAsk()
+	d, a, ask := NewDecisions(nil), account("shop"), timeoutAsk()
 	if n := testing.AllocsPerRun(100, func() { d.Asked(a, ask, policy.Verdict{}, 1) }); n != 0 {
 		t.Errorf("%v allocations while nobody listens", n)
 	}
@@ -91,7 +128,7 @@ func TestSilenceCostsNothing(t *testing.T) {
 }
 
 func TestHammerDecisions(t *testing.T) {
-	d := NewDecisions()
+	d := NewDecisions(nil)
 	var asking, listening sync.WaitGroup
 	done := make(chan struct{})
 	for range 2 {
@@ -102,6 +139,7 @@ func TestHammerDecisions(t *testing.T) {
 				case <-done:
 					return
 				default:
+					ask.Event.NowMs++ // enough for the rate
 					d.Asked(a, ask, policy.Verdict{}, 0)
 					d.Shadowed("shop", ask, policy.Verdict{})
 				}
@@ -126,13 +164,13 @@ func TestHammerDecisions(t *testing.T) {
 	listening.Wait()
 	close(done)
 	asking.Wait()
-	if d.listeners.Load() != nil {
+	if d.open.Load() != 0 || d.feed("shop") != nil {
 		t.Error("a listener is left")
 	}
 }
 
 func BenchmarkDecisions(b *testing.B) {
-	d, a, ask := NewDecisions(), account("shop"), timeoutAsk()
+	d, a, ask := NewDecisions(nil), account("shop"), timeoutAsk()
 	b.Run("silence", func(b *testing.B) {
 		for b.Loop() {
 			d.Asked(a, ask, policy.Verdict{}, 1)
@@ -141,6 +179,21 @@ func BenchmarkDecisions(b *testing.B) {
 	_, stop := d.Subscribe("other", 1)
 	defer stop()
 	b.Run("another's", func(b *testing.B) {
+		for b.Loop() {
+			d.Asked(a, ask, policy.Verdict{}, 1)
+		}
+	})
+	for range 16 {
+		_, stop := d.Subscribe("shop", 1)
+		defer stop()
+	}
+	b.Run("16-that-are-full", func(b *testing.B) {
+		for b.Loop() {
+			ask.Event.NowMs++
+			d.Asked(a, ask, policy.Verdict{}, 1)
+		}
+	})
+	b.Run("16-too-fast", func(b *testing.B) {
 		for b.Loop() {
 			d.Asked(a, ask, policy.Verdict{}, 1)
 		}

@@ -33,6 +33,7 @@ type Metrics struct {
 	bytes      *prometheus.CounterVec
 	requests   *prometheus.CounterVec
 	suppressed *prometheus.CounterVec
+	untold     *prometheus.CounterVec
 	returned   *prometheus.CounterVec
 	loads      *prometheus.CounterVec
 	charged    *prometheus.CounterVec
@@ -82,6 +83,8 @@ func NewMetrics(version string) *Metrics {
 			"Requests of connections that have ended.", "tenant", "side"),
 		suppressed: counter("host_log_suppressed_lines_total",
 			"Connection lines left out because the tenant was over its rate.", "tenant"),
+		untold: counter("host_policy_untold_decisions_total",
+			"Decisions that a stream of them did not get: its reader was too slow, or they were made too fast.", "tenant"),
 		loads: counter("host_policy_loads_total",
 			"Policies loaded, by outcome: ok, or the cause of the failure.", "tenant", "outcome"),
 		charged: counter("host_policy_processor_seconds_total",
@@ -104,11 +107,11 @@ func NewMetrics(version string) *Metrics {
 	}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.asks, m.faults, m.askTime, m.gaps, m.late, m.closed, m.bytes, m.requests,
-		m.suppressed, m.returned, m.loads, m.charged, m.reloads, m.uploads, m.steps, m.reverts, build,
+		m.suppressed, m.untold, m.returned, m.loads, m.charged, m.reloads, m.uploads, m.steps, m.reverts, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, v := range []*prometheus.CounterVec{
-		m.asks, m.faults, m.late, m.closed, m.bytes, m.requests, m.suppressed, m.returned, m.loads, m.charged,
+		m.asks, m.faults, m.late, m.closed, m.bytes, m.requests, m.suppressed, m.untold, m.returned, m.loads, m.charged,
 	} {
 		m.byTenant = append(m.byTenant, v)
 	}

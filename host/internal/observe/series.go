@@ -24,6 +24,7 @@ type series struct {
 	reconnected atomic.Pointer[prometheus.Counter]
 	returned    atomic.Pointer[prometheus.Counter]
 	suppressed  atomic.Pointer[prometheus.Counter]
+	unsaid      atomic.Pointer[prometheus.Counter]
 }
 
 const (
@@ -183,4 +184,8 @@ func (s *series) back() prometheus.Counter {
 
 func (s *series) leftOut() prometheus.Counter {
 	return made(s, &s.suppressed, func(tenant string) prometheus.Counter { return s.m.suppressed.WithLabelValues(tenant) })
+}
+
+func (s *series) untold() prometheus.Counter {
+	return made(s, &s.unsaid, func(tenant string) prometheus.Counter { return s.m.untold.WithLabelValues(tenant) })
 }

@@ -24,6 +24,8 @@ type stream struct {
 	mu      sync.Mutex // guards the following fields, and writing
 	flushed time.Time  // when something was sent last
 	waits   bool       // something is gathered
+	due     time.Time  // the deadline that is set
+	line    []byte     // the last that was written, to be used again
 	err     error      // that writing ended with
 }
 
@@ -50,17 +52,18 @@ func (s *stream) open() {
 
 // send writes a decision.
 func (s *stream) send(d api.Decision) error {
-	line, err := json.Marshal(d)
+	text, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.events {
-		s.writeLocked("event: decision\ndata: ", string(line), "\n\n")
+		s.line = append(append(append(s.line[:0], "event: decision\ndata: "...), text...), "\n\n"...)
 	} else {
-		s.writeLocked(string(line), "\n")
+		s.line = append(append(s.line[:0], text...), '\n')
 	}
+	s.writeLocked(s.line)
 	if s.waits || s.err != nil {
 		return s.err
 	}
@@ -105,9 +108,9 @@ func (s *stream) pulse(alive bool) {
 	quiet := time.Since(s.flushed) >= recheck
 	switch {
 	case alive && quiet && s.events:
-		s.writeLocked(":\n\n")
+		s.writeLocked([]byte(":\n\n"))
 	case alive && quiet:
-		s.writeLocked("\n")
+		s.writeLocked([]byte("\n"))
 	case !s.waits:
 		return
 	}
@@ -120,12 +123,10 @@ func (s *stream) broken() bool {
 	return s.err != nil
 }
 
-func (s *stream) writeLocked(parts ...string) {
-	for _, p := range parts {
-		if s.err == nil {
-			s.deadline()
-			_, s.err = s.w.Write([]byte(p))
-		}
+func (s *stream) writeLocked(p []byte) {
+	if s.err == nil {
+		s.deadline()
+		_, s.err = s.w.Write(p)
 	}
 }
 
@@ -137,6 +138,14 @@ func (s *stream) flushLocked() {
 	s.waits, s.flushed = false, time.Now()
 }
 
-// deadline gives the reader a while to take what is written now: not all time
-// that the stream lasts. Recorders of tests have no deadlines.
-func (s *stream) deadline() { _ = s.control.SetWriteDeadline(time.Now().Add(patience)) }
+// deadline gives the reader patience to take what is written now, up to a
+// tenth less: not all time that the stream lasts. Setting a deadline for every
+// line would cost more than the line. Recorders of tests have no deadlines.
+func (s *stream) deadline() {
+	now := time.Now()
+	if s.due.Sub(now) > patience-patience/10 {
+		return
+	}
+	s.due = now.Add(patience)
+	_ = s.control.SetWriteDeadline(s.due)
+}

@@ -305,6 +305,28 @@ func TestSlowReadersHoldNothingUp(t *testing.T) {
 	})
 }
 
+// TestTheDeadlineOfAStreamRolls: whoever reads has nine seconds for each write at
+// the least, and ten at most, for as long as the stream lasts.
+func TestTheDeadlineOfAStreamRolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTheatre()
+		r := s.read("")
+		for i := range 100 {
+			time.Sleep(time.Duration(i) * 37 * time.Millisecond)
+			s.made <- decision
+			synctest.Wait()
+			r.mu.Lock()
+			left := time.Until(r.deadline)
+			r.mu.Unlock()
+			if left < 9*time.Second || left > 10*time.Second {
+				t.Fatalf("write %d may take %s", i, left)
+			}
+		}
+		r.cancel()
+		r.ended()
+	})
+}
+
 // TestStreamsHammered: readers come and go while decisions are made, and none
 // is lost or torn.
 func TestStreamsHammered(t *testing.T) {
