@@ -25,7 +25,7 @@ func (a *App) runGuests(ctx context.Context) (err error) {
 	if compiler == nil {
 		compiler = forge.Loader{Forge: a.forge}
 	}
-	a.engine, err = engine.New(ctx, engine.Config{MemoryPages: policyPages, ModuleBytes: moduleBytes, Compiler: compiler, Turns: turns(), Log: guestSays(a.logger)})
+	a.engine, err = engine.New(ctx, engine.Config{MemoryPages: policyPages, ModuleBytes: moduleBytes, Compiler: compiler, Turns: turns()})
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}

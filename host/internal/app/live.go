@@ -191,6 +191,7 @@ func (a *App) forgetName(name string) {
 		return
 	}
 	a.lines.Forget(name)
+	a.logs.Forget(name)
 	a.metrics.Forget(name)
 }
 

@@ -45,7 +45,7 @@ func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learne
 	src := engine.Source{
 		Name: m.name + "/" + tenant.Short(v.Digest), Params: v.Params,
 		State:       engine.State{Format: learned.Format, Bytes: learned.Bytes},
-		MemoryPages: uint32(s.spec.Limits.MemoryPages),
+		MemoryPages: uint32(s.spec.Limits.MemoryPages), Log: m.says,
 	}
 	if d := s.module; d != nil && d.digest == v.Digest {
 		src.Name, src.Wasm = d.name, d.wasm

@@ -144,7 +144,7 @@ func (m *member) shadowed(ask *policy.Ask, _, shadow policy.Verdict) {
 	if t := m.taping.tape.Load(); t != nil {
 		t.Shadowed(ask, shadow)
 	}
-	m.app.decided.Shadowed(m.name, ask, shadow)
+	m.app.decided.Shadowed(m.accepted, ask, shadow)
 }
 
 // close ends all that the member has. Its connections must have ended.

@@ -118,6 +118,7 @@ func (m *module) version() tenant.Version { return tenant.Version{Digest: m.dige
 func (a *App) loadDeclared(ctx context.Context, d *declaration) (*guest, error) {
 	src := engine.Source{
 		Name: d.module.name, Wasm: d.module.wasm, Params: d.module.params, MemoryPages: uint32(d.spec.Limits.MemoryPages),
+		Log: func(module string, level int, msg string) { a.guestSays(d.name, module, level, msg) },
 	}
 	if m := a.members.get(d.name); m != nil {
 		learned := m.tenant.Heritage(d.module.version())
@@ -169,12 +170,23 @@ func faultOf(err error) policy.Fault {
 	return policy.FaultNotLoaded
 }
 
-// guestSays passes on what a policy logs. Its text is anybody's: it is quoted
-// by the log format.
-func guestSays(logger *slog.Logger) func(module string, level int, msg string) {
-	levels := [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
-	return func(module string, level int, msg string) {
-		level = min(max(level, 0), len(levels)-1)
-		logger.Log(context.Background(), levels[level], "policy says", "policy", module, "text", msg)
+// says passes on what a policy of the member's logs, at the member's rate.
+func (m *member) says(module string, level int, msg string) {
+	m.app.lines.Said(m.accepted, module, levelOf(level), msg)
+}
+
+// guestSays passes on what a declared policy logs, which is loaded before its
+// tenant has become a member.
+func (a *App) guestSays(tenant, module string, level int, msg string) {
+	if m := a.members.get(tenant); m != nil {
+		m.says(module, level, msg)
+		return
 	}
+	a.logger.Log(context.Background(), levelOf(level), "policy says", "tenant", tenant, "policy", module, "text", msg)
+}
+
+// levelOf returns a level of the ABI.
+func levelOf(level int) slog.Level {
+	levels := [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+	return levels[min(max(level, 0), len(levels)-1)]
 }

@@ -113,25 +113,25 @@ func (d *Decisions) feed(account string) *feed {
 // Asked passes on an answer that was enforced.
 func (d *Decisions) Asked(a *idle.Account, ask *policy.Ask, v policy.Verdict, took time.Duration) {
 	if d.open.Load() > 0 {
-		d.tell(a.Name, ask, v, took)
+		d.tell(a, ask, v, took)
 	}
 }
 
 // Shadowed passes on what a shadow answered beside. v.Role says so.
-func (d *Decisions) Shadowed(account string, ask *policy.Ask, v policy.Verdict) {
+func (d *Decisions) Shadowed(a *idle.Account, ask *policy.Ask, v policy.Verdict) {
 	if d.open.Load() > 0 {
 		v.Role = policy.RoleShadow
-		d.tell(account, ask, v, 0)
+		d.tell(a, ask, v, 0)
 	}
 }
 
-func (d *Decisions) tell(account string, ask *policy.Ask, v policy.Verdict, took time.Duration) {
-	f := d.feed(account)
+func (d *Decisions) tell(a *idle.Account, ask *policy.Ask, v policy.Verdict, took time.Duration) {
+	f := d.feed(a.Name)
 	if f == nil {
 		return
 	}
 	if dropped := f.tell(ask, v, took); dropped > 0 && d.metrics != nil {
-		d.metrics.named(account).untold().Add(float64(dropped))
+		d.metrics.of(a).untold().Add(float64(dropped))
 	}
 }
 

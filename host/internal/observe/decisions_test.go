@@ -27,7 +27,7 @@ func TestDecisionsReachWhoListens(t *testing.T) {
 		Source: policy.SourceFallback, Fault: policy.FaultTrap, Role: policy.RoleCanary,
 	}
 	d.Asked(account("shop"), timeoutAsk(), v, 80*time.Nanosecond)
-	d.Shadowed("shop", timeoutAsk(), policy.Verdict{Action: abi.ActionClose, Source: policy.SourcePolicy})
+	d.Shadowed(account("shop"), timeoutAsk(), policy.Verdict{Action: abi.ActionClose, Source: policy.SourcePolicy})
 	want := Decision{
 		At: time.UnixMilli(1_700_000_000_123), Conn: 7, Client: 8, Event: abi.KindTimeout, Phase: abi.PhaseIdle,
 		Side: abi.SideDialled, Protocol: abi.ProtocolHTTP2, IdleMs: 900, Action: abi.ActionExtend, DeadlineMs: 1500,
@@ -141,7 +141,7 @@ func TestHammerDecisions(t *testing.T) {
 				default:
 					ask.Event.NowMs++ // enough for the rate
 					d.Asked(a, ask, policy.Verdict{}, 0)
-					d.Shadowed("shop", ask, policy.Verdict{})
+					d.Shadowed(account("shop"), ask, policy.Verdict{})
 				}
 			}
 		})

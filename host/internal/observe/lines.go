@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"idlehost/host/internal/idle"
@@ -27,13 +26,11 @@ type LinesConfig struct {
 }
 
 // Lines writes one explained line for every connection that the host ended,
-// and one for every decision that a policy wants logged. Safe for concurrent
-// use; create it with NewLines.
+// one for every decision that a policy wants logged, and what policies say.
+// Safe for concurrent use; create it with NewLines.
 type Lines struct {
-	cfg LinesConfig
-
-	mu     sync.Mutex // guards the following fields
-	quotas quotas
+	cfg    LinesConfig
+	quotas *quotas
 }
 
 // NewLines returns a writer of lines.
@@ -49,23 +46,17 @@ func NewLines(cfg LinesConfig) *Lines {
 // SetRate changes how many lines a tenant may cause that has no rate of its
 // own.
 func (l *Lines) SetRate(rate, burst int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.quotas.setRate(model(rate, burst))
 }
 
 // SetTenantRate gives a tenant a rate of its own, with a burst of 0 as of
 // LinesConfig. A rate of 0: the host's again.
 func (l *Lines) SetTenantRate(tenant string, rate, burst int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.quotas.setOwn(tenant, model(rate, burst))
 }
 
 // Forget gives up what is kept for a tenant that was removed.
 func (l *Lines) Forget(tenant string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.quotas.forget(tenant)
 }
 
@@ -119,27 +110,26 @@ func (l *Lines) Late(a *idle.Account, client uint64, after time.Duration, lost b
 // Returned is not logged: it is an ordinary thing to do.
 func (l *Lines) Returned(*idle.Account, uint64, time.Duration) {}
 
+// Said logs what a tenant's policy says. Its text is anybody's: the log format
+// quotes it.
+func (l *Lines) Said(a *idle.Account, policy string, level slog.Level, text string) {
+	if l.pass(a, level) {
+		l.cfg.Logger.LogAttrs(context.Background(), level, "policy says",
+			slog.String("tenant", a.Name), slog.String("policy", policy), slog.String("text", text))
+	}
+}
+
 // pass reports whether a tenant's line may be written, and says first how
 // many were not.
 func (l *Lines) pass(a *idle.Account, level slog.Level) bool {
 	if !l.cfg.Logger.Enabled(context.Background(), level) {
 		return false
 	}
-	now := time.Now()
-	l.mu.Lock()
-	q := l.quotas.of(a.Name, now)
-	ok := q.bucket.take(now)
-	left := q.suppressed
-	if ok {
-		q.suppressed = 0
-	} else {
-		q.suppressed++
-	}
-	l.mu.Unlock()
+	left, ok := l.quotas.take(a.Name, time.Now())
 	if !ok && l.cfg.Metrics != nil {
 		l.cfg.Metrics.of(a).leftOut().Inc()
 	}
-	if ok && left > 0 {
+	if left > 0 {
 		l.sayLeft(a.Name, left)
 	}
 	return ok
@@ -147,16 +137,7 @@ func (l *Lines) pass(a *idle.Account, level slog.Level) bool {
 
 // Flush says how many lines were left out since the last that was written.
 func (l *Lines) Flush() {
-	l.mu.Lock()
-	left := map[string]uint64{}
-	for tenant, q := range l.quotas.tenants {
-		if q.suppressed > 0 {
-			left[tenant] = q.suppressed
-			q.suppressed = 0
-		}
-	}
-	l.mu.Unlock()
-	for tenant, n := range left {
+	for tenant, n := range l.quotas.suppressed() {
 		l.sayLeft(tenant, n)
 	}
 }

@@ -178,3 +178,21 @@ func TestHammerLines(t *testing.T) {
 	wg.Wait()
 	wants(t, scrape(t, m), `host_idle_late_requests_total{kind="lost",tenant="shop"} 1000`)
 }
+
+// TestWhatPoliciesSay is at the tenant's rate, however many guests it has.
+func TestWhatPoliciesSay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		m := NewMetrics("v1")
+		l := NewLines(LinesConfig{Logger: slog.New(slog.NewTextHandler(&out, nil)), Rate: 2, Burst: 3, Metrics: m})
+		for range 5 {
+			l.Said(account("shop"), "shop/abc", slog.LevelWarn, "a=b\nc")
+			l.Said(account("shop"), "shop/abc", slog.LevelDebug, "nobody wants to know")
+		}
+		const want = `level=WARN msg="policy says" tenant=shop policy=shop/abc text="a=b\nc"`
+		if n := strings.Count(out.String(), want); n != 3 || strings.Contains(out.String(), "nobody") {
+			t.Errorf("%d lines, want 3:\n%s", n, out.String())
+		}
+		wants(t, scrape(t, m), `host_log_suppressed_lines_total{tenant="shop"} 2`)
+	})
+}

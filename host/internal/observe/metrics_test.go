@@ -109,7 +109,7 @@ func TestOpenConnectionsAreWalkedAtScrape(t *testing.T) {
 	if strings.Contains(text, "host_idle_open_connections{") {
 		t.Errorf("open connections after the last one closed")
 	}
-	wants(t, text, `host_log_dropped_lines_total 0`)
+	wants(t, text, `host_log_dropped_lines_total{tenant=""} 0`)
 	wants(t, text, `host_idle_parked_connections 0`)
 	wants(t, text, `host_idle_allowed_descriptors 0`)
 	wants(t, text, `host_idle_evicted_connections_total{cause="memory"} 0`)

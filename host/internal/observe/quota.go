@@ -1,9 +1,14 @@
 package observe
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
-// quotas are the tenants' shares of the log.
+// quotas are the tenants' shares of the log. Tenants only share what is read
+// of the table: their lines do not wait for one another.
 type quotas struct {
+	mu      sync.RWMutex      // guards the following fields
 	rate    bucket            // the model of a tenant without a rate of its own
 	own     map[string]bucket // the models of those that have one
 	tenants map[string]*quota
@@ -12,6 +17,7 @@ type quotas struct {
 
 // quota is one tenant's share of the log.
 type quota struct {
+	mu         sync.Mutex // guards the following fields
 	bucket     bucket
 	suppressed uint64 // since the last line
 }
@@ -19,8 +25,8 @@ type quota struct {
 // minSweep is below how many tenants none is looked over.
 const minSweep = 1024
 
-func newQuotas() quotas {
-	return quotas{own: map[string]bucket{}, tenants: map[string]*quota{}, sweepAt: minSweep}
+func newQuotas() *quotas {
+	return &quotas{own: map[string]bucket{}, tenants: map[string]*quota{}, sweepAt: minSweep}
 }
 
 // model returns the bucket of a rate a second, and of as many at once; burst
@@ -32,18 +38,58 @@ func model(rate, burst int) bucket {
 	return bucket{rate: float64(rate), burst: float64(burst)}
 }
 
+// take reports whether a tenant may write a line, and how many it could not
+// since the last one.
+func (q *quotas) take(tenant string, now time.Time) (suppressed uint64, ok bool) {
+	t := q.of(tenant, now)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.bucket.take(now) {
+		t.suppressed++
+		return 0, false
+	}
+	suppressed, t.suppressed = t.suppressed, 0
+	return suppressed, true
+}
+
+// suppressed returns how many lines tenants could not write since their last
+// one, and has none of them told again.
+func (q *quotas) suppressed() map[string]uint64 {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	left := map[string]uint64{}
+	for tenant, t := range q.tenants {
+		t.mu.Lock()
+		if t.suppressed > 0 {
+			left[tenant], t.suppressed = t.suppressed, 0
+		}
+		t.mu.Unlock()
+	}
+	return left
+}
+
+func (t *quota) set(b bucket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.bucket = b
+}
+
 // setRate changes the rate of those that have none of their own.
 func (q *quotas) setRate(b bucket) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.rate = b
 	for name, t := range q.tenants {
 		if _, own := q.own[name]; !own {
-			t.bucket = b
+			t.set(b)
 		}
 	}
 }
 
 // setOwn gives a tenant a rate of its own; one of 0 takes it away.
 func (q *quotas) setOwn(tenant string, b bucket) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if b.rate > 0 {
 		if q.own[tenant] == b {
 			return
@@ -57,32 +103,43 @@ func (q *quotas) setOwn(tenant string, b bucket) {
 		b = q.rate
 	}
 	if t := q.tenants[tenant]; t != nil {
-		t.bucket = b
+		t.set(b)
 	}
 }
 
 // of returns a tenant's quota.
 func (q *quotas) of(tenant string, now time.Time) *quota {
+	q.mu.RLock()
+	t := q.tenants[tenant]
+	q.mu.RUnlock()
+	if t != nil {
+		return t
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if t := q.tenants[tenant]; t != nil {
 		return t
 	}
 	if len(q.tenants) >= q.sweepAt {
-		q.sweep(now)
+		q.sweepLocked(now)
 	}
 	b, own := q.own[tenant]
 	if !own {
 		b = q.rate
 	}
-	t := &quota{bucket: b}
+	t = &quota{bucket: b}
 	q.tenants[tenant] = t
 	return t
 }
 
-// sweep lets go of those that a new one would be like. It costs what has been
-// added since the last time.
-func (q *quotas) sweep(now time.Time) {
+// sweepLocked lets go of those that a new one would be like. It costs what has
+// been added since the last time.
+func (q *quotas) sweepLocked(now time.Time) {
 	for name, t := range q.tenants {
-		if t.suppressed == 0 && t.bucket.full(now) {
+		t.mu.Lock()
+		idle := t.suppressed == 0 && t.bucket.full(now)
+		t.mu.Unlock()
+		if idle {
 			delete(q.tenants, name)
 		}
 	}
@@ -90,6 +147,8 @@ func (q *quotas) sweep(now time.Time) {
 }
 
 func (q *quotas) forget(tenant string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	delete(q.own, tenant)
 	delete(q.tenants, tenant)
 }

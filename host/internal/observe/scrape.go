@@ -27,10 +27,7 @@ func (m *Metrics) Watch(conns Connections, p *Process, w *Writer) {
 		Name: "host_idle_parked_connections",
 		Help: "Open connections that hold no goroutine and no buffer.",
 	}, func() float64 { return float64(conns.Parked()) }))
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "host_log_dropped_lines_total",
-		Help: "Log lines dropped because what reads them was too slow.",
-	}, func() float64 { return float64(w.Dropped()) }))
+	m.registry.MustRegister(droppedCollector{m, w})
 }
 
 // WatchTenants adds how many tenants the host knows, and how many guests it has
@@ -99,6 +96,29 @@ func (c openCollector) Collect(ch chan<- prometheus.Metric) {
 	for k, n := range open {
 		ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(n),
 			k.tenant, k.side.String(), k.protocol.String(), k.phase.String())
+	}
+}
+
+var droppedDesc = prometheus.NewDesc("host_log_dropped_lines_total",
+	"Log lines dropped because what reads them was too slow, by tenant; none: the host's own.", []string{"tenant"}, nil)
+
+type droppedCollector struct {
+	m *Metrics
+	w *Writer
+}
+
+func (c droppedCollector) Describe(ch chan<- *prometheus.Desc) { ch <- droppedDesc }
+
+func (c droppedCollector) Collect(ch chan<- prometheus.Metric) {
+	by := map[string]uint64{}
+	for tenant, n := range c.w.Dropped() {
+		if _, known := c.m.tenants.Load(tenant); !known && tenant != "" {
+			tenant = otherTenant
+		}
+		by[tenant] += n
+	}
+	for tenant, n := range by {
+		ch <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(n), tenant)
 	}
 }
 

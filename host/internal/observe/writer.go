@@ -8,47 +8,114 @@ import (
 
 // Writer puts a bounded queue between those who log and what reads the log:
 // a pipe that nobody reads must not hold up a connection. What does not fit
-// is dropped and counted. Create it with NewWriter.
+// is dropped and counted. Lines leave in the order in which they came, and no
+// tenant's can fill the queue: those of a tenant may take as much of it as all
+// tenants have left free, and the host's own have room of their own. Create it
+// with NewWriter.
 type Writer struct {
 	out  io.Writer
 	wake chan struct{} // holds at most one
 	done chan struct{} // closed when run has returned
 
-	mu      sync.Mutex // guards the following fields
-	queue   []byte
-	spare   []byte // the queue that was written last, to be used again
-	dropped uint64
-	closed  bool
+	mu     sync.Mutex // guards the following fields
+	queue  []byte
+	spare  []byte // the queue that was written last, to be used again
+	free   int    // bytes of tenantBytes that no tenant's lines take
+	shares map[string]*logShare
+	closed bool
 }
 
-// queueBytes bounds what waits to be written.
-const queueBytes = 1 << 20
+// logShare is what a Writer knows of a tenant's lines; "" is the host itself.
+type logShare struct {
+	queued  int    // bytes in the queue
+	missed  uint64 // lines dropped since the last that was queued
+	dropped uint64 // lines, ever
+}
+
+// What waits to be written is bounded: that of tenants together, and the host's
+// own.
+const (
+	tenantBytes = 1 << 20
+	hostBytes   = 1 << 19
+)
 
 // NewWriter returns a Writer in front of out. Close stops its goroutine.
 func NewWriter(out io.Writer) *Writer {
-	w := &Writer{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &Writer{
+		out: out, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		free: tenantBytes, shares: map[string]*logShare{"": {}},
+	}
 	go w.run()
 	return w
 }
 
-// Write queues p, a whole line. It never blocks and never fails.
+// Write queues p, a whole line of the host's own. It never blocks and never
+// fails.
 func (w *Writer) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	if w.closed || len(w.queue)+len(p) > queueBytes {
-		w.dropped++
-	} else {
-		w.queue = append(w.queue, p...)
-	}
-	w.mu.Unlock()
-	w.nudge()
+	w.put("", p)
 	return len(p), nil
 }
 
-// Dropped returns how many lines were dropped.
-func (w *Writer) Dropped() uint64 {
+// put queues a line, of a tenant or the host itself, and returns how many of
+// its lines were dropped since the last one. ok is false if this one is, too.
+// It never blocks.
+func (w *Writer) put(tenant string, p []byte) (missed uint64, ok bool) {
+	w.mu.Lock()
+	s := w.shares[tenant]
+	if s == nil {
+		s = new(logShare)
+		w.shares[tenant] = s
+	}
+	room := w.free - s.queued
+	if tenant == "" {
+		room = hostBytes - s.queued
+	}
+	if ok = !w.closed && len(p) <= room; ok {
+		w.queue = append(w.queue, p...)
+		s.queued += len(p)
+		if tenant != "" {
+			w.free -= len(p)
+		}
+		missed, s.missed = s.missed, 0
+	} else {
+		s.missed++
+		s.dropped++
+	}
+	w.mu.Unlock()
+	w.nudge()
+	return missed, ok
+}
+
+// unsaid notes again that lines were dropped, of which nobody could be told.
+func (w *Writer) unsaid(tenant string, missed uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.dropped
+	if s := w.shares[tenant]; s != nil {
+		s.missed += missed
+	}
+}
+
+// Dropped returns how many lines were dropped, by tenant; "" is the host.
+func (w *Writer) Dropped() map[string]uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	by := make(map[string]uint64, len(w.shares))
+	for tenant, s := range w.shares {
+		if s.dropped > 0 || tenant == "" {
+			by[tenant] = s.dropped
+		}
+	}
+	return by
+}
+
+// Forget gives up what is kept of a tenant that was removed.
+func (w *Writer) Forget(tenant string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.shares[tenant]; s != nil && tenant != "" {
+		w.free += s.queued // what is queued of it is soon written
+		delete(w.shares, tenant)
+	}
 }
 
 // Close writes what is queued, and gives up after a second if nobody reads
@@ -92,11 +159,17 @@ func (w *Writer) run() {
 	}
 }
 
-// swap takes the queue; the batch before it is free to be filled again.
+// swap takes the queue; the batch before it is free to be filled again. A share
+// without anything to tell is not kept: tenants come and go.
 func (w *Writer) swap() (batch []byte, closed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	batch, w.queue = w.queue, w.spare[:0]
-	w.spare = batch
+	w.spare, w.free = batch, tenantBytes
+	for tenant, s := range w.shares {
+		if s.queued = 0; s.dropped == 0 && tenant != "" {
+			delete(w.shares, tenant)
+		}
+	}
 	return batch, w.closed
 }
