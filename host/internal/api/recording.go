@@ -28,10 +28,12 @@ type Recording struct {
 	// MaxBytes bounds it.
 	MaxBytes int64 `json:"max_bytes,omitempty"`
 	// File is the name of its file on the host. That of the configuration is
-	// not told, nor are its numbers: it may be about others, too.
+	// not told, nor are its numbers, but for Dropped: it may be about others,
+	// too.
 	File    string `json:"file,omitempty"`
 	Records uint64 `json:"records"`
-	// Dropped is how many records came faster than they could be written.
+	// Dropped is how many of the tenant's records came faster than they could
+	// be written.
 	Dropped uint64 `json:"dropped"`
 	Bytes   int64  `json:"bytes"`
 	// Error is why it is over, if nobody has stopped it.

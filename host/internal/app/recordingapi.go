@@ -27,7 +27,7 @@ func (rs *recordings) Recording(_ context.Context, name string) (*api.Recording,
 // over the API.
 func (rs *recordings) tell(m *member) *api.Recording {
 	if t := m.taping.tape.Load(); t != nil && !t.Over() && t.Of(rs.all.Load()) {
-		return &api.Recording{State: api.RecordingOn, By: "configuration", Begun: rs.started, Sample: rs.cfg.Sample}
+		return &api.Recording{State: api.RecordingOn, By: "configuration", Begun: rs.started, Sample: rs.cfg.Sample, Dropped: t.Dropped()}
 	}
 	s := rs.of(m.name)
 	if s == nil || s.member != m {

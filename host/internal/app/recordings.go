@@ -24,11 +24,12 @@ type recordings struct {
 	all     atomic.Pointer[recorder.Recorder] // nil: none is configured
 	started time.Time                         // when all was
 
-	// mu is never held while a recording is closed: it may be about to tell
-	// how it ended.
-	mu   sync.Mutex // guards the following
-	solo map[string]*solo
-	past recorder.Stats // of those of tenants that nobody can ask about any more
+	// mu is never held while a recording is made, for which a disk is waited
+	// for, nor while one is closed: it may be about to tell how it ended.
+	mu    sync.Mutex // guards the following
+	solo  map[string]*solo
+	begun map[string]bool // of tenants whose recording is about to begin
+	past  recorder.Stats  // of those of tenants that nobody can ask about any more
 }
 
 // solo is the recording of one tenant.
@@ -44,7 +45,7 @@ type solo struct {
 
 // record begins the configured recording, before there are connections.
 func (a *App) record(c *config.Config) error {
-	rs := &recordings{app: a, cfg: c.Record, solo: map[string]*solo{}}
+	rs := &recordings{app: a, cfg: c.Record, solo: map[string]*solo{}, begun: map[string]bool{}}
 	a.recorded = rs
 	a.metrics.WatchRecordings(rs.sums)
 	if c.Record.File == "" {
@@ -84,6 +85,11 @@ func (rs *recordings) configOf(file string, begin int64, sample float64, size in
 	return recorder.Config{
 		File: file, Start: g.Epoch().UnixNano(), Begin: begin, Granularity: int64(g.Granularity()), Host: "host " + rs.app.cfg.Version,
 		Sample: uint32(max(sample*recorder.Everybody, 1)), MaxSize: size, Sync: rs.cfg.Sync,
+		Lost: func(tenant string, records uint64) {
+			if rs.app.members.get(tenant) != nil {
+				rs.app.metrics.Unrecorded(tenant, records)
+			}
+		},
 	}
 }
 
@@ -146,12 +152,10 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 	if err := os.MkdirAll(rs.cfg.Dir, 0o700); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	old := rs.solo[m.name]
-	if m.taped() {
+	if !rs.reserve(m) {
 		return errTaped
 	}
+	defer rs.release(m.name)
 	s := &solo{member: m, started: time.Now(), by: by, sample: sample, size: size}
 	if s.sample = min(sample, rs.cfg.Sample); sample == 0 {
 		s.sample = rs.cfg.Sample
@@ -172,17 +176,44 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 	if s.Recorder, err = recorder.New(cfg); err != nil {
 		return err
 	}
-	if old != nil {
-		rs.bury(old)
+	s.tape = s.Recorder.Tenant(m.name)
+	rs.mu.Lock()
+	if old := rs.solo[m.name]; old != nil {
+		rs.buryLocked(old)
 	}
-	rs.solo[m.name], s.tape = s, s.Recorder.Tenant(m.name)
+	rs.solo[m.name] = s
+	rs.mu.Unlock()
 	m.setTape(s.tape)
+	m.dropOver() // it may have been stopped meanwhile
 	rs.app.logger.Info("recording", "tenant", m.name, "file", file, "sample", s.sample, "by", by)
-	return nil
+	select {
+	case <-m.gone: // it may have been forgotten before its recording was known
+		return rs.forget(m)
+	default:
+		return nil
+	}
 }
 
-// bury keeps the numbers of a recording that has ended.
-func (rs *recordings) bury(s *solo) {
+// reserve has nobody else begin a recording of a member, until release. It
+// returns false if there is one, or is about to be.
+func (rs *recordings) reserve(m *member) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.begun[m.name] || m.taped() {
+		return false
+	}
+	rs.begun[m.name] = true
+	return true
+}
+
+func (rs *recordings) release(name string) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.begun, name)
+}
+
+// buryLocked keeps the numbers of a recording that has ended.
+func (rs *recordings) buryLocked(s *solo) {
 	n := s.Stats()
 	rs.past.Records += n.Records
 	rs.past.Dropped += n.Dropped
@@ -224,7 +255,7 @@ func (rs *recordings) forget(m *member) error {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rs.solo[name] == s {
-		rs.bury(s)
+		rs.buryLocked(s)
 		delete(rs.solo, name)
 	}
 	return err

@@ -34,6 +34,7 @@ type Metrics struct {
 	requests   *prometheus.CounterVec
 	suppressed *prometheus.CounterVec
 	untold     *prometheus.CounterVec
+	unrecorded *prometheus.CounterVec
 	returned   *prometheus.CounterVec
 	loads      *prometheus.CounterVec
 	charged    *prometheus.CounterVec
@@ -85,6 +86,8 @@ func NewMetrics(version string) *Metrics {
 			"Connection lines left out because the tenant was over its rate.", "tenant"),
 		untold: counter("host_policy_untold_decisions_total",
 			"Decisions that a stream of them did not get: its reader was too slow, or they were made too fast.", "tenant"),
+		unrecorded: counter("host_record_dropped_records_total",
+			"Records of a tenant left out because they came faster than they could be written.", "tenant"),
 		loads: counter("host_policy_loads_total",
 			"Policies loaded, by outcome: ok, or the cause of the failure.", "tenant", "outcome"),
 		charged: counter("host_policy_processor_seconds_total",
@@ -107,11 +110,11 @@ func NewMetrics(version string) *Metrics {
 	}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.asks, m.faults, m.askTime, m.gaps, m.late, m.closed, m.bytes, m.requests,
-		m.suppressed, m.untold, m.returned, m.loads, m.charged, m.reloads, m.uploads, m.steps, m.reverts, build,
+		m.suppressed, m.unrecorded, m.untold, m.returned, m.loads, m.charged, m.reloads, m.uploads, m.steps, m.reverts, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, v := range []*prometheus.CounterVec{
-		m.asks, m.faults, m.late, m.closed, m.bytes, m.requests, m.suppressed, m.untold, m.returned, m.loads, m.charged,
+		m.asks, m.faults, m.late, m.closed, m.bytes, m.requests, m.suppressed, m.unrecorded, m.untold, m.returned, m.loads, m.charged,
 	} {
 		m.byTenant = append(m.byTenant, v)
 	}
@@ -186,6 +189,11 @@ func (m *Metrics) Loaded(tenant string, fault policy.Fault) {
 // Charged counts processor time that a tenant was charged.
 func (m *Metrics) Charged(tenant string, cpu time.Duration) {
 	m.charged.WithLabelValues(m.named(tenant).name).Add(cpu.Seconds())
+}
+
+// Unrecorded counts records of a tenant that a recording has left out.
+func (m *Metrics) Unrecorded(tenant string, records uint64) {
+	m.unrecorded.WithLabelValues(m.named(tenant).name).Add(float64(records))
 }
 
 // Reloaded counts a reload of the configuration.

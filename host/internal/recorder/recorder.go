@@ -7,6 +7,7 @@ package recorder
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,9 @@ type Config struct {
 	// accounts again, so that their connections are introduced in it. It must
 	// not call Close. Required with Keep.
 	Renew func()
+	// Lost is told how many records of a tenant's were left out since the last
+	// time. It must not call Close. nil: nobody is told.
+	Lost func(tenant string, records uint64)
 	// Ended is called once, where the recording ends before Close: ErrFull, or
 	// what went wrong. It must not call Close. nil: nobody is told.
 	Ended func(error)
@@ -78,6 +82,7 @@ type Recorder struct {
 	boxes sync.Pool // of *whole
 
 	dropped  atomic.Uint64 // records that there was no room for
+	shared   atomic.Bool   // there is more than one tape
 	sleeping atomic.Bool   // the writer waits for the first record
 	over     atomic.Bool   // nothing is taken down any more
 	kick     chan struct{}
@@ -87,12 +92,15 @@ type Recorder struct {
 
 	mu       sync.Mutex // guards the following
 	tenants  []*state   // by number, from 1 on
+	tapes    []*Tape    // the same
+	files    []string   // series.names
 	names    map[string]*Tape
 	overflow []*whole // what has to be written, and did not fit into the ring
 	stats    Stats
 	err      error
 
 	// the writer's
+	known  []*Tape // tapes, or those of a while ago
 	series series
 	out    *trace.Writer
 	pseudo key // of the current file
@@ -180,26 +188,15 @@ func (r *Recorder) Stats() Stats {
 func (r *Recorder) Files() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]string(nil), r.series.names...)
+	return slices.Clone(r.files)
 }
 
-// push hands a record to the writer, or w where that is not nil. One that there
-// is no room for is counted.
-func (r *Recorder) push(rec *trace.Record, tenant uint32, w *whole) bool {
-	if r.over.Load() {
-		return false
-	}
-	ok := r.tryPush(rec, tenant, w)
-	if !ok {
-		r.dropped.Add(1)
-	}
-	return ok
-}
-
-func (r *Recorder) tryPush(rec *trace.Record, tenant uint32, w *whole) bool {
+// tryPush hands the writer a record of the recording's own state, or w where
+// that is not nil, if there is room.
+func (r *Recorder) tryPush(rec *trace.Record, w *whole) bool {
 	at, ok := r.ring.claim()
 	if ok {
-		r.fill(at, rec, tenant, w)
+		r.fill(at, rec, 0, w)
 	}
 	return ok
 }

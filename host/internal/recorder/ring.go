@@ -20,7 +20,12 @@ type ring struct {
 	tail  atomic.Uint64 // next place to put
 	_     [56]byte      // the reader's own cache line
 	head  uint64        // next place to take; the reader's
+	taken atomic.Uint64 // head, or up to told places before it
 }
+
+// told is how many places the reader takes before it says so: whoever puts
+// reads it at each record.
+const told = 64
 
 // slot is a record as the ring has it: what records of requests need, and
 // otherwise the whole.
@@ -81,18 +86,19 @@ func (g *ring) claim() (at uint64, ok bool) {
 // claimed. What comes behind it is not taken before.
 func (g *ring) fill(at uint64, r *trace.Record, tenant uint32, w *whole) {
 	s := &g.slots[at&g.mask]
-	s.fill(r, tenant, w)
+	s.tenant = tenant
+	s.fill(r, w)
 	s.seq.Store(at + 1)
 }
 
-func (s *slot) fill(r *trace.Record, tenant uint32, w *whole) {
+func (s *slot) fill(r *trace.Record, w *whole) {
 	s.kind = r.Kind
 	if w != nil {
 		s.whole = w
 		return
 	}
 	s.time, s.conn, s.in, s.out = r.Time, r.Conn, r.BytesIn, r.BytesOut
-	s.span, s.client, s.tenant = r.Since, r.Client, tenant
+	s.span, s.client = r.Since, r.Client
 	if r.Kind == trace.KindOpen {
 		s.span = r.Age
 	}
@@ -107,21 +113,28 @@ func (s *slot) fill(r *trace.Record, tenant uint32, w *whole) {
 	}
 }
 
-// take puts the next record into r and reports whether there was one. What r
-// points to is whole's, which is the caller's.
-func (g *ring) take(r *trace.Record) (w *whole, ok bool) {
+// free returns how many places nobody has claimed, or a few less.
+func (g *ring) free() int { return len(g.slots) - int(g.tail.Load()-g.taken.Load()) }
+
+// take puts the next record into r and reports whether there was one, and whose
+// it is. What r points to is whole's, which is the caller's.
+func (g *ring) take(r *trace.Record) (w *whole, tenant uint32, ok bool) {
 	s := &g.slots[g.head&g.mask]
 	if s.seq.Load() != g.head+1 {
-		return nil, false
+		g.taken.Store(g.head)
+		return nil, 0, false
 	}
 	if w = s.whole; w != nil {
 		*r, s.whole = w.record, nil
 	} else {
 		s.read(r)
 	}
+	tenant = s.tenant
 	s.seq.Store(g.head + uint64(len(g.slots)))
-	g.head++
-	return w, true
+	if g.head++; g.head%told == 0 {
+		g.taken.Store(g.head)
+	}
+	return w, tenant, true
 }
 
 func (s *slot) read(r *trace.Record) {

@@ -14,8 +14,11 @@ import (
 type Tape struct {
 	r     *Recorder
 	state *state // its records; the Recorder's mu guards it
+	told  uint64 // of dropped, what the writer has told; the writer's
 
-	shadows atomic.Int32 // answers in beside
+	queued  atomic.Int64  // records in the ring
+	dropped atomic.Uint64 // records that there was no room for
+	shadows atomic.Int32  // answers in beside
 
 	mu     sync.Mutex // guards the following
 	beside map[uint64]*whole
@@ -35,8 +38,9 @@ func (r *Recorder) Tenant(name string) *Tape {
 	}
 	s := &state{number: uint32(len(r.tenants) + 1), name: name}
 	t := &Tape{r: r, state: s, beside: map[uint64]*whole{}}
-	r.tenants = append(r.tenants, s)
+	r.tenants, r.tapes = append(r.tenants, s), append(r.tapes, t)
 	r.names[name] = t
+	r.shared.Store(len(r.tapes) > 1)
 	r.stateLocked(s.naming(0))
 	return t
 }
@@ -81,7 +85,7 @@ func (r *Recorder) stateLocked(rec trace.Record) {
 		w.rules = *rec.Rules
 		w.record.Rules = &w.rules
 	}
-	if !r.over.Load() && (len(r.overflow) > 0 || !r.tryPush(&w.record, 0, w)) {
+	if !r.over.Load() && (len(r.overflow) > 0 || !r.tryPush(&w.record, w)) {
 		r.overflow = append(r.overflow, w)
 	}
 }
@@ -99,8 +103,44 @@ func (t *Tape) Take(rec trace.Record) {
 		t.TakeAt(t.Mark(), rec)
 		return
 	}
-	t.r.push(&rec, t.state.number, nil)
+	t.push(&rec, nil)
 }
+
+// claim returns a place in the ring, if there is one for this tenant. One may
+// have as many records there as all of them leave free: none can have those of
+// another dropped. One that has the ring for itself may fill it.
+func (t *Tape) claim() (at uint64, ok bool) {
+	if !t.r.shared.Load() || t.queued.Load() < int64(t.r.ring.free()) {
+		at, ok = t.r.ring.claim()
+	}
+	if !ok {
+		t.drop()
+		return noPlace, false
+	}
+	t.queued.Add(1)
+	return at, true
+}
+
+func (t *Tape) drop() {
+	t.dropped.Add(1)
+	t.r.dropped.Add(1)
+}
+
+// push hands a record to the writer, or w where that is not nil. One that there
+// is no room for is counted.
+func (t *Tape) push(rec *trace.Record, w *whole) bool {
+	if t.r.over.Load() {
+		return false
+	}
+	at, ok := t.claim()
+	if ok {
+		t.r.fill(at, rec, t.state.number, w)
+	}
+	return ok
+}
+
+// Dropped is how many of the tenant's records were left out for want of room.
+func (t *Tape) Dropped() uint64 { return t.dropped.Load() }
 
 // noPlace is what Mark returns where there is no room.
 const noPlace = 1<<64 - 1
@@ -111,11 +151,7 @@ func (t *Tape) Mark() (place uint64) {
 	if t.r.over.Load() {
 		return noPlace
 	}
-	at, ok := t.r.ring.claim()
-	if !ok {
-		t.r.dropped.Add(1)
-		return noPlace
-	}
+	at, _ := t.claim()
 	return at
 }
 
@@ -126,7 +162,7 @@ func (t *Tape) TakeAt(place uint64, rec trace.Record) {
 		w.ask = *rec.Ask
 		w.record = rec
 		w.record.Ask = &w.ask
-		t.r.fill(place, &w.record, 0, w)
+		t.r.fill(place, &w.record, t.state.number, w)
 	}
 	if t.shadows.Load() > 0 {
 		t.answered(rec.Conn, rec.Time)
@@ -144,7 +180,7 @@ func (t *Tape) Shadowed(a *policy.Ask, v policy.Verdict) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.beside) >= maxBeside {
-		t.r.dropped.Add(1)
+		t.drop()
 		t.r.boxes.Put(w)
 		return
 	}
@@ -163,7 +199,7 @@ func (t *Tape) answered(conn uint64, now int64) {
 		return
 	}
 	w.record = trace.Record{Kind: trace.KindAsk, Time: now, Conn: conn, Ask: &w.ask}
-	if !t.r.push(&w.record, 0, w) {
+	if !t.push(&w.record, w) {
 		t.r.boxes.Put(w)
 	}
 }

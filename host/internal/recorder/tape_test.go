@@ -171,3 +171,51 @@ func TestTakingTakesNoMemory(t *testing.T) {
 		t.Errorf("%v allocations a record", n)
 	}
 }
+
+// TestTenantsShareTheRing: while the writer does not keep up, one tenant's
+// records take half of what is free and leave room for another's; whose are
+// left out is counted and told, and when the writer goes on, so may they.
+func TestTenantsShareTheRing(t *testing.T) {
+	cfg := config(t)
+	lost := map[string]uint64{}
+	cfg.Lost = func(tenant string, n uint64) { lost[tenant] += n }
+	r := start(t, cfg)
+	r.Close() // the writing is done here
+	r.over.Store(false)
+	r.series = series{name: cfg.File + ".again"}
+	loud, quiet := r.Tenant("loud"), r.Tenant("quiet")
+	if err := r.begin(); err != nil {
+		t.Fatal(err)
+	}
+	defer r.series.close()
+	if _, err := r.drain(); err != nil { // the tenants' names
+		t.Fatal(err)
+	}
+	for round := range uint64(3) {
+		for range 2 * slots {
+			loud.Take(trace.Record{Kind: trace.KindEnd, Time: 1, Conn: 1})
+		}
+		if n := loud.queued.Load(); n != slots/2 {
+			t.Errorf("round %d: %d records of one tenant in the ring, want %d", round, n, slots/2)
+		}
+		if place := loud.Mark(); place != noPlace {
+			t.Error("there is a place for a question of it")
+		}
+		for range slots / 4 {
+			quiet.Take(trace.Record{Kind: trace.KindEnd, Time: 1, Conn: 2})
+		}
+		if n := quiet.Dropped(); n != 0 {
+			t.Errorf("round %d: %d records of the quiet tenant are dropped", round, n)
+		}
+		if _, err := r.drain(); err != nil {
+			t.Fatal(err)
+		}
+		if q, l := quiet.queued.Load(), loud.queued.Load(); q != 0 || l != 0 {
+			t.Errorf("round %d: %d and %d records in an empty ring", round, l, q)
+		}
+		want := (round + 1) * (2*slots - slots/2 + 1)
+		if loud.Dropped() != want || lost["loud"] != want || r.dropped.Load() != want || len(lost) != 1 {
+			t.Errorf("round %d: dropped %d, told %v, want %d", round, loud.Dropped(), lost, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package recorder
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"idlehost/host/internal/trace"
@@ -49,9 +50,12 @@ func (r *Recorder) sleep() bool {
 func (r *Recorder) drain() (n int, err error) {
 	var rec trace.Record
 	for ; n < slots; n++ { // or it would never flush where records come as fast
-		w, ok := r.ring.take(&rec)
+		w, tenant, ok := r.ring.take(&rec)
 		if !ok {
 			break
+		}
+		if tenant > 0 {
+			r.tape(tenant).queued.Add(-1)
 		}
 		if err := r.write(&rec); err != nil {
 			return n, err
@@ -68,12 +72,39 @@ func (r *Recorder) drain() (n int, err error) {
 	}
 	if lost := r.dropped.Load() - r.lost; lost > 0 {
 		r.lost += lost
+		r.tellLost()
 		if err := r.write(&trace.Record{Kind: trace.KindLost, Count: min(lost, trace.MaxCount)}); err != nil {
 			return n, err
 		}
 	}
 	r.count()
 	return n, nil
+}
+
+// tape returns the tape of a number that there is.
+func (r *Recorder) tape(number uint32) *Tape {
+	if int(number) > len(r.known) {
+		r.mu.Lock()
+		r.known = r.tapes
+		r.mu.Unlock()
+	}
+	return r.known[number-1]
+}
+
+// tellLost tells whose records were left out.
+func (r *Recorder) tellLost() {
+	if r.cfg.Lost == nil {
+		return
+	}
+	r.mu.Lock()
+	r.known = r.tapes
+	r.mu.Unlock()
+	for _, t := range r.known {
+		if n := t.dropped.Load() - t.told; n > 0 {
+			t.told += n
+			r.cfg.Lost(t.state.name, n)
+		}
+	}
 }
 
 func (r *Recorder) takeOverflow() []*whole {
@@ -132,17 +163,17 @@ func (r *Recorder) begin() error {
 		r.before += r.out.Records()
 	}
 	r.base = r.latest - r.latest%r.cfg.Granularity // what is in steps stays so
+	if err := r.series.next(); err != nil {        // without mu: a disk may be slow
+		return err
+	}
 	r.mu.Lock()
-	err := r.series.next()
 	var list []trace.Record
 	for _, s := range r.tenants {
 		list = append(list, s.records(r.latest-r.base)...)
 	}
 	r.mu.Unlock()
-	if err != nil {
-		return err
-	}
 	r.pseudo = newKey()
+	var err error
 	r.out, err = r.series.open(trace.Header{
 		Start: r.cfg.Start + r.base, Granularity: r.cfg.Granularity, Sample: r.cfg.Sample, Host: r.cfg.Host, Origin: "live",
 	})
@@ -176,7 +207,8 @@ func (r *Recorder) flush() error {
 func (r *Recorder) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stats.File, r.stats.Files = r.series.names[len(r.series.names)-1], r.series.made
+	r.files = slices.Clone(r.series.names)
+	r.stats.File, r.stats.Files = r.files[len(r.files)-1], r.series.made
 	r.stats.Records = r.before + r.out.Records()
 	r.stats.Bytes = r.series.size + r.out.Size()
 }
@@ -184,10 +216,10 @@ func (r *Recorder) count() {
 // end completes the file. err is why, if not Close.
 func (r *Recorder) end(err error) {
 	r.over.Store(true)
-	r.mu.Lock()
 	if closed := r.series.close(); closed != nil && (err == nil || errors.Is(err, ErrFull)) {
 		err = fmt.Errorf("recording: %w", closed)
 	}
+	r.mu.Lock()
 	r.err, r.overflow = err, nil
 	r.mu.Unlock()
 	if err != nil && r.cfg.Ended != nil {
