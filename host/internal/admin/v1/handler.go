@@ -34,6 +34,8 @@ type Config struct {
 	// Streams is how many streams of decisions a tenant may have open, and the
 	// operators may have open of it. 0: 8.
 	Streams int
+	// Downloads is how many recordings a caller may download at a time. 0: 4.
+	Downloads int
 	// Logger is told what is the host's own fault; nil: nobody is told.
 	Logger *slog.Logger
 }
@@ -53,6 +55,9 @@ type Handler struct {
 	shares  *Ration // of tenants; nil: any
 	busy    *crowd  // requests, by caller
 	streams *crowd  // by tenant and kind of caller
+
+	downloads *crowd  // of recordings, by caller
+	pieces    *Ration // of what is downloaded, by caller
 }
 
 // Gate is what the server of a Handler knows.
@@ -70,6 +75,7 @@ func New(cfg Config) *Handler {
 	cfg.Burst = or(cfg.Burst, 100)
 	cfg.Concurrent = or(cfg.Concurrent, 16)
 	cfg.Streams = or(cfg.Streams, 8)
+	cfg.Downloads = or(cfg.Downloads, 4)
 	if cfg.Rate == 0 {
 		cfg.Rate = 50
 	}
@@ -79,6 +85,7 @@ func New(cfg Config) *Handler {
 	h := &Handler{
 		service: cfg.Service, cfg: cfg, paths: byPath(routes()), edition: documentTag(),
 		busy: newCrowd(cfg.Concurrent), streams: newCrowd(cfg.Streams),
+		downloads: newCrowd(cfg.Downloads), pieces: NewRation(piecesASecond, piecesAtOnce, maxCallers),
 	}
 	if h.cfg.TenantRate == 0 {
 		h.cfg.TenantRate = cfg.Rate

@@ -64,10 +64,14 @@ func (c *call) deletePolicy() error {
 // module sends the bytes. What a whole digest names never changes; a prefix
 // may name another one later.
 func (c *call) module() error {
+	if err := c.mayDownload(); err != nil {
+		return err
+	}
 	wasm, full, err := c.service.Module(c.ctx(), c.of(), c.digest())
 	if err != nil {
 		return err
 	}
+	c.downloaded(len(wasm))
 	tag, h := `"`+full+`"`, c.w.Header()
 	h.Set("ETag", tag)
 	h.Set("Content-Disposition", `attachment; filename="`+full+`.wasm"`)

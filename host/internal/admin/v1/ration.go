@@ -45,6 +45,15 @@ func (r *Ration) Take(now time.Time, key string) (wait time.Duration) {
 	return 0
 }
 
+// Charge takes n of key's, also those that are not there yet: until they are,
+// Take takes none.
+func (r *Ration) Charge(now time.Time, key string, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.bucketLocked(now, key)
+	b.tokens, b.at = r.level(b, now)-float64(n), now
+}
+
 // Wait returns how long it is until Take takes one; 0: it would now.
 func (r *Ration) Wait(now time.Time, key string) time.Duration {
 	r.mu.Lock()

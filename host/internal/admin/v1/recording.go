@@ -1,7 +1,6 @@
 package v1
 
 import (
-	"io"
 	"net/http"
 	"strconv"
 
@@ -61,6 +60,13 @@ func (c *call) recordingFile() error {
 	if err != nil {
 		return err
 	}
+	key := caller(c.who)
+	if !c.downloads.enter(key) {
+		p := api.NewProblem(api.KindRate, "%d recordings are being downloaded already", c.cfg.Downloads)
+		p.RetryAfter = recheck
+		return p
+	}
+	defer c.downloads.leave(key)
 	f, err := rs.RecordingFile(c.ctx(), c.of())
 	if err != nil {
 		return err
@@ -70,13 +76,11 @@ func (c *call) recordingFile() error {
 	h.Set("Content-Type", api.RecordingType)
 	h.Set("Content-Length", strconv.FormatInt(f.Size, 10))
 	h.Set("Content-Disposition", `attachment; filename="`+f.Name+`"`)
-	c.begin(int(f.Size))
+	c.begin(piece)
 	c.w.WriteHeader(http.StatusOK)
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
-	// Whoever breaks off has what he wants; a disk that fails shows as an answer
-	// that is shorter than it says.
-	_, _ = io.Copy(c.w, io.LimitReader(f, f.Size))
+	c.pour(f.ReadCloser, f.Size) // of a file, which the kernel sends
 	return nil
 }

@@ -1,0 +1,67 @@
+package v1
+
+import (
+	"io"
+	"time"
+
+	"idlehost/host/internal/api"
+)
+
+// What a caller downloads is sent piece by piece: 32 MiB a second of all its
+// downloads together, and as much at once. That is faster than most networks,
+// and leaves the processors to others.
+const (
+	piece         = 256 << 10 // bytes
+	piecesASecond = 128
+	piecesAtOnce  = 128
+)
+
+// pour sends size bytes of r. The deadline is that of the next piece: a reader
+// that takes nothing is not waited for, however long the whole may take.
+// Whoever breaks off has what he wants; a disk that fails shows as an answer
+// that is shorter than it says.
+func (c *call) pour(r io.Reader, size int64) {
+	for size > 0 && c.awaitPiece() {
+		n := min(size, piece)
+		c.begin(int(n))
+		if _, err := io.CopyN(c.w, r, n); err != nil {
+			return
+		}
+		size -= n
+	}
+}
+
+// awaitPiece waits until the caller may have another piece, and reports whether
+// it still wants it.
+func (c *call) awaitPiece() bool {
+	for {
+		wait := c.pieces.Take(time.Now(), caller(c.who))
+		if wait == 0 {
+			return true
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-c.ctx().Done():
+			timer.Stop()
+			return false
+		}
+	}
+}
+
+// mayDownload refuses what is read as a whole to a caller that has downloaded
+// all that it may for now.
+func (c *call) mayDownload() error {
+	wait := c.pieces.Wait(time.Now(), caller(c.who))
+	if wait == 0 {
+		return nil
+	}
+	p := api.NewProblem(api.KindRate, "more than %d MiB downloaded per second", piecesASecond*piece>>20)
+	p.RetryAfter = wait
+	return p
+}
+
+// downloaded has the caller pay for what was read as a whole, sent or not.
+func (c *call) downloaded(size int) {
+	c.pieces.Charge(time.Now(), caller(c.who), (size+piece-1)/piece)
+}
