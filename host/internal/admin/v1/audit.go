@@ -16,5 +16,6 @@ func (c *call) audit() error {
 	if err != nil {
 		return err
 	}
+	c.listed(len(page.Items))
 	return c.reply(http.StatusOK, whole(page))
 }

@@ -15,6 +15,7 @@ func (c *call) connections() error {
 	if err != nil {
 		return err
 	}
+	c.listed(len(page.Items))
 	return c.reply(http.StatusOK, whole(page))
 }
 

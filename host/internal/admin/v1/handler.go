@@ -147,10 +147,7 @@ func (c *call) run() error {
 // admit holds the caller to its rate and concurrency.
 func (c *call) admit() (leave func(), err error) {
 	key := caller(c.who)
-	rates, rate := c.rates, c.cfg.Rate
-	if !c.who.Operator {
-		rates, rate = c.shares, c.cfg.TenantRate
-	}
+	rates, rate := c.ration()
 	if rates != nil {
 		if wait := rates.Take(time.Now(), key); wait > 0 {
 			p := api.NewProblem(api.KindRate, "more than %g requests per second", rate)
@@ -167,6 +164,22 @@ func (c *call) admit() (leave func(), err error) {
 		return nil, p
 	}
 	return func() { c.busy.leave(key) }, nil
+}
+
+// ration returns the rate that holds for the caller; nil: none does.
+func (c *call) ration() (*Ration, float64) {
+	if c.who.Operator {
+		return c.rates, c.cfg.Rate
+	}
+	return c.shares, c.cfg.TenantRate
+}
+
+// listed has the caller pay for a long page: it costs as much as several
+// requests.
+func (c *call) listed(items int) {
+	if rates, _ := c.ration(); rates != nil && items > requestItems {
+		rates.Charge(time.Now(), caller(c.who), (items-1)/requestItems)
+	}
 }
 
 // caller is whom limits hold for. A tenant can make tokens, so they do not

@@ -14,6 +14,7 @@ func (c *call) policies() error {
 	if err != nil {
 		return err
 	}
+	c.listed(len(list))
 	return c.reply(http.StatusOK, whole(api.Page[api.Policy]{Items: list}))
 }
 

@@ -16,6 +16,9 @@ const (
 	maxItems  = 1000
 )
 
+// requestItems is how many items of a page count as one request.
+const requestItems = 250
+
 // maxValue is the length of the longest query parameter, in bytes.
 const maxValue = 256
 

@@ -30,6 +30,7 @@ func (c *call) tenants() error {
 	if err != nil {
 		return err
 	}
+	c.listed(len(page.Items))
 	return c.reply(http.StatusOK, whole(page))
 }
 

@@ -14,6 +14,7 @@ func (c *call) tokens() error {
 	if err != nil {
 		return err
 	}
+	c.listed(len(list))
 	return c.reply(http.StatusOK, whole(api.Page[api.Token]{Items: list}))
 }
 
