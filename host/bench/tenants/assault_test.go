@@ -75,13 +75,18 @@ func serveAssault(server, module string) error {
 		stop()
 		running.Wait()
 		fmt.Println(a.did())
-		var kind string
+		var kind, proxy string
 		a = &assault{server: server, sound: sound, answers: map[int]int{}, http: &http.Client{
 			Transport: &http.Transport{ExpectContinueTimeout: 10 * time.Second},
 		}}
-		fmt.Sscan(lines.Text(), &kind, &a.tenant, &a.token)
+		fmt.Sscan(lines.Text(), &kind, &a.tenant, &a.token, &proxy)
 		var ctx context.Context
 		ctx, stop = context.WithCancel(context.Background())
+		if slices.Contains(floods, kind) {
+			f := &flood{assault: a, proxy: proxy}
+			running.Go(func() { f.run(ctx, kind) })
+			continue
+		}
 		running.Go(func() { a.run(ctx, kind) })
 	}
 	stop()

@@ -64,6 +64,7 @@ func BenchmarkNeighbour(b *testing.B) {
 type evening struct {
 	p50, p99 time.Duration
 	cpu      time.Duration // of the host, in a second
+	late     time.Duration // the latest deadline; BenchmarkStreams has it
 }
 
 func report(b *testing.B, list, base []evening) {
@@ -130,7 +131,7 @@ func (s *street) listen(b *testing.B) {
 
 // turnTo has the attacker turn to something else, and returns what it did.
 func (s *street) turnTo(b *testing.B, kind, tenant string) string {
-	if _, err := fmt.Fprintln(s.tell, kind, tenant, s.secrets[tenant]); err != nil {
+	if _, err := fmt.Fprintln(s.tell, kind, tenant, s.secrets[tenant], s.host.Addr); err != nil {
 		b.Fatal(err)
 	}
 	if !s.heard.Scan() {
@@ -227,7 +228,7 @@ func (s *street) measure(b *testing.B, kind string, round int) evening {
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := evening{quantile(took, 0.5), quantile(took, 0.99), time.Duration(float64(after-before) / time.Since(begin).Seconds())}
+	e := evening{p50: quantile(took, 0.5), p99: quantile(took, 0.99), cpu: time.Duration(float64(after-before) / time.Since(begin).Seconds())}
 	b.Logf("round %d, %s: p50 %v, p99 %v, %.2f processors; answered %s", round+1, tenant, e.p50, e.p99, e.cpu.Seconds(), s.turnTo(b, none, tenant))
 	return e
 }

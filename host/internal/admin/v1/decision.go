@@ -32,8 +32,7 @@ func (c *call) decisions() error {
 	}
 	if !c.streams.enter(key) {
 		p := api.NewProblem(api.KindRate, "%d streams of the tenant are open already", c.cfg.Streams)
-		p.RetryAfter = recheck
-		return p
+		return c.later(p, recheck)
 	}
 	defer c.streams.leave(key)
 	if _, err := c.service.Tenant(c.ctx(), c.of()); err != nil {

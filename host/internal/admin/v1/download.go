@@ -57,8 +57,7 @@ func (c *call) mayDownload() error {
 		return nil
 	}
 	p := api.NewProblem(api.KindRate, "more than %d MiB downloaded per second", piecesASecond*piece>>20)
-	p.RetryAfter = wait
-	return p
+	return c.later(p, wait)
 }
 
 // downloaded has the caller pay for what was read as a whole, sent or not.

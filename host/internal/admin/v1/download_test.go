@@ -175,8 +175,7 @@ func TestModulesArePaidFor(t *testing.T) {
 		if rec := ask(); rec.Code != 429 || rec.Header().Get("Retry-After") != "1" {
 			t.Errorf("beyond the rate: %d, Retry-After %q", rec.Code, rec.Header().Get("Retry-After"))
 		}
-		time.Sleep(time.Second / 128)
-		if rec := ask(); rec.Code != 200 {
+		if rec := ask(); rec.Code != 200 { // the refusal has taken as long as some pieces
 			t.Errorf("after its time: %d", rec.Code)
 		}
 	})

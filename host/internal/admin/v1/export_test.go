@@ -49,3 +49,6 @@ func (r *Ration) Len() int {
 }
 
 var _ stepper = api.Service.Shadow
+
+// Refusal is how long a refusal is held back.
+const Refusal = refusal

@@ -151,8 +151,7 @@ func (c *call) admit() (leave func(), err error) {
 	if rates != nil {
 		if wait := rates.Take(time.Now(), key); wait > 0 {
 			p := api.NewProblem(api.KindRate, "more than %g requests per second", rate)
-			p.RetryAfter = wait
-			return nil, p
+			return nil, c.later(p, wait)
 		}
 	}
 	if c.route.stream {
@@ -160,10 +159,28 @@ func (c *call) admit() (leave func(), err error) {
 	}
 	if !c.busy.enter(key) {
 		p := api.NewProblem(api.KindRate, "more than %d requests at a time", c.cfg.Concurrent)
-		p.RetryAfter = time.Second
-		return nil, p
+		return nil, c.later(p, time.Second)
 	}
 	return func() { c.busy.leave(key) }, nil
+}
+
+// refusal is how long the answer to a caller who asks for too much is held
+// back. It says when to come again; whoever does not keep to that would else be
+// refused as often as the processors allow.
+const refusal = 100 * time.Millisecond
+
+// later makes a refusal of what may be asked for again after a while, and holds
+// it back.
+func (c *call) later(p *api.Problem, wait time.Duration) *api.Problem {
+	p.RetryAfter = wait
+	hold := time.NewTimer(refusal)
+	defer hold.Stop()
+	select {
+	case <-hold.C:
+	case <-c.ctx().Done():
+	case <-c.gate.Draining:
+	}
+	return p
 }
 
 // ration returns the rate that holds for the caller; nil: none does.

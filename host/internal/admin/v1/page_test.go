@@ -34,11 +34,10 @@ func TestLongPagesCostMore(t *testing.T) {
 		if got := ask("1"); got != 429 {
 			t.Errorf("beyond the burst: %d", got)
 		}
-		time.Sleep(2*time.Second - 1) // one was owed
+		time.Sleep(2*time.Second - v1.Refusal - 1) // one was owed
 		if got := ask("1"); got != 429 {
 			t.Errorf("a nanosecond too early: %d", got)
 		}
-		time.Sleep(2) // of which one is for what does not divide
 		if got := ask("1"); got != 200 {
 			t.Errorf("in time: %d", got)
 		}

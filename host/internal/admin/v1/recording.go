@@ -63,8 +63,7 @@ func (c *call) recordingFile() error {
 	key := caller(c.who)
 	if !c.downloads.enter(key) {
 		p := api.NewProblem(api.KindRate, "%d recordings are being downloaded already", c.cfg.Downloads)
-		p.RetryAfter = recheck
-		return p
+		return c.later(p, recheck)
 	}
 	defer c.downloads.leave(key)
 	f, err := rs.RecordingFile(c.ctx(), c.of())

@@ -263,6 +263,11 @@ func TestStreamsAreCounted(t *testing.T) {
 			open = append(open, s.read(""))
 		}
 		ninth := s.read("")
+		time.Sleep(v1.Refusal - 1)
+		if ninth.ended() {
+			t.Error("a refusal is not held back")
+		}
+		time.Sleep(1)
 		if !ninth.ended() || ninth.status != 429 || ninth.header.Get("Retry-After") != "15" {
 			t.Errorf("a ninth stream: %d", ninth.status)
 		}
