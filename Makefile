@@ -86,7 +86,7 @@ bench-scale: ## many idle connections: memory, deadlines at once, waking at once
 bench-tenants: ## 10,000 tenants: memory, start, cold and warm requests; from an upload to its being in force; what one costs another
 	$(GO) test -run '^$$' -bench Many -benchtime 1x -count 3 -timeout 30m ./host/bench/tenants > host/bench/tenants/results.new
 	$(GO) test -run '^$$' -bench Upload -benchtime 15x -timeout 30m ./host/bench/tenants >> host/bench/tenants/results.new
-	$(GO) test -run '^$$' -bench Neighbour -benchtime 1x -timeout 30m ./host/bench/tenants >> host/bench/tenants/results.new
+	$(GO) test -run '^$$' -bench 'Neighbour|Streams' -benchtime 1x -timeout 45m ./host/bench/tenants >> host/bench/tenants/results.new
 	@mv host/bench/tenants/results.new host/bench/tenants/results.txt
 	@cat host/bench/tenants/results.txt
 

@@ -328,7 +328,8 @@ type Decision struct {
 	Role       string    `json:"role"` // active, canary or shadow
 	Version    string    `json:"version,omitempty"`
 	TookNs     int64     `json:"took_ns"`
-	// Dropped is how many decisions before this one the reader was too slow for.
+	// Dropped is how many decisions before this one are not in the stream: the
+	// reader was too slow, or the tenant makes them too fast.
 	Dropped uint64 `json:"dropped,omitempty"`
 }
 
