@@ -2,8 +2,8 @@ package idle
 
 import (
 	"math/rand/v2"
-	"slices"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
