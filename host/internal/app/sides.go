@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/observe"
@@ -43,6 +44,10 @@ func sideOf(s *tenant.Side) api.Side {
 // decisionsWaiting is how many decisions wait for a slow reader.
 const decisionsWaiting = 512
 
+// decisionsEvery is how often a reader is woken whose tenant decides all the
+// time: to wake it for each would cost who decides more than the rest.
+const decisionsEvery = 20 * time.Millisecond
+
 // Decisions passes on decisions of a tenant as they are made.
 func (r live) Decisions(ctx context.Context, name string, send func(api.Decision) error) error {
 	m := r.a.members.get(name)
@@ -51,7 +56,9 @@ func (r live) Decisions(ctx context.Context, name string, send func(api.Decision
 	}
 	decisions, stop := r.a.decided.Subscribe(name, decisionsWaiting)
 	defer stop()
-	for {
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for waiting := decisions; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -59,12 +66,32 @@ func (r live) Decisions(ctx context.Context, name string, send func(api.Decision
 			return nil
 		case <-m.gone: // what follows is another tenant's, of the same name
 			return nil
-		case d := <-decisions:
-			if err := send(m.decision(&d)); err != nil {
+		case <-rest.C:
+			waiting = decisions
+		case d := <-waiting:
+			if err := m.send(&d, decisions, send); err != nil {
 				return err
 			}
+			waiting = nil // until the rest is over
+			rest.Reset(decisionsEvery)
 		}
 	}
+}
+
+// send sends a decision and those that wait behind it.
+func (m *member) send(d *observe.Decision, decisions <-chan observe.Decision, send func(api.Decision) error) error {
+	for range decisionsWaiting {
+		if err := send(m.decision(d)); err != nil {
+			return err
+		}
+		select {
+		case next := <-decisions:
+			d = &next
+		default:
+			return nil
+		}
+	}
+	return nil
 }
 
 func (m *member) decision(d *observe.Decision) api.Decision {
