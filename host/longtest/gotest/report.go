@@ -75,7 +75,7 @@ func (r *report) take(e event) {
 		return
 	}
 	t := s.tests[e.Test]
-	if t == nil {
+	if t == nil || t.result != "" && e.Action == "run" { // -count runs it again
 		t = &test{name: e.Test, began: e.Time}
 		s.tests[e.Test] = t
 		s.order = append(s.order, t)

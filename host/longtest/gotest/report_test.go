@@ -104,6 +104,28 @@ func TestFailing(t *testing.T) {
 	}
 }
 
+const flaky = `package f
+import "testing"
+var n int
+func TestFlaky(t *testing.T) {
+	n++
+	t.Run("sub", func(t *testing.T) { if n == 1 { t.Error("the first time") } })
+}
+`
+
+// TestAgain: what failed is printed though it passed when it ran again.
+func TestAgain(t *testing.T) {
+	text, code := real(t, write(t, map[string]string{"f/f_test.go": flaky}), "-count=2", "./...")
+	for _, want := range []string{"the first time\n", "--- FAIL: TestFlaky/sub (*)\n", "\nfailed:\n  f TestFlaky/sub\n", "\n1 passed, 1 failed, 0 skipped (*)\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if code != 1 || t.Failed() {
+		t.Errorf("exit code %d, output\n%s", code, text)
+	}
+}
+
 func TestBroken(t *testing.T) {
 	text, code := real(t, write(t, map[string]string{
 		"build/b_test.go":  "package build\nvar x int = \"text\"\n",
