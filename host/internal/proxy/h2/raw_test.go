@@ -62,6 +62,16 @@ func newRaw(t *testing.T, cfg hostConfig, settings ...http2.Setting) *raw {
 // greet shakes hands, but for the acknowledgement of the server's SETTINGS.
 func greet(t *testing.T, h *host, settings ...http2.Setting) *raw {
 	t.Helper()
+	r, err := tryGreet(t, h, settings...)
+	if err != nil {
+		t.Fatalf("read a frame: %v", err)
+	}
+	return r
+}
+
+// tryGreet is greet where the session may end meanwhile.
+func tryGreet(t *testing.T, h *host, settings ...http2.Setting) (*raw, error) {
+	t.Helper()
 	r := &raw{t: t, host: h, window: initialWindow, runs: &h.runs}
 	nc, err := net.Dial("tcp", h.addr)
 	if err != nil {
@@ -79,7 +89,11 @@ func greet(t *testing.T, h *host, settings ...http2.Setting) *raw {
 	r.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	r.WriteSettings(settings...)
 	for acked, seen := false, false; !acked || !seen || r.window == initialWindow; {
-		switch f := r.read().(type) {
+		f, err := r.ReadFrame()
+		if err != nil {
+			return nil, err
+		}
+		switch f := f.(type) {
 		case *http2.SettingsFrame:
 			acked = acked || f.IsAck()
 			if v, ok := f.Value(http2.SettingHeaderTableSize); ok {
@@ -89,7 +103,7 @@ func greet(t *testing.T, h *host, settings ...http2.Setting) *raw {
 			r.window += int64(f.Increment)
 		}
 	}
-	return r
+	return r, nil
 }
 
 func (r *raw) read() http2.Frame {
