@@ -16,7 +16,7 @@ import (
 func TestProfile(t *testing.T) {
 	one := []byte{I32}
 	m := Guest(
-		Func{Export: "_initialize", Body: bytes.Repeat(Code(Const32(1), Drop()), 20)},
+		Func{Export: "_initialize", Body: bytes.Repeat(Code(Const32(1), Const32(2), []byte{0x6a}, Drop()), 20)},
 		Func{Export: "configure_buffer", Params: one, Results: one, Body: Const32(4096)},
 		Func{Export: "configure", Params: one, Results: one, Body: Const32(0)},
 		Returns("state_region", 64<<32|8192), Returns("state_format", 7),

@@ -28,7 +28,7 @@ func reachOf(pages uint32, grows bool) reach {
 	case grows || pages > pagesFar:
 		return reach{first: 40, next: 3}
 	case pages > pagesNear:
-		return reach{first: 10, next: 3}
+		return reach{first: 14, next: 3}
 	}
 	return reach{first: 40, next: 3}
 }
