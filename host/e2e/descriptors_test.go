@@ -33,6 +33,9 @@ type village struct {
 	release  chan struct{} // ends them
 	releases sync.Once
 	again    int // how often the neighbour had to try again
+
+	mu    sync.Mutex // guards the following
+	conns []net.Conn // of all clients
 }
 
 func startVillage(t *testing.T) *village {
@@ -48,6 +51,7 @@ func startVillage(t *testing.T) *village {
 	}
 	v := &village{t: t, begun: make(chan struct{}, 4*flood), release: make(chan struct{})}
 	t.Cleanup(v.end)
+	t.Cleanup(v.hangUp)
 	cert := newCertificate(t, "a.example", "b.example")
 	config := clearAndTLS(cert)
 	for _, name := range []string{"a", "b"} {
@@ -81,9 +85,20 @@ func (v *village) dial(listener int) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.t.Cleanup(func() { c.Close() })
+	v.mu.Lock()
+	v.conns = append(v.conns, c)
+	v.mu.Unlock()
 	c.SetDeadline(time.Now().Add(4 * hosttest.Patience))
 	return c, nil
+}
+
+// hangUp ends what all clients have open.
+func (v *village) hangUp() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range v.conns {
+		c.Close()
+	}
 }
 
 // over TLS, as a client of a tenant.
@@ -202,6 +217,10 @@ func TestFewDescriptors(t *testing.T) {
 					t.Errorf("what was under way for %s: %q", name, text)
 				}
 			}
+			v.hangUp()
+			hosttest.Until(t, "the attacker is served again, in every way", func() bool {
+				return v.askAs("a", 0) == "a" && v.askAs("a", 1) == "a"
+			})
 		})
 	}
 }
