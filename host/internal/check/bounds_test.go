@@ -103,7 +103,7 @@ func TestCheckIsAJobOfItsOwner(t *testing.T) {
 	defer e.Close()
 	// Every question of the one takes nearly all of its fuel.
 	loop := func(export string) Func {
-		f := Hook(export, Countdown(0, 50_000), Const64(Extend60s))
+		f := Hook(export, Countdown(0, 190_000), Const64(Extend60s))
 		f.Locals = 1
 		return f
 	}
