@@ -10,20 +10,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"idlehost/host/longtest"
 )
 
 // TestPoliciesInGoAreTakenOnABusyMachine: what else runs on a machine says
 // nothing about a policy. Eight loops are beside each check, and beside the start
 // of a host with what was compiled for it.
 func TestPoliciesInGoAreTakenOnABusyMachine(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the host and two policies, and keeps the machine busy")
-	}
-	dir := t.TempDir()
-	host := filepath.Join(dir, "host")
-	if text, err := exec.Command("go", "build", "-o", host, "../host").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
+	longtest.Only(t, "keeps the machine busy for all other tests")
+	dir, host := t.TempDir(), host(t)
 	files := map[string]string{}
 	for _, name := range []string{"hello-go", "adaptive-go"} {
 		files[name] = filepath.Join(dir, name+".wasm")
