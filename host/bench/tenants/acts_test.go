@@ -209,7 +209,7 @@ func (a *actor) push(ctx context.Context, wasm []byte) {
 func (a *actor) padded(ctx context.Context) {
 	wasm := smallFresh()
 	for len(wasm) < 4_100_000 {
-		wasm = append(wasm, 0, 0x80|0, 0x80|0x7f, 0x3f, 1, 'n') // 1,040,256 bytes follow
+		wasm = append(wasm, 0, 0x80, 0x80|0x7f, 0x3f, 1, 'n') // 1,048,448 bytes follow
 		wasm = append(wasm, bytes.Repeat([]byte{1}, 0x3f<<14|0x7f<<7-2)...)
 	}
 	a.push(ctx, wasm)
