@@ -66,7 +66,8 @@ var handicaps = map[string]*struct {
 type spinner struct{}
 
 func (spinner) Read([]byte) (int, error) {
-	for {
+	for n := 0; ; {
+		n++
 	}
 }
 
