@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,31 +62,45 @@ func groupOf(stat string) (group int, zombie bool) {
 }
 
 // usage sums up what the processes of a group have taken: processor time, user
-// and kernel, and resident bytes.
+// and kernel, and resident bytes. One that ends meanwhile, as a child does that
+// is about to have a group of its own, is left out.
 func usage(group int) (cpu time.Duration, rss int64, err error) {
 	pids, err := members(group)
 	if err != nil {
 		return 0, 0, err
 	}
+	counted := 0
 	for _, pid := range pids {
-		// clock_getcpuclockid(3): the complement of the process number, shifted,
-		// over CPUCLOCK_SCHED. Exact to the nanosecond, where /proc counts ticks.
-		const schedClock = 2
-		var ts unix.Timespec
-		if err := unix.ClockGettime(int32(^pid<<3|schedClock), &ts); err != nil {
-			return 0, 0, fmt.Errorf("processor clock of process %d: %w", pid, err)
+		c, n, err := usageOf(pid)
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ESRCH) || errors.Is(err, fs.ErrNotExist) {
+			continue // it has ended since; EINVAL is what a clock says then
 		}
-		smaps, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-		if err != nil {
-			return 0, 0, err
-		}
-		n, err := resident(string(smaps))
 		if err != nil {
 			return 0, 0, fmt.Errorf("process %d: %w", pid, err)
 		}
-		cpu, rss = cpu+time.Duration(ts.Nano()), rss+n
+		cpu, rss, counted = cpu+c, rss+n, counted+1
+	}
+	if counted == 0 {
+		return 0, 0, fmt.Errorf("no process left of group %d", group)
 	}
 	return cpu, rss, nil
+}
+
+// usageOf returns what one process has taken.
+func usageOf(pid int) (cpu time.Duration, rss int64, err error) {
+	// clock_getcpuclockid(3): the complement of the process number, shifted,
+	// over CPUCLOCK_SCHED. Exact to the nanosecond, where /proc counts ticks.
+	const schedClock = 2
+	var ts unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|schedClock), &ts); err != nil {
+		return 0, 0, fmt.Errorf("processor clock: %w", err)
+	}
+	smaps, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	rss, err = resident(string(smaps))
+	return time.Duration(ts.Nano()), rss, err
 }
 
 // resident reads Rss out of /proc/PID/smaps_rollup.

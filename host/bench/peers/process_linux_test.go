@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"os/exec"
+	"testing"
+)
 
 func TestGroupOf(t *testing.T) {
 	for stat, want := range map[string]struct {
@@ -34,5 +37,26 @@ func TestResident(t *testing.T) {
 func TestMembersOfNobody(t *testing.T) {
 	if pids, err := members(1 << 30); err == nil {
 		t.Errorf("members = %v", pids)
+	}
+}
+
+// TestUsageOfAGroupThatChanges: processes come and go in the group while it is
+// measured.
+func TestUsageOfAGroupThatChanges(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "while :; do /bin/true; done")
+	cmd.SysProcAttr = apart()
+	if err := cmd.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() {
+		if err := killGroup(cmd.Process.Pid); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // it was killed
+	}()
+	for range 50 {
+		if _, _, err := usage(cmd.Process.Pid); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
