@@ -100,7 +100,7 @@ func TestSilentConnectionCloses(t *testing.T) {
 // TestBrokenPolicy: one that cannot be loaded takes nobody down.
 func TestBrokenPolicy(t *testing.T) {
 	back := newBackend(t)
-	h := startHost(t, back.url("http"), "--plugin", writeFile(t, "broken.wasm", "\x00asm\x01\x00\x00\x00"))
+	h := startHost(t, back.url("http"), "--plugin-optional", "--plugin", writeFile(t, "broken.wasm", "\x00asm\x01\x00\x00\x00"))
 	visit(t, h.Addr, "/hello")
 	if n := h.Metric(t, "host_policy_loads_total", `outcome="refused"`); n != 1 {
 		t.Errorf("metric counts %v refused policies, want 1", n)
