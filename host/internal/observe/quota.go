@@ -19,8 +19,13 @@ type quotas struct {
 type quota struct {
 	mu         sync.Mutex // guards the following fields
 	bucket     bucket
-	suppressed uint64 // since the last line
+	suppressed uint64 // since they were told last
+	told       time.Time
 }
+
+// toldEvery is how often a tenant's suppressed lines are told at most: where
+// lines are many, telling of them would double those that are written.
+const toldEvery = time.Second
 
 // minSweep is below how many tenants none is looked over.
 const minSweep = 1024
@@ -39,7 +44,7 @@ func model(rate, burst int) bucket {
 }
 
 // take reports whether a tenant may write a line, and how many it could not
-// since the last one.
+// since that was told last, unless it is too early to tell.
 func (q *quotas) take(tenant string, now time.Time) (suppressed uint64, ok bool) {
 	t := q.of(tenant, now)
 	t.mu.Lock()
@@ -48,7 +53,10 @@ func (q *quotas) take(tenant string, now time.Time) (suppressed uint64, ok bool)
 		t.suppressed++
 		return 0, false
 	}
-	suppressed, t.suppressed = t.suppressed, 0
+	if t.suppressed == 0 || now.Sub(t.told) < toldEvery {
+		return 0, true
+	}
+	suppressed, t.suppressed, t.told = t.suppressed, 0, now
 	return suppressed, true
 }
 

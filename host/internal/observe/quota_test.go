@@ -91,3 +91,29 @@ func TestRatesOfManyTenants(t *testing.T) {
 		}
 	})
 }
+
+// TestSuppressedLinesAreToldOnceASecond: however often a line gets through.
+func TestSuppressedLinesAreToldOnceASecond(t *testing.T) {
+	q, now := newQuotas(), time.Unix(1_000_000, 0)
+	q.setRate(model(1000, 1))
+	line := func(at time.Duration) (told uint64) {
+		for ok := true; ok; {
+			var n uint64
+			n, ok = q.take("shop", now.Add(at))
+			told += n
+		}
+		return told
+	}
+	if n := line(0); n != 0 {
+		t.Errorf("told of %d lines before any was suppressed", n)
+	}
+	if n := line(time.Millisecond); n != 1 {
+		t.Errorf("told of %d lines, want 1", n)
+	}
+	if n := line(time.Millisecond + toldEvery - time.Nanosecond); n != 0 {
+		t.Errorf("told of %d lines too early", n)
+	}
+	if n := line(2*time.Millisecond + toldEvery); n != 2 {
+		t.Errorf("told of %d lines, want 2", n)
+	}
+}
