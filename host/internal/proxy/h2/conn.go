@@ -51,6 +51,7 @@ type Conn struct {
 	asked    bool   // and now a PING
 	received int64  // bytes of DATA
 	granted  int64  // by WINDOW_UPDATEs of stream 0
+	resets   resets // of streams that were open
 
 	mu      sync.Mutex // guards the following; never held during I/O
 	streams streams
@@ -122,6 +123,7 @@ func (h *Conn) Read(p []byte) (int, error) {
 		if n > 0 {
 			h.in.scan(p[:n], (*inbound)(h))
 			h.midBlock()
+			h.pace()
 			if h.overrun() {
 				return 0, errTooManyStreams
 			}
@@ -203,7 +205,9 @@ func (w *inbound) end(f header) {
 		h.tooMany = len(h.streams.open) > maxOpen
 		h.mu.Unlock()
 	case frameRSTStream:
-		h.closed(f.stream)
+		if h.closed(f.stream) {
+			h.resets.note(time.Now())
+		}
 	case frameSettings:
 		if f.ack() {
 			h.session.settled = true
@@ -236,10 +240,10 @@ func (h *Conn) overrun() bool {
 }
 
 // closed notes that a stream is not open any more. A header block whose
-// stream no handler ever saw ends here.
-func (h *Conn) closed(id uint32) {
+// stream no handler ever saw ends here. It reports whether it was open.
+func (h *Conn) closed(id uint32) (was bool) {
 	h.mu.Lock()
-	h.streams.remove(id)
+	was = h.streams.remove(id)
 	none := len(h.streams.open) == 0
 	kick := none && h.ending
 	unseen := none && !h.block
@@ -250,6 +254,7 @@ func (h *Conn) closed(id uint32) {
 	if kick {
 		h.interrupt()
 	}
+	return was
 }
 
 // Write is called by the server.

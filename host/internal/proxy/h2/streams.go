@@ -18,10 +18,14 @@ func (s *streams) add(id uint32) {
 	}
 }
 
-func (s *streams) remove(id uint32) {
-	if i := slices.Index(s.open, id); i >= 0 {
-		n := len(s.open) - 1
-		s.open[i] = s.open[n]
-		s.open = s.open[:n]
+// remove reports whether the stream was open.
+func (s *streams) remove(id uint32) bool {
+	i := slices.Index(s.open, id)
+	if i < 0 {
+		return false
 	}
+	n := len(s.open) - 1
+	s.open[i] = s.open[n]
+	s.open = s.open[:n]
+	return true
 }
