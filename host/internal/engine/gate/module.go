@@ -38,6 +38,10 @@ func (m *Module) TypeOf(fn int) FuncType { return m.types[m.funcs[fn]] }
 // ImportedFuncs returns how many functions are imported.
 func (m *Module) ImportedFuncs() int { return m.importedFuncs }
 
+// Referenced reports whether there may be a reference to a function, by which
+// it can be called through a table. Exported ones count.
+func (m *Module) Referenced(fn int) bool { return fn < len(m.declared) && m.declared[fn] }
+
 // Globals returns how many globals there are, imported ones included.
 func (m *Module) Globals() int { return len(m.globals) }
 

@@ -104,6 +104,11 @@ func scattered() []Attack {
 	}
 	return []Attack{
 		attack("indirect-calls-at-random", "Indirect calls go to any of 8192 functions.", fuel, with(at, op(0x11, 2, 0))),
+		attack("host-called-through-the-table", "A loop calls a function of the host's through the table.", fuel, func() []byte {
+			m := w.Guest(accept(forever(slices.Repeat(w.Code(indirect(0, 0), w.Drop()), 50))))
+			m.Imports = []w.Import{{Module: wasi, Name: "sched_yield", Results: []byte{w.I32}}}
+			return filled(m, 1, []uint64{0})
+		}),
 		attack("entries-read-at-random", "Entries of a table are read in no order.", fuel, with(at, op(0x25, 0, 0x1a))),
 		attack("calls-of-8192-functions", "A loop calls 8192 functions in no order.", fuel, with(calls)),
 	}

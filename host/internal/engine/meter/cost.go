@@ -146,6 +146,23 @@ func callsIn(functions int) int64 { return int64(min(functions, 1<<14)) >> 12 }
 // functions: each entry, and what it points to, may be out of the caches.
 func indirectIn(functions int) int64 { return int64(min(functions, 1<<14)) >> 8 }
 
+// hostTypes tells by the index of a type whether an indirect call of it may go to
+// a function of the host's: there are references to one of that type.
+func hostTypes(m *gate.Module) []bool {
+	own := map[string]bool{}
+	for i := range m.ImportedFuncs() {
+		if m.Referenced(i) {
+			own[m.TypeOf(i).String()] = true
+		}
+	}
+	types := m.Types()
+	hosts := make([]bool, len(types))
+	for i, t := range types {
+		hosts[i] = len(own) > 0 && own[t.String()]
+	}
+	return hosts
+}
+
 func newPrice(m *gate.Module) *price {
 	var p price
 	for _, op := range gate.Ops() {

@@ -22,7 +22,7 @@ import (
 
 // Version is part of the key of compiled code: it changes with the costs and
 // with the code that is written.
-const Version = 3
+const Version = 4
 
 // Global is the name under which a metered module exports its fuel, a mutable
 // i64.
@@ -75,7 +75,7 @@ func rewrite(m *gate.Module, cfg Config, exact bool) ([]byte, Report, error) {
 			stack: binary.AppendUvarint(nil, uint64(m.Globals())+1),
 		},
 		plan: plan{
-			module: m, price: newPrice(m), imported: uint32(m.ImportedFuncs()), exact: exact,
+			module: m, price: newPrice(m), imported: uint32(m.ImportedFuncs()), hosts: hostTypes(m), exact: exact,
 			waits: waits{reach: reachIn(m), pointers: pointersIn(m)},
 		},
 	}

@@ -61,6 +61,7 @@ type plan struct {
 	module   *gate.Module
 	price    *price
 	imported uint32 // functions below are the host's
+	hosts    []bool // by type: a function of the host's may be called through a table
 	exact    bool   // every instruction a region of its own
 
 	regions    []region
@@ -150,9 +151,9 @@ func (p *plan) charge(in *gate.Instr) {
 // called returns what a call costs beside what the function charges.
 func (p *plan) called(in *gate.Instr) int64 {
 	switch {
-	case in.Op == gate.OpCallIndirect:
-		return p.price.of(in.Op)
-	case in.X < p.imported:
+	case in.Op == gate.OpCallIndirect && p.hosts[in.X]:
+		return p.price.of(in.Op) + costImported
+	case in.Op == gate.OpCall && in.X < p.imported:
 		return costImported
 	}
 	return p.price.of(in.Op)
