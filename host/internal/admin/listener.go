@@ -57,6 +57,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		k := &counted{Conn: c, listener: l, from: peerOf(c.RemoteAddr().String())}
 		if !l.enter(k) {
 			c.Close()
+			l.spares.fill()
 			continue
 		}
 		if cfg := l.tls.Load(); cfg != nil {

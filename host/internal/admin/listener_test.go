@@ -118,11 +118,15 @@ func TestPlacesAreFreeAgain(t *testing.T) {
 type full struct {
 	net.Listener
 	short atomic.Int32
+	once  bool // it is closed after the next connection
 }
 
 func (f *full) Accept() (net.Conn, error) {
 	if f.short.Add(-1) >= 0 {
 		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	if f.once && f.short.Load() < -1 {
+		return nil, net.ErrClosed
 	}
 	near, _ := net.Pipe()
 	return near, nil
@@ -151,6 +155,31 @@ func TestAcceptsWithWhatWasKept(t *testing.T) {
 	l.spares.close()
 	if l.spares.fill(); l.spares.release() {
 		t.Error("a closed listener keeps descriptors")
+	}
+}
+
+// TestWhoIsHungUpOnGivesBackWhatWasKept: a peer that has all its places in use
+// does not use up what is kept for the others.
+func TestWhoIsHungUpOnGivesBackWhatWasKept(t *testing.T) {
+	inner := &full{}
+	l := newListener(inner, 1, nil)
+	defer l.spares.close()
+	busy, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.noted(busy, http.StateActive)
+	for range 3 { // each is hung up on
+		inner.short.Store(1)
+		inner.once = true
+		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Fatal(err)
+		}
+	}
+	for i := range l.spares.files {
+		if !l.spares.release() {
+			t.Errorf("%d descriptors are kept, want %d", i, len(l.spares.files))
+		}
 	}
 }
 
