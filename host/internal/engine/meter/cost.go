@@ -26,7 +26,7 @@ const (
 func cost(op gate.Op) (int64, bool) {
 	switch {
 	case op.Access():
-		return reachOf(0, false).next, true
+		return accessPriceOf(0, false).next, true
 	case op >= 0x45 && op <= 0xbf:
 		return numeric(op), true
 	case op >= 0xc0 && op <= 0xc4: // sign extension

@@ -76,7 +76,7 @@ func rewrite(m *gate.Module, cfg Config, exact bool) ([]byte, Report, error) {
 		},
 		plan: plan{
 			module: m, price: newPrice(m), imported: uint32(m.ImportedFuncs()), hosts: hostTypes(m), exact: exact,
-			waits: waits{reach: reachIn(m), pointers: pointersIn(m)},
+			waits: waits{accessPrice: accessPriceIn(m), pointers: pointersIn(m)},
 		},
 	}
 	out := a.write()

@@ -2,14 +2,14 @@ package meter
 
 import "idlehost/host/internal/engine/gate"
 
-// reach is what accesses to memory cost, by how much of it there may be: what
-// is larger than a cache of the processor's misses it wherever the guest likes.
+// accessPrice is what accesses to memory cost, by how large the memory may get: in
+// one that is larger than a cache, a guest can make every access miss that cache.
 //
 // A processor starts many loads at a time, as soon as it knows their addresses.
 // So in a piece of code without a branch, only the first of the loads that wait
 // for equally many others pays for the whole way to memory; and the stores,
 // which nothing waits for, pay for none.
-type reach struct {
+type accessPrice struct {
 	first int64 // of the loads that wait for as many others
 	next  int64 // of them, and of stores
 }
@@ -22,24 +22,24 @@ const (
 	pagesFar  = 16
 )
 
-// reachOf returns the price of accesses to a memory of so many pages.
-func reachOf(pages uint32, grows bool) reach {
+// accessPriceOf returns the price of accesses to a memory of so many pages.
+func accessPriceOf(pages uint32, grows bool) accessPrice {
 	switch {
 	case grows || pages > pagesFar:
-		return reach{first: 40, next: 3}
+		return accessPrice{first: 40, next: 3}
 	case pages > pagesNear:
-		return reach{first: 14, next: 3}
+		return accessPrice{first: 14, next: 3}
 	}
-	return reach{first: 40, next: 3}
+	return accessPrice{first: 2, next: 2}
 }
 
-// reachIn returns the price of accesses in a module.
-func reachIn(m *gate.Module) reach {
+// accessPriceIn returns the price of accesses in a module.
+func accessPriceIn(m *gate.Module) accessPrice {
 	memory, _ := m.Memory()
 	if m.Grows() {
-		return reachOf(memory.Max, !memory.HasMax)
+		return accessPriceOf(memory.Max, !memory.HasMax)
 	}
-	return reachOf(memory.Min, false)
+	return accessPriceOf(memory.Min, false)
 }
 
 // deepest is as many loads as a value is known to wait for. One that waits for
@@ -49,7 +49,7 @@ const deepest = 63
 // waits follows, through a piece of code without a branch, how many loads of
 // the piece every value waits for. What is older than the piece waits for none.
 type waits struct {
-	reach
+	accessPrice
 	pointers
 	piece  uint32
 	stack  []uint8 // of the operands that the piece has pushed
@@ -59,8 +59,8 @@ type waits struct {
 	paid   uint64   // a bit for each number of loads that one has paid for
 }
 
-// flat says that no access is dearer than another.
-func (r reach) flat() bool { return r.first == r.next }
+// flat reports whether all accesses cost the same.
+func (p accessPrice) flat() bool { return p.first == p.next }
 
 // begin prepares for a function.
 func (w *waits) begin(m *gate.Module, b gate.Body, params int) {
