@@ -143,7 +143,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 			return err
 		}
 	}
-	a.forge.StandBack() // from now on there is somebody to stand back behind
+	a.forge.LowerPriority() // requests are served beside the children from now on
 	a.patrol = a.newPatrol(c)
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Fuel is what the policy took of what it is given, in units of about one
-// simple instruction, 0.3 to 1.3 ns.
+// simple instruction: 0.3 to 1 ns, 5 at most.
 type Fuel struct {
 	PerSecond int64 `json:"per_second"` // what the policy may use in the long run
 	Init      Spent `json:"init"`       // the dearer of the start function and _initialize
@@ -20,8 +20,9 @@ type Fuel struct {
 	Worst *Answer `json:"worst"`
 	// Percent is what Worst took of its budget.
 	Percent float64 `json:"worst_percent"`
-	// Total is what the check took, with an extra for each new instance, and
-	// TotalBudget what it may: a policy that answers every question takes less.
+	// Total is what the check took, with a million units more for each further
+	// instance, and TotalBudget what it may take: a policy that answers every
+	// question takes less.
 	Total       uint64 `json:"total"`
 	TotalBudget uint64 `json:"total_budget"`
 }

@@ -18,9 +18,9 @@ const epochMs = 1_750_000_000_000
 // or not, for reasons of its own.
 const restMs = 2 * minute
 
-// maxTime bounds the processor time of a check in this process. It is beside
-// the point of any verdict, which depends on fuel: a policy that uses up all of
-// that takes 0.1 to 1.9 s.
+// maxTime bounds the processor time of a check in this process. No verdict
+// depends on it, since fuel bounds a check already: using up all of that takes
+// 0.1 to 1.9 s.
 const maxTime = 2 * time.Second
 
 // instanceFuel is what a new instance counts for beside the fuel that it uses:

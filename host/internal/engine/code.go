@@ -55,8 +55,8 @@ func newCodes(cache wazero.CompilationCache, funcs imports, spareBytes int) *cod
 }
 
 // use returns the code of known bytes, for which release is due. Where it
-// returns none, and no error, the caller admits the bytes; made is due. idly
-// calls what waits for others.
+// returns none, and no error, the caller admits the bytes; made is due. Whatever
+// waits for another caller is called by idly, which may give up a turn meanwhile.
 func (k *codes) use(ctx context.Context, key [sha256.Size]byte, idly func(wait func()) error) (*code, error) {
 	for {
 		c, other := k.find(key)

@@ -9,10 +9,10 @@ import (
 	"idlehost/host/internal/fair"
 )
 
-// Job is what the owner of a Source has the engine do. Of an owner's jobs one
-// runs at a time; those of several owners take turns at the processors, and an
-// owner pays for the processor time that its job takes, whatever comes of it.
-// It is used by the goroutine that Do calls.
+// Job is work that the engine does for the owner of a Source. An owner has one
+// running at a time; jobs of several owners take turns at the processors. The
+// owner pays for the processor time that its job takes, also if it fails. A Job
+// is used by the goroutine that calls Do only.
 type Job struct {
 	engine *Engine
 	source Source
@@ -25,8 +25,8 @@ type Job struct {
 	apart time.Duration // processor time that other processes took
 }
 
-// turnTime is how much processor time a job takes before it lets those have
-// their turn whom it is due first.
+// turnTime is the processor time after which a job lets owners go first that
+// have had less.
 const turnTime = 5 * time.Millisecond
 
 // Do waits for the owner's other jobs, and for its turn among the owners, and
@@ -72,18 +72,18 @@ func (j *Job) pause() {
 	j.turn.Leave(took)
 }
 
-// without does what takes no processor of this process, and leaves the turn to
-// others meanwhile. The error is that of the context, and then there is no turn
-// any more.
+// without calls wait, which needs no processor of this process, and gives up the
+// turn meanwhile. The error is that of the context; then the job has no turn any
+// more.
 func (j *Job) without(wait func()) error {
 	j.pause()
 	wait()
 	return j.begin()
 }
 
-// Yield ends a step of the job, which no guest and no other job can be stopped
-// in. It lets others have their turn where one is due, and fails where the job
-// is to end.
+// Yield is called between two steps of the job, none of which can be interrupted.
+// It lets another owner go first whose turn is due, and fails where the job is to
+// end.
 func (j *Job) Yield() (err error) {
 	if err := j.ctx.Err(); err != nil {
 		return err

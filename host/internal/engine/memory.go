@@ -36,12 +36,13 @@ func (l *linear) Reallocate(size uint64) []byte {
 	return l.bytes
 }
 
-// lazily is how much of a memory that is declared is made when the guest touches
-// it, a page of the processor at a time, which takes a microsecond or two.
+// lazily is how much of a declared memory the kernel makes resident when the
+// guest first touches it: a page of the processor at a time, each in a
+// microsecond or two.
 const lazily = 8 * pageBytes
 
-// settle makes the rest when the instance begins. Touching it is not paid by
-// fuel, and would be done in one question.
+// settle makes the rest resident when the instance begins. Fuel does not pay for
+// first touches, and a guest could do all of them in one question.
 func (l *linear) settle(size uint64) {
 	if size > lazily && size <= uint64(cap(l.bytes)) {
 		populate(l.bytes[lazily:size])

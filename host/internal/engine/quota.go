@@ -13,12 +13,12 @@ import (
 
 // QuotaConfig configures a Quota. The zero value works.
 type QuotaConfig struct {
-	// Owner names who has the quota: owners of different names take turns. "":
-	// one whom nobody else is called.
+	// Owner is the name of the owner: owners of different names take turns. "":
+	// a name that no other Quota has.
 	Owner string
 	// FuelPerSecond is what the owner's policies together may use in the long
 	// run, in units, new instances included; the fuel of two seconds can be
-	// saved up. Seconds are of event time. 0: 50 million, 15 to 50 ms.
+	// saved up. Seconds are of event time. 0: 50 million, 15 to 50 ms, 250 at most.
 	FuelPerSecond int64
 	// LoadPerSecond is the processor time for jobs that a second earns, at least
 	// 1 us: what gate, meter, compiler, start, configure and the questions of a
@@ -74,8 +74,8 @@ func NewQuota(cfg QuotaConfig) *Quota {
 	return q
 }
 
-// name returns whose turns the owner's jobs take: the operator's, where there is
-// no owner.
+// name returns the owner in whose turns jobs run: the operator where there is no
+// Quota.
 func (q *Quota) name() string {
 	if q == nil {
 		return fair.Operator

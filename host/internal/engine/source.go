@@ -28,7 +28,7 @@ type Source struct {
 	// own, and may be loaded as often as anybody likes.
 	Quota *Quota
 	// OwnFuel gives the policy a fuel rate of its own also where there is a
-	// Quota, whose fuel is for what is asked of the owner's policies in earnest.
+	// Quota: a check must not use the fuel of the owner's live policies.
 	OwnFuel bool
 	// Inspected is what Inspect has returned for Wasm; nil, or what it returned
 	// for anything else: the module is looked at.

@@ -18,7 +18,7 @@ const (
 	FaultFuel            // the guest used up its budget of instructions or time
 	FaultMemory          // the guest wanted more memory than it may have
 	FaultOutput          // the answer makes no sense
-	FaultBusy            // what answers, or loads, had no means to at the time: try again
+	FaultBusy            // the instance was busy for longer than an ask may wait, or the host lacked the means to load: try again
 	FaultRate            // the tenant used up its fuel rate, or its time for loading
 	FaultBreaker         // the breaker is open after repeated faults
 )

@@ -113,7 +113,7 @@ func (f *Forge) await(ctx context.Context, p *piece) (*Code, Usage, error) {
 // compiles it.
 func (f *Forge) inProcess(o Order) (*Code, error) {
 	if n, limit := len(o.Wasm), f.cfg.inProcessBytes(); n > limit {
-		return nil, beaten("size", Usage{}, "module has %s, and without a child process the limit is %s (%v)",
+		return nil, compileError("size", Usage{}, "module has %s, and without a child process the limit is %s (%v)",
 			size(int64(n)), size(int64(limit)), f.why)
 	}
 	f.mu.Lock()
@@ -191,7 +191,7 @@ func (f *Forge) make(p *piece, o Order) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	m, err := f.shop.compile(p.ctx, p.key, o, f.back.Load())
+	m, err := f.shop.compile(p.ctx, p.key, o, f.lowPriority.Load())
 	turn.Leave(m.report.Usage.CPU)
 	return m, err
 }
@@ -219,7 +219,7 @@ func (f *Forge) queue() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if limit := f.cfg.queue(); f.waiting >= limit {
-		return hindered("queue", Usage{}, "too many modules wait to be compiled")
+		return busyError("queue", Usage{}, "too many modules wait to be compiled")
 	}
 	f.waiting++
 	return nil

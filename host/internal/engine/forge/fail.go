@@ -49,14 +49,15 @@ func (e *Error) Unwrap() error { return e.err }
 // Cause returns Fault: it is what package engine asks an error for.
 func (e *Error) Cause() policy.Fault { return e.Fault }
 
-// beaten is the error for a module that the compiler fails at, as it would
-// anywhere.
-func beaten(limit string, u Usage, format string, args ...any) *Error {
+// compileError is the error for a module that the compiler fails at, as it would
+// on any machine.
+func compileError(limit string, u Usage, format string, args ...any) *Error {
 	return &Error{Fault: policy.FaultCompile, Limit: limit, Usage: u, Text: fmt.Sprintf(format, args...)}
 }
 
-// hindered is the error for a module that was not compiled for lack of means.
-func hindered(limit string, u Usage, format string, args ...any) *Error {
+// busyError is the error for a module that was not compiled for want of time,
+// memory or disk: trying again may help.
+func busyError(limit string, u Usage, format string, args ...any) *Error {
 	return &Error{Fault: policy.FaultBusy, Limit: limit, Usage: u, Text: fmt.Sprintf(format, args...) + "; try again"}
 }
 

@@ -32,9 +32,10 @@ type Config struct {
 	// Margin is how many times as much processor time and memory as is expected
 	// for an Order its child may take before it is ended: Allowance. 0: 5.
 	Margin int
-	// Wall bounds the time that a child takes, so that one which gets nowhere
-	// does not keep its place for ever. 0: 10 minutes; where other processes
-	// leave a child a hundredth of a processor, a good module takes one and a half.
+	// Wall bounds the time that a child takes by the clock, so that one that makes
+	// no progress does not keep its place for ever. 0: 10 minutes. Where other
+	// processes leave a child a hundredth of a processor, a policy built by Go
+	// takes one and a half.
 	Wall time.Duration
 	// CodeBytes bounds the compiled code of one module. 0: 64 MiB; that of a
 	// policy built by Go has 9, the most that is known of a module which the
@@ -78,11 +79,11 @@ type Forge struct {
 	why  error // there is no shop
 
 	// ctx ends with Close, and with it every child.
-	ctx    context.Context
-	cancel context.CancelFunc
-	flying sync.WaitGroup // one for each piece that is being made
-	turns  *fair.Queue    // a turn for each child
-	back   atomic.Bool    // children stand back
+	ctx         context.Context
+	cancel      context.CancelFunc
+	flying      sync.WaitGroup // one for each piece that is being made
+	turns       *fair.Queue    // a turn for each child
+	lowPriority atomic.Bool    // children run at nice 10
 
 	mu sync.Mutex // guards the following fields
 	// pieces holds what is being made or on loan; nil once closed.
@@ -116,9 +117,9 @@ func (f *Forge) Dir() string {
 	return f.shop.codeDir()
 }
 
-// StandBack has children from now on stand back behind everybody else (nice
-// 10), for whoever begins to serve requests beside them.
-func (f *Forge) StandBack() { f.back.Store(true) }
+// LowerPriority has children run at nice 10 from now on: whoever calls it begins
+// to serve requests beside them.
+func (f *Forge) LowerPriority() { f.lowPriority.Store(true) }
 
 // Capability says what the platform lets a Forge do.
 type Capability struct {

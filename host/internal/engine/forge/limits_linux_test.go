@@ -380,7 +380,7 @@ func TestChildStandsBack(t *testing.T) {
 		t.Skipf("the test itself stands back: %d (%v)", before, err)
 	}
 	f := open(t, cfg)
-	f.StandBack()
+	f.LowerPriority()
 	done := make(chan struct{})
 	go func() { defer close(done); _, _ = f.Compile(t.Context(), endless(500)) }()
 	tasks := "/proc/" + strconv.Itoa(worker(t, os.Getpid())) + "/task/"

@@ -51,7 +51,7 @@ func (s *shop) run(ctx context.Context, stage string, o Order, nice int64) (repl
 	begin := time.Now()
 	err := cmd.Run()
 	if cmd.Process == nil {
-		return reply{}, Usage{}, hindered("", Usage{}, "child did not start: %v", err)
+		return reply{}, Usage{}, busyError("", Usage{}, "child did not start: %v", err)
 	}
 	u := Usage{Wall: time.Since(begin), MemoryBytes: peak}
 	if st := cmd.ProcessState; st != nil {
@@ -114,22 +114,22 @@ func (s *shop) judge(ctx, wall context.Context, o outcome) (reply, error) {
 	case ctx.Err() != nil:
 		return reply{}, fmt.Errorf("forge: child was ended: %w", ctx.Err())
 	case wall.Err() != nil:
-		return reply{}, hindered("wall", u, "took longer than %v: %v", s.cfg.wall(), u)
+		return reply{}, busyError("wall", u, "took longer than %v: %v", s.cfg.wall(), u)
 	case !errors.As(o.err, &exit):
-		return reply{}, hindered("", u, "child: %v", o.err)
+		return reply{}, busyError("", u, "child: %v", o.err)
 	case strings.Contains(o.complained, "SIGXCPU"),
 		signal(exit) == syscall.SIGKILL && u.CPU >= l.cpuTime()*3/4: // the kernel counts whole ticks for this limit
-		return reply{}, hindered("cpu", u, "took more than %v of processor time, %d times what is expected: %v", l.cpuTime(), s.cfg.margin(), u)
+		return reply{}, busyError("cpu", u, "took more than %v of processor time, %d times what is expected: %v", l.cpuTime(), s.cfg.margin(), u)
 	case signal(exit) != 0:
-		return reply{}, hindered("", u, "child was killed: %v, after %v", signal(exit), u)
+		return reply{}, busyError("", u, "child was killed: %v, after %v", signal(exit), u)
 	case outOfMemory(o.complained):
-		return reply{}, hindered("memory", u, "took more than %s of memory, %d times what is expected, after %v", size(l.data), s.cfg.margin(), u)
+		return reply{}, busyError("memory", u, "took more than %s of memory, %d times what is expected, after %v", size(l.data), s.cfg.margin(), u)
 	case strings.Contains(o.complained, "stack overflow"):
-		return reply{}, hindered("memory", u, "took more than %s of stack, after %v", size(l.stack), u)
+		return reply{}, busyError("memory", u, "took more than %s of stack, after %v", size(l.stack), u)
 	case exit.ExitCode() != crashed:
-		return reply{}, hindered("", u, "child failed: %v: %s", exit, line(o.complained, 256))
+		return reply{}, busyError("", u, "child failed: %v: %s", exit, line(o.complained, 256))
 	}
-	return reply{}, beaten("", u, "compiler crashed: %v: %s", exit, line(o.complained, 256))
+	return reply{}, compileError("", u, "compiler crashed: %v: %s", exit, line(o.complained, 256))
 }
 
 // crashed is the exit code of a Go program that dies of an error of its own.
@@ -140,15 +140,15 @@ func (s *shop) read(o outcome) (reply, error) {
 	r, err := parseReply(o.said)
 	switch {
 	case err != nil:
-		return reply{}, hindered("", o.used, "child answered nonsense: %v", err)
+		return reply{}, busyError("", o.used, "child answered nonsense: %v", err)
 	case r.Refused != "":
 		return reply{}, refuse(o.used, line(r.Refused, 512))
 	case r.Limit == "code":
-		return reply{}, beaten("code", o.used, "compiled code has more than %s", size(s.cfg.codeBytes()))
+		return reply{}, compileError("code", o.used, "compiled code has more than %s", size(s.cfg.codeBytes()))
 	case r.Limit == "disk":
-		return reply{}, hindered("disk", o.used, "%s", line(r.Failed, 512))
+		return reply{}, busyError("disk", o.used, "%s", line(r.Failed, 512))
 	case r.Failed != "":
-		return reply{}, beaten("", o.used, "%s", line(r.Failed, 512))
+		return reply{}, compileError("", o.used, "%s", line(r.Failed, 512))
 	}
 	return r, nil
 }

@@ -213,7 +213,7 @@ func (s *shop) fetch(key string) (made, bool) {
 
 // compile has a child make code for o, keeps it, and puts it on loan. Beside
 // an error, made says what the child has taken.
-func (s *shop) compile(ctx context.Context, key string, o Order, standBack bool) (made, error) {
+func (s *shop) compile(ctx context.Context, key string, o Order, lowPriority bool) (made, error) {
 	if err := s.restore(); err != nil {
 		return made{}, err
 	}
@@ -225,7 +225,7 @@ func (s *shop) compile(ctx context.Context, key string, o Order, standBack bool)
 	}
 	defer s.root.RemoveAll(stage)
 	nice := int64(0)
-	if standBack {
+	if lowPriority {
 		nice = niceness
 	}
 	r, used, err := s.run(ctx, stage, o, nice)
@@ -234,11 +234,11 @@ func (s *shop) compile(ctx context.Context, key string, o Order, standBack bool)
 		return m, err
 	}
 	if err := s.same(r); err != nil {
-		return m, hindered("", used, "%v", err)
+		return m, busyError("", used, "%v", err)
 	}
 	path := filepath.Join(stage, r.Sub, r.Name)
 	if m.report.CodeBytes, m.report.NotKept, err = s.keep(key, r.Name, path); err != nil {
-		return m, hindered("", used, "result of the child: %v", err)
+		return m, busyError("", used, "result of the child: %v", err)
 	}
 	if err := s.root.Rename(path, s.loan(r.Name)); err != nil {
 		return m, fmt.Errorf("forge: %w", err)
