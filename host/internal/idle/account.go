@@ -33,9 +33,9 @@ type Account struct {
 	mu      sync.Mutex // guards the following; a Conn's mu may be held, never taken
 	retired bool
 
-	// Unknown says that it is of connections which have yet to tell whose they
-	// are: before a first request is complete, they give way to others. It is
-	// set before it has any.
+	// Unknown says that it holds connections whose tenant is not known yet: until
+	// their first request is complete they may be evicted. It is set before the
+	// account has any.
 	Unknown bool
 
 	conns connList // guarded by mu

@@ -144,8 +144,8 @@ func (r *ranking) modestLocked(cl *claim, n int64) bool { return cl.held < r.sha
 
 func (r *ranking) shareLocked(n int64) int64 { return n / int64(len(r.list)+1) }
 
-// share is what a claim must hold of n at the least to pay for others'
-// connections.
+// share is how many of n connections a claim must hold at least before it gives
+// one up for another's.
 func (r *ranking) share(n int64) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -199,10 +199,11 @@ func (r *ranking) largest(floor int64, want func(*claim) bool) (found []*claim) 
 	return found
 }
 
-// spareLocked reports whether the connection may be evicted with nobody hurt.
-// A client's may while it waits for a request, and before it has said whose it
-// is: a handshake, or half a header section, is nobody's request yet. One to an upstream may once it has
-// served: a new one is about to. A tunnel never may, however quiet: only its
+// spareLocked reports whether the connection may be evicted: no request is under
+// way on it. A client's connection may be evicted while it waits for a request,
+// and before it has named its tenant: a handshake, or half a header section, is
+// no request yet. A connection to an upstream may be once it has served a
+// request: a new one is about to. A tunnel may never be, however quiet: only its
 // two ends know whether they are done.
 func (c *Conn) spareLocked() bool {
 	if c.closed || c.ending.Load() != 0 || c.marks.has(markArriving) {

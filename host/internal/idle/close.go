@@ -59,9 +59,9 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// Answered says that the last answer has been written, and an end behind it: all
-// that is waited for is what the client may still be sending. Where descriptors
-// are short nothing is waited for, unless it would reset the connection.
+// Answered says that the last answer and the end behind it have been written: the
+// host only waits for what the client may still be sending. Where descriptors are
+// short it does not wait, unless closing would reset the connection.
 func (c *Conn) Answered() {
 	c.mu.Lock()
 	c.marks.set(markAnswered, true)

@@ -14,13 +14,13 @@ import (
 // somebody waits for its descriptor.
 const evictGrace = 250 * time.Millisecond
 
-// want says which connection is to be evicted: of the tenant that holds most
-// and has one to give, the one that has been idle longest. A tenant that fills
-// the host shuts no other out of it.
+// want says which connection is to be evicted: the one that has been idle
+// longest, of the tenant that holds most and has an idle one. So a tenant that
+// fills the host does not shut out the others.
 type want struct {
-	by    *claim // whom room is made for: no tenant that holds less pays for it. nil: anybody may pay
-	of    *claim // who pays; nil: by the order above
-	share int64  // nobody pays who holds less; 0: anybody may
+	by    *claim // room is made for this one: no claim that holds less gives up a connection. nil: any may
+	of    *claim // only this one gives up a connection; nil: by the order above
+	share int64  // no claim that holds less gives up a connection; 0: any may
 	sides []policy.Side
 	cause Cause
 }
@@ -70,7 +70,7 @@ func (g *Governor) evictOf(cl *claim, w want) bool {
 		if oldest.conn == nil {
 			return false
 		}
-		cl.candidates[oldest.conn.side].strike(oldest)
+		cl.candidates[oldest.conn.side].remove(oldest)
 		if oldest.conn.evict(oldest.since) {
 			g.evictions[w.cause].Add(1)
 			return true
@@ -79,15 +79,16 @@ func (g *Governor) evictOf(cl *claim, w want) bool {
 	return false
 }
 
-// youth is how long a client has to say whose it is before it gives way: most say
-// so at once, and it may be the host that is slow to listen.
-const youth = 20 * time.Millisecond
+// introductionTime is how long a new connection is spared whose tenant is not
+// known yet: most clients name it at once, and it may be the host that is slow
+// to read.
+const introductionTime = 20 * time.Millisecond
 
-// youngLocked reports whether a connection that has yet to tell whose it is
-// should be heard first.
-func (c *Conn) youngLocked() bool {
+// introducingLocked reports whether the tenant of a connection is not known yet,
+// and the connection is too new to be evicted for that.
+func (c *Conn) introducingLocked() bool {
 	unknown := !c.admitted || c.account.Unknown && c.requests == 0
-	return unknown && c.gov.clock.now()-c.opened < int64(youth)
+	return unknown && c.gov.clock.now()-c.opened < int64(introductionTime)
 }
 
 // evict ends the connection if it may still be evicted, and has not been used
@@ -131,11 +132,11 @@ func (c *Conn) graceLocked() int64 {
 	return int64(endGrace)
 }
 
-// candidates are the connections of a claim that could be evicted when it was
-// last gone through, longest idle first. Those that have become idle since are
-// all younger, so the order holds until the list is used up: keeping it costs
-// nothing while nobody is evicted, and going through a claim's connections is
-// paid for by as many evictions or requests. Handshakes come last.
+// candidates lists the connections of a claim that could be evicted when the
+// list was made, longest idle first. All that have become idle since have been
+// idle for a shorter time, so the order holds until the list is used up: it
+// costs nothing while nothing is evicted, and one walk over a claim's
+// connections serves as many evictions. Handshakes come last.
 type candidates struct {
 	mu   sync.Mutex // guards the following; the mu of an Account or a Conn may be taken
 	list []candidate
@@ -163,7 +164,7 @@ func (k *candidates) oldest(cl *claim, side policy.Side) candidate {
 	for filled := range 2 {
 		for len(k.list) > 0 {
 			x := k.list[0]
-			if x.begun && filled == 0 && x.conn.gov.clock.now()-k.at >= int64(youth) {
+			if x.begun && filled == 0 && x.conn.gov.clock.now()-k.at >= int64(introductionTime) {
 				break // others may be idle by now
 			}
 			if since, _ := x.conn.idleSince(cl, side); since == x.since {
@@ -180,8 +181,8 @@ func (k *candidates) oldest(cl *claim, side policy.Side) candidate {
 	return candidate{}
 }
 
-// strike takes the oldest off the list, if it still is.
-func (k *candidates) strike(x candidate) {
+// remove takes the oldest off the list, if it still is.
+func (k *candidates) remove(x candidate) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.list) > 0 && k.list[0] == x {
@@ -237,14 +238,14 @@ func (k *candidates) forget() {
 const busy = -1
 
 // idleSince returns since when the connection could have been evicted, and
-// whether its client has begun to say whose it is. One that somebody is just
-// doing something with is not waited for.
+// whether its client has begun to name its tenant. A connection whose mu is held
+// counts as busy: it is not waited for.
 func (c *Conn) idleSince(cl *claim, side policy.Side) (since int64, begun bool) {
 	if c.side != side || c.ending.Load() != 0 || !c.mu.TryLock() {
 		return busy, false
 	}
 	defer c.mu.Unlock()
-	if c.account.claimed() != cl || !c.spareLocked() || c.youngLocked() {
+	if c.account.claimed() != cl || !c.spareLocked() || c.introducingLocked() {
 		return busy, false
 	}
 	begun = !c.admitted && c.bytesIn.Load() > 0 || c.Phase() == abi.PhaseHeader

@@ -27,9 +27,9 @@ func crowdOf(t *testing.T, f func(*testing.T, *Governor, *log)) {
 		defer g.Close()
 		f(t, g, l)
 		g.Each(func(c *Conn) bool { c.Close(); return true })
-		if g.sockets.Load() != 0 || g.evicting.Load() != 0 || g.told.Load() != 0 || len(g.ranking.list) != 0 {
+		if g.sockets.Load() != 0 || g.evicting.Load() != 0 || g.refusing.Load() != 0 || len(g.ranking.list) != 0 {
 			t.Errorf("left: %d sockets, %d evicted, %d told, %d claims",
-				g.sockets.Load(), g.evicting.Load(), g.told.Load(), len(g.ranking.list))
+				g.sockets.Load(), g.evicting.Load(), g.refusing.Load(), len(g.ranking.list))
 		}
 	})
 }
@@ -172,7 +172,7 @@ func TestNewConnectionIsNotEvictedBeforeItIsHeard(t *testing.T) {
 		if _, err := g.Accept(void{}, lobby, false); err != nil || !evicted(first) {
 			t.Errorf("%v, evicted: %v", err, evicted(first))
 		}
-		if d := time.Since(begun); d != youth {
+		if d := time.Since(begun); d != introductionTime {
 			t.Errorf("after %v", d)
 		}
 		if err := first.Admit(nil); !errors.Is(err, ErrRefused) {
@@ -190,7 +190,7 @@ func TestHalfARequestOfNobodysGoesAfterSilence(t *testing.T) {
 		theirs.SetPhase(abi.PhaseHeader)
 		half, silent := come(t, g, lobby), come(t, g, lobby)
 		half.SetPhase(abi.PhaseHeader)
-		time.Sleep(youth)
+		time.Sleep(introductionTime)
 		for i, want := range []*Conn{silent, half, nil} {
 			if got := g.Relieve(); got != (want != nil) || want != nil && !evicted(want) {
 				t.Errorf("%d: evicted %v", i, got)
@@ -276,7 +276,7 @@ func TestClientsAreTold(t *testing.T) {
 		}
 		for i := range 6 {
 			c, err := g.Accept(void{}, a, true)
-			if i >= maxTold {
+			if i >= maxRefusing {
 				if !errors.Is(err, ErrFull) {
 					t.Error("told beyond measure:", err)
 				}
@@ -402,7 +402,7 @@ func TestEvictHammer(t *testing.T) {
 			var open []*Conn
 			for n := range 300 {
 				c, err := g.Accept(void{}, []*Account{a, lobby}[n%2], n%3 == 0)
-				if used := g.sockets.Load(); used > narrow+maxTold {
+				if used := g.sockets.Load(); used > narrow+maxRefusing {
 					t.Errorf("%d descriptors are in use", used)
 				}
 				if err != nil {
@@ -446,7 +446,7 @@ func TestEvictHammer(t *testing.T) {
 			t.Errorf("claim %d holds %d, spare %d and %d", i, cl.held, cl.spare[0].Load(), cl.spare[1].Load())
 		}
 	}
-	if g.sockets.Load() != 0 || g.evicting.Load() != 0 || g.told.Load() != 0 || g.Open() != 0 {
-		t.Errorf("left: %d sockets, %d evicted, %d told, %d open", g.sockets.Load(), g.evicting.Load(), g.told.Load(), g.Open())
+	if g.sockets.Load() != 0 || g.evicting.Load() != 0 || g.refusing.Load() != 0 || g.Open() != 0 {
+		t.Errorf("left: %d sockets, %d evicted, %d told, %d open", g.sockets.Load(), g.evicting.Load(), g.refusing.Load(), g.Open())
 	}
 }

@@ -75,7 +75,7 @@ type Governor struct {
 	tight     atomic.Bool          // there is no memory for more
 	sockets   atomic.Int64         // of both sides, those that linger too
 	evicting  atomic.Int64         // of the sockets: evicted, and not closed yet
-	told      atomic.Int64         // of the sockets: refused, and their clients are being told
+	refusing  atomic.Int64         // of the sockets: refused, and their clients are being answered
 	pipes     atomic.Int64         // that are spliced through
 	freed     signal               // a socket was closed
 	evictions [causes]atomic.Uint64

@@ -134,8 +134,8 @@ func (c *Conn) unparkLocked() Sleeper {
 	return s
 }
 
-// readyLocked is the poller's: there is something to read, or hungUp. It lets go
-// of mu.
+// readyLocked is called by the poller: there is something to read, or the peer
+// has hung up. It unlocks mu.
 func (c *Conn) readyLocked(hungUp bool) {
 	s := c.unparkLocked()
 	gone := s != nil && hungUp && restful(c.Phase()) && unread(c.inner) == 0

@@ -141,9 +141,9 @@ func (p *poller) serve() {
 	}
 }
 
-// tell has a connection be ready. One that its policy is being asked about
-// makes nobody else's wait: it has a goroutine of its own until the answer is
-// there, at most one, since it is watched once.
+// tell calls readyLocked. A connection whose policy is just being asked holds up
+// no other: a goroutine waits for its mu, at most one for each connection, since
+// a connection is watched once.
 func (p *poller) tell(c *Conn, hungUp bool) {
 	if c.mu.TryLock() {
 		c.readyLocked(hungUp)

@@ -42,10 +42,10 @@ func (c Cause) String() string {
 // room is how many connections of both sides may be open, for one that is to be
 // opened on a side.
 //
-// A tenant that holds less than its share may go on to the most, all others to
-// the common bound. So whoever is first to fill the host with connections that
-// cannot be evicted leaves something to its neighbours, and of that something
-// for their upstreams, whom a request needs when its client is in already.
+// A tenant that holds less than its share may go on up to most, all others up to
+// common. So a tenant that fills the host with connections that cannot be evicted
+// leaves some to the others, and among those some for their upstreams: a request
+// needs one when its client is connected already.
 type room struct {
 	common, most [2]int64
 	pipes        int64 // for bytes that are spliced: two descriptors each
@@ -75,9 +75,9 @@ func Fits(n int) int {
 // boundless is the room of a process without a limit.
 var boundless = room{common: [2]int64{math.MaxInt64, math.MaxInt64}, most: [2]int64{math.MaxInt64, math.MaxInt64}}
 
-// maxTold is how many clients are told at a time that there is no room for
-// them.
-const maxTold = 4
+// maxRefusing is how many clients at a time are answered that there is no room
+// for them.
+const maxRefusing = 4
 
 // SetDescriptors says how many descriptors connections of both sides may have
 // together, with the pipes that bytes are spliced through; 0: any number.
@@ -119,27 +119,28 @@ func (g *Governor) Evictions(c Cause) uint64 { return g.evictions[c].Load() }
 // Refusals is described with Evictions.
 func (g *Governor) Refusals(c Cause) uint64 { return g.refusals[c].Load() }
 
-// hearings is how often a new connection that is nobody's yet waits for a place:
-// those before it are heard first, and several listeners may wait.
-const hearings = 5
+// acceptTries is how often a new connection waits for a place whose tenant is
+// not known yet. Those that came before it name theirs meanwhile, and several
+// listeners may wait.
+const acceptTries = 5
 
 // Accept governs a connection that a listener has accepted, as Govern does, if
 // there is room for it. Near the limit an idle connection is evicted for each
 // that comes, and Accept waits a moment for its descriptor. ErrFull: the caller
-// closes nc. Where told says that its client can be told, some are governed all
-// the same, for Admit to refuse.
-func (g *Governor) Accept(nc net.Conn, a *Account, told bool) (*Conn, error) {
+// closes nc. Where answerable says that an HTTP answer can be sent, some are
+// governed all the same, for Admit to refuse.
+func (g *Governor) Accept(nc net.Conn, a *Account, answerable bool) (*Conn, error) {
 	ok := g.takePlace(a.claimed(), sideAccepted)
-	for try := 0; !ok && a.Unknown && try < hearings; try++ {
-		time.Sleep(youth) // all the others are being heard: then they have been
+	for try := 0; !ok && a.Unknown && try < acceptTries; try++ {
+		time.Sleep(introductionTime) // until the others have had time to name their tenants
 		ok = g.takePlace(a.claimed(), sideAccepted)
 	}
 	if ok {
 		return g.govern(nc, a, sideAccepted), nil
 	}
-	if !told || g.told.Add(1) > maxTold {
-		if told {
-			g.told.Add(-1)
+	if !answerable || g.refusing.Add(1) > maxRefusing {
+		if answerable {
+			g.refusing.Add(-1)
 		}
 		g.refusals[g.shortOf()].Add(1)
 		return nil, ErrFull
@@ -349,7 +350,7 @@ func (c *Conn) freedLocked() {
 	c.stayLocked()
 	if c.marks.has(markUnwelcome) {
 		c.marks.set(markUnwelcome, false)
-		c.gov.told.Add(-1)
+		c.gov.refusing.Add(-1)
 	}
 	c.gov.sockets.Add(-1)
 	c.gov.freed.tell()

@@ -6,11 +6,10 @@ import "time"
 // follow one another while others wait to be looked at.
 const turnTime = 2 * time.Millisecond
 
-// turn is what a shard looks at between two looks into its wheel. An account
-// that has had its time in it is put off to the next turn: its policy, however
-// slow, delays the deadlines of its own connections, and those of others by
-// turnTime and one question. It belongs to the shard's goroutine; nil bounds
-// nothing.
+// turn is what a shard does between two looks at its wheel. An account whose
+// questions have taken turnTime is put off to the next turn: its policy, however
+// slow, delays its own deadlines, and those of others by turnTime and one
+// question at most. It belongs to the shard's goroutine; nil bounds nothing.
 type turn struct {
 	took map[*Account]time.Duration
 	late []*entry // put off; in no wheel, unless they have been put back since
