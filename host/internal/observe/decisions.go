@@ -131,7 +131,7 @@ func (d *Decisions) tell(a *idle.Account, ask *policy.Ask, v policy.Verdict, too
 		return
 	}
 	if dropped := f.tell(ask, v, took); dropped > 0 && d.metrics != nil {
-		d.metrics.of(a).untold().Add(float64(dropped))
+		d.metrics.of(a).notDelivered().Add(float64(dropped))
 	}
 }
 

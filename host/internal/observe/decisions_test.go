@@ -109,7 +109,7 @@ func TestDecisionsHaveARate(t *testing.T) {
 			t.Errorf("dropped %d and %d more to come, want 7 and 0", got.Dropped, len(ch))
 		}
 	}
-	wants(t, scrape(t, m), `host_policy_untold_decisions_total{tenant="shop"} 16`)
+	wants(t, scrape(t, m), `host_policy_undelivered_decisions_total{tenant="shop"} 16`)
 	stopOne()
 	stopTwo()
 	stopOther()

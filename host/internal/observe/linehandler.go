@@ -9,39 +9,39 @@ import (
 	"time"
 )
 
-// lineHandler hands a Writer each line with the tenant whose it is. Lines are
-// put together beside one another: a handler of slog's own has all of them
-// wait for the one that is being written.
+// lineHandler hands a Writer each line together with its tenant. Goroutines
+// format their lines at the same time: slog's own handlers hold a lock while
+// they do.
 type lineHandler struct {
-	queue  *Writer
-	level  slog.Leveler
-	format func(io.Writer) slog.Handler
-	pens   *sync.Pool // of *pen
-	tenant string     // of lines that name none
-	plain  *lineHandler
+	queue   *Writer
+	level   slog.Leveler
+	format  func(io.Writer) slog.Handler
+	buffers *sync.Pool // of *lineBuffer
+	tenant  string     // of lines that name none
+	plain   *lineHandler
 }
 
-// pen writes one line at a time.
-type pen struct {
+// lineBuffer formats one line at a time.
+type lineBuffer struct {
 	line    bytes.Buffer
 	handler slog.Handler
 }
 
-// penBytes is the longest line whose memory is kept.
-const penBytes = 16 << 10
+// bufferBytes is the longest line whose memory is kept.
+const bufferBytes = 16 << 10
 
-// tenantKey is the attribute that names whose a line is.
+// tenantKey is the attribute that names the tenant of a line.
 const tenantKey = "tenant"
 
 func newLineHandler(queue *Writer, level slog.Leveler, format func(io.Writer) slog.Handler) *lineHandler {
-	h := &lineHandler{queue: queue, level: level, format: format, pens: newPens(format)}
+	h := &lineHandler{queue: queue, level: level, format: format, buffers: newBuffers(format)}
 	h.plain = h
 	return h
 }
 
-func newPens(format func(io.Writer) slog.Handler) *sync.Pool {
+func newBuffers(format func(io.Writer) slog.Handler) *sync.Pool {
 	return &sync.Pool{New: func() any {
-		p := new(pen)
+		p := new(lineBuffer)
 		p.handler = format(&p.line)
 		return p
 	}}
@@ -52,7 +52,7 @@ func (h *lineHandler) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= h.level.Level()
 }
 
-// Handle queues a line, and tells of those of the same tenant that were dropped
+// Handle queues a line, and logs how many of the same tenant's were dropped
 // before it.
 func (h *lineHandler) Handle(ctx context.Context, r slog.Record) error {
 	tenant := h.tenant
@@ -71,13 +71,13 @@ func (h *lineHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h *lineHandler) write(ctx context.Context, tenant string, r slog.Record) (missed uint64, ok bool, err error) {
-	p := h.pens.Get().(*pen)
+	p := h.buffers.Get().(*lineBuffer)
 	p.line.Reset()
 	if err = p.handler.Handle(ctx, r); err == nil {
 		missed, ok = h.queue.put(tenant, p.line.Bytes())
 	}
-	if p.line.Cap() <= penBytes {
-		h.pens.Put(p)
+	if p.line.Cap() <= bufferBytes {
+		h.buffers.Put(p)
 	}
 	return missed, ok, err
 }
@@ -90,7 +90,7 @@ func (h *lineHandler) tellMissed(ctx context.Context, tenant string, missed uint
 	}
 	r.AddAttrs(slog.Uint64("lines", missed))
 	if _, ok, _ := h.plain.write(ctx, tenant, r); !ok {
-		h.queue.unsaid(tenant, missed)
+		h.queue.restoreMissed(tenant, missed)
 	}
 }
 
@@ -113,7 +113,7 @@ func (h *lineHandler) WithGroup(name string) slog.Handler {
 func (h *lineHandler) with(change func(slog.Handler) slog.Handler) *lineHandler {
 	next, format := *h, h.format
 	next.format = func(w io.Writer) slog.Handler { return change(format(w)) }
-	next.pens = newPens(next.format)
+	next.buffers = newBuffers(next.format)
 	return &next
 }
 

@@ -24,24 +24,24 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
-	asks       *prometheus.CounterVec
-	faults     *prometheus.CounterVec
-	askTime    *prometheus.HistogramVec
-	gaps       *prometheus.HistogramVec
-	late       *prometheus.CounterVec
-	closed     *prometheus.CounterVec
-	bytes      *prometheus.CounterVec
-	requests   *prometheus.CounterVec
-	suppressed *prometheus.CounterVec
-	untold     *prometheus.CounterVec
-	unrecorded *prometheus.CounterVec
-	returned   *prometheus.CounterVec
-	loads      *prometheus.CounterVec
-	charged    *prometheus.CounterVec
-	reloads    *prometheus.CounterVec
-	uploads    *prometheus.CounterVec
-	steps      *prometheus.CounterVec
-	reverts    prometheus.Counter
+	asks        *prometheus.CounterVec
+	faults      *prometheus.CounterVec
+	askTime     *prometheus.HistogramVec
+	gaps        *prometheus.HistogramVec
+	late        *prometheus.CounterVec
+	closed      *prometheus.CounterVec
+	bytes       *prometheus.CounterVec
+	requests    *prometheus.CounterVec
+	suppressed  *prometheus.CounterVec
+	undelivered *prometheus.CounterVec
+	unrecorded  *prometheus.CounterVec
+	returned    *prometheus.CounterVec
+	loads       *prometheus.CounterVec
+	charged     *prometheus.CounterVec
+	reloads     *prometheus.CounterVec
+	uploads     *prometheus.CounterVec
+	steps       *prometheus.CounterVec
+	reverts     prometheus.Counter
 
 	// byTenant are the families that tell tenants apart.
 	byTenant []interface {
@@ -84,14 +84,14 @@ func NewMetrics(version string) *Metrics {
 			"Requests of connections that have ended.", "tenant", "side"),
 		suppressed: counter("host_log_suppressed_lines_total",
 			"Connection lines left out because the tenant was over its rate.", "tenant"),
-		untold: counter("host_policy_untold_decisions_total",
-			"Decisions that a stream of them did not get: its reader was too slow, or they were made too fast.", "tenant"),
+		undelivered: counter("host_policy_undelivered_decisions_total",
+			"Decisions left out of streams because the reader was too slow or the tenant's decisions came too fast.", "tenant"),
 		unrecorded: counter("host_record_dropped_records_total",
 			"Records of a tenant left out because they came faster than they could be written.", "tenant"),
 		loads: counter("host_policy_loads_total",
 			"Policies loaded, by outcome: ok, or the cause of the failure.", "tenant", "outcome"),
 		charged: counter("host_policy_processor_seconds_total",
-			"Processor time charged to tenants for their uploads, checks, loads and steps, of compiling too.", "tenant"),
+			"Processor time charged to tenants for uploads, checks, loads and rollout steps, compiling included.", "tenant"),
 		returned: counter("host_idle_returned_clients_total",
 			"Clients that came back on a new connection after theirs was closed while idle.", "tenant"),
 		reloads: counter("host_app_reloads_total",
@@ -110,11 +110,11 @@ func NewMetrics(version string) *Metrics {
 	}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.asks, m.faults, m.askTime, m.gaps, m.late, m.closed, m.bytes, m.requests,
-		m.suppressed, m.unrecorded, m.untold, m.returned, m.loads, m.charged, m.reloads, m.uploads, m.steps, m.reverts, build,
+		m.suppressed, m.unrecorded, m.undelivered, m.returned, m.loads, m.charged, m.reloads, m.uploads, m.steps, m.reverts, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, v := range []*prometheus.CounterVec{
-		m.asks, m.faults, m.late, m.closed, m.bytes, m.requests, m.suppressed, m.unrecorded, m.untold, m.returned, m.loads, m.charged,
+		m.asks, m.faults, m.late, m.closed, m.bytes, m.requests, m.suppressed, m.unrecorded, m.undelivered, m.returned, m.loads, m.charged,
 	} {
 		m.byTenant = append(m.byTenant, v)
 	}

@@ -73,9 +73,9 @@ func (p *Process) Memory() (used, limit uint64) {
 	return p.last.Memory, p.last.MemoryLimit
 }
 
-// memoryNow compares what the Go runtime holds with its limit, and that or, if
-// it is more, all private memory of the process with the group's: guests' memory
-// is not the runtime's.
+// memoryNow returns what is nearer to its limit: what the Go runtime holds, of
+// GOMEMLIMIT, or all private memory of the process, of the control group's limit.
+// Guests' memory is part of the latter only.
 func (p *Process) memoryNow() (used, limit uint64) {
 	used, limit = p.memory(), p.memLimit()
 	resident, group := max(used, p.resident()), p.groupLimit()

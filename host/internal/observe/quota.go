@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// quotas are the tenants' shares of the log. Tenants only share what is read
-// of the table: their lines do not wait for one another.
+// quotas are the tenants' shares of the log. Lines of different tenants do not
+// wait for one another: they share a read lock of the table only.
 type quotas struct {
 	mu      sync.RWMutex      // guards the following fields
 	rate    bucket            // the model of a tenant without a rate of its own
@@ -19,12 +19,12 @@ type quotas struct {
 type quota struct {
 	mu         sync.Mutex // guards the following fields
 	bucket     bucket
-	suppressed uint64 // since they were told last
-	told       time.Time
+	suppressed uint64    // lines left out since the last report
+	told       time.Time // when that was
 }
 
-// toldEvery is how often a tenant's suppressed lines are told at most: where
-// lines are many, telling of them would double those that are written.
+// toldEvery is how often a tenant's suppressed lines are reported at most: one
+// report for each written line would double the log.
 const toldEvery = time.Second
 
 // minSweep is below how many tenants none is looked over.
@@ -43,8 +43,8 @@ func model(rate, burst int) bucket {
 	return bucket{rate: float64(rate), burst: float64(burst)}
 }
 
-// take reports whether a tenant may write a line, and how many it could not
-// since that was told last, unless it is too early to tell.
+// take reports whether a tenant may write a line. suppressed is how many of its
+// lines were left out and not reported yet; 0 where it is too early to report.
 func (q *quotas) take(tenant string, now time.Time) (suppressed uint64, ok bool) {
 	t := q.of(tenant, now)
 	t.mu.Lock()
@@ -60,8 +60,8 @@ func (q *quotas) take(tenant string, now time.Time) (suppressed uint64, ok bool)
 	return suppressed, true
 }
 
-// suppressed returns how many lines tenants could not write since their last
-// one, and has none of them told again.
+// suppressed returns how many lines were left out and not reported yet, by
+// tenant, and counts them as reported.
 func (q *quotas) suppressed() map[string]uint64 {
 	q.mu.RLock()
 	defer q.mu.RUnlock()

@@ -32,14 +32,14 @@ var (
 		"Clients' connections that may be open: as configured, or what descriptors allow; 0: any number.", nil, nil)
 	roomEvictedDesc = prometheus.NewDesc("host_idle_evicted_connections_total",
 		"Idle connections that were ended to make room, by what was short.", []string{"cause"}, nil)
-	refroomUsedDesc = prometheus.NewDesc("host_idle_refused_connections_total",
+	roomRefusedDesc = prometheus.NewDesc("host_idle_refused_connections_total",
 		"New connections that were turned away, by what was short.", []string{"cause"}, nil)
 )
 
 type roomCollector struct{ room Room }
 
 func (c roomCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{roomUsedDesc, roomMostDesc, roomLimitDesc, roomEvictedDesc, refroomUsedDesc} {
+	for _, d := range []*prometheus.Desc{roomUsedDesc, roomMostDesc, roomLimitDesc, roomEvictedDesc, roomRefusedDesc} {
 		ch <- d
 	}
 }
@@ -51,6 +51,6 @@ func (c roomCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(roomLimitDesc, prometheus.GaugeValue, float64(c.room.Limit()))
 	for _, cause := range idle.Causes() {
 		ch <- prometheus.MustNewConstMetric(roomEvictedDesc, prometheus.CounterValue, float64(c.room.Evictions(cause)), cause.String())
-		ch <- prometheus.MustNewConstMetric(refroomUsedDesc, prometheus.CounterValue, float64(c.room.Refusals(cause)), cause.String())
+		ch <- prometheus.MustNewConstMetric(roomRefusedDesc, prometheus.CounterValue, float64(c.room.Refusals(cause)), cause.String())
 	}
 }

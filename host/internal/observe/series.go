@@ -24,7 +24,7 @@ type series struct {
 	reconnected atomic.Pointer[prometheus.Counter]
 	returned    atomic.Pointer[prometheus.Counter]
 	suppressed  atomic.Pointer[prometheus.Counter]
-	unsaid      atomic.Pointer[prometheus.Counter]
+	undelivered atomic.Pointer[prometheus.Counter]
 }
 
 const (
@@ -186,6 +186,6 @@ func (s *series) leftOut() prometheus.Counter {
 	return made(s, &s.suppressed, func(tenant string) prometheus.Counter { return s.m.suppressed.WithLabelValues(tenant) })
 }
 
-func (s *series) untold() prometheus.Counter {
-	return made(s, &s.unsaid, func(tenant string) prometheus.Counter { return s.m.untold.WithLabelValues(tenant) })
+func (s *series) notDelivered() prometheus.Counter {
+	return made(s, &s.undelivered, func(tenant string) prometheus.Counter { return s.m.undelivered.WithLabelValues(tenant) })
 }

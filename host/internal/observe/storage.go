@@ -38,8 +38,8 @@ func (m *Metrics) WatchStorage(look func() Storage) {
 	m.registry.MustRegister(storageCollector{look})
 }
 
-// storageCollector looks at scrape time. The maxTenants that have most have
-// series, since they are of interest; the rest have a sum, and no limit.
+// storageCollector looks at scrape time. The maxTenants tenants that use most
+// have series of their own; the rest have a sum, without a limit.
 type storageCollector struct{ look func() Storage }
 
 func (c storageCollector) Describe(ch chan<- *prometheus.Desc) {

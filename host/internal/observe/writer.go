@@ -86,8 +86,9 @@ func (w *Writer) put(tenant string, p []byte) (missed uint64, ok bool) {
 	return missed, ok
 }
 
-// unsaid notes again that lines were dropped, of which nobody could be told.
-func (w *Writer) unsaid(tenant string, missed uint64) {
+// restoreMissed counts dropped lines again, because the line that was to tell of
+// them was dropped too.
+func (w *Writer) restoreMissed(tenant string, missed uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if s := w.shares[tenant]; s != nil {

@@ -23,8 +23,8 @@ type ring struct {
 	taken atomic.Uint64 // head, or up to told places before it
 }
 
-// told is how many places the reader takes before it says so: whoever puts
-// reads it at each record.
+// told is after how many places the reader updates taken, which every writer
+// reads for each record.
 const told = 64
 
 // slot is a record as the ring has it: what records of requests need, and

@@ -106,9 +106,9 @@ func (t *Tape) Take(rec trace.Record) {
 	t.push(&rec, nil)
 }
 
-// claim returns a place in the ring, if there is one for this tenant. One may
-// have as many records there as all of them leave free: none can have those of
-// another dropped. One that has the ring for itself may fill it.
+// claim returns a place in the ring, if there is one for this tenant. A tenant may
+// have as many records in the ring as there are free places: so no tenant can have
+// another's records dropped. A tenant that is alone may fill the ring.
 func (t *Tape) claim() (at uint64, ok bool) {
 	if !t.r.shared.Load() || t.queued.Load() < int64(t.r.ring.free()) {
 		at, ok = t.r.ring.claim()

@@ -6,9 +6,9 @@ import (
 	"idlehost/host/internal/fair"
 )
 
-// Gate bounds how many loads run at once, over all tenants that share it, and
-// has them take turns: one of a tenant's at a time, and those first that have
-// kept their places for the shortest time. A nil Gate bounds nothing.
+// Gate bounds how many loads run at once, over all tenants that share it. A
+// tenant has one at a time, and the tenant goes first whose loads have taken the
+// least time so far. A nil Gate bounds nothing.
 type Gate struct{ turns *fair.Queue }
 
 // NewGate returns a gate for n loads, at least one.

@@ -22,8 +22,9 @@ func (t *Tenant) Losses() (all []Loss) {
 	return all
 }
 
-// Retry has those loaded again, in the background, whose failure says nothing
-// against them, once their time has come: each time it is longer until the next.
+// Retry loads versions again, in the background, whose failure says nothing
+// against them, once the pause after the failure is over. Each pause is longer
+// than the one before.
 func (t *Tenant) Retry() {
 	p := t.plan.Load()
 	for _, l := range [...]*lane{p.active, p.canary, p.shadow} {
