@@ -94,7 +94,7 @@ func TestUploadsFillNoDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err := c.Upload(t.Context(), "a", api.Upload{Name: "padded", Wasm: padded(pad, 1000+i)}, nil)
-		if again := noRoom(t, err); !strings.Contains(again.Detail, "does not have any more") {
+		if again := noRoom(t, err); !strings.Contains(again.Detail, "has deleted") {
 			t.Errorf("deleted before: %s", again.Detail)
 		}
 	}

@@ -20,9 +20,9 @@ const (
 )
 
 // listener bounds what it accepts, and wraps it in TLS if there is a
-// configuration at that time. Strangers reach this address before anybody has
-// asked who they are: where there are too many connections, one that waits for
-// a request makes room for the next.
+// configuration at that time. Anybody can connect before authentication: where
+// there are too many connections, one that waits for a request makes room for
+// the next.
 type listener struct {
 	net.Listener
 	tls           atomic.Pointer[tls.Config] // nil: clear text
@@ -47,7 +47,7 @@ func newListener(l net.Listener, most int, relieve func()) *listener {
 }
 
 // Accept leaves the handshake to net/http, which bounds its time. Where every
-// other connection is in use, the next is hung up on.
+// other connection is in use, it closes the new one.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.acceptOne()
@@ -159,7 +159,8 @@ func (l *listener) mostWaitingLocked() (from string) {
 	return from
 }
 
-// noted is the server's ConnState: who is served is not sent away.
+// noted is the server's ConnState: a connection is not closed for another while
+// a request is served on it.
 func (l *listener) noted(nc net.Conn, s http.ConnState) {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()

@@ -26,9 +26,9 @@ type Problem struct {
 	Report json.RawMessage `json:"report,omitempty"`
 	// Field is the part of the request that is wrong, as a path: "spec.hosts[1]".
 	Field string `json:"field,omitempty"`
-	// Used, Limit and Asked are bytes on the disk, of insufficient-storage: what
-	// there is, may be, and was to be added. Free are left on the disk, of which
-	// Reserve are kept for small records; only where the disk is the limit.
+	// Used, Limit and Asked are bytes, of insufficient-storage: on the disk,
+	// allowed there, and to be added. Free bytes are left on the disk, of which
+	// Reserve are kept for small records; both only where the disk is the limit.
 	Used    int64 `json:"used,omitempty"`
 	Limit   int64 `json:"limit,omitempty"`
 	Asked   int64 `json:"asked,omitempty"`

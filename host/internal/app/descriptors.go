@@ -27,8 +27,8 @@ func divide(limit int) descriptors {
 	return d
 }
 
-// beside returns how many connections may have when open descriptors are
-// others': more than was thought, where tenants record or load much.
+// beside returns how many descriptors connections may have while files and the
+// admin server have others, which may be more than planned for.
 func (d descriptors) beside(others int) int {
 	const slack = 8
 	return max(min(d.connections, d.limit-others-slack), fewest)

@@ -75,9 +75,9 @@ func (m *member) stored(ctx context.Context, digest string) ([]byte, error) {
 	return m.app.store.Module(ctx, digest)
 }
 
-// loadsAtOnce bounds how many cold policies are being loaded at once, whose
-// modules are in memory. How many of them get a processor is for turns to say:
-// one that waits for its compiler keeps no other from it.
+// loadsAtOnce bounds how many cold policies are being loaded at once: as many
+// modules are in memory. turns bounds how many of them use a processor: a load
+// that waits for its compiler has no turn.
 const loadsAtOnce = 16
 
 // turns shares processors among tenants, for checks and loads: all but one,

@@ -30,14 +30,14 @@ const (
 	memoryFull   = 970
 )
 
-// relief evicts idle connections while memory is short, and tells when that, or
-// descriptors, has begun and ended.
+// relief evicts idle connections while memory is short. It reports when memory,
+// or descriptors, become short and suffice again.
 type relief struct {
 	app    *App
 	memory func() (used, limit uint64)
 	files  func() observe.Usage
-	// collect gives the memory back of what is gone: evicting gives nothing back
-	// before, and what a collection finds need not be evicted for.
+	// collect runs a garbage collection and returns memory to the system. Evicted
+	// connections give no memory back before it, and it may free enough by itself.
 	collect func()
 	stop    context.CancelFunc
 	done    chan struct{}
@@ -129,7 +129,7 @@ func (r *relief) full() int {
 	return int(float64(used) / float64(limit) * 1000)
 }
 
-// lookAtDescriptors leaves connections what others do not have.
+// lookAtDescriptors leaves to connections the descriptors that nothing else has.
 func (r *relief) lookAtDescriptors(now time.Time) {
 	g, d := r.app.governor, r.app.descriptors
 	if u := r.files(); d.limit > 0 && u.Files > 0 {

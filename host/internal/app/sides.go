@@ -44,8 +44,8 @@ func sideOf(s *tenant.Side) api.Side {
 // decisionsWaiting is how many decisions wait for a slow reader.
 const decisionsWaiting = 512
 
-// decisionsEvery is how often a reader is woken whose tenant decides all the
-// time: to wake it for each would cost who decides more than the rest.
+// decisionsEvery is how often a reader is woken at most: waking it for each
+// decision would cost the deciding goroutine more than all the rest.
 const decisionsEvery = 20 * time.Millisecond
 
 // Decisions passes on decisions of a tenant as they are made.

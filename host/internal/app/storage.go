@@ -117,8 +117,8 @@ func (a *App) writeFailed(err error) {
 	}
 }
 
-// reasons says why uploads are refused whoever uploads, and logs when that
-// changes.
+// reasons says why the uploads of every tenant are refused, if they are, and logs
+// when that changes.
 func (s *storage) reasons() (reasons []string) {
 	why := s.full()
 	s.mu.Lock()

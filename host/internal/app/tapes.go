@@ -9,8 +9,8 @@ import (
 	"idlehost/host/internal/space"
 )
 
-// tapes counts the files of recordings that were begun over the API: those of
-// tenants that are gone, too, which stay until somebody removes them.
+// tapes counts the files of recordings that were begun over the API, also those
+// of removed tenants, which stay until somebody removes the files.
 type tapes struct {
 	dir string
 

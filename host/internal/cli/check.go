@@ -31,7 +31,7 @@ do not show. With an idle time that it would not have let come to pass, a policy
 is asked all the same. FUEL is counted in units of about one simple instruction.
 
 Exit codes: 0 the policy is fine, 1 it is refused, or fails at something,
-2 wrong command line, 75 the host had no means to tell (try again).`
+2 wrong command line, 75 the check came to no verdict (try again).`
 
 func newCheck() *cobra.Command {
 	var pairs []string

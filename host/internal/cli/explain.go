@@ -71,9 +71,9 @@ func advice(p *api.Problem) string {
 		return "start the host with a [store] in its configuration"
 	case api.KindStorage:
 		if p.Limit > 0 {
-			return "host policy rm makes room, within minutes; operators can allow more: host tenant set --store-bytes, store.max_bytes"
+			return "host policy rm makes room, within minutes; an operator can allow more: host tenant set --store-bytes, or store.max_bytes in the configuration"
 		}
-		return "it goes on by itself when the host's disk has room"
+		return "uploads are accepted again as soon as the host's disk has room"
 	case api.KindRefused:
 		return "host check FILE shows the whole report"
 	case api.KindSignature:

@@ -45,7 +45,7 @@ func newFlags() *flags {
 		"policy in charge of idle connections: a `file`, else the name of a bundled one (none: fixed timeouts)")
 	rule.StringArrayVar(&f.pluginConfig, "plugin-config", nil, pluginConfigUsage)
 	rule.BoolVar(&f.optional, "plugin-optional", false,
-		"start with the native policy where the other does not load (default: an error)")
+		"start with the native policy if the --plugin does not load (default: exit with an error)")
 	operation := f.group("Operation")
 	operation.StringVar(&f.config, "config", "", "TOML `file` with everything, and more; flags override it")
 	operation.StringVar(&f.store, "store", "", "`directory` of tenants, their policies and rollouts; made where there is none")

@@ -33,8 +33,8 @@ const examples = `  host
 
 const notes = `Signals: SIGTERM and SIGINT drain (a second one ends at once), SIGHUP reloads
 the configuration, certificates and policies.
-Exit codes: 0 ok, 1 error, 2 wrong command line or configuration, 75 try again:
-the host had no means to do it at the time.
+Exit codes: 0 ok, 1 error, 2 wrong command line or configuration, 75 try again
+(the host lacked time, memory or disk, or was busy).
 Policies run within budgets of fuel and memory, and cannot reach anything; the
 README says what that does not hold against.`
 

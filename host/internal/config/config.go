@@ -96,10 +96,9 @@ type Plugin struct {
 	// (the policy before). A cause that is not named: "default", but "keep"
 	// for rate.
 	OnFault map[string]string `toml:"on_fault,omitempty"`
-	// OnLoadFailure says what becomes of the host where the policy does not
-	// load: "error" (it does not start, and a reload is refused as a whole) or
-	// "native" (at the start the native policy answers, after a reload the
-	// policy before). Empty: "error".
+	// OnLoadFailure says what the host does if the policy does not load: "error"
+	// (it does not start, and refuses the whole reload) or "native" (at the start
+	// the native policy answers, after a reload the policy before). Empty: "error".
 	OnLoadFailure string `toml:"on_load_failure,omitempty"`
 
 	// Dir is the folder that a relative Path starts at; empty: the working

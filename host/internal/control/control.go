@@ -53,8 +53,8 @@ type Control struct {
 	// unwatch ends the watch of the store. nil: not begun, or ended.
 	unwatch func()
 	closed  bool
-	// hastened is when the store was last swept because there was no room.
-	hastened time.Time
+	// sweptEarly is when the store was last swept because there was no room.
+	sweptEarly time.Time
 }
 
 // sweepEvery is how often the store is rid of what nobody needs.

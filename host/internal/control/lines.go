@@ -13,8 +13,8 @@ const (
 	// way.
 	maxWaiting = 2
 	// maxBodies is how many uploads are under way over all tenants: as many
-	// modules are in memory. The Runtime has the tenants take turns at being
-	// checked, so one that sends slowly holds up nobody's check.
+	// modules are in memory. The Runtime has tenants take turns at checks, so one
+	// that sends slowly holds up nobody's check.
 	maxBodies = 32
 	// bodyPatience is how long an upload waits to be one of them.
 	bodyPatience = 10 * time.Second
@@ -22,9 +22,9 @@ const (
 	busyRetry = 2 * time.Second
 )
 
-// lines is where uploads wait: in a line for each tenant, and the first of each
-// for their turns at being sent, those of tenants first that have kept such a
-// place for the shortest time.
+// lines is where uploads wait: in a line for each tenant. The first of each line
+// waits for one of maxBodies places; the tenant goes first that has had a place
+// for the shortest time so far.
 type lines struct {
 	bodies *fair.Queue
 

@@ -33,7 +33,7 @@ type claim struct {
 // once for it.
 func (k *claim) extend(ctx context.Context, report int) error {
 	err := k.try(report)
-	if err != nil && k.c.hasten(ctx, k.tenant, err) {
+	if err != nil && k.c.sweepEarly(ctx, k.tenant, err) {
 		err = k.try(report)
 	}
 	if err == nil {
@@ -68,34 +68,34 @@ func (k *claim) release() {
 	}
 }
 
-// maxUnswept bounds the policies that a tenant has deleted and that are still
-// there: they stand in its record, which is read with every request of it.
+// maxUnswept bounds the policies that a tenant has deleted and that are not
+// swept yet: they are listed in its record, which is read with every request.
 const maxUnswept = 100
 
-// How often the store is swept for want of room, at most: that looks at all
-// there is, a second for 10,000 tenants. A tenant that meets its own limit has
-// it swept only if that frees something of it.
+// How often the store is swept for want of room, at most: a sweep reads the whole
+// store, which takes a second for 10,000 tenants. For a tenant at its own limit
+// it is swept only if that frees bytes of the tenant's.
 const (
-	hastenEvery    = 10 * time.Second
-	hastenAllEvery = time.Minute // where all together have met theirs, or the disk is full
+	earlySweepEvery    = 10 * time.Second
+	earlySweepAllEvery = time.Minute // where the limit of all is met, or the disk is full
 )
 
-// hasten sweeps the store if that may make the room that a tenant lacks, and
+// sweepEarly sweeps the store if that may make the room that a tenant lacks, and
 // reports whether it has.
-func (c *Control) hasten(ctx context.Context, tenant string, why error) bool {
+func (c *Control) sweepEarly(ctx context.Context, tenant string, why error) bool {
 	var full *space.LimitError
-	every := hastenAllEvery
+	every := earlySweepAllEvery
 	if errors.As(why, &full) && full.Owner != "" || errors.As(why, new(*api.Problem)) {
 		if c.store.Usage(tenant).Sweepable == 0 {
 			return false
 		}
-		every = hastenEvery
+		every = earlySweepEvery
 	}
 	now := c.now()
 	c.mu.Lock()
-	wait := !c.hastened.IsZero() && now.Sub(c.hastened) < every
+	wait := !c.sweptEarly.IsZero() && now.Sub(c.sweptEarly) < every
 	if !wait {
-		c.hastened = now
+		c.sweptEarly = now
 	}
 	c.mu.Unlock()
 	if wait {
@@ -128,11 +128,12 @@ func NoRoom(err error) error {
 	return err
 }
 
-// withUnswept adds to a problem that the tenant has deleted what is still there.
+// withUnswept adds to a problem how many bytes are of policies that the tenant
+// has deleted and that are not swept yet.
 func (c *Control) withUnswept(err error, tenant string) error {
 	var p *api.Problem
 	if unnamed := c.store.Usage(tenant).Unnamed; errors.As(err, &p) && p.Limit > 0 && unnamed > 0 {
-		p.Detail += "; " + space.Text(unnamed) + " of the tenant's are of policies that it does not have any more, which go within minutes"
+		p.Detail += "; " + space.Text(unnamed) + " of that belong to policies that the tenant has deleted, and are freed within minutes"
 	}
 	return err
 }

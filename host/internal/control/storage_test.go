@@ -92,7 +92,7 @@ func TestLimitOfBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("three")})
-	if p := problem(t, err); p.Status != 507 || !strings.Contains(p.Detail, "8 KiB of the tenant's are of policies that it does not have any more") {
+	if p := problem(t, err); p.Status != 507 || !strings.Contains(p.Detail, "8 KiB of that belong to policies that the tenant has deleted") {
 		t.Errorf("deleted a moment ago: %v", p)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"idlehost/host/internal/api"
 )
 
-// What a caller downloads is sent piece by piece: 32 MiB a second of all its
-// downloads together, and as much at once. That is faster than most networks,
-// and leaves the processors to others.
+// A download is sent piece by piece: a caller gets 32 MiB a second over all its
+// downloads, and as much at once. That is faster than most networks, and leaves
+// the processors to others.
 const (
 	piece         = 256 << 10 // bytes
 	piecesASecond = 128
@@ -18,8 +18,8 @@ const (
 
 // pour sends size bytes of r. The deadline is that of the next piece: a reader
 // that takes nothing is not waited for, however long the whole may take.
-// Whoever breaks off has what he wants; a disk that fails shows as an answer
-// that is shorter than it says.
+// A caller that stops reading gets no error; a disk that fails shows as an answer
+// that is shorter than its Content-Length.
 func (c *call) pour(r io.Reader, size int64) {
 	for size > 0 && c.awaitPiece() {
 		n := min(size, piece)
@@ -49,8 +49,8 @@ func (c *call) awaitPiece() bool {
 	}
 }
 
-// mayDownload refuses what is read as a whole to a caller that has downloaded
-// all that it may for now.
+// mayDownload refuses a caller that has downloaded all that it may for now, where
+// the whole content is read before it is sent.
 func (c *call) mayDownload() error {
 	wait := c.pieces.Wait(time.Now(), caller(c.who))
 	if wait == 0 {

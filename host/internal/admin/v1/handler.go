@@ -164,13 +164,12 @@ func (c *call) admit() (leave func(), err error) {
 	return func() { c.busy.leave(key) }, nil
 }
 
-// refusal is how long the answer to a caller who asks for too much is held
-// back. It says when to come again; whoever does not keep to that would else be
-// refused as often as the processors allow.
+// refusal is how long an answer 429 is delayed. It says when to try again; a
+// caller that ignores that would else be refused as often as the processors
+// allow.
 const refusal = 100 * time.Millisecond
 
-// later makes a refusal of what may be asked for again after a while, and holds
-// it back.
+// later completes a refusal that says when to try again, and delays it.
 func (c *call) later(p *api.Problem, wait time.Duration) *api.Problem {
 	p.RetryAfter = wait
 	hold := time.NewTimer(refusal)
@@ -191,8 +190,7 @@ func (c *call) ration() (*Ration, float64) {
 	return c.shares, c.cfg.TenantRate
 }
 
-// listed has the caller pay for a long page: it costs as much as several
-// requests.
+// listed charges the caller for a long page as for several requests.
 func (c *call) listed(items int) {
 	if rates, _ := c.ration(); rates != nil && items > requestItems {
 		rates.Charge(time.Now(), caller(c.who), (items-1)/requestItems)
