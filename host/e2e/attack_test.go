@@ -34,7 +34,7 @@ var worst = []string{
 // is sound, the host stays and says what it has stopped, and the attacker's
 // clients are served.
 func TestNeighbourOfAnAttacker(t *testing.T) {
-	r := newRing(t)
+	r := newAttackedHost(t)
 	attacks := hostile.Corpus()
 	attacks = append(attacks, fitted(t)...)
 	rand.New(rand.NewPCG(longtest.Seed(t), 0)).Shuffle(len(attacks), func(i, j int) { attacks[i], attacks[j] = attacks[j], attacks[i] })
@@ -89,17 +89,17 @@ const (
 	patience = 3
 )
 
-// ring is a host with a neighbour, and a tenant whose policy is sound.
-type ring struct {
+// attackedHost is a host with a neighbour, and a tenant whose policy is sound.
+type attackedHost struct {
 	h     *hosttest.Host
 	api   *client.Client
 	watch neighbour.Watch
 	n     int
 }
 
-func newRing(t *testing.T) *ring {
+func newAttackedHost(t *testing.T) *attackedHost {
 	h := startHost(t, naming(t, "house"), "--store", t.TempDir())
-	r := &ring{h: h, api: dial(t, h, "")}
+	r := &attackedHost{h: h, api: dial(t, h, "")}
 	r.watch = neighbour.Watch{
 		Addr: h.Addr, Host: "neighbour.example", Idle: time.Second,
 		Conns: 8, Every: 50 * time.Millisecond, Rare: 16, RareEvery: 400 * time.Millisecond, Waiters: 24,
@@ -120,7 +120,7 @@ func soundPolicy() []byte {
 	return hostile.Corpus()[i].Wasm()
 }
 
-func (r *ring) create(t *testing.T, name string) {
+func (r *attackedHost) create(t *testing.T, name string) {
 	t.Helper()
 	spec := api.Spec{Hosts: []string{name + ".example"}}
 	if _, _, err := r.api.PutTenant(t.Context(), name, spec, api.Precondition{Absent: true}); err != nil {
@@ -129,7 +129,7 @@ func (r *ring) create(t *testing.T, name string) {
 }
 
 // promote uploads a module and puts it in charge.
-func (r *ring) promote(t *testing.T, tenant string, wasm []byte, params map[string]string) error {
+func (r *attackedHost) promote(t *testing.T, tenant string, wasm []byte, params map[string]string) error {
 	t.Helper()
 	p, _, err := r.api.Upload(t.Context(), tenant, api.Upload{Name: "attack", Wasm: wasm}, nil)
 	if err != nil {
@@ -140,7 +140,7 @@ func (r *ring) promote(t *testing.T, tenant string, wasm []byte, params map[stri
 }
 
 // try has one attack made, by a new tenant each time.
-func (r *ring) try(t *testing.T, a hostile.Attack) {
+func (r *attackedHost) try(t *testing.T, a hostile.Attack) {
 	for n := 1; ; n++ {
 		calm, usual := r.beside(t, "sound")
 		r.n++
@@ -173,7 +173,7 @@ func (r *ring) try(t *testing.T, a hostile.Attack) {
 
 // enforce puts an attack in charge, and reports whether the host has let it. A
 // host that has not says why.
-func (r *ring) enforce(t *testing.T, name string, a hostile.Attack) bool {
+func (r *attackedHost) enforce(t *testing.T, name string, a hostile.Attack) bool {
 	t.Helper()
 	wasm, ok := hostile.Disguise(a.Wasm(), time.Now().Add(-time.Hour), abi.KindTimeout)
 	err := r.promote(t, name, wasm, a.Params)
@@ -194,7 +194,7 @@ func (r *ring) enforce(t *testing.T, name string, a hostile.Attack) bool {
 
 // beside watches the neighbour while a tenant has its traffic, and tells what
 // the host has used meanwhile.
-func (r *ring) beside(t *testing.T, tenant string) (neighbour.Seen, time.Duration) {
+func (r *attackedHost) beside(t *testing.T, tenant string) (neighbour.Seen, time.Duration) {
 	t.Helper()
 	traffic := &neighbour.Traffic{Addr: r.h.Addr, Host: tenant + ".example", Conns: 48, Stay: time.Hour}
 	traffic.Start()
@@ -213,7 +213,7 @@ func (r *ring) beside(t *testing.T, tenant string) (neighbour.Seen, time.Duratio
 
 // rest waits until the host does nothing: questions that are due may follow one
 // another for seconds after their clients have gone.
-func (r *ring) rest(t *testing.T) {
+func (r *attackedHost) rest(t *testing.T) {
 	t.Helper()
 	at, before := time.Now(), time.Duration(-1)
 	hosttest.Until(t, "the host rests", func() bool {
@@ -255,7 +255,7 @@ func tail(list []time.Duration) time.Duration { return neighbour.Quantile(list, 
 func questionTime(d time.Duration) time.Duration { return (d + 2*time.Second) / 4 }
 
 // told holds the host to what it says of an attack that was in charge.
-func (r *ring) told(t *testing.T, name string, a hostile.Attack) {
+func (r *attackedHost) told(t *testing.T, name string, a hostile.Attack) {
 	t.Helper()
 	if got := askH1(t, r.h.Addr)(name + ".example"); got != "house" {
 		t.Errorf("a client of the attacker's: %s", got)

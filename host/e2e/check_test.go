@@ -33,8 +33,8 @@ func numbered(wasm []byte, n int) []byte {
 	return slices.Concat(wasm, []byte{0, byte(len(content))}, content)
 }
 
-// startStreet runs a host with tenants, and returns a client of its API.
-func startStreet(t *testing.T, tenants ...string) *client.Client {
+// startTenants runs a host with tenants, and returns a client of its API.
+func startTenants(t *testing.T, tenants ...string) *client.Client {
 	t.Helper()
 	h := startHost(t, naming(t, "house"), "--store", t.TempDir())
 	c, err := client.New(client.Config{Server: h.Admin})
@@ -75,7 +75,7 @@ func TestChecksAreServedInTurns(t *testing.T) {
 	for n := range 8 {
 		attackers = append(attackers, fmt.Sprint("attacker", n))
 	}
-	c := startStreet(t, append(attackers, "quiet", "first")...)
+	c := startTenants(t, append(attackers, "quiet", "first")...)
 	for n, wasm := range [][]byte{slowCheck, quickCheck} {
 		if _, err := timed(t.Context(), c, "first", wasm); n == 1 && err != nil {
 			t.Fatal(err)
@@ -139,7 +139,7 @@ func TestChecksAreServedInTurns(t *testing.T) {
 // TestCheckEndsWithItsRequest: a client that hangs up is charged for what was
 // done until then, and the tenant's next upload need not wait for the rest.
 func TestCheckEndsWithItsRequest(t *testing.T) {
-	c := startStreet(t, "a")
+	c := startTenants(t, "a")
 	whole, err := timed(t.Context(), c, "a", numbered(slowCheck, 0))
 	if client.Kind(err) != api.KindRefused {
 		t.Fatal(err)

@@ -23,10 +23,10 @@ const (
 	flood = 300
 )
 
-// village is a host with few descriptors and two tenants, of whom a attacks:
+// crowdedHost is a host with few descriptors and two tenants, of whom a attacks:
 // over HTTP in clear and over TLS by their hosts, and each on a TCP listener of
 // its own.
-type village struct {
+type crowdedHost struct {
 	*hosttest.Host
 	t        *testing.T
 	begun    chan struct{} // a request for /hold has reached its upstream
@@ -38,7 +38,7 @@ type village struct {
 	conns []net.Conn // of all clients
 }
 
-func startVillage(t *testing.T) *village {
+func startCrowdedHost(t *testing.T) *crowdedHost {
 	t.Helper()
 	path, err := program()
 	if err != nil {
@@ -49,7 +49,7 @@ func startVillage(t *testing.T) *village {
 	if err := os.WriteFile(narrow, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	v := &village{t: t, begun: make(chan struct{}, 4*flood), release: make(chan struct{})}
+	v := &crowdedHost{t: t, begun: make(chan struct{}, 4*flood), release: make(chan struct{})}
 	t.Cleanup(v.end)
 	t.Cleanup(v.hangUp)
 	cert := newCertificate(t, "a.example", "b.example")
@@ -66,7 +66,7 @@ func startVillage(t *testing.T) *village {
 }
 
 // upstream says a name, and holds what asks for /hold.
-func (v *village) upstream(name string) string {
+func (v *crowdedHost) upstream(name string) string {
 	b := newBackend(v.t)
 	b.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, name) })
 	b.mux.HandleFunc("/hold", func(w http.ResponseWriter, r *http.Request) {
@@ -77,10 +77,10 @@ func (v *village) upstream(name string) string {
 	return b.url("http")
 }
 
-func (v *village) end() { v.releases.Do(func() { close(v.release) }) }
+func (v *crowdedHost) end() { v.releases.Do(func() { close(v.release) }) }
 
 // dial opens a connection to a listener.
-func (v *village) dial(listener int) (net.Conn, error) {
+func (v *crowdedHost) dial(listener int) (net.Conn, error) {
 	c, err := net.DialTimeout("tcp", v.Addrs[listener], hosttest.Patience)
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (v *village) dial(listener int) (net.Conn, error) {
 }
 
 // hangUp ends what all clients have open.
-func (v *village) hangUp() {
+func (v *crowdedHost) hangUp() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, c := range v.conns {
@@ -102,7 +102,7 @@ func (v *village) hangUp() {
 }
 
 // over TLS, as a client of a tenant.
-func (v *village) dialTLS(host string) (net.Conn, error) {
+func (v *crowdedHost) dialTLS(host string) (net.Conn, error) {
 	c, err := v.dial(1)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (v *village) dialTLS(host string) (net.Conn, error) {
 }
 
 // hold sends a request that its upstream holds, and returns what comes of it.
-func (v *village) hold(host string) <-chan string {
+func (v *crowdedHost) hold(host string) <-chan string {
 	got := make(chan string, 1)
 	c, err := v.dial(0)
 	if err != nil {
@@ -139,21 +139,21 @@ func answer(c net.Conn) string {
 // way to refuse it.
 var attacks = []struct {
 	name string
-	do   func(*village) error
+	do   func(*crowdedHost) error
 }{
-	{"idle", func(v *village) error { return v.ask(v.dial(0)) }},
-	{"idle over TLS", func(v *village) error { return v.ask(v.dialTLS("a.example")) }},
-	{"silent", func(v *village) error { _, err := v.dial(0); return err }},
-	{"silent where TLS is spoken", func(v *village) error { _, err := v.dial(1); return err }},
-	{"half a header", func(v *village) error { return v.say(0, "GET / HTTP/1.1\r\nHost: a.example\r\n") }},
-	{"HTTP/2 without a stream", func(v *village) error {
+	{"idle", func(v *crowdedHost) error { return v.ask(v.dial(0)) }},
+	{"idle over TLS", func(v *crowdedHost) error { return v.ask(v.dialTLS("a.example")) }},
+	{"silent", func(v *crowdedHost) error { _, err := v.dial(0); return err }},
+	{"silent where TLS is spoken", func(v *crowdedHost) error { _, err := v.dial(1); return err }},
+	{"half a header", func(v *crowdedHost) error { return v.say(0, "GET / HTTP/1.1\r\nHost: a.example\r\n") }},
+	{"HTTP/2 without a stream", func(v *crowdedHost) error {
 		return v.say(0, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 	}},
-	{"busy", func(v *village) error { return v.say(0, "GET /hold HTTP/1.1\r\nHost: a.example\r\n\r\n") }},
-	{"tunnels", func(v *village) error { return v.say(2, "hello") }},
+	{"busy", func(v *crowdedHost) error { return v.say(0, "GET /hold HTTP/1.1\r\nHost: a.example\r\n\r\n") }},
+	{"tunnels", func(v *crowdedHost) error { return v.say(2, "hello") }},
 }
 
-func (v *village) ask(c net.Conn, err error) error {
+func (v *crowdedHost) ask(c net.Conn, err error) error {
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (v *village) ask(c net.Conn, err error) error {
 	return nil
 }
 
-func (v *village) say(listener int, text string) error {
+func (v *crowdedHost) say(listener int, text string) error {
 	c, err := v.dial(listener)
 	if err == nil {
 		_, err = io.WriteString(c, text)
@@ -177,7 +177,7 @@ func (v *village) say(listener int, text string) error {
 func TestFewDescriptors(t *testing.T) {
 	for _, attack := range attacks {
 		t.Run(strings.ReplaceAll(attack.name, " ", "_"), func(t *testing.T) {
-			v := startVillage(t)
+			v := startCrowdedHost(t)
 			held := map[string]<-chan string{"a": v.hold("a.example"), "b": v.hold("b.example")}
 			tunnel := v.tunnel()
 			tunnel("before")
@@ -226,7 +226,7 @@ func TestFewDescriptors(t *testing.T) {
 }
 
 // tunnel opens a tunnel of b's, and returns what sends something through it.
-func (v *village) tunnel() func(string) {
+func (v *crowdedHost) tunnel() func(string) {
 	c, err := v.dial(3)
 	if err != nil {
 		v.t.Fatal(err)
@@ -247,7 +247,7 @@ func (v *village) tunnel() func(string) {
 // neighbourIsServed asks on new connections in every way. In a flood a client
 // may have to try again, as clients do whose connection ends before an answer;
 // the operator need not.
-func (v *village) neighbourIsServed(round int) {
+func (v *crowdedHost) neighbourIsServed(round int) {
 	v.t.Helper()
 	for what, ask := range map[string]func() string{
 		"HTTP":   func() string { return v.askAs("b", 0) },
@@ -273,7 +273,7 @@ func (v *village) neighbourIsServed(round int) {
 }
 
 // askAs asks for a tenant on a new connection.
-func (v *village) askAs(tenant string, listener int) string {
+func (v *crowdedHost) askAs(tenant string, listener int) string {
 	dial := func() (net.Conn, error) { return v.dial(listener) }
 	if listener == 1 {
 		dial = func() (net.Conn, error) { return v.dialTLS(tenant + ".example") }
@@ -287,7 +287,7 @@ func (v *village) askAs(tenant string, listener int) string {
 }
 
 // greeting is what b's tunnel says first.
-func (v *village) greeting() string {
+func (v *crowdedHost) greeting() string {
 	c, err := v.dial(3)
 	if err != nil {
 		return err.Error()
@@ -300,7 +300,7 @@ func (v *village) greeting() string {
 }
 
 // dump logs what the host holds.
-func (v *village) dump() {
+func (v *crowdedHost) dump() {
 	res, err := http.Get(v.Admin + "/metrics")
 	if err != nil {
 		v.t.Log(err)

@@ -73,7 +73,7 @@ const (
 // ATTACKS names attacks, classes or acts to be measured instead of all, or says
 // "glance": then no look is a long one.
 func BenchmarkAttacks(b *testing.B) {
-	s := newSiege(b)
+	s := newAttackBench(b)
 	names := strings.Fields(os.Getenv("ATTACKS"))
 	glance := slices.Equal(names, []string{"glance"})
 	if glance {
@@ -111,7 +111,7 @@ func BenchmarkAttacks(b *testing.B) {
 }
 
 // measureModule measures an attack for long, if the host takes it.
-func (s *siege) measureModule(b *testing.B, a hostile.Attack, c shape) {
+func (s *attackBench) measureModule(b *testing.B, a hostile.Attack, c shape) {
 	if m := s.arm(b, a, c); m != nil {
 		s.measure(b, "attack="+m.String(), s.attack(m), s.sound(m.shape))
 		b.Logf("%s: %s", m, s.record(b, m))
@@ -167,10 +167,10 @@ func fitted(b *testing.B) (list []hostile.Attack) {
 	return list
 }
 
-// siege is a host with a tenant that is watched, one whose policy is sound, and
+// attackBench is a host with a tenant that is watched, one whose policy is sound, and
 // those that attack. The watched one's upstream is here; that of the others is
 // another process, since what they do to it is not the host's doing.
-type siege struct {
+type attackBench struct {
 	host     *hosttest.Host
 	api      *client.Client
 	watch    neighbour.Watch
@@ -181,11 +181,11 @@ type siege struct {
 	n        int    // tenants
 
 	glances int
-	usual   sight // beside a sound policy, lately
+	usual   view // beside a sound policy, lately
 }
 
-func newSiege(b *testing.B) *siege {
-	s := &siege{}
+func newAttackBench(b *testing.B) *attackBench {
+	s := &attackBench{}
 	s.host = hosttest.StartHost(b, program, "--store", b.TempDir(), "--upstream", answering(b))
 	s.api = dial(b, s.host)
 	s.watch = neighbour.Watch{
@@ -213,14 +213,14 @@ func newSiege(b *testing.B) *siege {
 }
 
 // settle makes a tenant of those that attack.
-func (s *siege) settle(b *testing.B, name string) {
+func (s *attackBench) settle(b *testing.B, name string) {
 	spec := api.Spec{Hosts: []string{name + ".example"}, Upstreams: []string{s.upstream}}
 	if _, _, err := s.api.PutTenant(context.Background(), name, spec, api.Precondition{Absent: true}); err != nil {
 		b.Fatal(err)
 	}
 }
 
-func (s *siege) promote(b *testing.B, tenant, digest string, params map[string]string) {
+func (s *attackBench) promote(b *testing.B, tenant, digest string, params map[string]string) {
 	b.Helper()
 	step := api.Step{Digest: digest, Params: params}
 	if _, err := s.api.Promote(context.Background(), tenant, step, api.Precondition{}); err != nil {
@@ -252,20 +252,20 @@ func child(b *testing.B, args ...string) (tell io.Writer, heard *bufio.Scanner) 
 	return in, bufio.NewScanner(out)
 }
 
-// assailant is a tenant that has an attack promoted.
-type assailant struct {
+// attacker is a tenant that has an attack promoted.
+type attacker struct {
 	attack hostile.Attack
 	shape  shape
 	tenant string
 }
 
-func (m *assailant) String() string { return m.attack.Name + "/" + m.shape.name }
+func (m *attacker) String() string { return m.attack.Name + "/" + m.shape.name }
 
 // arm uploads an attack for a new tenant and promotes it. nil: the host refuses
 // one or the other, and says why in the log.
-func (s *siege) arm(b *testing.B, a hostile.Attack, c shape) *assailant {
+func (s *attackBench) arm(b *testing.B, a hostile.Attack, c shape) *attacker {
 	s.n++
-	m := &assailant{a, c, fmt.Sprintf("attacker%d", s.n)}
+	m := &attacker{a, c, fmt.Sprintf("attacker%d", s.n)}
 	s.settle(b, m.tenant)
 	err := s.tryPromote(m.tenant, disguised(a, c), a.Params)
 	if err != nil {
@@ -289,7 +289,7 @@ func disguised(a hostile.Attack, c shape) []byte {
 	return a.Wasm()
 }
 
-func (s *siege) tryPromote(tenant string, wasm []byte, params map[string]string) error {
+func (s *attackBench) tryPromote(tenant string, wasm []byte, params map[string]string) error {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	p, _, err := s.api.Upload(ctx, tenant, api.Upload{Name: "attack", Wasm: wasm}, nil)
@@ -300,14 +300,14 @@ func (s *siege) tryPromote(tenant string, wasm []byte, params map[string]string)
 	return err
 }
 
-func (s *siege) disarm(b *testing.B, m *assailant) {
+func (s *attackBench) disarm(b *testing.B, m *attacker) {
 	if err := s.api.DeleteTenant(context.Background(), m.tenant, api.Precondition{Match: "*"}); err != nil {
 		b.Fatal(err)
 	}
 }
 
-// sight is what one round has shown.
-type sight struct {
+// view is what one round has shown.
+type view struct {
 	seen neighbour.Seen
 	cpu  float64 // processors that the host used
 }
@@ -318,16 +318,16 @@ type turn struct {
 	begin func(b *testing.B) (end func())
 }
 
-func (s *siege) quiet() turn {
+func (s *attackBench) quiet() turn {
 	return turn{quiet, func(*testing.B) func() { return func() {} }}
 }
 
-func (s *siege) sound(c shape) turn { return turn{sound, s.traffic(sound, c)} }
+func (s *attackBench) sound(c shape) turn { return turn{sound, s.traffic(sound, c)} }
 
-func (s *siege) attack(m *assailant) turn { return turn{m.String(), s.traffic(m.tenant, m.shape)} }
+func (s *attackBench) attack(m *attacker) turn { return turn{m.String(), s.traffic(m.tenant, m.shape)} }
 
 // traffic has a tenant's connections.
-func (s *siege) traffic(tenant string, c shape) func(b *testing.B) func() {
+func (s *attackBench) traffic(tenant string, c shape) func(b *testing.B) func() {
 	tell := func(b *testing.B, line string) {
 		if _, err := fmt.Fprintln(s.tell, line); err != nil {
 			b.Fatal(err)
@@ -343,7 +343,7 @@ func (s *siege) traffic(tenant string, c shape) func(b *testing.B) func() {
 }
 
 // act has a new tenant with a sound policy act, by a process of its own.
-func (s *siege) act(b *testing.B, name string) turn {
+func (s *attackBench) act(b *testing.B, name string) turn {
 	s.n++
 	tenant := fmt.Sprintf("actor%d", s.n)
 	s.settle(b, tenant)
@@ -379,7 +379,7 @@ func (s *siege) act(b *testing.B, name string) turn {
 }
 
 // look watches the neighbour for a while.
-func (s *siege) look(b *testing.B, t turn, d time.Duration) (g sight) {
+func (s *attackBench) look(b *testing.B, t turn, d time.Duration) (g view) {
 	b.Helper()
 	end := t.begin(b)
 	time.Sleep(settleTime)
@@ -404,7 +404,7 @@ func (s *siege) look(b *testing.B, t turn, d time.Duration) (g sight) {
 
 // calm waits until the host has nothing left to do of what there was: what one
 // round has caused is not the next one's.
-func (s *siege) calm(b *testing.B) {
+func (s *attackBench) calm(b *testing.B) {
 	for range 100 {
 		before, err := s.host.CPU()
 		if err != nil {
@@ -420,16 +420,16 @@ func (s *siege) calm(b *testing.B) {
 	b.Log("the host is still busy, 20 s later")
 }
 
-func (g *sight) p50() float64     { return ms(neighbour.Quantile(g.seen.Took, 0.5)) }
-func (g *sight) p99() float64     { return ms(neighbour.Quantile(g.seen.Took, 0.99)) }
-func (g *sight) late50() float64  { return ms(neighbour.Quantile(g.seen.Late, 0.5)) }
-func (g *sight) late99() float64  { return ms(neighbour.Quantile(g.seen.Late, 0.99)) }
-func (g *sight) lateMax() float64 { return ms(neighbour.Quantile(g.seen.Late, 1)) }
+func (g *view) p50() float64     { return ms(neighbour.Quantile(g.seen.Took, 0.5)) }
+func (g *view) p99() float64     { return ms(neighbour.Quantile(g.seen.Took, 0.99)) }
+func (g *view) late50() float64  { return ms(neighbour.Quantile(g.seen.Late, 0.5)) }
+func (g *view) late99() float64  { return ms(neighbour.Quantile(g.seen.Late, 0.99)) }
+func (g *view) lateMax() float64 { return ms(neighbour.Quantile(g.seen.Late, 1)) }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // inTime is the share of idle connections that were closed within 1.05 s.
-func (g *sight) inTime() float64 {
+func (g *view) inTime() float64 {
 	n := 0
 	for _, d := range g.seen.Late {
 		if d <= 50*time.Millisecond {
@@ -440,7 +440,7 @@ func (g *sight) inTime() float64 {
 }
 
 // looksBad takes a short look, and reports whether it should be a longer one.
-func (s *siege) looksBad(b *testing.B, m *assailant) bool {
+func (s *attackBench) looksBad(b *testing.B, m *attacker) bool {
 	if s.glances++; s.glances%8 == 1 {
 		s.usual = s.look(b, s.sound(m.shape), glanceTime)
 	}
@@ -452,7 +452,7 @@ func (s *siege) looksBad(b *testing.B, m *assailant) bool {
 }
 
 // record tells what the host says of the attacker's policy.
-func (s *siege) record(b *testing.B, m *assailant) string {
+func (s *attackBench) record(b *testing.B, m *attacker) string {
 	r, err := s.api.Rollout(context.Background(), m.tenant)
 	if err != nil {
 		b.Fatal(err)
@@ -466,9 +466,9 @@ func (s *siege) record(b *testing.B, m *assailant) string {
 }
 
 // measure takes long looks, in turns.
-func (s *siege) measure(b *testing.B, name string, attack, base turn) {
+func (s *attackBench) measure(b *testing.B, name string, attack, base turn) {
 	turns := []turn{s.quiet(), base, attack}
-	seen := make([][]sight, len(turns))
+	seen := make([][]view, len(turns))
 	for n := range attackRounds {
 		for i := range turns {
 			i = (i + n) % len(turns)
@@ -481,20 +481,20 @@ func (s *siege) measure(b *testing.B, name string, attack, base turn) {
 	b.Run(name, func(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
 		still, calm, list := seen[0], seen[1], seen[2]
-		b.ReportMetric(middle(still, (*sight).p99), "quiet-p99-ms")
-		b.ReportMetric(middle(list, (*sight).p99), "p99-ms")
-		b.ReportMetric(ratio(list, calm, (*sight).p50), "p50-of-sound")
-		b.ReportMetric(ratio(list, calm, (*sight).p99), "p99-of-sound")
-		b.ReportMetric(ratio(list, still, (*sight).p99), "p99-of-quiet")
-		b.ReportMetric(middle(list, (*sight).late99), "late-p99-ms")
-		b.ReportMetric(middle(still, (*sight).late99), "quiet-late-p99-ms")
-		b.ReportMetric(middle(list, (*sight).inTime), "in-time-%")
-		b.ReportMetric(middle(still, (*sight).inTime), "quiet-in-time-%")
-		b.ReportMetric(middle(list, func(g *sight) float64 { return g.cpu }), "host-cpus")
+		b.ReportMetric(middle(still, (*view).p99), "quiet-p99-ms")
+		b.ReportMetric(middle(list, (*view).p99), "p99-ms")
+		b.ReportMetric(ratio(list, calm, (*view).p50), "p50-of-sound")
+		b.ReportMetric(ratio(list, calm, (*view).p99), "p99-of-sound")
+		b.ReportMetric(ratio(list, still, (*view).p99), "p99-of-quiet")
+		b.ReportMetric(middle(list, (*view).late99), "late-p99-ms")
+		b.ReportMetric(middle(still, (*view).late99), "quiet-late-p99-ms")
+		b.ReportMetric(middle(list, (*view).inTime), "in-time-%")
+		b.ReportMetric(middle(still, (*view).inTime), "quiet-in-time-%")
+		b.ReportMetric(middle(list, func(g *view) float64 { return g.cpu }), "host-cpus")
 	})
 }
 
-func middle(list []sight, of func(*sight) float64) float64 {
+func middle(list []view, of func(*view) float64) float64 {
 	var all []float64
 	for i := range list {
 		all = append(all, of(&list[i]))
@@ -503,7 +503,7 @@ func middle(list []sight, of func(*sight) float64) float64 {
 }
 
 // ratio is the median of those of each round.
-func ratio(list, base []sight, of func(*sight) float64) float64 {
+func ratio(list, base []view, of func(*view) float64) float64 {
 	var all []float64
 	for i := range list {
 		all = append(all, of(&list[i])/of(&base[i]))
