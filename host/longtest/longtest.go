@@ -28,8 +28,8 @@ const (
 	SeedEnv = "IDLEHOST_SEED"
 )
 
-// What messages begin with that tell of a form that does not run. The summary
-// at the end of `make test` looks for them.
+// Prefixes of the messages of tests that do not run, or not in their long form.
+// The summary at the end of `make test` looks for them.
 const (
 	Skipped   = "long form only: "
 	Shortened = "usual form: "

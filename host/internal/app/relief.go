@@ -42,7 +42,7 @@ type relief struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 
-	// What is told of the last look.
+	// Reasons for /readyz, as of the last look.
 	memoryIs, descriptorsAre atomic.Pointer[string] // nil: enough
 
 	// owned by the goroutine

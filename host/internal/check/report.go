@@ -16,8 +16,8 @@ const (
 	VerdictAccepted Verdict = "accepted"
 	VerdictRefused  Verdict = "refused" // the host would not load it
 	VerdictFaulty   Verdict = "faulty"  // it does not come into being, or fails at a question
-	// VerdictUndecided: the host had no means to tell. Nothing is known to be
-	// wrong with the policy; the check may be tried again.
+	// VerdictUndecided: the check came to no verdict, for want of time, memory or
+	// disk. Nothing is known to be wrong with the policy: try again.
 	VerdictUndecided Verdict = "undecided"
 )
 

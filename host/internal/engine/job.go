@@ -117,8 +117,8 @@ func (j *Job) ended(err error) error {
 }
 
 // Inspect takes the module through the gate and the meter, as Load does before
-// it compiles. What refuses it is a *gate.Refusal in the chain of a *FaultError.
-// Load does not do it again.
+// it compiles. A refusal is a *gate.Refusal in the chain of a *FaultError. Load
+// does not do it again.
 func (j *Job) Inspect() (*Inspection, error) {
 	a := &admission{job: j}
 	in, err := a.inspect()

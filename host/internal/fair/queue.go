@@ -1,5 +1,5 @@
-// Package fair shares a few places among many owners, so that what one of them
-// wants done holds up the others as little as can be.
+// Package fair shares a few places among many owners, so that the work of one
+// holds up the others as little as possible.
 package fair
 
 import (
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Operator is the owner of what the operator wants done. It has places of its
-// own, and never waits for anybody else's turn.
+// Operator is the owner of the operator's own work. It has places of its own, and
+// never waits for another owner's turn.
 const Operator = ""
 
 // Queue gives turns to owners by start-time fair queueing (Goyal, Vin and
@@ -86,9 +86,9 @@ func (q *Queue) TryEnter(name string, about time.Duration) (*Turn, bool) {
 	}
 }
 
-// Pass ends a turn that has cost so much, and waits for the next of the same
-// owner, which is one that begins at once where no other is due before it. The
-// error is that of ctx, and then the turn is over. A nil Turn goes on.
+// Pass ends a turn that has cost so much, and waits for the owner's next one,
+// which begins at once unless another owner is due first. The error is that of
+// ctx, and then the turn is over. A nil Turn goes on.
 func (t *Turn) Pass(ctx context.Context, cost time.Duration) (*Turn, error) {
 	if t == nil {
 		return nil, ctx.Err()

@@ -18,7 +18,7 @@ import (
 
 // Process tells how full this process is: open files against the limit of
 // descriptors, and memory against GOMEMLIMIT or the limit of the control
-// group, whichever is nearer. What has no limit is never full.
+// group, whichever is nearer. Without a limit neither is ever full.
 type Process struct {
 	root      fs.FS // of the file system, for /proc and /sys
 	fileLimit func() uint64

@@ -32,8 +32,8 @@ type logShare struct {
 	dropped uint64 // lines, ever
 }
 
-// What waits to be written is bounded: that of tenants together, and the host's
-// own.
+// The bounds of lines that wait to be written: those of all tenants together, and
+// the host's own.
 const (
 	tenantBytes = 1 << 20
 	hostBytes   = 1 << 19

@@ -50,8 +50,8 @@ func (p *Proxy) accept(l *Listener) {
 			}
 			p.welcome(l, nc)
 			if p.gov.Crowded() {
-				// Those that came before have their turn first: what they sent
-				// may be there, and then none of them gives way to the next.
+				// Earlier connections run first: their requests may have
+				// arrived, and then they are not evicted for the next one.
 				runtime.Gosched()
 			}
 			continue

@@ -26,9 +26,9 @@ type arrival struct {
 
 var errNoTenant = errors.New("the router names no tenant")
 
-// arrive governs a connection under the law of whom it seems to belong to, as
-// the first thing that happens to it: what is not governed yet is not counted.
-// It returns nil when it had to be closed.
+// arrive governs a connection under the law of the tenant that it seems to belong
+// to. Nothing happens to it before: a connection that is not governed is not
+// counted. It returns nil when the connection had to be closed.
 func (p *Proxy) arrive(l *Listener, nc net.Conn) *arrival {
 	a := &arrival{proxy: p, listener: l, hello: Hello{
 		Listener: l.Name, Peer: nc.RemoteAddr(), Destination: addrPort(nc.LocalAddr()), Local: nc.LocalAddr(), TLS: l.TLS != nil,

@@ -237,9 +237,9 @@ func (p *Proxy) wait(done chan struct{}) {
 }
 
 // sever closes connections until done, and then until the end of the last one
-// has been observed. One that was on its way from one stage to the next, or to
-// be parked, may be missed at first; and where the Governor's own goroutine is
-// closing one, Close returns before that has told of its end.
+// has been observed. A connection on its way from one stage to the next, or being
+// parked, may be missed at first; and while a goroutine of the Governor's closes
+// one, Close of that connection returns before its end has been observed.
 func (p *Proxy) sever(done <-chan struct{}) {
 	t := time.NewTicker(10 * time.Millisecond)
 	defer t.Stop()

@@ -116,8 +116,8 @@ func (s *slot) fill(r *trace.Record, w *whole) {
 // free returns how many places nobody has claimed, or a few less.
 func (g *ring) free() int { return len(g.slots) - int(g.tail.Load()-g.taken.Load()) }
 
-// take puts the next record into r and reports whether there was one, and whose
-// it is. What r points to is whole's, which is the caller's.
+// take puts the next record into r, and returns its tenant and whether there was
+// one. r points into whole, which belongs to the caller.
 func (g *ring) take(r *trace.Record) (w *whole, tenant uint32, ok bool) {
 	s := &g.slots[g.head&g.mask]
 	if s.seq.Load() != g.head+1 {

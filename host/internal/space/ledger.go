@@ -11,14 +11,14 @@ import (
 type Counter interface {
 	// Used is what one owner pays for.
 	Used(owner string) int64
-	// Size is all there is. What several owners share counts once, and what
-	// nobody pays for any more counts too.
+	// Size is all there is. Files that several owners share count once, and files
+	// that nobody pays for any more count too.
 	Size() int64
 }
 
-// Ledger holds owners to their limits. What is about to be written is claimed
-// before, so that many who write at once do not pass a limit together. Safe for
-// concurrent use.
+// Ledger holds owners to their limits. Bytes are claimed before they are written,
+// so that concurrent writers do not exceed a limit together. Safe for concurrent
+// use.
 type Ledger struct {
 	counters []Counter
 	limit    func(owner string) int64

@@ -68,11 +68,11 @@ type Store interface {
 	// Usage returns what a tenant pays for: each policy that it has put, or
 	// whose bytes it names, until a Sweep finds that it has put it longer ago
 	// than the grace and does not name it; and its states. A policy of several
-	// tenants is paid for by each. Who is made under the name of another
-	// inherits nothing.
+	// tenants is paid for by each. A tenant that is created under the name of a
+	// removed one starts at zero.
 	Usage(tenant string) Usage
-	// Size returns how many bytes the whole store takes: what several tenants
-	// pay for counts once, and what nobody pays for until it is swept.
+	// Size returns how many bytes the whole store takes: a policy of several
+	// tenants counts once, and one of no tenant until it is swept.
 	Size() int64
 	// Adds returns what PutPolicy would add to a tenant's Usage, and to Size,
 	// for a module of so many bytes and the report of its check.

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Patience bounds every wait of a test for the world: what is waited for comes
-// within milliseconds on a quiet machine, and late on a busy one. It is there
-// for what never comes, so that a test says where it hangs.
+// Patience bounds every wait of a test for an event outside it. The event comes
+// within milliseconds on a quiet machine, and later on a busy one; where it never
+// comes, the test says where it hangs.
 const Patience = 2 * time.Minute
 
-// pause is between two looks at a condition. Whoever waits leaves the processor
-// to those it waits for.
+// pause is the time between two looks at a condition. Meanwhile the processor is
+// free for the goroutines that are waited for.
 const pause = time.Millisecond
 
-// Eventually waits for a condition of the world.
+// Eventually waits until a condition holds.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	if !Holds(ok) {

@@ -39,11 +39,12 @@ func parseLimits(s string) (limits, error) {
 
 // What compiling is expected to take.
 const (
-	// leastUnit is what a unit of effort (gate.Weight) is taken for at least.
-	// Modules that the gate lets in take 3 to 18 ns a unit on a server of 2020s
-	// make, and those built by Go 10 (TestEffortPredictsTime in package meter).
+	// leastUnit is the least processor time that a unit of effort (gate.Weight)
+	// is expected to take. Modules that the gate lets in take 3 to 18 ns a unit on
+	// a server of 2020s make, those built by Go 10 (TestEffortPredictsTime in
+	// package meter).
 	leastUnit = 20 * time.Nanosecond
-	// mostUnit is what one is taken for at most, however slow the machine is.
+	// mostUnit is the most, however slow the machine is.
 	mostUnit = 2 * time.Microsecond
 	// A child starts, and has its runtime.
 	startTime   = 200 * time.Millisecond

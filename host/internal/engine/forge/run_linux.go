@@ -101,10 +101,9 @@ type outcome struct {
 	allowed    limits
 }
 
-// judge tells how a child ended. What it was allowed is far more than what the
-// module takes by the gate's estimate: that a child has taken it says that the
-// machine, or the estimate, is not what it was taken for, and nothing against
-// the module.
+// judge tells how a child ended. Its limits are far above the gate's estimate for
+// the module: a child that reaches them says that the machine is slower, or the
+// estimate is lower, than it should be, and nothing against the module.
 func (s *shop) judge(ctx, wall context.Context, o outcome) (reply, error) {
 	u, l := o.used, o.allowed
 	var exit *exec.ExitError

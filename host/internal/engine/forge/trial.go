@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// What the trial is made of: functions that choose one of so many blocks by a
-// table, which is what Go compiles functions to.
+// The trial is a module of functions that choose one of their blocks by a table,
+// as Go compiles functions.
 const (
 	trialFuncs  = 12
 	trialBlocks = 32

@@ -17,8 +17,8 @@ type Weight struct {
 	// effort does not, so it alone decides what is let in. The compiler is
 	// linear in most code, but walks the dominator tree upwards for every edge
 	// between basic blocks, and for every variable wherever blocks meet: so a
-	// unit is also one step of such a walk. What else it does where blocks meet
-	// is told by merges.
+	// unit is also one step of such a walk. merges bounds the rest of its work
+	// where blocks meet.
 	Effort uint64
 }
 

@@ -61,8 +61,8 @@ func numeric(op gate.Op) int64 {
 // others returns the costs of the instructions that are not computing.
 func others() map[gate.Op]int64 {
 	return map[gate.Op]int64{
-		// What leaves no code behind, or ends it; what names a value for the
-		// instruction that uses it, which pays.
+		// These leave no code behind, or end it. Below, local.get and constants
+		// only name a value: the instruction that uses it pays.
 		gate.OpUnreachable: 0, gate.OpNop: 0, gate.OpBlock: 0, gate.OpLoop: 0,
 		gate.OpElse: 0, gate.OpEnd: 0, gate.OpDrop: 0,
 
@@ -85,10 +85,10 @@ func others() map[gate.Op]int64 {
 }
 
 // costPage is what a page of memory costs that was granted: 64 KiB to be
-// faulted in and zeroed, 25 to 40 us on a virtual machine. What is granted pays for a
-// page more than it is, since the host may move the memory. It is charged afterwards,
-// since what is refused costs nothing; a host's cap on memory bounds what one
-// instance can get for nothing.
+// faulted in and zeroed, 25 to 40 us on a virtual machine. A grant pays for a page
+// more than it has, since the host may move the memory. It is charged afterwards,
+// since a refusal costs nothing; a host's cap on memory bounds how much one instance
+// can get before it pays.
 const costPage = 12_000
 
 // rate is what an instruction pays for its size, the operand on top of the

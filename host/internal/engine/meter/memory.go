@@ -46,8 +46,8 @@ func accessPriceIn(m *gate.Module) accessPrice {
 // more pays like the first of its kind.
 const deepest = 63
 
-// waits follows, through a piece of code without a branch, how many loads of
-// the piece every value waits for. What is older than the piece waits for none.
+// waits follows, through a piece of code without a branch, how many loads of the
+// piece each value waits for. A value from before the piece waits for none.
 type waits struct {
 	accessPrice
 	pointers

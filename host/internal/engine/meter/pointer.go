@@ -3,12 +3,12 @@ package meter
 import "idlehost/host/internal/engine/gate"
 
 // A compiler keeps the stack of its language in memory, and the address of its
-// end in the first global. What lies there was used a moment ago, and is in the
+// end in the first global. The memory there was used a moment ago, and is in the
 // cache, as long as the pointer moves by little: a function takes its frame and
-// gives it back. So it is the moves that pay, and the accesses near the pointer
-// do not wait for memory.
+// gives it back. So moving the pointer costs something, and accesses near it pay
+// for no wait for memory.
 const (
-	moveLeast = 128 // bytes that a move may be far, not to pay for a way to memory
+	moveLeast = 128 // bytes: a longer move is charged like a load that misses
 	nearby    = 256 // bytes from the pointer
 	costMove  = 4
 )
@@ -58,8 +58,8 @@ func (p *pointers) note(in *gate.Instr) {
 	p.recent[0], p.recent[1], p.recent[2] = p.recent[1], p.recent[2], *in
 }
 
-// moved reports whether an assignment takes the pointer as it is, or from the
-// same local and moved by little; and whether that moves it.
+// moved returns ok where an assignment copies the pointer, or moves it by little
+// within the same local or global; moves says which of the two.
 func (p *pointers) moved(in *gate.Instr) (moves, ok bool) {
 	base, by, how := &p.recent[0], &p.recent[1], &p.recent[2]
 	if how.Op == gate.OpGlobalGet {

@@ -15,8 +15,8 @@ type tenant struct {
 	// one of its name, whose learned states it must not see.
 	Born uint64 `json:"born"`
 	// Held are the policies that the tenant pays for, in the order in which it
-	// has put them first. What an earlier version of this program has kept may
-	// lack some that Versions have.
+	// first put them. Records of earlier versions of this program may lack some
+	// that Versions have.
 	Held []holding `json:"held,omitempty"`
 }
 
