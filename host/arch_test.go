@@ -17,7 +17,7 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study, space;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
 	engine/gate, engine/wasmtest < engine/gate/gatetest;
 	engine/gate < engine/meter;
 	policy, fair < engine/forge;

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 
 	"idlehost/host/e2e/hosttest"
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/testnet"
 )
 
 // padded is a policy with a custom section of so many bytes, which no two have
@@ -49,25 +49,6 @@ func noRoom(t *testing.T, err error) *api.Problem {
 		t.Fatalf("%v, want 507", err)
 	}
 	return p
-}
-
-// fill takes all that is left of a disk until the file is removed.
-func fill(t *testing.T, dir string) (name string) {
-	t.Helper()
-	name = filepath.Join(dir, "ballast")
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; size /= 2 {
-		for {
-			if _, err := f.Write(bytes.Repeat([]byte{1}, size)); err != nil {
-				break
-			}
-		}
-	}
-	return name
 }
 
 // TestUploadsFillNoDisk: a tenant pads its uploads until it is refused, with the
@@ -117,7 +98,7 @@ func TestUploadsFillNoDisk(t *testing.T) {
 // with the reason, recordings end and tell it, and all else goes on; when there
 // is room again, so do uploads.
 func TestFullDisk(t *testing.T) {
-	disk := smallDisk(t, 12<<20)
+	disk := testnet.SmallDisk(t, 12<<20)
 	for _, build := range []func() (string, error){program, commands} { // which have a cache of their own
 		if _, err := build(); err != nil {
 			t.Fatal(err)
@@ -139,7 +120,7 @@ func TestFullDisk(t *testing.T) {
 	if got := readyz(t, h); got != "ready\n" {
 		t.Fatalf("/readyz: %q", got)
 	}
-	ballast := fill(t, disk)
+	ballast := testnet.FillDisk(t, disk)
 
 	_, _, err := c.Upload(t.Context(), "b", api.Upload{Name: "b", Wasm: padded(100, 1)}, nil)
 	if p := noRoom(t, err); p.Reserve != 1<<20 || !strings.Contains(p.Detail, "it is full") {

@@ -106,7 +106,7 @@ func (t *Tenant) fly(ctx context.Context, r *resident, turn *fair.Turn) {
 	case r.gone: // Close has no residents either
 	case err == nil && r.seat == nil:
 		if r.loss.Load() != nil {
-			t.logger.Info("policy loaded that could not be before", "tenant", t.name, "policy", Short(r.version.Digest))
+			t.logger.Info("policy loaded, after a failure", "tenant", t.name, "policy", Short(r.version.Digest))
 		}
 		r.settleLocked(newSeat(g, r.version.Digest, t.logger))
 		for _, l := range t.plan.Load().lanes() {

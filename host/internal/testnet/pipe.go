@@ -1,6 +1,6 @@
-// Package testnet holds network fakes for tests in synctest bubbles, where
-// sockets cannot wait: what blocks here blocks on a sync.Cond. Imported by
-// tests only.
+// Package testnet is the environment of tests: network fakes for synctest bubbles,
+// where sockets cannot wait and a sync.Cond does instead; waits for events outside
+// the test; and disks that are small, or full. Imported by tests only.
 package testnet
 
 import (

@@ -11,45 +11,13 @@ import (
 
 	"idlehost/host/internal/space"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/testnet"
 )
-
-// smallDisk returns the root of a file system of so many bytes.
-func smallDisk(t *testing.T, size int) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", size)); err != nil {
-		t.Skipf("no file system can be mounted here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// fillDisk takes what is left of a file system until the file it returns is
-// removed.
-func fillDisk(t *testing.T, dir string) (name string) {
-	t.Helper()
-	name = filepath.Join(dir, "ballast")
-	f, err := os.Create(name)
-	must(t, err)
-	defer f.Close()
-	for size := 1 << 20; size > 0; size /= 2 {
-		for {
-			if _, err := f.Write(bytes.Repeat([]byte{1}, size)); err != nil {
-				break
-			}
-		}
-	}
-	return name
-}
 
 // TestFullDisk: on a disk without a free byte, modules are refused with the
 // reason, and small records go on; when there is room again, so do modules.
 func TestFullDisk(t *testing.T) {
-	disk := smallDisk(t, 8<<20)
+	disk := testnet.SmallDisk(t, 8<<20)
 	dir := filepath.Join(disk, "store")
 	s := reopen(t, dir)
 	defer func() { must(t, s.Close()) }()
@@ -58,7 +26,7 @@ func TestFullDisk(t *testing.T) {
 	wasm := bytes.Repeat([]byte("module"), 1000)
 	p := &store.Policy{Digest: digestOf(wasm)}
 	must(t, s.PutPolicy(ctx, "a", p, wasm))
-	ballast := fillDisk(t, disk)
+	ballast := testnet.FillDisk(t, disk)
 
 	other := bytes.Repeat([]byte("other"), 1000)
 	err := s.PutPolicy(ctx, "a", &store.Policy{Digest: digestOf(other)}, other)

@@ -1,4 +1,4 @@
-package e2e
+package testnet
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// smallDisk returns the root of a file system of so many bytes.
-func smallDisk(t *testing.T, size int) string {
+// SmallDisk returns the root of a file system of so many bytes.
+func SmallDisk(t testing.TB, size int) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", size)); err != nil {
