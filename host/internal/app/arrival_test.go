@@ -110,7 +110,7 @@ func TestLostPolicyIsTriedAgain(t *testing.T) {
 	if rule := r.member("default").rule(); !strings.HasPrefix(rule, "policy fixed (") {
 		t.Error(rule)
 	}
-	wants(t, r.quiesce(), `"msg":"policy not loaded, native default answers"`, `"cause":"busy"`, `"msg":"policy loaded that could not be before"`)
+	wants(t, r.quiesce(), `"msg":"policy not loaded, native default answers"`, `"cause":"busy"`, `"msg":"policy loaded, after a failure"`)
 }
 
 // TestReloadKeepsThePolicy that is in force where the next cannot be loaded.

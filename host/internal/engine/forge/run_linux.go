@@ -19,8 +19,8 @@ import (
 // self is this program's file, also after another took its name.
 const self = "/proc/self/exe"
 
-// niceness is how far a child stands back behind whoever serves requests: at
-// 10, a thread gets a tenth of the processor that it has to share with one.
+// niceness is that of a child while the host serves requests: at 10, a thread gets
+// a tenth of a processor that it shares with one of the host's.
 const niceness = 10
 
 // run has a child of a priority compile o into stage, a folder in root. It
