@@ -21,7 +21,7 @@ func (s *Store) Note(ctx context.Context, e store.Entry) error {
 	return nil
 }
 
-// note appends an entry and drops the oldest beyond those kept. It fails before
+// note appends an entry and drops old ones beyond those kept. It fails before
 // it writes anything, or as a failure of the medium.
 func (t *txn) note(e store.Entry, kept int) error {
 	if e.Tenant != "" {
@@ -48,29 +48,6 @@ func (t *txn) note(e store.Entry, kept int) error {
 // seqKey returns a Seq as it is sorted, behind a prefix.
 func seqKey(prefix string, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte(prefix), seq)
-}
-
-// trim drops the entries that are older than the last so many.
-func (t *txn) trim(last uint64, kept int) error {
-	if last <= uint64(kept) {
-		return nil
-	}
-	first := seqKey("", last-uint64(kept)+1)
-	c := t.tx.Bucket([]byte(bucketAudit)).Cursor()
-	for k, v := c.First(); k != nil && bytes.Compare(k, first) < 0; k, v = c.First() {
-		e, err := t.entry(k, v)
-		if err != nil {
-			return err
-		}
-		key := bytes.Clone(k)
-		err = errors.Join(
-			t.drop(bucketAudit, key),
-			t.drop(bucketAuditTenant, seqKey(e.Tenant+"\x00", e.Seq)))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (t *txn) entry(k, v []byte) (*store.Entry, error) {

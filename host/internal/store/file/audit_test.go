@@ -67,3 +67,57 @@ func TestTrimKeepsTheFileSmall(t *testing.T) {
 	})
 	must(t, err)
 }
+
+// TestAuditOfALoudTenant: it loses its own history, and nobody else's.
+func TestAuditOfALoudTenant(t *testing.T) {
+	const kept = 2 * trimEvery
+	s, err := Open(t.TempDir(), Config{AuditKept: kept})
+	must(t, err)
+	defer s.Close()
+	note := func(tenant string, n int) {
+		for range n {
+			must(t, s.Note(t.Context(), store.Entry{Tenant: tenant, Action: "x"}))
+		}
+	}
+	note("", 3)
+	note("quiet", 5)
+	note("loud", 2*kept)
+	note("quiet", 1)
+	note("loud", kept)
+	all, err := s.Audit(t.Context(), "", 0, 0)
+	must(t, err)
+	if len(all) < kept || len(all) >= kept+kept/trimEvery {
+		t.Errorf("%d entries are kept, want %d or a few more", len(all), kept)
+	}
+	has := map[string]int{}
+	for _, e := range all {
+		has[e.Tenant]++
+	}
+	log, err := s.Audit(t.Context(), "loud", 0, 0)
+	must(t, err)
+	if has[""] != 3 || has["quiet"] != 6 || has["loud"] != len(log) || log[0].Seq != all[0].Seq {
+		t.Errorf("entries by tenant: %v, of the loud one's own log %d", has, len(log))
+	}
+}
+
+// BenchmarkAuditTrim is what an entry takes in a full log, trimming included.
+func BenchmarkAuditTrim(b *testing.B) {
+	s, err := Open(b.TempDir(), Config{})
+	must(b, err)
+	defer s.Close()
+	fill := func(n int) {
+		must(b, s.write(context.Background(), func(tx *txn) error {
+			for i := range n {
+				if err := tx.note(store.Entry{Tenant: fmt.Sprintf("t%d", i%100), Action: "policy.canary"}, s.cfg.AuditKept); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	fill(s.cfg.AuditKept)
+	for b.Loop() {
+		fill(1000)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/entry")
+}
