@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -258,17 +260,28 @@ func TestHammerReload(t *testing.T) {
 	stop := make(chan struct{})
 	var asking sync.WaitGroup
 	for range 3 {
+		// Go's client gives a connection up when its own writer was not
+		// scheduled for 50 ms; this one has no other.
+		nc, err := net.Dial("tcp", strings.TrimPrefix(r.url(0), "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
 		asking.Go(func() {
-			c, n := client(t), 0
-			for {
+			from := bufio.NewReader(nc)
+			for n := 1; ; n++ {
 				select {
 				case <-stop:
 					return
 				default:
 				}
-				body, reused := again(t, c, r.url(0))
-				if n++; !strings.HasPrefix(body, "HTTP/1.1 200") || !reused && n > 1 {
-					t.Errorf("request %d: reused %v, %.40q", n, reused, body)
+				io.WriteString(nc, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+				res, err := http.ReadResponse(from, nil)
+				if err == nil {
+					_, err = io.Copy(io.Discard, res.Body)
+				}
+				if err != nil || res.StatusCode != 200 || res.Close {
+					t.Errorf("request %d: %v, %+v", n, err, res)
 					return
 				}
 			}
