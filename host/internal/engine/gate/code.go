@@ -58,7 +58,7 @@ func (v *machine) body(typ uint32) (b Body) {
 		v.at = v.pos
 		v.instr(&in)
 		if v.ok() {
-			v.strain.add(&in)
+			v.strain.add(&in, len(v.operands))
 			v.step(&in)
 		}
 	}

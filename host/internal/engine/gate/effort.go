@@ -34,6 +34,10 @@ const (
 	effortCarry  = 10  // of one variable at such a label
 	effortReload = 30  // of one mutable global after a call
 	effortLocal  = 4   // of one that is declared, whether it is used or not
+	// Of an operand below a block, which has a place in every block until it is
+	// used: of an if or a branch, and of a loop.
+	effortOperand     = 12
+	effortOperandLoop = 36
 	// implied is how many variables a function has beside its locals: the
 	// memory's base and length, and the fuel.
 	implied = 4
@@ -90,8 +94,9 @@ func (s *strain) meet(depth uint32) {
 	}
 }
 
-// add takes the next instruction, before it is validated.
-func (s *strain) add(in *Instr) {
+// add takes the next instruction, before it is validated, above so many
+// operands.
+func (s *strain) add(in *Instr, operands int) {
 	s.Instrs++
 	s.Effort += effortInstr
 	s.merges.add(in)
@@ -102,18 +107,36 @@ func (s *strain) add(in *Instr) {
 		s.Accesses++
 		s.check(1)
 	case in.Op <= OpBrTable || in.Op == OpReturn:
+		s.carry(in, uint64(operands))
 		s.flow(in)
 	case in.Op == OpCall || in.Op == OpCallIndirect:
 		s.Calls++
 		s.Effort += effortCall + s.reload()
 	case in.Op == OpMemoryGrow || in.Op >= OpMemoryInit && in.Op != OpDataDrop && in.Op != OpElemDrop && in.Op != OpTableSize:
-		s.Effort += effortBulk + s.reload()
+		s.Effort += effortBulk + s.reload() + uint64(operands)*effortOperandLoop
 		s.edge(implied * steps)
 		s.here += loopSteps
 		s.merges.bulk()
 		if in.Op == OpMemoryGrow {
 			s.Grows++
 		}
+	}
+}
+
+// carry adds what the operands cost that live on where blocks begin and end:
+// not the one that the instruction takes.
+func (s *strain) carry(in *Instr, operands uint64) {
+	switch in.Op {
+	case OpIf, OpBrIf, OpBrTable:
+		operands -= min(operands, 1)
+	}
+	switch in.Op {
+	case OpLoop:
+		s.Effort += operands * effortOperandLoop
+	case OpBlock, OpIf, OpElse, OpEnd, OpBr, OpBrIf:
+		s.Effort += operands * effortOperand
+	case OpBrTable:
+		s.Effort += operands * effortOperand * (1 + uint64(in.Count))
 	}
 }
 

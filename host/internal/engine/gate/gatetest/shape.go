@@ -42,6 +42,15 @@ func Shapes() []Shape {
 		{"empty functions", func(n int) wasmtest.Module { return many(n, 0, nil) }},
 		{"functions with 30 locals", func(n int) wasmtest.Module { return many(n, 30, add(1)) }},
 		{"tall stack over branches", func(n int) wasmtest.Module { return one(4, 0, tall(n)) }},
+		{"ifs over 8000 operands", func(n int) wasmtest.Module { return one(4, 0, over(8000, branchIf, n)) }},
+		{"loops over 8000 operands", func(n int) wasmtest.Module { return one(4, 0, over(8000, loopIf, n)) }},
+		{"jumps over 8000 operands", func(n int) wasmtest.Module { return one(4, 0, over(8000, skip, n)) }},
+		{"arms over 8000 operands", func(n int) wasmtest.Module { return one(4, 0, over(8000, either, n)) }},
+		{"tables over 1000 operands", func(n int) wasmtest.Module { return one(4, 0, over(1000, dispatch(8), n)) }},
+		{"memory.fill over 8000 operands", func(n int) wasmtest.Module { return one(4, 0, over(8000, bulk(11)(0), n)) }},
+		{"loops over 1000 locals", func(n int) wasmtest.Module {
+			return one(1000, 0, wasmtest.Code(filled(1000), bytes.Repeat(loopIf, n), summed(1000)))
+		}},
 		{"memory.fill", func(n int) wasmtest.Module { return one(1, 0, repeat(n, bulk(11))) }},
 		{"memory.copy", func(n int) wasmtest.Module { return one(1, 0, repeat(n, bulk(10))) }},
 		{"memory.grow", func(n int) wasmtest.Module { return one(1, 0, repeat(n, grow)) }},
@@ -150,8 +159,44 @@ func truncate(int) []byte { return wasmtest.Code([]byte{0x43, 0, 0, 0, 0x40, 0xa
 
 func tall(n int) []byte {
 	branch := wasmtest.Code([]byte{2, 0x40}, wasmtest.LocalGet(0), []byte{0x0d, 0}, increment(0), []byte{0x0b})
-	loads := repeat(n, func(i int) []byte { return wasmtest.Load32(uint32(i) * 4) })
-	return wasmtest.Code(loads, bytes.Repeat(branch, n), bytes.Repeat([]byte{0x21, 0}, n))
+	return wasmtest.Code(wasmtest.Const32(0), held(n), bytes.Repeat(branch, n), released(n))
+}
+
+// held pushes n values, which live until they are released: summed up, and
+// stored where an address was pushed before.
+func held(n int) []byte {
+	return repeat(n, func(i int) []byte {
+		return wasmtest.Code(wasmtest.LocalGet(0), wasmtest.Const32(int32(i)), []byte{0x6c})
+	})
+}
+
+func released(n int) []byte {
+	return wasmtest.Code(bytes.Repeat([]byte{0x6a}, n-1), []byte{0x36, 2, 0})
+}
+
+// over has operands live while n blocks begin and end.
+func over(operands int, b []byte, n int) []byte {
+	return wasmtest.Code(wasmtest.Const32(0), held(operands), bytes.Repeat(b, n), released(operands))
+}
+
+// Blocks that may be taken or not.
+var (
+	branchIf = wasmtest.Code(wasmtest.LocalGet(0), []byte{4, 0x40}, increment(1), []byte{0x0b})
+	loopIf   = wasmtest.Code([]byte{3, 0x40}, wasmtest.LocalGet(0), []byte{0x0d, 0, 0x0b})
+	skip     = wasmtest.Code([]byte{2, 0x40}, wasmtest.LocalGet(0), []byte{0x0d, 0}, increment(1), []byte{0x0b})
+	either   = wasmtest.Code(wasmtest.LocalGet(0), []byte{4, 0x40}, increment(1), []byte{5}, increment(2), []byte{0x0b})
+)
+
+// filled gives locals values, which live until they are summed up.
+func filled(n int) []byte {
+	return repeat(n-1, func(i int) []byte {
+		return wasmtest.Code(wasmtest.LocalGet(0), wasmtest.Const32(int32(i)), []byte{0x6c}, set(i+1))
+	})
+}
+
+func summed(n int) []byte {
+	get := func(i int) []byte { return wasmtest.LocalGet(uint32(i)) }
+	return wasmtest.Code(wasmtest.Const32(0), repeat(n, get), released(n))
 }
 
 func bulk(op byte) func(int) []byte {
