@@ -94,11 +94,11 @@ func distances() []Attack {
 	return []Attack{
 		chase("chain-of-loads", "Every load tells where in 8 MiB the next one is.", 2, 0, 64),
 		chase("chain-of-split-loads", "The same, and each load crosses a cache line.", 0, 62, 128),
-		far("loads-at-random", "Loads anywhere in 8 MiB.", anywhere, op(0x28, 2, 0, 0x1a)),
+		far("loads-at-random", "Loads anywhere in 8 MiB.", anywhere, op(0x28, 2, 0), w.LocalGet(2), op(0x6a, 0x21, 2)),
 		far("stores-at-random", "Stores anywhere in 8 MiB.", anywhere, w.LocalGet(1), op(0x36, 2, 0)),
 		far("stores-across-pages", "Stores across the pages of the processor.", at(4<<20-4096, 4), w.LocalGet(1), op(0x36, 0), u(4094)),
 		far("wide-loads-of-narrow-stores", "Loads of eight bytes of which one was just stored.",
-			anywhere, op(0x22, 2), w.LocalGet(1), op(0x3a, 0, 3), w.LocalGet(2), op(0x29, 0, 0, 0x1a)),
+			anywhere, op(0x22, 2), w.LocalGet(1), op(0x3a, 0, 3), w.LocalGet(2), op(0x29, 0, 0, 0xa7), w.LocalGet(3), op(0x6a, 0x21, 3)),
 		far("copies-at-random", "Copies of one byte anywhere in 8 MiB.", anywhere, anywhere, w.Const32(1), misc(10, 0, 0)),
 		attack("pages-touched-first", "A question stores to every page of the processor in 8 MiB of fresh memory.", harmless(), func() []byte {
 			m := w.Guest(w.Func{Export: "on_accept", Results: []byte{w.I64}, Locals: 1,

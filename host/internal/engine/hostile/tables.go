@@ -109,7 +109,7 @@ func scattered() []Attack {
 			m.Imports = []w.Import{{Module: wasi, Name: "sched_yield", Results: []byte{w.I32}}}
 			return filled(m, 1, []uint64{0})
 		}),
-		attack("entries-read-at-random", "Entries of a table are read in no order.", fuel, with(at, op(0x25, 0, 0x1a))),
+		attack("entries-read-at-random", "Entries of a table are read in no order.", fuel, with(at, op(0x25, 0, 0xd1), w.LocalGet(1), op(0x6a, 0x21, 1))),
 		attack("calls-of-8192-functions", "A loop calls 8192 functions in no order.", fuel, with(calls)),
 	}
 }

@@ -119,7 +119,7 @@ func classes() map[string]work {
 		"compare":              {body: again(200, set(8, get(4), one, []byte{0x63}, get(8), []byte{0x6a}))},
 		"select":               {body: again(200, set(0, get(1), get(0), get(8), []byte{0x1b}))},
 		"load":                 {pages: 64, body: again(200, set(8, get(8), []byte{0x28, 2, 0}))},
-		"load at random":       {pages: 64, body: again(200, random, get(8), c32(10), []byte{0x76, 0x28, 2, 0, 0x1a})},
+		"load at random":       {pages: 64, body: again(200, random, get(8), c32(10), []byte{0x76, 0x28, 2, 0}, get(9), []byte{0x6a, 0x21, 9})},
 		"chase at random":      {pages: 64, body: again(200, set(8, get(8), c32(1103515245), []byte{0x6c}, c32(12345), []byte{0x6a}, get(8), c32(10), []byte{0x76, 0x28, 2, 0, 0x6a}))},
 		"store at random":      {pages: 64, body: again(200, random, get(8), c32(10), []byte{0x76}, get(8), []byte{0x36, 2, 0})},
 		"global":               {body: again(200, wasmtest.GlobalGet(0), c64(1), wasmtest.Add64(), wasmtest.GlobalSet(0))},

@@ -188,6 +188,17 @@ func scatteredShapes() map[string]work {
 			add(fmt.Sprintf("copies of %d", n), random(9), within(size/2, 64), random(9), within(size/2, 64), wasmtest.Const32(n), []byte{0xfc, 10, 0, 0})
 		}
 	}
+	for _, pages := range []int{8, 16, 128} {
+		// An address that is known costs nothing, and in every page it is one of
+		// the few lines that have the same place in a cache.
+		var aligned, split []byte
+		for _, at := range rand.New(rand.NewPCG(1, 2)).Perm(16*pages - 1) {
+			aligned = slices.Concat(aligned, get(9), get(0), []byte{0x37, 0}, uleb(at*4096))
+			split = slices.Concat(split, get(9), get(0), []byte{0x37, 0}, uleb(at*4096+4092))
+		}
+		all[fmt.Sprintf("stores to each page of a processor, %d pages", pages)] = work{pages: uint32(pages), fill: noise, body: endless(aligned)}
+		all[fmt.Sprintf("split stores to each page of a processor, %d pages", pages)] = work{pages: uint32(pages), fill: noise, body: endless(split)}
+	}
 	zero := get(11)
 	add := func(name string, code ...[]byte) {
 		all[name] = work{pages: 1, body: endless(bytes.Repeat(slices.Concat(code...), 50))}
