@@ -230,6 +230,7 @@ func TestEvictedConnectionIsClosedSoon(t *testing.T) {
 		if d := time.Since(begun); d < evictGrace || d > evictGrace+20*time.Millisecond {
 			t.Errorf("closed after %v", d)
 		}
+		synctest.Wait() // the descriptor is free before the end is observed
 		if l.end(t).Reason != policy.ReasonPressure || g.evicting.Load() != 0 {
 			t.Errorf("%+v", l.end(t))
 		}
