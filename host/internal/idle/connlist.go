@@ -46,6 +46,8 @@ func (l *connList) add(c *Conn) {
 		place, _ = slices.BinarySearchFunc(b.conns, c.id, func(o *Conn, id uint64) int { return cmp.Compare(o.id, id) })
 	}
 	switch full := len(b.conns) == blockConns; {
+	case full && place == blockConns && i+1 < len(l.blocks) && len(l.blocks[i+1].conns) < blockConns:
+		b, place = &l.blocks[i+1], 0
 	case full && place == blockConns:
 		l.insert(i+1, append(make([]*Conn, 0, blockConns), c))
 		return
@@ -82,6 +84,9 @@ func (l *connList) remove(c *Conn) {
 	switch {
 	case len(b.conns) == 0:
 		l.blocks = slices.Delete(l.blocks, i, i+1)
+		if i > 0 && i < len(l.blocks) && l.joins(i-1) {
+			l.join(i - 1)
+		}
 	case i > 0 && l.joins(i-1):
 		l.join(i - 1)
 	case i+1 < len(l.blocks) && l.joins(i):
