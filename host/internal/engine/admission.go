@@ -110,12 +110,15 @@ func findCode(a *admission) error {
 		a.module, a.linked = in.Module, in.linked
 	}
 	a.code = made
+	// Others may wait for these bytes: also where a step panics, which the
+	// server of an upload recovers from.
+	var ready *code
+	defer func() { a.job.engine.codes.made(key, ready) }()
 	if err := walk(a.job.source.Name, codeSteps(), a); err != nil {
-		a.code, made = nil, nil
-		a.job.engine.codes.made(key, nil)
+		a.code = nil
 		return err
 	}
-	a.job.engine.codes.made(key, made)
+	ready = made
 	return nil
 }
 

@@ -54,3 +54,36 @@ func TestCompilerThatFails(t *testing.T) {
 		wantError(t, err, policy.FaultCompile, "compile: took 2s and more")
 	}
 }
+
+// panics is a Compiler that has a fault, once.
+type panics struct{ *elsewhere }
+
+func (c panics) Compile(ctx context.Context, owner string, wasm []byte, effort uint64) (func(), time.Duration, error) {
+	if c.compiled++; c.compiled == 1 {
+		panic("a fault")
+	}
+	return c.elsewhere.Compile(ctx, owner, wasm, effort)
+}
+
+// TestCompilerThatPanics: nobody who comes with the same bytes waits for what
+// has panicked.
+func TestCompilerThatPanics(t *testing.T) {
+	e := newEngine(t, Config{Compiler: panics{&elsewhere{dir: t.TempDir()}}})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the compiler did not panic")
+			}
+		}()
+		_, _ = e.Load(t.Context(), source(tiny().Bytes()))
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	p, err := e.Load(ctx, source(tiny().Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
