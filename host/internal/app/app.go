@@ -71,7 +71,7 @@ type App struct {
 	gate     *tenant.Gate // of loading cold policies
 	edge     *edge
 	sweeper  *sweeper
-	relief   *relief
+	evictor  *evictor
 	patrol   *patrol
 
 	descriptors descriptors // of the process
@@ -207,7 +207,7 @@ func (a *App) govern(ctx context.Context, c *config.Config) error {
 	a.metrics.WatchRoom(a.governor)
 	a.metrics.WatchTenants(a.members.roster.Len, a.members.guests)
 	a.sweeper = newSweeper(func() int { return a.governor.Parked() + a.governor.Stripped() + a.engine.Loads() })
-	a.relief = newRelief(a, process)
+	a.evictor = newEvictor(a, process)
 	return nil
 }
 
@@ -247,8 +247,8 @@ func (a *App) Close() error {
 	if a.sweeper != nil {
 		a.sweeper.close()
 	}
-	if a.relief != nil {
-		a.relief.close()
+	if a.evictor != nil {
+		a.evictor.close()
 	}
 	if a.governor != nil {
 		errs = append(errs, a.governor.Close())

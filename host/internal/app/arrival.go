@@ -17,12 +17,12 @@ type arrival struct {
 	module *module      // what is to be in force: the declaration's, unless that was missed
 	guest  *guest       // nil: none is declared, or it stays
 	lost   policy.Fault // why there is none, where there should be
-	missed *missed      // nil: module is the declaration's
+	missed *failedLoad  // nil: module is the declaration's
 }
 
-// missed is a declared policy that could not be loaded in the place of another,
+// failedLoad is a declared policy that could not be loaded in the place of another,
 // which stays.
-type missed struct {
+type failedLoad struct {
 	module *module
 	fault  policy.Fault
 }
@@ -99,7 +99,7 @@ func (a *App) doWithout(r *arrival, fault policy.Fault, err error) {
 	says := "policy not loaded, native default answers"
 	if old := a.members.inCharge(r.name); old != nil {
 		says = "policy not loaded, the one before stays"
-		r.module, r.missed = old, &missed{r.declaration.module, fault}
+		r.module, r.missed = old, &failedLoad{r.declaration.module, fault}
 	} else {
 		r.lost = fault
 	}

@@ -17,16 +17,16 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// machine is a compiler with or without means.
-type machine struct {
+// fakeCompiler is a compiler with or without means.
+type fakeCompiler struct {
 	overloaded atomic.Bool
 	asked      atomic.Int32
 	stuck      chan struct{} // nil: it gets on; else it waits, and says here that it does
 }
 
-func (*machine) Dir() string { return "" }
+func (*fakeCompiler) Dir() string { return "" }
 
-func (m *machine) Compile(ctx context.Context, _ string, _ []byte, _ uint64) (func(), time.Duration, error) {
+func (m *fakeCompiler) Compile(ctx context.Context, _ string, _ []byte, _ uint64) (func(), time.Duration, error) {
 	m.asked.Add(1)
 	if m.stuck != nil {
 		m.stuck <- struct{}{}
@@ -69,7 +69,7 @@ func (r *running) degradedFor(begin, end string) {
 // TestStartWithoutMeans: a policy that could not be compiled at the time is an
 // error like any other, and one that says so.
 func TestStartWithoutMeans(t *testing.T) {
-	m := &machine{}
+	m := &fakeCompiler{}
 	m.overloaded.Store(true)
 	c := configOf(func(c *config.Config) {
 		named("fixed", "")(c)
@@ -96,7 +96,7 @@ func TestStartWithoutMeans(t *testing.T) {
 
 // TestLostPolicyIsTriedAgain by itself, without a question.
 func TestLostPolicyIsTriedAgain(t *testing.T) {
-	m := &machine{}
+	m := &fakeCompiler{}
 	m.overloaded.Store(true)
 	r := startWith(t, m, named("fixed", "native"))
 	r.degradedFor("tenant default: policy fixed (", ") is not in force: busy")
@@ -154,7 +154,7 @@ func TestReloadKeepsThePolicy(t *testing.T) {
 func TestReloadIsTriedAgain(t *testing.T) {
 	for _, onFailure := range []string{"", "native"} {
 		t.Run("on failure "+onFailure, func(t *testing.T) {
-			m := &machine{}
+			m := &fakeCompiler{}
 			r := startWith(t, m, named("fixed", ""))
 			first := r.member("default").tenant.Digest()
 			m.overloaded.Store(true)
@@ -177,7 +177,7 @@ func TestReloadIsTriedAgain(t *testing.T) {
 // TestUploadedPolicyIsNotInForce: what the store says is active and cannot be
 // loaded, after a restart, is told and tried again too.
 func TestUploadedPolicyIsNotInForce(t *testing.T) {
-	m := &machine{}
+	m := &fakeCompiler{}
 	dir := t.TempDir()
 	edit := func(c *config.Config) { c.Store.Dir = dir }
 	r := startWith(t, m, edit)
@@ -196,7 +196,7 @@ func TestUploadedPolicyIsNotInForce(t *testing.T) {
 
 // TestUploadWithoutMeans is neither refused nor kept.
 func TestUploadWithoutMeans(t *testing.T) {
-	m := &machine{}
+	m := &fakeCompiler{}
 	r := startWith(t, m, func(c *config.Config) { c.Store.Dir = t.TempDir() })
 	r.create("shop")
 	file := learner(t, 1)
@@ -220,7 +220,7 @@ func TestUploadWithoutMeans(t *testing.T) {
 
 // TestSignalsAreHeardWhilePoliciesLoad, at the start and at a reload.
 func TestSignalsAreHeardWhilePoliciesLoad(t *testing.T) {
-	m := &machine{stuck: make(chan struct{})}
+	m := &fakeCompiler{stuck: make(chan struct{})}
 	c := configOf(named("fixed", ""))
 	signals := make(chan os.Signal, 2)
 	ended := make(chan error, 1)
@@ -246,7 +246,7 @@ func TestSignalsAreHeardWhilePoliciesLoad(t *testing.T) {
 
 // TestReasonsAreBounded: thousands of tenants make no page of a probe.
 func TestReasonsAreBounded(t *testing.T) {
-	m := &machine{}
+	m := &fakeCompiler{}
 	m.overloaded.Store(true)
 	r := startWith(t, m, func(c *config.Config) {
 		for i := range mostNamed + 5 {

@@ -52,7 +52,7 @@ type standing struct {
 	spec     store.Spec
 	remedies policy.Remedies
 	module   *module       // the declared policy; nil: none
-	missed   *missed       // what was declared since, and could not be loaded; nil: nothing
+	missed   *failedLoad   // what was declared since, and could not be loaded; nil: nothing
 	record   *store.Tenant // what the store has; nil: nothing
 }
 

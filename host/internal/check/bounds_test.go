@@ -14,7 +14,7 @@ import (
 )
 
 // asks puts the questions to a fake.
-func asks(j *pace, p *scribe) (*Report, error) {
+func asks(j *pace, p *recordingDecider) (*Report, error) {
 	r := newReport("guest", "", 0)
 	r.budget(engine.Budgets{Call: 400_000, Configure: 5_000_000, Init: 5_000_000})
 	err := r.ask(j, p)
@@ -45,7 +45,7 @@ func TestFuelOfACheckEnds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			j := &pace{}
-			r, err := asks(j, &scribe{price: tt.price, fault: tt.fault})
+			r, err := asks(j, &recordingDecider{price: tt.price, fault: tt.fault})
 			if err != nil || r.Verdict != tt.verdict || len(r.Answers) != tt.asked {
 				t.Fatalf("%v, %s, %d questions asked, want %s, %d", err, r.Verdict, len(r.Answers), tt.verdict, tt.asked)
 			}
@@ -73,19 +73,19 @@ func errorText(r *Report) string {
 // than it may is to be tried again.
 func TestSlowMachineSaysNothingOfThePolicy(t *testing.T) {
 	each := 10 * time.Millisecond
-	_, err := asks(&pace{each: each}, &scribe{})
+	_, err := asks(&pace{each: each}, &recordingDecider{})
 	var fault *engine.FaultError
 	if !errors.As(err, &fault) || fault.Fault != policy.FaultBusy || !strings.Contains(err.Error(), "took more than 2s of processor time for 202 of 290 questions: try again") {
 		t.Errorf("%v", err)
 	}
-	if _, err := asks(&pace{each: maxTime / time.Duration(questions())}, &scribe{}); err != nil {
+	if _, err := asks(&pace{each: maxTime / time.Duration(questions())}, &recordingDecider{}); err != nil {
 		t.Errorf("within its time: %v", err)
 	}
 }
 
 // TestCancelledCheckStopsAtItsQuestion.
 func TestCancelledCheckStopsAtItsQuestion(t *testing.T) {
-	p := &scribe{}
+	p := &recordingDecider{}
 	r, err := asks(&pace{ends: 17}, p)
 	if !errors.Is(err, context.Canceled) || len(p.asks) != 17 || len(r.Answers) != 17 {
 		t.Errorf("%v after %d questions", err, len(p.asks))

@@ -10,21 +10,21 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// scribe notes what it is asked, and writes into the connection's state.
-type scribe struct {
+// recordingDecider notes what it is asked, and writes into the connection's state.
+type recordingDecider struct {
 	asks  []policy.Ask
 	price uint64       // of a question
 	fault policy.Fault // what becomes of every question
 }
 
-func (s *scribe) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
+func (s *recordingDecider) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
 	s.asks = append(s.asks, *ask)
 	ask.Event.State[0]++
 	return policy.Verdict{Action: abi.ActionExtend}, s.fault
 }
-func (s *scribe) Err() error           { return errors.New("never") }
-func (s *scribe) Fuel(abi.Kind) uint64 { return uint64(len(s.asks)) }
-func (s *scribe) Spent() uint64        { return uint64(len(s.asks)) * s.price }
+func (s *recordingDecider) Err() error           { return errors.New("never") }
+func (s *recordingDecider) Fuel(abi.Kind) uint64 { return uint64(len(s.asks)) }
+func (s *recordingDecider) Spent() uint64        { return uint64(len(s.asks)) * s.price }
 
 // pace is a job that notes what it is told.
 type pace struct {
@@ -44,13 +44,13 @@ func (p *pace) Yield() error {
 	return nil
 }
 
-// stories lets a scribe be asked everything; every element is a connection.
+// stories lets a recordingDecider be asked everything; every element is a connection.
 func stories(t *testing.T) (all [][]policy.Ask) {
 	t.Helper()
 	r, now := newReport("", "", 0), uint64(epochMs)
 	for _, s := range scenes() {
 		for phase := abi.PhaseHandshake; phase <= abi.PhaseDraining; phase++ {
-			p := &scribe{}
+			p := &recordingDecider{}
 			end, err := r.tell(&pace{}, p, s, phase, uint64(len(all)+1), now)
 			if err != nil {
 				t.Fatal(err)

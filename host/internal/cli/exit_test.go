@@ -10,11 +10,11 @@ import (
 	"idlehost/host/internal/config"
 )
 
-// unlucky is what nobody is to blame for.
-type unlucky struct{ error }
+// temporaryError is what nobody is to blame for.
+type temporaryError struct{ error }
 
-func (unlucky) TryAgain() bool  { return true }
-func (u unlucky) Unwrap() error { return u.error }
+func (temporaryError) TryAgain() bool  { return true }
+func (u temporaryError) Unwrap() error { return u.error }
 
 func TestExitCodes(t *testing.T) {
 	problems := config.Problems{{Key: "plugin.path", Text: "no", Hint: "yes"}}
@@ -26,8 +26,8 @@ func TestExitCodes(t *testing.T) {
 		{errors.New("no"), ExitError, "host: error: no\n"},
 		{usagef("yes", "no"), ExitUsage, "host: error: no\nhost: hint: yes\n"},
 		{problems, ExitUsage, "host: error: plugin.path: no\nhost: hint: yes\n"},
-		{unlucky{problems}, ExitTryAgain, "host: error: plugin.path: no\nhost: hint: yes\n"},
-		{fmt.Errorf("policy: %w", unlucky{errors.New("no")}), ExitTryAgain, "host: error: policy: no\n"},
+		{temporaryError{problems}, ExitTryAgain, "host: error: plugin.path: no\nhost: hint: yes\n"},
+		{fmt.Errorf("policy: %w", temporaryError{errors.New("no")}), ExitTryAgain, "host: error: policy: no\n"},
 		{explain(api.NewProblem(api.KindBusy, "no")), ExitTryAgain, "host: error: busy: no\n"},
 		{explain(api.NewProblem(api.KindRefused, "no")), ExitError, "host: error: policy refused: no\nhost: hint: host check FILE shows the whole report\n"},
 	} {

@@ -12,14 +12,14 @@ import (
 	"idlehost/host/internal/fair"
 )
 
-// hand is a clock that moves when it is told to.
-type hand struct{ at time.Duration }
+// manualClock is a clock that moves when it is told to.
+type manualClock struct{ at time.Duration }
 
-func (h *hand) now() time.Duration { return h.at }
+func (h *manualClock) now() time.Duration { return h.at }
 
 // timed returns an engine by whose clock nothing takes time of itself.
-func timed(t testing.TB, cfg Config) (*Engine, *hand) {
-	e, h := newEngine(t, cfg), new(hand)
+func timed(t testing.TB, cfg Config) (*Engine, *manualClock) {
+	e, h := newEngine(t, cfg), new(manualClock)
 	e.clock = h.now
 	return e, h
 }

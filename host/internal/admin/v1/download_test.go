@@ -15,13 +15,13 @@ import (
 	"idlehost/host/internal/api"
 )
 
-// vault has a recording of zeros.
-type vault struct {
+// houseWithRecording has a recording of zeros.
+type houseWithRecording struct {
 	*house
 	size int64
 }
 
-func (v vault) RecordingFile(context.Context, string) (*api.RecordingFile, error) {
+func (v houseWithRecording) RecordingFile(context.Context, string) (*api.RecordingFile, error) {
 	return &api.RecordingFile{ReadCloser: io.NopCloser(zeros{}), Name: "a.trace", Size: v.size}, nil
 }
 
@@ -81,7 +81,7 @@ func download(h *v1.Handler, who api.Actor, pause time.Duration) *downloader {
 // another's do not wait for them.
 func TestDownloadsArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := vault{newHouse(), 48 << 20}
+		v := houseWithRecording{newHouse(), 48 << 20}
 		h := v1.New(v1.Config{Service: v, Recordings: v, Rate: -1})
 		begin := time.Now()
 		one, two := download(h, api.Actor{Tenant: "shop"}, 0), download(h, api.Actor{Tenant: "shop"}, 0)
@@ -107,7 +107,7 @@ func TestDownloadsArePaced(t *testing.T) {
 // piece, and one that takes nothing is given up soon, whatever the size.
 func TestDownloadsHaveRollingDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := vault{newHouse(), 1 << 20}
+		v := houseWithRecording{newHouse(), 1 << 20}
 		h := v1.New(v1.Config{Service: v, Recordings: v, Rate: -1})
 		begin := time.Now()
 		slow := download(h, api.Actor{Tenant: "shop"}, time.Second/4) // for each 32 KiB
@@ -127,7 +127,7 @@ func TestDownloadsHaveRollingDeadlines(t *testing.T) {
 // TestDownloadsAreCounted: four of a tenant at a time, and others' apart.
 func TestDownloadsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := vault{newHouse(), 1 << 30}
+		v := houseWithRecording{newHouse(), 1 << 30}
 		h := v1.New(v1.Config{Service: v, Recordings: v, Rate: -1})
 		var all []*downloader
 		for range 4 {

@@ -23,9 +23,9 @@ func (silent) Close() error                     { return nil }
 func (silent) SetReadDeadline(time.Time) error  { return nil }
 func (silent) SetWriteDeadline(time.Time) error { return nil }
 
-// reliever is a relief whose host has connections, and memory that the test says.
-type reliever struct {
-	*relief
+// testEvictor is an evictor whose host has connections, and memory that the test says.
+type testEvictor struct {
+	*evictor
 	logs     strings.Builder
 	live     int // thousandths of the limit that are in use
 	garbage  int // that are free once they are collected
@@ -33,10 +33,10 @@ type reliever struct {
 	files    int
 }
 
-func newReliever(conns int) (*reliever, *idle.Governor) {
+func newTestEvictor(conns int) (*testEvictor, *idle.Governor) {
 	g := idle.New(idle.Config{Shards: 1, Linger: -1, ParkAfter: -1})
-	r := &reliever{}
-	r.relief = &relief{
+	r := &testEvictor{}
+	r.evictor = &evictor{
 		app:    &App{governor: g, logger: slog.New(slog.NewTextHandler(&r.logs, nil))},
 		memory: func() (uint64, uint64) { return uint64(r.live+r.garbage) << 20, 1000 << 20 },
 		files:  func() observe.Usage { return observe.Usage{Files: uint64(r.files)} },
@@ -55,9 +55,9 @@ func newReliever(conns int) (*reliever, *idle.Governor) {
 }
 
 // pass looks as often as the ticker would, and closes what was evicted.
-func (r *reliever) pass(d time.Duration) {
-	for range d / reliefEvery {
-		time.Sleep(reliefEvery)
+func (r *testEvictor) pass(d time.Duration) {
+	for range d / evictorEvery {
+		time.Sleep(evictorEvery)
 		r.look(time.Now())
 		r.app.governor.Each(func(c *idle.Conn) bool {
 			if _, ending := c.Ending(); ending {
@@ -72,7 +72,7 @@ func (r *reliever) pass(d time.Duration) {
 
 func TestMemoryIsRelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, g := newReliever(200)
+		r, g := newTestEvictor(200)
 		defer g.Close()
 		r.live, r.garbage = 800, 99
 		if r.pass(time.Minute); r.collects > 0 || g.Open() != 200 {
@@ -107,7 +107,7 @@ func TestMemoryIsRelieved(t *testing.T) {
 // than once a second.
 func TestFullMemoryAcceptsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, g := newReliever(0)
+		r, g := newTestEvictor(0)
 		defer g.Close()
 		a := idle.NewAccount("b", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{})
 		r.live = 969
@@ -134,7 +134,7 @@ func TestFullMemoryAcceptsNobody(t *testing.T) {
 // TestShortDescriptorsAreTold once, and when they suffice again.
 func TestShortDescriptorsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, g := newReliever(30)
+		r, g := newTestEvictor(30)
 		defer g.Close()
 		r.app.descriptors = divide(200)
 		r.files = 60
@@ -185,6 +185,6 @@ func TestDescriptorsAreDivided(t *testing.T) {
 func TestReliefEnds(t *testing.T) {
 	g := idle.New(idle.Config{Shards: 1})
 	defer g.Close()
-	r := newRelief(&App{governor: g, logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, observe.NewProcess())
+	r := newEvictor(&App{governor: g, logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, observe.NewProcess())
 	r.close()
 }

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// reliefEvery is how often memory is looked at, and censusEvery how often
+	// evictorEvery is how often memory is looked at, and censusEvery how often
 	// descriptors are counted that are not connections'.
-	reliefEvery = 250 * time.Millisecond
-	censusEvery = time.Second
+	evictorEvery = 250 * time.Millisecond
+	censusEvery  = time.Second
 	// calmAfter is how long nothing has to be evicted or refused for want of
 	// descriptors until they are said to suffice again.
 	calmAfter = 10 * time.Second
@@ -30,9 +30,9 @@ const (
 	memoryFull   = 970
 )
 
-// relief evicts idle connections while memory is short. It reports when memory,
+// evictor evicts idle connections while memory is short. It reports when memory,
 // or descriptors, become short and suffice again.
-type relief struct {
+type evictor struct {
 	app    *App
 	memory func() (used, limit uint64)
 	files  func() observe.Usage
@@ -57,23 +57,23 @@ type relief struct {
 // sums are what was evicted and refused for want of descriptors.
 type sums struct{ evicted, refused uint64 }
 
-// newRelief returns a running relief; close ends it.
-func newRelief(a *App, p *observe.Process) *relief {
+// newEvictor returns a running evictor; close ends it.
+func newEvictor(a *App, p *observe.Process) *evictor {
 	ctx, stop := context.WithCancel(context.Background())
-	r := &relief{app: a, memory: p.Memory, files: p.Usage, collect: debug.FreeOSMemory, stop: stop, done: make(chan struct{})}
+	r := &evictor{app: a, memory: p.Memory, files: p.Usage, collect: debug.FreeOSMemory, stop: stop, done: make(chan struct{})}
 	go func() { // close waits for it
 		defer close(r.done)
-		every(ctx, reliefEvery, func() { r.look(time.Now()) })
+		every(ctx, evictorEvery, func() { r.look(time.Now()) })
 	}()
 	return r
 }
 
-func (r *relief) close() {
+func (r *evictor) close() {
 	r.stop()
 	<-r.done
 }
 
-func (r *relief) look(now time.Time) {
+func (r *evictor) look(now time.Time) {
 	r.lookAtMemory(now)
 	if !now.Before(r.censusAt) {
 		r.censusAt = now.Add(censusEvery)
@@ -83,7 +83,7 @@ func (r *relief) look(now time.Time) {
 
 // lookAtMemory evicts an eighth of the connections at most, and looks again when
 // they have been collected. Collecting takes a twentieth of the time at most.
-func (r *relief) lookAtMemory(now time.Time) {
+func (r *evictor) lookAtMemory(now time.Time) {
 	full := r.full()
 	bound := memoryShort
 	if r.memoryIs.Load() != nil {
@@ -112,7 +112,7 @@ func (r *relief) lookAtMemory(now time.Time) {
 	}
 }
 
-func (r *relief) memoryEnough() {
+func (r *evictor) memoryEnough() {
 	r.app.governor.SetTight(false)
 	if r.memoryIs.Swap(nil) != nil {
 		r.app.logger.Info("memory suffices again", "evicted", r.evicted)
@@ -121,7 +121,7 @@ func (r *relief) memoryEnough() {
 }
 
 // full is how full memory is, in thousandths; 0 without a limit.
-func (r *relief) full() int {
+func (r *evictor) full() int {
 	used, limit := r.memory()
 	if limit == 0 {
 		return 0
@@ -130,7 +130,7 @@ func (r *relief) full() int {
 }
 
 // lookAtDescriptors leaves to connections the descriptors that nothing else has.
-func (r *relief) lookAtDescriptors(now time.Time) {
+func (r *evictor) lookAtDescriptors(now time.Time) {
 	g, d := r.app.governor, r.app.descriptors
 	if u := r.files(); d.limit > 0 && u.Files > 0 {
 		connections, _ := g.Descriptors()
@@ -161,7 +161,7 @@ func (r *relief) lookAtDescriptors(now time.Time) {
 }
 
 // short says what is short, one reason each.
-func (r *relief) short() (reasons []string) {
+func (r *evictor) short() (reasons []string) {
 	for _, p := range []*atomic.Pointer[string]{&r.memoryIs, &r.descriptorsAre} {
 		if s := p.Load(); s != nil {
 			reasons = append(reasons, *s)
