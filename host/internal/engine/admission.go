@@ -151,7 +151,7 @@ func (e *Engine) meter(m *gate.Module) (linked, error) {
 
 // compile loads the code, or makes it.
 func compile(a *admission) error {
-	release, err := a.forge()
+	release, err := a.runCompiler()
 	if err != nil {
 		return err
 	}
@@ -160,11 +160,11 @@ func compile(a *admission) error {
 	c.has, c.bytes, c.grows = a.linked.has, len(a.linked.wasm), a.module.Grows()
 	memory, _ := a.module.Memory()
 	c.pages = memory.Min
-	if c.hall, err = a.job.engine.codes.enter(a.linked.types); err != nil {
+	if c.shared, err = a.job.engine.codes.enter(a.linked.types); err != nil {
 		return err
 	}
 	if err = c.compile(a.job.ctx, a.linked.wasm); err != nil {
-		return errors.Join(err, a.job.engine.codes.leave(c.hall))
+		return errors.Join(err, a.job.engine.codes.leave(c.shared))
 	}
 	a.module, a.linked = nil, linked{}
 	return nil
@@ -176,7 +176,7 @@ func (c *code) compile(ctx context.Context, wasm []byte) (err error) {
 			err = fmt.Errorf("compiler: %v", r)
 		}
 	}()
-	c.module, err = c.hall.runtime.CompileModule(ctx, wasm)
+	c.module, err = c.shared.runtime.CompileModule(ctx, wasm)
 	return err
 }
 

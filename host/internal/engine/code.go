@@ -15,7 +15,7 @@ import (
 type code struct {
 	key    [sha256.Size]byte // of the module's bytes
 	digest string            // the same, in hexadecimal
-	hall   *hall
+	shared *sharedRuntime
 	module wazero.CompiledModule
 	has    opSet
 	pages  uint32 // that the memory begins with
@@ -38,9 +38,9 @@ type codes struct {
 	// making holds a channel for the bytes that are being admitted. It is
 	// closed at the end.
 	making map[[sha256.Size]byte]chan struct{}
-	spare  []*code // without users, the longest unused first
-	unused int     // bytes of spare
-	hall   *hall   // for new code; nil: there is none yet
+	spare  []*code        // without users, the longest unused first
+	unused int            // bytes of spare
+	shared *sharedRuntime // for new code; nil: there is none yet
 }
 
 // mostSpare bounds the number of codes that are kept unused.
@@ -106,44 +106,44 @@ func (k *codes) made(key [sha256.Size]byte, c *code) {
 	delete(k.making, key)
 }
 
-// enter returns the hall in which code with so many types of functions is to
-// live; leave is due when it has gone.
-func (k *codes) enter(types int) (*hall, error) {
+// enter returns the shared runtime in which code with so many types of functions
+// is to live; leave is due when it has gone.
+func (k *codes) enter(types int) (*sharedRuntime, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.hall != nil && k.hall.types > hallTypes {
-		full := k.hall
-		k.hall = nil
+	if k.shared != nil && k.shared.types > sharedTypes {
+		full := k.shared
+		k.shared = nil
 		if full.users == 0 {
 			if err := full.close(); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if k.hall == nil {
-		h, err := newHall(k.cache, k.funcs)
+	if k.shared == nil {
+		s, err := newSharedRuntime(k.cache, k.funcs)
 		if err != nil {
 			return nil, err
 		}
-		k.hall = h
+		k.shared = s
 	}
-	k.hall.users++
-	k.hall.types += types
-	return k.hall, nil
+	k.shared.users++
+	k.shared.types += types
+	return k.shared, nil
 }
 
-func (k *codes) leave(h *hall) error {
+func (k *codes) leave(s *sharedRuntime) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.leaveLocked(h)
+	return k.leaveLocked(s)
 }
 
-func (k *codes) leaveLocked(h *hall) error {
-	h.users--
-	if h.users > 0 || h == k.hall {
+func (k *codes) leaveLocked(s *sharedRuntime) error {
+	s.users--
+	if s.users > 0 || s == k.shared {
 		return nil
 	}
-	return h.close()
+	return s.close()
 }
 
 // release ends a use. The code stays for a while, if there is room.
@@ -177,7 +177,7 @@ func (k *codes) unspareLocked(c *code) {
 func (k *codes) dropLocked(c *code) error {
 	k.unspareLocked(c)
 	delete(k.known, c.key)
-	return errors.Join(c.module.Close(context.Background()), k.leaveLocked(c.hall))
+	return errors.Join(c.module.Close(context.Background()), k.leaveLocked(c.shared))
 }
 
 // close gives back all code. Nobody uses any.
@@ -188,9 +188,9 @@ func (k *codes) close() error {
 	for len(k.spare) > 0 {
 		errs = append(errs, k.dropLocked(k.spare[0]))
 	}
-	if k.hall != nil {
-		errs = append(errs, k.hall.close())
-		k.hall = nil
+	if k.shared != nil {
+		errs = append(errs, k.shared.close())
+		k.shared = nil
 	}
 	return errors.Join(errs...)
 }

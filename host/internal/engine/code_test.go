@@ -100,43 +100,44 @@ func TestWhatIsRefusedIsNotKnown(t *testing.T) {
 	settled(t, e, 1, 1)
 }
 
-// TestHallsAreLeft before uploads fill them with types, and closed when the
-// last code of theirs is gone.
-func TestHallsAreLeft(t *testing.T) {
+// TestSharedRuntimesAreReplaced before uploads fill them with types, and closed
+// when the last code of theirs is gone.
+func TestSharedRuntimesAreReplaced(t *testing.T) {
 	e := newEngine(t, Config{SpareCode: -1})
 	first := load(t, e, version(0))
-	old := first.code.hall
-	old.types = hallTypes + 1
+	old := first.code.shared
+	old.types = sharedTypes + 1
 	second, third := load(t, e, version(1)), load(t, e, version(0))
-	if second.code.hall == old || third.code.hall != old || old.users != 1 || second.code.hall.users != 1 {
-		t.Fatalf("of the halls, one is used %d times", old.users)
+	if second.code.shared == old || third.code.shared != old || old.users != 1 || second.code.shared.users != 1 {
+		t.Fatalf("of the shared runtimes, one is used %d times", old.users)
 	}
 	for _, p := range []*Policy{first, second, third} {
 		_, fault := p.Decide(at(abi.KindAccept, 0))
-		wantFault(t, "in either hall", fault, policy.FaultNone)
+		wantFault(t, "in either shared runtime", fault, policy.FaultNone)
 	}
 	shut(t, first)
-	if _, err := old.newCaller(); err != nil {
+	if _, err := old.newTrampoline(); err != nil {
 		t.Errorf("closed under the third: %v", err)
 	}
 	shut(t, third)
-	if _, err := old.newCaller(); err == nil {
-		t.Error("the old hall is still open")
+	if _, err := old.newTrampoline(); err == nil {
+		t.Error("the old shared runtime is still open")
 	}
 	_, fault := second.Decide(at(abi.KindAccept, 0))
 	wantFault(t, "the second", fault, policy.FaultNone)
-	second.code.hall.types = hallTypes + 1
+	second.code.shared.types = sharedTypes + 1
 	shut(t, second)
-	shut(t, load(t, e, version(2))) // finds an empty hall to leave
+	shut(t, load(t, e, version(2))) // finds an empty shared runtime to replace
 }
 
-// TestTypesOfAHallAreCounted as they are in the module, the entry's included.
-func TestTypesOfAHallAreCounted(t *testing.T) {
+// TestTypesOfASharedRuntimeAreCounted as they are in the module, the entry's
+// included.
+func TestTypesOfASharedRuntimeAreCounted(t *testing.T) {
 	e := newEngine(t, Config{})
-	before := load(t, e, version(0)).code.hall.types
+	before := load(t, e, version(0)).code.shared.types
 	load(t, e, version(0))
-	if h := load(t, e, version(2)).code.hall; h.types != 2*before || before < 3 {
-		t.Errorf("%d types, then %d", before, h.types)
+	if s := load(t, e, version(2)).code.shared; s.types != 2*before || before < 3 {
+		t.Errorf("%d types, then %d", before, s.types)
 	}
 }
 
@@ -191,8 +192,8 @@ func TestHammerCodes(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(e.policies) != 0 || e.codes.unused > 2000 || e.codes.hall.users != len(e.codes.known) {
-		t.Errorf("%d policies, %d bytes, %d codes, %d in the hall", len(e.policies), e.codes.unused, len(e.codes.known), e.codes.hall.users)
+	if len(e.policies) != 0 || e.codes.unused > 2000 || e.codes.shared.users != len(e.codes.known) {
+		t.Errorf("%d policies, %d bytes, %d codes, %d in the shared runtime", len(e.policies), e.codes.unused, len(e.codes.known), e.codes.shared.users)
 	}
 }
 

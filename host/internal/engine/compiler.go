@@ -35,8 +35,8 @@ func newCache(c Compiler) (wazero.CompilationCache, error) {
 	return wazero.NewCompilationCacheWithDir(c.Dir())
 }
 
-// forge has the metered module compiled, if somebody is there to do it.
-func (a *admission) forge() (release func(), err error) {
+// runCompiler has the metered module compiled, if somebody is there to do it.
+func (a *admission) runCompiler() (release func(), err error) {
 	j := a.job
 	c := j.engine.cfg.Compiler
 	if c == nil {

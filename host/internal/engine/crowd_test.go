@@ -86,7 +86,7 @@ func TestCrowdIsSmall(t *testing.T) {
 	needFields(t)
 	e := newEngine(t, Config{})
 	wasm := bundled(t, "adaptive")
-	ask(t, crowd(t, e, wasm, 16, 1, 4)) // desks, code, a field
+	ask(t, crowd(t, e, wasm, 16, 1, 4)) // trampolines, code, a field
 	heap, rss := settle()
 	ps := crowd(t, e, wasm, n, 10, 8)
 	ask(t, ps)

@@ -96,8 +96,8 @@ func or[T ~int | ~int64](v, standard T) T {
 }
 
 // Engine loads policies. They share wazero's runtimes, in which none can reach
-// another (hall), the code of equal bytes, and the stacks on which they run;
-// each has a memory and globals of its own. Safe for concurrent use.
+// another (sharedRuntime), the code of equal bytes, and the stacks on which they
+// run; each has a memory and globals of its own. Safe for concurrent use.
 type Engine struct {
 	cfg      Config
 	cache    wazero.CompilationCache

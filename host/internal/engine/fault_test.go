@@ -156,7 +156,7 @@ func TestAFailingStartIsAFault(t *testing.T) {
 	p := loadGuest(t, Guest(Hook("on_timeout", Unreachable())))
 	_, fault := p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "trap", fault, policy.FaultTrap)
-	if err := p.code.hall.runtime.Close(context.Background()); err != nil {
+	if err := p.code.shared.runtime.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	_, fault = p.Decide(at(abi.KindTimeout, 0))

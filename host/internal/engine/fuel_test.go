@@ -98,7 +98,7 @@ func starting(step string) []byte {
 	return loop(nil, []byte{I64}, Const64(0)).Bytes()
 }
 
-func TestFuelEndsABirthThatDoesNotComeBack(t *testing.T) {
+func TestFuelEndsAnInstantiationThatDoesNotComeBack(t *testing.T) {
 	for step, want := range map[string]string{
 		"start function":   "start function: out of fuel: used up its 30000 units in ",
 		"_initialize":      "_initialize: out of fuel: used up its 30000 units in ",
@@ -129,7 +129,7 @@ func TestBudgetIsExact(t *testing.T) {
 	p, _ := decide(0)
 	s := p.Stats()
 	used := s.FuelLast[abi.KindTimeout]
-	if used == 0 || used > 100 || s.FuelMax != s.FuelLast || s.FuelTotal != s.FuelLast || s.FuelBirth == 0 {
+	if used == 0 || used > 100 || s.FuelMax != s.FuelLast || s.FuelTotal != s.FuelLast || s.FuelInstantiate == 0 {
 		t.Fatalf("stats are %+v", s)
 	}
 	_, fault := decide(int64(used))
@@ -176,11 +176,11 @@ func TestRate(t *testing.T) {
 	if want := int(200/each) + 1; n > want || n < want-1 || s.Faults[policy.FaultRate] != 1 || s.Instances != 1 {
 		t.Fatalf("%d questions of %d units were answered, want %d; stats are %+v", n, each, want, s)
 	}
-	owed := uint64(-p.ration.left.Load())/1000 + 1 // with the audit of the first question
+	owed := uint64(-p.fuelRate.left.Load())/1000 + 1 // with the audit of the first question
 	if most := uint64(n)*each - 200 + 10; owed > most {
 		t.Fatalf("%d units are owed, want at most %d", owed, most)
 	}
-	earned := uint64(-p.ration.left.Load())/100 + 1 // ms: 100 units a second
+	earned := uint64(-p.fuelRate.left.Load())/100 + 1 // ms: 100 units a second
 	if fault := decide(earned - 1); fault != policy.FaultRate {
 		t.Errorf("a millisecond early: %v", fault)
 	}
@@ -217,7 +217,7 @@ func TestNewInstancesCountToTheRate(t *testing.T) {
 			t.Errorf("question %d: %v, want %v", n, fault, c.want)
 		}
 	}
-	if s := p.Stats(); s.FuelBirth < 30_000 || s.Instances != 2 {
+	if s := p.Stats(); s.FuelInstantiate < 30_000 || s.Instances != 2 {
 		t.Errorf("stats are %+v", s)
 	}
 }

@@ -15,10 +15,10 @@ import (
 // Policy, and thrown away at the first fault: after a trap, a guest's memory
 // may be in any state.
 type instance struct {
-	hall   *hall
+	shared *sharedRuntime
 	set    opSet  // what the guest can do
 	world  *world // the policy's
-	place  uint32 // of the desk at which it is called, if that is free
+	place  uint32 // of the trampoline slot through which it is called, if that is free
 	mod    api.Module
 	mem    api.Memory
 	linear linear
@@ -36,9 +36,9 @@ type instance struct {
 	snap snapshot
 }
 
-// unborn is an instance of which nothing is made yet.
-func (p *Policy) unborn() *instance {
-	i := &instance{hall: p.code.hall, set: p.code.has, world: p.world, place: p.place}
+// newInstance is an instance of which nothing is made yet.
+func (p *Policy) newInstance() *instance {
+	i := &instance{shared: p.code.shared, set: p.code.has, world: p.world, place: p.place}
 	i.linear = linear{fields: p.engine.fields, limit: p.memoryBytes, reserve: uint64(p.code.pages) * pageBytes}
 	if p.code.grows {
 		i.linear.reserve = p.memoryBytes
@@ -61,13 +61,13 @@ func (i *instance) has(o op) bool { return i.set.has(o) }
 
 // call has the guest do one thing, within budget units of fuel.
 func (i *instance) call(o op, param uint64, budget int64) (uint64, error) {
-	d, err := i.hall.desk(i.place)
+	slot, err := i.shared.takeSlot(i.place)
 	if err != nil {
 		return 0, err
 	}
 	i.linear.refused = false
-	result, left, err := d.c.call(i.world, i.entry, o, param, budget)
-	d.rise()
+	result, left, err := slot.trampoline.call(i.world, i.entry, o, param, budget)
+	slot.release()
 	if err != nil {
 		return 0, i.trapped(err, budget)
 	}

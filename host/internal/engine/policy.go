@@ -21,10 +21,10 @@ type Policy struct {
 	log         func(module string, level int, msg string) // nil: nobody listens
 	memoryBytes uint64
 	seed        uint64 // of initialisation, from the digest
-	place       uint32 // of its desk
+	place       uint32 // of its trampoline slot
 
-	busy   atomic.Uint64 // questions that did not get their turn
-	ration *ration       // the owner's, or its own
+	busy     atomic.Uint64 // questions that did not get their turn
+	fuelRate *fuelRate     // the owner's, or its own
 
 	mu      turn // guards the following fields
 	world   *world
@@ -50,9 +50,9 @@ type Stats struct {
 	// FuelSpent is all fuel since the policy was loaded: that of hooks, of what
 	// the engine asks beside them, and of instances.
 	FuelSpent uint64
-	// FuelBirth is what the last instance took, from its start function to
+	// FuelInstantiate is what the last instance took, from its start function to
 	// the first question.
-	FuelBirth uint64
+	FuelInstantiate uint64
 	// Restored says that the living instance took over learned state.
 	Restored bool
 }
@@ -70,7 +70,7 @@ func newPolicy(a *admission) *Policy {
 		world:       a.world,
 		learned:     State{Format: src.State.Format, Bytes: bytes.Clone(src.State.Bytes)},
 		mu:          newTurn(),
-		ration:      src.ration(e.cfg.fuelPerSecond()),
+		fuelRate:    src.fuelRate(e.cfg.fuelPerSecond()),
 		stats:       Stats{Instances: 1},
 	}
 }
@@ -122,7 +122,7 @@ func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {
 		return 0, policy.FaultNotLoaded
 	case ask.Event.Kind > uint8(abi.KindClose):
 		return 0, policy.FaultOutput // the caller's mistake; no instance pays for it
-	case !p.ration.open(ask.Event.NowMs):
+	case !p.fuelRate.open(ask.Event.NowMs):
 		return 0, policy.FaultRate
 	}
 	if p.inst == nil {
@@ -167,7 +167,7 @@ func (p *Policy) askLocked(ask *policy.Ask) (reply, error) {
 // useLocked pays for fuel.
 func (p *Policy) useLocked(units uint64) {
 	p.stats.FuelSpent += units
-	p.ration.use(units)
+	p.fuelRate.use(units)
 }
 
 // keepLocked copies the learned state of the living instance.
@@ -185,7 +185,7 @@ func (p *Policy) reviveLocked(now uint64) policy.Fault {
 	}
 	p.stats.Instances++
 	inst, err := p.start(context.Background())
-	p.ration.use(p.stats.FuelBirth)
+	p.fuelRate.use(p.stats.FuelInstantiate)
 	if err != nil {
 		return p.failLocked(now, err)
 	}

@@ -44,12 +44,12 @@ func (c QuotaConfig) loadQueue() int               { return or(c.LoadQueue, 4) }
 // checking. Of its jobs one runs at a time. Safe for concurrent use; NewQuota
 // makes one. It may serve several engines, and nil bounds nothing.
 type Quota struct {
-	owner   string
-	ration  *ration
-	queue   int
-	saved   time.Duration // that loading can have saved up
-	charged func(cpu time.Duration)
-	loading chan struct{} // holds one while a job runs
+	owner    string
+	fuelRate *fuelRate
+	queue    int
+	saved    time.Duration // that loading can have saved up
+	charged  func(cpu time.Duration)
+	loading  chan struct{} // holds one while a job runs
 
 	mu    sync.Mutex // guards the following fields
 	users int        // jobs that run or wait
@@ -60,13 +60,13 @@ type Quota struct {
 // NewQuota returns a quota of which nothing is used.
 func NewQuota(cfg QuotaConfig) *Quota {
 	q := &Quota{
-		owner:   cfg.Owner,
-		ration:  newRation(cfg.fuelPerSecond()),
-		queue:   cfg.loadQueue(),
-		saved:   cfg.loadSaved(),
-		charged: cfg.Charged,
-		loading: make(chan struct{}, 1),
-		load:    newAllowance(cfg.loadSaved(), cfg.loadPerSecond()),
+		owner:    cfg.Owner,
+		fuelRate: newFuelRate(cfg.fuelPerSecond()),
+		queue:    cfg.loadQueue(),
+		saved:    cfg.loadSaved(),
+		charged:  cfg.Charged,
+		loading:  make(chan struct{}, 1),
+		load:     newAllowance(cfg.loadSaved(), cfg.loadPerSecond()),
 	}
 	if q.owner == "" {
 		q.owner = fmt.Sprintf("%p", q)
@@ -87,7 +87,7 @@ func (q *Quota) name() string {
 // saved up beyond two seconds of the new rate is lost. Nil has no rate.
 func (q *Quota) SetFuelPerSecond(units int64) {
 	if q != nil {
-		q.ration.setRate(QuotaConfig{FuelPerSecond: units}.fuelPerSecond())
+		q.fuelRate.setRate(QuotaConfig{FuelPerSecond: units}.fuelPerSecond())
 	}
 }
 
@@ -96,7 +96,7 @@ func (q *Quota) FuelPerSecond() int64 {
 	if q == nil {
 		return 0
 	}
-	return q.ration.perSecond.Load()
+	return q.fuelRate.perSecond.Load()
 }
 
 // LoadSaved returns how much processor time for loading can be saved up; 0
@@ -243,10 +243,10 @@ func (q *Quota) part(cpu time.Duration) {
 	q.useLocked(cpu)
 }
 
-// ration returns the owner's ration, or where there is no owner a new one.
-func (s *Source) ration(perSecond int64) *ration {
+// fuelRate returns the owner's fuel rate, or where there is no owner a new one.
+func (s *Source) fuelRate(perSecond int64) *fuelRate {
 	if s.Quota == nil || s.OwnFuel {
-		return newRation(perSecond)
+		return newFuelRate(perSecond)
 	}
-	return s.Quota.ration
+	return s.Quota.fuelRate
 }

@@ -233,10 +233,10 @@ func TestRateChangesAtOnce(t *testing.T) {
 	if q.FuelPerSecond() != 1000 || q.LoadSaved() != 3*time.Second {
 		t.Errorf("%d units, %v", q.FuelPerSecond(), q.LoadSaved())
 	}
-	r := q.ration
+	r := q.fuelRate
 	r.open(10_000)
 	q.SetFuelPerSecond(100)
-	if left := r.left.Load(); left != 100*rationMs || q.FuelPerSecond() != 100 {
+	if left := r.left.Load(); left != 100*burstMs || q.FuelPerSecond() != 100 {
 		t.Errorf("%d are left at %d", left, q.FuelPerSecond())
 	}
 	r.use(300)

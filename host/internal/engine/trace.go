@@ -15,11 +15,11 @@ func (t *trap) Error() string { return t.text }
 // Unwrap returns wazero's error.
 func (t *trap) Unwrap() error { return t.error }
 
-// ownFrames leaves out the caller and the entry, which the author of a policy
+// ownFrames leaves out the trampoline and the entry, which the author of a policy
 // knows nothing of: the last two of the trace, unless that was cut short.
 func ownFrames(err error) error {
 	text := err.Error()
-	head, ok := strings.CutSuffix(text, "\n\t"+callerFrame)
+	head, ok := strings.CutSuffix(text, "\n\t"+trampolineFrame)
 	if !ok {
 		return err
 	}
@@ -29,5 +29,5 @@ func ownFrames(err error) error {
 	return &trap{err, head}
 }
 
-// callerFrame is how wazero shows the caller.
-const callerFrame = ".$0(unknown,i32,i32,i64) (i64,i64)"
+// trampolineFrame is how wazero shows the trampoline.
+const trampolineFrame = ".$0(unknown,i32,i32,i64) (i64,i64)"

@@ -13,7 +13,8 @@ import (
 // goroutine that holds its Policy.
 //
 // It is the context of every call of the guest, by which the host's functions
-// know whose call they are a part of: they are shared by all guests (hall).
+// know whose call they are a part of: they are shared by all guests
+// (sharedRuntime).
 type world struct {
 	nowMs  uint64 // the event's; 0 until the first
 	monoNs uint64 // never steps back; sleeping moves it

@@ -23,8 +23,8 @@ func speaker(text string) Source {
 	return src
 }
 
-// TestWorldsDoNotMix: guests in one hall share the host's functions; what they
-// say, draw and use is put down to each of them alone.
+// TestWorldsDoNotMix: guests in one shared runtime share the host's functions;
+// what they say, draw and use is put down to each of them alone.
 func TestWorldsDoNotMix(t *testing.T) {
 	var j journal
 	e := newEngine(t, Config{Log: j.log})
@@ -38,8 +38,8 @@ func TestWorldsDoNotMix(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 8 {
 		p := load(t, e, speaker(fmt.Sprintf("guest %d", g%4))) // each code has two guests
-		if p.code.hall != probe.code.hall {
-			t.Fatal("two halls: the test shows nothing")
+		if p.code.shared != probe.code.shared {
+			t.Fatal("two shared runtimes: the test shows nothing")
 		}
 		wg.Go(func() {
 			for n := range uint64(50) {
@@ -65,45 +65,45 @@ func TestWorldsDoNotMix(t *testing.T) {
 	}
 }
 
-// TestNoDeskIsFree: who finds none brings its own, and takes it away.
-func TestNoDeskIsFree(t *testing.T) {
+// TestNoSlotIsFree: who finds none brings its own, and takes it away.
+func TestNoSlotIsFree(t *testing.T) {
 	e := newEngine(t, Config{})
 	p := load(t, e, source(tiny().Bytes()))
-	h := p.code.hall
-	for i := range h.desks {
-		h.desks[i].mu.Lock()
+	s := p.code.shared
+	for i := range s.slots {
+		s.slots[i].mu.Lock()
 	}
-	d, err := h.desk(p.place)
+	slot, err := s.takeSlot(p.place)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mod := d.c.mod
-	d.rise()
+	mod := slot.trampoline.mod
+	slot.release()
 	if !mod.IsClosed() {
-		t.Error("its caller is still there")
+		t.Error("its trampoline is still there")
 	}
 	_, fault := p.Decide(at(abi.KindTimeout, 0))
-	wantFault(t, "without a desk", fault, policy.FaultNone)
-	at3 := &h.desks[(p.place+3)&uint32(len(h.desks)-1)]
+	wantFault(t, "without a slot", fault, policy.FaultNone)
+	at3 := &s.slots[(p.place+3)&uint32(len(s.slots)-1)]
 	at3.mu.Unlock()
-	if d, err = h.desk(p.place); err != nil || d != at3 {
-		t.Errorf("did not find the free desk: %v", err)
+	if slot, err = s.takeSlot(p.place); err != nil || slot != at3 {
+		t.Errorf("did not find the free slot: %v", err)
 	}
-	d.rise()
-	for i := range h.desks {
-		if d := &h.desks[i]; d != at3 {
-			d.mu.Unlock()
+	slot.release()
+	for i := range s.slots {
+		if slot := &s.slots[i]; slot != at3 {
+			slot.mu.Unlock()
 		}
 	}
-	if at3.c.mod.IsClosed() {
-		t.Error("the hall's caller was closed")
+	if at3.trampoline.mod.IsClosed() {
+		t.Error("the shared runtime's trampoline was closed")
 	}
 }
 
-func TestDeskCount(t *testing.T) {
+func TestSlotCount(t *testing.T) {
 	for processors, want := range map[int]int{1: 2, 2: 4, 3: 8, 4: 8, 31: 64, 1000: 64} {
-		if n := deskCount(processors); n != want {
-			t.Errorf("%d processors have %d desks, want %d", processors, n, want)
+		if n := slotCount(processors); n != want {
+			t.Errorf("%d processors have %d slots, want %d", processors, n, want)
 		}
 	}
 }
@@ -113,25 +113,25 @@ func TestDeskCount(t *testing.T) {
 func TestStacksAreRenewed(t *testing.T) {
 	e := newEngine(t, Config{FuelPerSecond: 1 << 40})
 	p := load(t, e, source(Guest(Hook("on_accept", Unreachable())).Bytes()))
-	d, err := p.code.hall.desk(p.place)
+	slot, err := p.code.shared.takeSlot(p.place)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := d.c
-	d.rise()
-	before := c.enter
+	tr := slot.trampoline
+	slot.release()
+	before := tr.enter
 	p.Decide(at(abi.KindAccept, 0))
-	if c.enter == before || c.spent != 0 {
+	if tr.enter == before || tr.spent != 0 {
 		t.Error("a trap leaves the stack")
 	}
-	before = c.enter
+	before = tr.enter
 	p.Decide(at(abi.KindTimeout, 0))
-	if c.enter != before || c.spent == 0 {
-		t.Errorf("another stack after %d units", c.spent)
+	if tr.enter != before || tr.spent == 0 {
+		t.Errorf("another stack after %d units", tr.spent)
 	}
-	c.spent = callerFuel
+	tr.spent = trampolineFuel
 	p.Decide(at(abi.KindTimeout, 0))
-	if c.enter == before || c.spent != 0 {
+	if tr.enter == before || tr.spent != 0 {
 		t.Error("much work leaves the stack")
 	}
 }

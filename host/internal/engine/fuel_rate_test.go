@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// TestRationForgivesLateQuestions: those of several policies come slightly out
+// TestFuelRateForgivesLateQuestions: those of several policies come slightly out
 // of order, which earns nothing twice.
-func TestRationForgivesLateQuestions(t *testing.T) {
-	r := newRation(1000)
+func TestFuelRateForgivesLateQuestions(t *testing.T) {
+	r := newFuelRate(1000)
 	r.open(10_000)
 	r.use(2000)
 	for range 100 {
@@ -18,21 +18,21 @@ func TestRationForgivesLateQuestions(t *testing.T) {
 	if left := r.left.Load(); left != 1000 {
 		t.Errorf("%d thousandths were earned in a millisecond, want 1000", left)
 	}
-	r.open(10_001 - rationMs) // the clock was set back
-	r.open(10_002 - rationMs)
+	r.open(10_001 - burstMs) // the clock was set back
+	r.open(10_002 - burstMs)
 	if left := r.left.Load(); left != 2000 {
 		t.Errorf("after the clock was set back %d are left, want 2000", left)
 	}
 	r.open(1 << 60)
-	if left := r.left.Load(); left != 1000*rationMs {
+	if left := r.left.Load(); left != 1000*burstMs {
 		t.Errorf("after a long time %d are left", left)
 	}
 }
 
-// TestHammerRation: nothing that is used or earned is lost.
-func TestHammerRation(t *testing.T) {
+// TestHammerFuelRate: nothing that is used or earned is lost.
+func TestHammerFuelRate(t *testing.T) {
 	const each, units = 10_000, 3
-	r := newRation(1000)
+	r := newFuelRate(1000)
 	r.open(1)
 	r.use(1_000_000) // so far in debt that nothing is cut off
 	before := r.left.Load()
@@ -52,8 +52,8 @@ func TestHammerRation(t *testing.T) {
 	}
 }
 
-func TestRationAllocatesNothing(t *testing.T) {
-	r, now := newRation(1000), uint64(0)
+func TestFuelRateAllocatesNothing(t *testing.T) {
+	r, now := newFuelRate(1000), uint64(0)
 	if n := testing.AllocsPerRun(1000, func() {
 		now++
 		r.open(now)

@@ -17,16 +17,16 @@ import (
 // Event.PhaseMs.
 const minBuffer = 64
 
-// birth is an instance on its way to answering questions.
-type birth struct {
+// instantiation is an instance on its way to answering questions.
+type instantiation struct {
 	ctx context.Context
 	p   *Policy
 	i   *instance
 }
 
-// birthSteps lists what an instance passes, in order.
-func birthSteps() []step[*birth] {
-	return []step[*birth]{
+// instantiationSteps lists what an instance passes, in order.
+func instantiationSteps() []step[*instantiation] {
+	return []step[*instantiation]{
 		{"instantiate", policy.FaultInit, instantiate},
 		{"start function", policy.FaultInit, runStart},
 		{exportInitialize, policy.FaultInit, initialize},
@@ -40,20 +40,20 @@ func birthSteps() []step[*birth] {
 
 // start makes an instance. The error is a *FaultError.
 func (p *Policy) start(ctx context.Context) (*instance, error) {
-	b := &birth{ctx: ctx, p: p, i: p.unborn()}
+	s := &instantiation{ctx: ctx, p: p, i: p.newInstance()}
 	p.world.begin0(p.seed)
-	err := walk(p.name, birthSteps(), b)
-	p.stats.FuelBirth = b.i.takeUsed()
-	p.stats.FuelSpent += p.stats.FuelBirth
+	err := walk(p.name, instantiationSteps(), s)
+	p.stats.FuelInstantiate = s.i.takeUsed()
+	p.stats.FuelSpent += p.stats.FuelInstantiate
 	if err != nil {
-		return nil, errors.Join(err, b.i.close())
+		return nil, errors.Join(err, s.i.close())
 	}
-	return b.i, nil
+	return s.i, nil
 }
 
-func instantiate(b *birth) error {
-	i, c := b.i, b.p.code
-	mod, err := c.hall.runtime.InstantiateModule(experimental.WithMemoryAllocator(b.ctx, &i.linear), c.module, c.hall.config)
+func instantiate(s *instantiation) error {
+	i, c := s.i, s.p.code
+	mod, err := c.shared.runtime.InstantiateModule(experimental.WithMemoryAllocator(s.ctx, &i.linear), c.module, c.shared.config)
 	if err != nil {
 		return err
 	}
@@ -64,47 +64,47 @@ func instantiate(b *birth) error {
 		return errors.New("BUG: has not passed the meter")
 	}
 	i.tank, i.entry = tank{fuel}, entry.Get()
-	b.p.world.tank = i.tank
+	s.p.world.tank = i.tank
 	return nil
 }
 
 // runStart runs the start function, which wazero knows nothing of: liftStart.
-func runStart(b *birth) error { return b.run(opStart) }
+func runStart(s *instantiation) error { return s.run(opStart) }
 
-func initialize(b *birth) error { return b.run(opInitialize) }
+func initialize(s *instantiation) error { return s.run(opInitialize) }
 
 // run calls an export that a guest may do without, with the fuel of a start.
-func (b *birth) run(o op) error {
-	if !b.i.has(o) {
+func (s *instantiation) run(o op) error {
+	if !s.i.has(o) {
 		return nil
 	}
-	before := b.i.used
-	_, err := b.i.call(o, 0, b.p.engine.cfg.initFuel())
-	b.i.profile.FuelInit = max(b.i.profile.FuelInit, b.i.used-before)
+	before := s.i.used
+	_, err := s.i.call(o, 0, s.p.engine.cfg.initFuel())
+	s.i.profile.FuelInit = max(s.i.profile.FuelInit, s.i.used-before)
 	return err
 }
 
 // ask1 calls an export with the fuel of a question.
-func (b *birth) ask1(o op) (uint64, error) {
-	return b.i.call(o, 0, b.p.engine.cfg.callFuel())
+func (s *instantiation) ask1(o op) (uint64, error) {
+	return s.i.call(o, 0, s.p.engine.cfg.callFuel())
 }
 
 // checkVersion takes every guest whose version is not newer than the host's:
 // within a version the ABI only grows, and a guest sees what it knows.
-func checkVersion(b *birth) error {
-	v, err := b.ask1(opVersion)
+func checkVersion(s *instantiation) error {
+	v, err := s.ask1(opVersion)
 	if err != nil {
 		return err
 	}
 	if v := uint32(v); v < 1 || v > abi.Version {
 		return fmt.Errorf("is written for version %d of the ABI, this host speaks 1 to %d", v, abi.Version)
 	}
-	b.i.profile.ABIVersion = uint32(v)
+	s.i.profile.ABIVersion = uint32(v)
 	return nil
 }
 
-func findBuffer(b *birth) error {
-	packed, err := b.ask1(opEventBuffer)
+func findBuffer(s *instantiation) error {
+	packed, err := s.ask1(opEventBuffer)
 	if err != nil {
 		return err
 	}
@@ -112,79 +112,79 @@ func findBuffer(b *birth) error {
 	if r.size < minBuffer {
 		return fmt.Errorf("event buffer of %v is smaller than %d bytes", r, minBuffer)
 	}
-	if err := r.check(b.i.mem); err != nil {
+	if err := r.check(s.i.mem); err != nil {
 		return fmt.Errorf("event buffer of %v: %w", r, err)
 	}
 	// What lies past the known sections is the guest's, or a later version's.
 	r.size = min(r.size, abi.BufferSize)
-	b.i.buffer = r
+	s.i.buffer = r
 	return nil
 }
 
-func configure(b *birth) error {
-	if !b.i.has(opConfigure) {
-		if len(b.p.params) > 0 {
+func configure(s *instantiation) error {
+	if !s.i.has(opConfigure) {
+		if len(s.p.params) > 0 {
 			return errors.New("takes no parameters (exports no function \"configure\")")
 		}
 		return nil
 	}
-	if err := b.putParams(); err != nil {
+	if err := s.putParams(); err != nil {
 		return err
 	}
-	code, err := b.configureCall(opConfigure, uint64(len(b.p.params)))
+	code, err := s.configureCall(opConfigure, uint64(len(s.p.params)))
 	if err != nil {
 		return err
 	}
 	if code := uint32(code); code != 0 {
-		return fmt.Errorf("%w with code %d: %s", ErrParams, code, b.p.world.log.reason())
+		return fmt.Errorf("%w with code %d: %s", ErrParams, code, s.p.world.log.reason())
 	}
 	return nil
 }
 
 // configureCall calls an export with the fuel of configure.
-func (b *birth) configureCall(o op, param uint64) (uint64, error) {
-	before := b.i.used
-	v, err := b.i.call(o, param, b.p.engine.cfg.configureFuel())
-	b.i.profile.FuelConfigure = max(b.i.profile.FuelConfigure, b.i.used-before)
+func (s *instantiation) configureCall(o op, param uint64) (uint64, error) {
+	before := s.i.used
+	v, err := s.i.call(o, param, s.p.engine.cfg.configureFuel())
+	s.i.profile.FuelConfigure = max(s.i.profile.FuelConfigure, s.i.used-before)
 	return v, err
 }
 
 // putParams writes the parameters where the guest wants them.
-func (b *birth) putParams() error {
-	n := uint64(len(b.p.params))
+func (s *instantiation) putParams() error {
+	n := uint64(len(s.p.params))
 	if n == 0 {
 		return nil
 	}
-	addr, err := b.configureCall(opConfigureBuffer, n)
+	addr, err := s.configureCall(opConfigureBuffer, n)
 	if err != nil {
 		return err
 	}
 	if uint32(addr) == 0 {
 		return fmt.Errorf("has no room for %d bytes of parameters", n)
 	}
-	if !b.i.mem.Write(uint32(addr), b.p.params) {
-		return fmt.Errorf("wants %d bytes of parameters at %d, outside the memory of %d bytes", n, uint32(addr), b.i.mem.Size())
+	if !s.i.mem.Write(uint32(addr), s.p.params) {
+		return fmt.Errorf("wants %d bytes of parameters at %d, outside the memory of %d bytes", n, uint32(addr), s.i.mem.Size())
 	}
 	return nil
 }
 
 // checkMoved refuses a guest whose buffer moves before the first question;
 // audit catches the others.
-func checkMoved(b *birth) error {
-	packed, err := b.ask1(opEventBuffer)
+func checkMoved(s *instantiation) error {
+	packed, err := s.ask1(opEventBuffer)
 	if err != nil {
 		return err
 	}
-	return b.i.sameBuffer(packed)
+	return s.i.sameBuffer(packed)
 }
 
 // findState asks for the region of learned state, and fills it.
-func findState(b *birth) error {
-	i := b.i
+func findState(s *instantiation) error {
+	i := s.i
 	if !i.has(opStateRegion) {
 		return nil
 	}
-	packed, err := b.ask1(opStateRegion)
+	packed, err := s.ask1(opStateRegion)
 	if err != nil {
 		return err
 	}
@@ -197,12 +197,12 @@ func findState(b *birth) error {
 	}
 	i.state = r
 	if i.has(opStateFormat) {
-		if i.format, err = b.ask1(opStateFormat); err != nil {
+		if i.format, err = s.ask1(opStateFormat); err != nil {
 			return err
 		}
 	}
-	if b.p.learned.fits(i.format, r.size) {
-		i.restored = i.mem.Write(r.addr, b.p.learned.Bytes)
+	if s.p.learned.fits(i.format, r.size) {
+		i.restored = i.mem.Write(r.addr, s.p.learned.Bytes)
 	}
 	return nil
 }
