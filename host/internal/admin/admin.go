@@ -74,7 +74,7 @@ type Server struct {
 	address  string // as configured
 	listener *listener
 	http     *http.Server
-	failures *v1.Ration // failed attempts to come in, by peer
+	failures *v1.Limiter // failed attempts to come in, by peer
 	handler  atomic.Pointer[http.Handler]
 
 	draining chan struct{} // closed when streams are to end

@@ -37,10 +37,10 @@ type door struct {
 	certificates certificates
 	secure       bool // only what came by TLS is for it
 	open         bool // who reaches the address is an operator
-	failures     *v1.Ration
+	failures     *v1.Limiter
 }
 
-func newDoor(cfg Config, failures *v1.Ration) *door {
+func newDoor(cfg Config, failures *v1.Limiter) *door {
 	d := &door{
 		bearers: cfg.Bearers, certificates: certificates{cfg.ClientCAs, cfg.Clients},
 		secure: cfg.Certificate != nil, open: !cfg.Closed && !cfg.guarded(), failures: failures,
@@ -156,7 +156,7 @@ const (
 	maxPeers        = 4096
 )
 
-func newFailures() *v1.Ration { return v1.NewRation(failuresASecond, failuresAtOnce, maxPeers) }
+func newFailures() *v1.Limiter { return v1.NewLimiter(failuresASecond, failuresAtOnce, maxPeers) }
 
 // peerOf returns what failed attempts and connections are counted by: an IPv4
 // address, or the network that is the least anybody has of IPv6.

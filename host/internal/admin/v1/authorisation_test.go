@@ -156,8 +156,8 @@ func TestTenantsCannotBeEmpty(t *testing.T) {
 	g.want(t, 200, ask{method: "GET", path: "/v1/whoami", token: "strange"})
 }
 
-// TestFailuresAreRationed: guessing is slow, whichever route it is tried on.
-func TestFailuresAreRationed(t *testing.T) {
+// TestFailuresAreLimited: guessing is slow, whichever route it is tried on.
+func TestFailuresAreLimited(t *testing.T) {
 	g := newRig(t)
 	for range 20 {
 		g.want(t, 401, ask{method: "GET", path: "/v1/whoami", token: "guess"})

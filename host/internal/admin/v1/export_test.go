@@ -42,10 +42,10 @@ const (
 )
 
 // Len returns how many buckets there are.
-func (r *Ration) Len() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.byKey)
+func (l *Limiter) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.byKey)
 }
 
 var _ stepper = api.Service.Shadow

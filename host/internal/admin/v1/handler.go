@@ -50,14 +50,14 @@ type Handler struct {
 	service api.Service
 	cfg     Config
 	paths   []*path
-	edition string  // entity tag of the document
-	rates   *Ration // of operators; nil: any
-	shares  *Ration // of tenants; nil: any
-	busy    *crowd  // requests, by caller
-	streams *crowd  // by tenant and kind of caller
+	edition string   // entity tag of the document
+	rates   *Limiter // of operators; nil: any
+	shares  *Limiter // of tenants; nil: any
+	busy    *crowd   // requests, by caller
+	streams *crowd   // by tenant and kind of caller
 
-	downloads *crowd  // of recordings, by caller
-	pieces    *Ration // of what is downloaded, by caller
+	downloads *crowd   // of recordings, by caller
+	pieces    *Limiter // of what is downloaded, by caller
 }
 
 // Gate is what the server of a Handler knows.
@@ -85,17 +85,17 @@ func New(cfg Config) *Handler {
 	h := &Handler{
 		service: cfg.Service, cfg: cfg, paths: byPath(routes()), edition: documentTag(),
 		busy: newCrowd(cfg.Concurrent), streams: newCrowd(cfg.Streams),
-		downloads: newCrowd(cfg.Downloads), pieces: NewRation(piecesASecond, piecesAtOnce, maxCallers),
+		downloads: newCrowd(cfg.Downloads), pieces: NewLimiter(piecesASecond, piecesAtOnce, maxCallers),
 	}
 	if h.cfg.TenantRate == 0 {
 		h.cfg.TenantRate = cfg.Rate
 	}
 	h.cfg.TenantBurst = or(cfg.TenantBurst, cfg.Burst)
 	if cfg.Rate > 0 {
-		h.rates = NewRation(cfg.Rate, cfg.Burst, maxCallers)
+		h.rates = NewLimiter(cfg.Rate, cfg.Burst, maxCallers)
 	}
 	if h.cfg.TenantRate > 0 {
-		h.shares = NewRation(h.cfg.TenantRate, h.cfg.TenantBurst, maxCallers)
+		h.shares = NewLimiter(h.cfg.TenantRate, h.cfg.TenantBurst, maxCallers)
 	}
 	return h
 }
@@ -147,9 +147,9 @@ func (c *call) run() error {
 // admit holds the caller to its rate and concurrency.
 func (c *call) admit() (leave func(), err error) {
 	key := caller(c.who)
-	rates, rate := c.ration()
-	if rates != nil {
-		if wait := rates.Take(time.Now(), key); wait > 0 {
+	limiter, rate := c.limiter()
+	if limiter != nil {
+		if wait := limiter.Take(time.Now(), key); wait > 0 {
 			p := api.NewProblem(api.KindRate, "more than %g requests per second", rate)
 			return nil, c.later(p, wait)
 		}
@@ -182,8 +182,8 @@ func (c *call) later(p *api.Problem, wait time.Duration) *api.Problem {
 	return p
 }
 
-// ration returns the rate that holds for the caller; nil: none does.
-func (c *call) ration() (*Ration, float64) {
+// limiter returns the one that holds for the caller; nil: none does.
+func (c *call) limiter() (*Limiter, float64) {
 	if c.who.Operator {
 		return c.rates, c.cfg.Rate
 	}
@@ -192,8 +192,8 @@ func (c *call) ration() (*Ration, float64) {
 
 // listed charges the caller for a long page as for several requests.
 func (c *call) listed(items int) {
-	if rates, _ := c.ration(); rates != nil && items > requestItems {
-		rates.Charge(time.Now(), caller(c.who), (items-1)/requestItems)
+	if limiter, _ := c.limiter(); limiter != nil && items > requestItems {
+		limiter.Charge(time.Now(), caller(c.who), (items-1)/requestItems)
 	}
 }
 
