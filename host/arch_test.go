@@ -20,7 +20,7 @@ const imports = `
 	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
 	engine/gate, engine/wasmtest < engine/gate/gatetest;
 	engine/gate < engine/meter;
-	policy, fair < engine/forge;
+	policy, fair < engine/compile;
 	policy, engine/wasmtest, /sdk/abi < engine/hostile;
 
 	/sdk/abi < policy;
@@ -47,7 +47,7 @@ const imports = `
 	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/leantls, proxy/proxyproto, /sdk/abi < proxy;
 
 	api, admin/v1 < admin;
-	policy, idle, books, fair, engine, engine/forge, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
+	policy, idle, books, fair, engine, engine/compile, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
 	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, /plugins, /sdk/abi < app;
 	policy, config, engine, engine/gate, /sdk/abi < check;
 
@@ -57,7 +57,7 @@ const imports = `
 	lab/study < lab/report;
 	lab, lab/study < lab/tune;
 
-	app, api, client, config, check, engine, engine/forge, trace, trace/logs, lab, lab/study, lab/report, lab/tune, /plugins < cli;
+	app, api, client, config, check, engine, engine/compile, trace, trace/logs, lab, lab/study, lab/report, lab/tune, /plugins < cli;
 	cli < /host;
 
 	/sdk/abi < /sdk/go, /sdk/tck;
@@ -73,7 +73,7 @@ const imports = `
 
 // only names the packages that may import something, and why nobody else may.
 var only = []struct{ path, packages, why string }{
-	{"github.com/tetratelabs/wazero", "engine engine/forge /sdk/tck", "one room runs guests; the kit stands for a foreign host"},
+	{"github.com/tetratelabs/wazero", "engine engine/compile /sdk/tck", "one room runs guests; the kit stands for a foreign host"},
 	{"github.com/prometheus", "observe admin", "rooms report through interfaces, observe counts"},
 	{"github.com/BurntSushi/toml", "config /sdk/abi/gen", "the file format is config's"},
 	{"github.com/spf13", "cli", "flags are parsed in one place"},

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/engine/compile"
 )
 
 // What the test binary is, when it is started with one of these arguments.
@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	var err error
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == compileApart:
-		err = forge.Child(os.Stdin, os.Stdout)
+		err = compile.Child(os.Stdin, os.Stdout)
 	case len(os.Args) == 4 && os.Args[1] == beShared:
 		err = serveShared(os.Args[2], os.Args[3])
 	default:

@@ -14,7 +14,7 @@ import (
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/engine/compile"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/observe"
 	"idlehost/host/internal/policy"
@@ -32,10 +32,10 @@ const (
 )
 
 // shared is a host of two tenants, wired as package app wires one of one: each
-// has accounts, books and a policy of its own; engine, forge, governor, proxy
+// has accounts, books and a policy of its own; engine, compiler, governor, proxy
 // and observers are everybody's.
 type shared struct {
-	forge    *forge.Forge
+	compiler *compile.Compiler
 	engine   *engine.Engine
 	governor *idle.Governor
 	metrics  *observe.Metrics
@@ -90,16 +90,16 @@ func newShared(target, dir string) (s *shared, err error) {
 		return nil, err
 	}
 	// A cache that keeps nothing: whoever attacks changes a byte each time.
-	s.forge, err = forge.New(context.Background(), forge.Config{
+	s.compiler, err = compile.New(context.Background(), compile.Config{
 		Argv: []string{os.Args[0], compileApart}, Dir: dir, CacheBytes: 1,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if c := s.forge.Capability(); !c.Apart {
+	if c := s.compiler.Capability(); !c.Apart {
 		return nil, fmt.Errorf("nothing compiles apart: %w", c.Why)
 	}
-	s.engine, err = engine.New(context.Background(), engine.Config{Compiler: forge.Loader{Forge: s.forge}, Log: s.guestSays})
+	s.engine, err = engine.New(context.Background(), engine.Config{Compiler: compile.Loader{Compiler: s.compiler}, Log: s.guestSays})
 	if err != nil {
 		return nil, err
 	}
@@ -186,5 +186,5 @@ func (s *shared) close() error {
 	if err := s.engine.Close(); err != nil {
 		return err
 	}
-	return s.forge.Close()
+	return s.compiler.Close()
 }

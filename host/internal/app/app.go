@@ -19,7 +19,7 @@ import (
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/engine/compile"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/observe"
 	"idlehost/host/internal/policy"
@@ -34,10 +34,10 @@ type Config struct {
 	// Load returns the configuration, complete and checked. It is called at
 	// the start and at every reload.
 	Load func() (*config.Config, error)
-	// compiler stands for the forge, in tests.
+	// compiler stands for that of package compile, in tests.
 	compiler engine.Compiler
 	// CompileApart starts this very program in such a way that it calls
-	// forge.Child, its own name first. nil: policies are compiled in this
+	// compile.Child, its own name first. nil: policies are compiled in this
 	// process, large ones not at all.
 	CompileApart []string
 	// Stdout gets the few lines that tell a person what runs where.
@@ -57,7 +57,7 @@ type App struct {
 	level    *slog.LevelVar
 	metrics  *observe.Metrics
 	lines    *observe.Lines
-	forge    *forge.Forge
+	compiler *compile.Compiler
 	engine   *engine.Engine
 	store    store.Store // nil: none is configured
 	storage  *storage
@@ -143,7 +143,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 			return err
 		}
 	}
-	a.forge.LowerPriority() // requests are served beside the children from now on
+	a.compiler.LowerPriority() // requests are served beside the children from now on
 	a.patrol = a.newPatrol(c)
 	return nil
 }
@@ -265,8 +265,8 @@ func (a *App) Close() error {
 	if a.engine != nil {
 		errs = append(errs, a.engine.Close())
 	}
-	if a.forge != nil {
-		errs = append(errs, a.forge.Close())
+	if a.compiler != nil {
+		errs = append(errs, a.compiler.Close())
 	}
 	if a.lines != nil {
 		a.lines.Flush()

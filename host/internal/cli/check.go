@@ -16,7 +16,7 @@ import (
 
 	"idlehost/host/internal/app"
 	"idlehost/host/internal/check"
-	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/engine/compile"
 	"idlehost/plugins"
 )
 
@@ -98,13 +98,13 @@ func checkPolicy(cmd *cobra.Command, path string, pairs []string, asJSON bool) e
 
 // checked checks a policy until it is done, or ctx ends.
 func checked(ctx context.Context, path string, wasm []byte, params map[string]string) (*check.Report, error) {
-	f, err := forge.New(ctx, forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version()})
+	compiler, err := compile.New(ctx, compile.Config{Argv: []string{os.Args[0], compileApart}, Version: version()})
 	if err != nil {
 		return nil, fmt.Errorf("compile apart: %w", err)
 	}
-	defer f.Close()
+	defer compiler.Close()
 	in := check.Input{Name: filepath.Base(path), Wasm: wasm, Params: params}
-	in.Engine.Compiler = forge.Loader{Forge: f}
+	in.Engine.Compiler = compile.Loader{Compiler: compiler}
 	report, err := check.Run(ctx, in)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)

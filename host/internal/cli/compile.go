@@ -3,11 +3,11 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/engine/compile"
 )
 
 // compileApart is the command by which the host asks itself to compile a
-// policy in another process. It is for forge.Config.Argv, not for people.
+// policy in another process. It is for compile.Config.Argv, not for people.
 const compileApart = "compile-apart"
 
 func newCompileApart() *cobra.Command {
@@ -15,6 +15,6 @@ func newCompileApart() *cobra.Command {
 		Use:    compileApart,
 		Hidden: true,
 		Args:   exactly(0, "no argument"),
-		RunE:   func(cmd *cobra.Command, _ []string) error { return forge.Child(cmd.InOrStdin(), cmd.OutOrStdout()) },
+		RunE:   func(cmd *cobra.Command, _ []string) error { return compile.Child(cmd.InOrStdin(), cmd.OutOrStdout()) },
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/engine/compile"
 )
 
 func TestMain(m *testing.M) {
@@ -25,12 +25,12 @@ func TestMain(m *testing.M) {
 }
 
 func TestHostCompilesApart(t *testing.T) {
-	f, err := forge.New(t.Context(), forge.Config{Argv: []string{os.Args[0], compileApart}, Dir: t.TempDir() + "/code"})
+	compiler, err := compile.New(t.Context(), compile.Config{Argv: []string{os.Args[0], compileApart}, Dir: t.TempDir() + "/code"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if c := f.Capability(); c.Apart != (runtime.GOOS == "linux") {
+	defer compiler.Close()
+	if c := compiler.Capability(); c.Apart != (runtime.GOOS == "linux") {
 		t.Error(c)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 	"idlehost/host/internal/app"
 	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/engine/compile"
 	"idlehost/host/internal/lab"
 	"idlehost/host/internal/lab/study"
 	"idlehost/plugins"
@@ -97,19 +97,19 @@ func (a *assumptions) config(eng *engine.Engine) (lab.Config, error) {
 	return cfg, r.Close()
 }
 
-// workshop returns an engine that compiles apart, as the host does: a policy
+// openEngine returns an engine that compiles apart, as the host does: a policy
 // that is tried may be anybody's.
-func workshop(ctx context.Context) (eng *engine.Engine, closing func(), err error) {
-	f, err := forge.New(ctx, forge.Config{Argv: []string{os.Args[0], compileApart}, Version: version()})
+func openEngine(ctx context.Context) (eng *engine.Engine, closing func(), err error) {
+	compiler, err := compile.New(ctx, compile.Config{Argv: []string{os.Args[0], compileApart}, Version: version()})
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile apart: %w", err)
 	}
-	eng, err = engine.New(ctx, engine.Config{Compiler: forge.Loader{Forge: f}})
+	eng, err = engine.New(ctx, engine.Config{Compiler: compile.Loader{Compiler: compiler}})
 	if err != nil {
-		f.Close()
+		compiler.Close()
 		return nil, nil, err
 	}
-	return eng, func() { eng.Close(); f.Close() }, nil
+	return eng, func() { eng.Close(); compiler.Close() }, nil
 }
 
 // policies reads what --policy says.

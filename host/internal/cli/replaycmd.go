@@ -71,7 +71,7 @@ func replay(cmd *cobra.Command, f *replayFlags) error {
 	if err != nil {
 		return err
 	}
-	eng, closing, err := workshop(ctx)
+	eng, closing, err := openEngine(ctx)
 	if err != nil {
 		return err
 	}

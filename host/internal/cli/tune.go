@@ -74,7 +74,7 @@ func tunePolicy(cmd *cobra.Command, f *tuneFlags) error {
 	if err != nil {
 		return err
 	}
-	eng, closing, err := workshop(ctx)
+	eng, closing, err := openEngine(ctx)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/engine/compile"
 )
 
 // workerEnv makes the test binary a worker: it judges modules from standard
@@ -28,7 +28,7 @@ const compileApart = "compile-apart"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == compileApart {
-		if err := forge.Child(os.Stdin, os.Stdout); err != nil {
+		if err := compile.Child(os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -51,11 +51,11 @@ type job struct {
 
 func serve(in io.Reader, out io.Writer) error {
 	r, enc := bufio.NewReader(in), json.NewEncoder(out)
-	f, err := forge.New(context.Background(), forge.Config{Argv: []string{os.Args[0], compileApart}, Dir: filepath.Join(os.Getenv(workerEnv), "code")})
+	compiler, err := compile.New(context.Background(), compile.Config{Argv: []string{os.Args[0], compileApart}, Dir: filepath.Join(os.Getenv(workerEnv), "code")})
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer compiler.Close()
 	for {
 		line, err := r.ReadBytes('\n')
 		if err == io.EOF {
@@ -71,7 +71,7 @@ func serve(in io.Reader, out io.Writer) error {
 		}
 		forget()
 		before := cpu(os.Getpid())
-		v := judge(forge.Loader{Forge: f}, wasm, j.Params)
+		v := judge(compile.Loader{Compiler: compiler}, wasm, j.Params)
 		v.CPU, v.Peak = cpu(os.Getpid())-before, peak(os.Getpid())
 		if err := enc.Encode(v); err != nil {
 			return err

@@ -1,9 +1,9 @@
-// Package forge compiles modules apart: a child process of the same program,
+// Package compile compiles modules apart: a child process of the same program,
 // with limits on memory, processor time and what it may write, does
 // what a hostile module could abuse. The result passes through a private,
 // authenticated cache on disk to a folder from which wazero loads it, so that
 // this process never compiles what it did not write itself.
-package forge
+package compile
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"idlehost/host/internal/fair"
 )
 
-// Config configures a Forge. The zero value works, in process only: see Argv.
+// Config configures a Compiler. The zero value works, in process only: see Argv.
 type Config struct {
 	// Argv starts this very program in such a way that it calls Child, its
 	// own name first. nil: the program has no such entry, and compiles in
@@ -24,7 +24,7 @@ type Config struct {
 	Argv []string
 	// Dir is where the cache lies. It must belong to this user, alone (0700),
 	// and be no symbolic link. "": idlehost/code in the user's cache folder,
-	// or else a folder that ends with the Forge.
+	// or else a folder that ends with the Compiler.
 	Dir string
 	// Version names whatever made the modules; another finds nothing in the
 	// cache.
@@ -70,18 +70,18 @@ func or[T ~int | ~int64](v, standard T) T {
 }
 
 // ErrClosed is returned by Compile after Close.
-var ErrClosed = errors.New("forge: closed")
+var ErrClosed = errors.New("compile: closed")
 
-// Forge compiles modules. Safe for concurrent use.
-type Forge struct {
-	cfg  Config
-	shop *shop // nil: in process
-	why  error // there is no shop
+// Compiler compiles modules. Safe for concurrent use.
+type Compiler struct {
+	cfg   Config
+	child *childCompiler // nil: in process
+	why   error          // there is no child compiler
 
 	// ctx ends with Close, and with it every child.
 	ctx         context.Context
 	cancel      context.CancelFunc
-	flying      sync.WaitGroup // one for each piece that is being made
+	making      sync.WaitGroup // one for each piece that is being made
 	turns       *fair.Queue    // a turn for each child
 	lowPriority atomic.Bool    // children run at nice 10
 
@@ -92,36 +92,36 @@ type Forge struct {
 }
 
 // New opens the cache and tries a child on a small module. Where there are no
-// means to compile apart, the Forge does without, and Capability says why. The
+// means to compile apart, the Compiler does without, and Capability says why. The
 // error is that of a Dir that was asked for and cannot be trusted.
-func New(ctx context.Context, cfg Config) (*Forge, error) {
-	f := &Forge{cfg: cfg, turns: fair.New(cfg.parallel()), pieces: make(map[string]*piece)}
-	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	f.shop, f.why = openShop(ctx, cfg)
+func New(ctx context.Context, cfg Config) (*Compiler, error) {
+	c := &Compiler{cfg: cfg, turns: fair.New(cfg.parallel()), pieces: make(map[string]*piece)}
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	c.child, c.why = openChildCompiler(ctx, cfg)
 	if err := ctx.Err(); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, c.Close())
 	}
 	var dir *dirError
-	if errors.As(f.why, &dir) && cfg.Dir != "" {
-		return nil, errors.Join(f.why, f.Close())
+	if errors.As(c.why, &dir) && cfg.Dir != "" {
+		return nil, errors.Join(c.why, c.Close())
 	}
-	return f, nil
+	return c, nil
 }
 
 // Dir is the folder for wazero.NewCompilationCacheWithDir, "" where modules are
 // compiled in process. Nothing else may write there.
-func (f *Forge) Dir() string {
-	if f.shop == nil {
+func (c *Compiler) Dir() string {
+	if c.child == nil {
 		return ""
 	}
-	return f.shop.codeDir()
+	return c.child.codeDir()
 }
 
 // LowerPriority has children run at nice 10 from now on: whoever calls it begins
 // to serve requests beside them.
-func (f *Forge) LowerPriority() { f.lowPriority.Store(true) }
+func (c *Compiler) LowerPriority() { c.lowPriority.Store(true) }
 
-// Capability says what the platform lets a Forge do.
+// Capability says what the platform lets a Compiler do.
 type Capability struct {
 	Apart bool  // modules are compiled by a child
 	Why   error // they are not, or the cache does not outlive the process
@@ -134,12 +134,12 @@ type Capability struct {
 }
 
 // Capability returns what was found out by New.
-func (f *Forge) Capability() Capability {
-	c := Capability{Why: f.why, cfg: f.cfg}
-	if f.shop != nil {
-		c.Apart, c.Cache, c.Keeps, c.Why, c.Unit = true, f.shop.path, f.shop.keeps, f.shop.why, f.shop.unit
+func (c *Compiler) Capability() Capability {
+	can := Capability{Why: c.why, cfg: c.cfg}
+	if c.child != nil {
+		can.Apart, can.Cache, can.Keeps, can.Why, can.Unit = true, c.child.path, c.child.keeps, c.child.why, c.child.unit
 	}
-	return c
+	return can
 }
 
 // String returns one line for the log.
@@ -156,17 +156,17 @@ func (c Capability) String() string {
 
 // Close ends the children, waits for them, and removes what is on loan.
 // Idempotent.
-func (f *Forge) Close() error {
-	f.mu.Lock()
-	open := f.pieces != nil
-	f.pieces = nil
-	f.mu.Unlock()
-	f.cancel()
-	f.flying.Wait()
-	if !open || f.shop == nil {
+func (c *Compiler) Close() error {
+	c.mu.Lock()
+	open := c.pieces != nil
+	c.pieces = nil
+	c.mu.Unlock()
+	c.cancel()
+	c.making.Wait()
+	if !open || c.child == nil {
 		return nil
 	}
-	return f.shop.close()
+	return c.child.close()
 }
 
 // size prints bytes as people do.

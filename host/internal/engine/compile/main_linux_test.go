@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"bufio"
@@ -32,12 +32,12 @@ func TestMain(m *testing.M) {
 const parentEntry = "be-a-parent"
 
 func parent(dir string) int {
-	f, err := New(context.Background(), Config{Argv: []string{os.Args[0], entry}, Dir: dir})
+	compiler, err := New(context.Background(), Config{Argv: []string{os.Args[0], entry}, Dir: dir})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	_, err = f.Compile(context.Background(), endless(500))
+	_, err = compiler.Compile(context.Background(), endless(500))
 	fmt.Fprintln(os.Stderr, err)
 	return 1
 }
@@ -72,7 +72,7 @@ func (spinner) Read([]byte) (int, error) {
 }
 
 func child(name string) int {
-	if err := misbehave(os.Getenv("FORGE_TEST_CHILD")); err != nil {
+	if err := misbehave(os.Getenv("COMPILE_TEST_CHILD")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -102,27 +102,27 @@ func misbehave(how string) error {
 	return errors.New("the environment was inherited")
 }
 
-// config is that of a Forge of the test's own.
+// config is that of a Compiler of the test's own.
 func config(t testing.TB) Config {
 	t.Helper()
 	return Config{Argv: []string{os.Args[0], entry}, Dir: t.TempDir() + "/code"}
 }
 
-func open(t testing.TB, cfg Config) *Forge {
+func open(t testing.TB, cfg Config) *Compiler {
 	t.Helper()
-	f, err := New(t.Context(), cfg)
+	compiler, err := New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
+		if err := compiler.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	if c := f.Capability(); !c.Apart {
+	if c := compiler.Capability(); !c.Apart {
 		t.Fatal(c)
 	}
-	return f
+	return compiler
 }
 
 // eventually polls a condition of the world.

@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"fmt"
@@ -67,7 +67,7 @@ type dirError struct {
 	err  error
 }
 
-func (e *dirError) Error() string { return fmt.Sprintf("forge: cache folder %s: %v", e.path, e.err) }
+func (e *dirError) Error() string { return fmt.Sprintf("compile: cache folder %s: %v", e.path, e.err) }
 func (e *dirError) Unwrap() error { return e.err }
 
 // line makes text from a child fit a log line of at most limit bytes.

@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"idlehost/host/internal/fair"
 )
 
-// Code is compiled code on loan: it lies in the Forge's Dir until Close.
+// Code is compiled code on loan: it lies in the Compiler's Dir until Close.
 type Code struct {
 	Report Report
 	back   func()
@@ -37,14 +37,14 @@ func (c *Code) Close() {
 // piece is code that is being made, or on loan.
 type piece struct {
 	key string
-	// ctx ends with the Forge, and when nobody waits any longer.
+	// ctx ends with the Compiler, and when nobody waits any longer.
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the following fields are set
 	made   made
 	err    error
 
-	// Guarded by Forge.mu.
+	// Guarded by Compiler.mu.
 	refs     int
 	finished bool
 }
@@ -56,34 +56,34 @@ type made struct {
 }
 
 // errAbandoned ends a piece that nobody waits for any longer.
-var errAbandoned = errors.New("forge: abandoned")
+var errAbandoned = errors.New("compile: abandoned")
 
 // Compile sees to it that Dir holds the code for o. A module that is being
 // compiled already is not compiled twice. ctx bounds the waiting; a child that
 // nobody waits for any longer is ended. The error is an *Error unless ctx
-// ended, the Forge is closed, or the disk failed.
-func (f *Forge) Compile(ctx context.Context, o Order) (*Code, error) {
-	code, _, err := f.compile(ctx, o)
+// ended, the Compiler is closed, or the disk failed.
+func (c *Compiler) Compile(ctx context.Context, o Order) (*Code, error) {
+	code, _, err := c.compile(ctx, o)
 	return code, err
 }
 
 // compile returns, also beside an error, what the child has taken that was
 // waited for to its end.
-func (f *Forge) compile(ctx context.Context, o Order) (*Code, Usage, error) {
-	if f.shop == nil {
-		code, err := f.inProcess(o)
+func (c *Compiler) compile(ctx context.Context, o Order) (*Code, Usage, error) {
+	if c.child == nil {
+		code, err := c.inProcess(o)
 		return code, Usage{}, err
 	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, Usage{}, err
 		}
-		p, err := f.join(o)
+		p, err := c.join(o)
 		if err != nil {
 			return nil, Usage{}, err
 		}
 		// Who comes just when everybody else has gone finds a piece that ends.
-		if code, used, err := f.await(ctx, p); !errors.Is(err, errAbandoned) {
+		if code, used, err := c.await(ctx, p); !errors.Is(err, errAbandoned) {
 			return code, used, err
 		}
 	}
@@ -91,11 +91,11 @@ func (f *Forge) compile(ctx context.Context, o Order) (*Code, Usage, error) {
 
 // await waits for p. Who leaves it last also waits for its child to be gone,
 // and so knows what it has taken.
-func (f *Forge) await(ctx context.Context, p *piece) (*Code, Usage, error) {
+func (c *Compiler) await(ctx context.Context, p *piece) (*Code, Usage, error) {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		if !f.leave(p) {
+		if !c.leave(p) {
 			return nil, Usage{}, ctx.Err()
 		}
 		<-p.done
@@ -103,41 +103,41 @@ func (f *Forge) await(ctx context.Context, p *piece) (*Code, Usage, error) {
 	}
 	used := p.made.report.Usage
 	if p.err != nil {
-		f.leave(p)
+		c.leave(p)
 		return nil, used, p.err
 	}
-	return &Code{Report: p.made.report, back: sync.OnceFunc(func() { f.leave(p) })}, used, nil
+	return &Code{Report: p.made.report, back: sync.OnceFunc(func() { c.leave(p) })}, used, nil
 }
 
 // inProcess lets a small module pass: the runtime that finds no code of it
 // compiles it.
-func (f *Forge) inProcess(o Order) (*Code, error) {
-	if n, limit := len(o.Wasm), f.cfg.inProcessBytes(); n > limit {
+func (c *Compiler) inProcess(o Order) (*Code, error) {
+	if n, limit := len(o.Wasm), c.cfg.inProcessBytes(); n > limit {
 		return nil, compileError("size", Usage{}, "module has %s, and without a child process the limit is %s (%v)",
-			size(int64(n)), size(int64(limit)), f.why)
+			size(int64(n)), size(int64(limit)), c.why)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.pieces == nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pieces == nil {
 		return nil, ErrClosed
 	}
 	return &Code{Report: Report{ModuleBytes: len(o.Wasm)}}, nil
 }
 
 // join returns the piece for o, which somebody makes.
-func (f *Forge) join(o Order) (*piece, error) {
-	key := o.key(f.shop.maker)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.pieces == nil {
+func (c *Compiler) join(o Order) (*piece, error) {
+	key := o.key(c.child.maker)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pieces == nil {
 		return nil, ErrClosed
 	}
-	p := f.pieces[key]
+	p := c.pieces[key]
 	if p == nil {
 		p = &piece{key: key, done: make(chan struct{})}
-		p.ctx, p.cancel = context.WithCancel(f.ctx)
-		f.pieces[key] = p
-		f.flying.Go(func() { f.fly(p, o) })
+		p.ctx, p.cancel = context.WithCancel(c.ctx)
+		c.pieces[key] = p
+		c.making.Go(func() { c.complete(p, o) })
 	}
 	p.refs++
 	return p, nil
@@ -145,88 +145,88 @@ func (f *Forge) join(o Order) (*piece, error) {
 
 // leave drops one interest in p, and with the last one its code, or the child
 // that would have made it. It reports whether it was the last.
-func (f *Forge) leave(p *piece) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (c *Compiler) leave(p *piece) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	p.refs--
 	if p.refs == 0 && !p.finished {
 		p.cancel()
 	}
-	f.dropLocked(p)
+	c.dropLocked(p)
 	return p.refs == 0
 }
 
 // dropLocked forgets a finished piece that nobody holds. What failed is
 // forgotten at once: the next one tries anew.
-func (f *Forge) dropLocked(p *piece) {
-	if !p.finished || f.pieces == nil || f.pieces[p.key] != p || p.refs > 0 && p.err == nil {
+func (c *Compiler) dropLocked(p *piece) {
+	if !p.finished || c.pieces == nil || c.pieces[p.key] != p || p.refs > 0 && p.err == nil {
 		return
 	}
-	delete(f.pieces, p.key)
+	delete(c.pieces, p.key)
 	if p.err == nil {
-		f.shop.discard(p.made.name)
+		c.child.discard(p.made.name)
 	}
 }
 
-// fly makes p, and ends with it.
-func (f *Forge) fly(p *piece, o Order) {
-	p.made, p.err = f.make(p, o)
-	if p.err != nil && p.ctx.Err() != nil && f.ctx.Err() == nil {
+// complete makes p, and ends with it.
+func (c *Compiler) complete(p *piece, o Order) {
+	p.made, p.err = c.make(p, o)
+	if p.err != nil && p.ctx.Err() != nil && c.ctx.Err() == nil {
 		p.err = errAbandoned
 	}
 	p.cancel()
-	f.mu.Lock()
+	c.mu.Lock()
 	p.finished = true
-	f.dropLocked(p)
-	f.mu.Unlock()
+	c.dropLocked(p)
+	c.mu.Unlock()
 	close(p.done)
 }
 
-func (f *Forge) make(p *piece, o Order) (made, error) {
-	if m, ok := f.shop.fetch(p.key); ok {
+func (c *Compiler) make(p *piece, o Order) (made, error) {
+	if m, ok := c.child.fetch(p.key); ok {
 		m.report.ModuleBytes = len(o.Wasm)
 		return m, nil
 	}
-	turn, err := f.enter(p, o)
+	turn, err := c.enter(p, o)
 	if err != nil {
 		return made{}, err
 	}
-	m, err := f.shop.compile(p.ctx, p.key, o, f.lowPriority.Load())
+	m, err := c.child.compile(p.ctx, p.key, o, c.lowPriority.Load())
 	turn.Leave(m.report.Usage.CPU)
 	return m, err
 }
 
 // enter waits for a turn. A piece that several owners wait for is in the line of
 // the first.
-func (f *Forge) enter(p *piece, o Order) (*fair.Turn, error) {
+func (c *Compiler) enter(p *piece, o Order) (*fair.Turn, error) {
 	if o.Owner != fair.Operator {
-		if err := f.queue(); err != nil {
+		if err := c.queue(); err != nil {
 			return nil, err
 		}
-		defer f.unqueue()
+		defer c.unqueue()
 	}
-	turn, err := f.turns.Enter(p.ctx, o.Owner, o.about())
+	turn, err := c.turns.Enter(p.ctx, o.Owner, o.about())
 	switch {
 	case err == nil:
 		return turn, nil
-	case f.ctx.Err() != nil:
+	case c.ctx.Err() != nil:
 		return nil, ErrClosed
 	}
 	return nil, errAbandoned
 }
 
-func (f *Forge) queue() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if limit := f.cfg.queue(); f.waiting >= limit {
+func (c *Compiler) queue() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if limit := c.cfg.queue(); c.waiting >= limit {
 		return busyError("queue", Usage{}, "too many modules wait to be compiled")
 	}
-	f.waiting++
+	c.waiting++
 	return nil
 }
 
-func (f *Forge) unqueue() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.waiting--
+func (c *Compiler) unqueue() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting--
 }

@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"crypto/sha256"
@@ -8,7 +8,7 @@ import (
 )
 
 // Order is a module to be compiled. Only modules that have passed the gate and
-// the meter are worth a child, but the Forge holds for any bytes.
+// the meter are worth a child, but the Compiler holds for any bytes.
 type Order struct {
 	Wasm []byte
 	// Owner names who has it compiled; "": the operator, who waits for no owner.

@@ -1,6 +1,6 @@
 //go:build race
 
-package forge
+package compile
 
 // environment is what a child needs beyond limits.environ: it shall not wait
 // for a second before it exits, for reports of races.

@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// session is the part of the cache folder that belongs to one Forge: code on
-// loan, and what children write. It ends with the Forge; one whose process
+// session is the part of the cache folder that belongs to one Compiler: code on
+// loan, and what children write. It ends with the Compiler; one whose process
 // died is swept up by the next.
 type session struct {
 	root *os.Root // the cache folder
@@ -27,8 +27,8 @@ const (
 	lockName = "lock"
 	// A session is made under a name with this prefix and renamed once it is
 	// locked: what has the prefix after a while was never finished.
-	unborn      = "new-"
-	unbornGrace = time.Minute
+	unfinished      = "new-"
+	unfinishedGrace = time.Minute
 )
 
 // openSession makes a session with a name of 26 letters and digits.
@@ -36,23 +36,23 @@ func openSession(root *os.Root, id string) (*session, error) {
 	if err := ownDir(root, sessions); err != nil {
 		return nil, err
 	}
-	birth := filepath.Join(sessions, unborn+id)
+	temp := filepath.Join(sessions, unfinished+id)
 	s := &session{root: root, name: filepath.Join(sessions, id)}
-	if err := root.Mkdir(birth, 0o700); err != nil {
+	if err := root.Mkdir(temp, 0o700); err != nil {
 		return nil, err
 	}
-	err := root.Mkdir(filepath.Join(birth, "code"), 0o700)
+	err := root.Mkdir(filepath.Join(temp, "code"), 0o700)
 	if err == nil {
-		s.lock, err = root.OpenFile(filepath.Join(birth, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		s.lock, err = root.OpenFile(filepath.Join(temp, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	}
 	if err == nil {
 		err = flock(s.lock)
 	}
 	if err == nil {
-		err = root.Rename(birth, s.name)
+		err = root.Rename(temp, s.name)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.unlock(), root.RemoveAll(birth))
+		return nil, errors.Join(err, s.unlock(), root.RemoveAll(temp))
 	}
 	return s, nil
 }
@@ -110,8 +110,8 @@ func dead(root *os.Root, name string, e fs.DirEntry, now time.Time) bool {
 	if err != nil {
 		return false // gone already
 	}
-	if strings.HasPrefix(e.Name(), unborn) {
-		return now.Sub(info.ModTime()) > unbornGrace
+	if strings.HasPrefix(e.Name(), unfinished) {
+		return now.Sub(info.ModTime()) > unfinishedGrace
 	}
 	f, err := root.OpenFile(filepath.Join(name, lockName), os.O_RDWR|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 )
 
 // children lists the processes that this one has started as children of a
-// Forge, zombies included.
+// Compiler, zombies included.
 func children(t testing.TB, parent int) (pids []int) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -61,8 +61,8 @@ func descriptors(t testing.TB) int { return len(files(t, "/proc/self/fd")) }
 // TestBackstops: whatever a child runs into, it is gone then, nothing is left
 // of it, and nothing is said against the module.
 func TestBackstops(t *testing.T) {
-	f := open(t, config(t))
-	compile(t, f, Order{Wasm: plain(0)}).Close()
+	compiler := open(t, config(t))
+	compile(t, compiler, Order{Wasm: plain(0)}).Close()
 	goroutines, fds := runtime.NumGoroutine(), descriptors(t)
 	for _, tt := range []struct {
 		name, limit string
@@ -77,8 +77,8 @@ func TestBackstops(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := Order{Wasm: tt.wasm} // as if the gate had seen nothing in it
-			allowed, _ := f.cfg.allow(o, f.shop.unit)
-			_, err := f.Compile(t.Context(), o)
+			allowed, _ := compiler.cfg.allow(o, compiler.child.unit)
+			_, err := compiler.Compile(t.Context(), o)
 			var e *Error
 			if !errors.As(err, &e) || !strings.Contains(tt.limit, e.Limit) || e.Limit == "" || e.Fault != policy.FaultBusy {
 				t.Fatal(err)
@@ -100,10 +100,10 @@ func TestBackstops(t *testing.T) {
 	if n := descriptors(t); n > fds {
 		t.Errorf("%d descriptors, %d before", n, fds)
 	}
-	if left := files(t, filepath.Dir(f.Dir())); len(left) != 2 { // code and lock
+	if left := files(t, filepath.Dir(compiler.Dir())); len(left) != 2 { // code and lock
 		t.Errorf("files left: %v", left)
 	}
-	compile(t, f, Order{Wasm: plain(1)})
+	compile(t, compiler, Order{Wasm: plain(1)})
 }
 
 // TestVerdictDoesNotDependOnTheMachine: the same module is compiled where
@@ -124,11 +124,11 @@ func TestVerdictDoesNotDependOnTheMachine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := config(t)
 			cfg.Argv[1] = tt.entry
-			f := open(t, cfg)
+			compiler := open(t, cfg)
 			if tt.limit == "wall" {
-				f.shop.cfg.Wall = 300 * time.Millisecond
+				compiler.child.cfg.Wall = 300 * time.Millisecond
 			}
-			c, err := f.Compile(t.Context(), tt.order)
+			c, err := compiler.Compile(t.Context(), tt.order)
 			if err == nil {
 				c.Close()
 			}
@@ -176,9 +176,9 @@ func TestTrialEffort(t *testing.T) {
 func TestCodeIsLimited(t *testing.T) {
 	cfg := config(t)
 	cfg.CodeBytes = 100 << 10
-	f := open(t, cfg)
-	compile(t, f, Order{Wasm: plain(1)})
-	_, err := f.Compile(t.Context(), Order{Wasm: manyFuncs(2000)})
+	compiler := open(t, cfg)
+	compile(t, compiler, Order{Wasm: plain(1)})
+	_, err := compiler.Compile(t.Context(), Order{Wasm: manyFuncs(2000)})
 	var e *Error
 	if !errors.As(err, &e) || e.Limit != "code" || e.Fault != policy.FaultCompile {
 		t.Errorf("%v", err)
@@ -186,8 +186,8 @@ func TestCodeIsLimited(t *testing.T) {
 }
 
 func TestChildHasNothingButItsOrder(t *testing.T) {
-	f := open(t, config(t))
-	t.Setenv("FORGE_TEST_CHILD", "must not be inherited")
+	compiler := open(t, config(t))
+	t.Setenv("COMPILE_TEST_CHILD", "must not be inherited")
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestChildHasNothingButItsOrder(t *testing.T) {
 	defer syscall.Close(open)
 	done := make(chan error, 1)
 	go func() {
-		_, err := f.Compile(t.Context(), endless(500))
+		_, err := compiler.Compile(t.Context(), endless(500))
 		done <- err
 	}()
 	pid := worker(t, os.Getpid())
@@ -217,7 +217,7 @@ func TestChildHasNothingButItsOrder(t *testing.T) {
 	if n := strings.Count(string(environ), "\x00"); n != len(limits{}.environ(0)) {
 		t.Errorf("environment %q", environ)
 	}
-	if cwd, _ := os.Readlink(proc + "/cwd"); !strings.HasPrefix(cwd, f.shop.path) {
+	if cwd, _ := os.Readlink(proc + "/cwd"); !strings.HasPrefix(cwd, compiler.child.path) {
 		t.Errorf("works in %s", cwd)
 	}
 	if group, _ := syscall.Getpgid(pid); group != pid {
@@ -236,7 +236,7 @@ func TestChildHasNothingButItsOrder(t *testing.T) {
 	if err := <-done; !errors.As(err, &e) || e.Limit != "" || e.Fault != policy.FaultBusy || !strings.Contains(err.Error(), "killed") {
 		t.Errorf("after kill -9: %v", err)
 	}
-	compile(t, f, Order{Wasm: plain(1)})
+	compile(t, compiler, Order{Wasm: plain(1)})
 }
 
 // ownDescriptor reports whether a process opened a descriptor itself: Go marks
@@ -253,14 +253,14 @@ func ownDescriptor(info string) bool {
 
 func TestCloseEndsChildren(t *testing.T) {
 	cfg := config(t)
-	f := open(t, cfg)
+	compiler := open(t, cfg)
 	done := make(chan error, 1)
 	go func() {
-		_, err := f.Compile(t.Context(), endless(500))
+		_, err := compiler.Compile(t.Context(), endless(500))
 		done <- err
 	}()
 	worker(t, os.Getpid())
-	if err := f.Close(); err != nil {
+	if err := compiler.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := <-done; !errors.Is(err, context.Canceled) {
@@ -274,13 +274,13 @@ func TestCloseEndsChildren(t *testing.T) {
 func TestQueueIsBounded(t *testing.T) {
 	cfg := config(t)
 	cfg.Queue = 1
-	f := open(t, cfg)
+	compiler := open(t, cfg)
 	slow := func(n int) chan error {
 		done := make(chan error, 1)
 		go func() {
 			o := endless(n)
 			o.Owner = strconv.Itoa(n)
-			_, err := f.Compile(t.Context(), o)
+			_, err := compiler.Compile(t.Context(), o)
 			done <- err
 		}()
 		return done
@@ -288,13 +288,13 @@ func TestQueueIsBounded(t *testing.T) {
 	first := slow(500)
 	worker(t, os.Getpid())
 	second := slow(501)
-	eventually(t, "one waits", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.waiting == 1 })
-	_, err := f.Compile(t.Context(), Order{Wasm: plain(1), Owner: "third"})
+	eventually(t, "one waits", func() bool { compiler.mu.Lock(); defer compiler.mu.Unlock(); return compiler.waiting == 1 })
+	_, err := compiler.Compile(t.Context(), Order{Wasm: plain(1), Owner: "third"})
 	var e *Error
 	if !errors.As(err, &e) || e.Limit != "queue" || e.Fault != policy.FaultBusy {
 		t.Errorf("%v", err)
 	}
-	f.Close()
+	compiler.Close()
 	if err := <-first; !errors.Is(err, context.Canceled) {
 		t.Errorf("first: %v", err)
 	}
@@ -307,12 +307,12 @@ func TestQueueIsBounded(t *testing.T) {
 // is compiled, and of two owners that wait, the one with the small module goes
 // first though it came last.
 func TestOwnersTakeTurns(t *testing.T) {
-	f := open(t, config(t))
+	compiler := open(t, config(t))
 	ended := make(chan string, 3)
 	compile := func(owner string, o Order) {
 		go func() {
 			o.Owner = owner
-			code, err := f.Compile(t.Context(), o)
+			code, err := compiler.Compile(t.Context(), o)
 			if err == nil {
 				code.Close()
 			}
@@ -321,7 +321,7 @@ func TestOwnersTakeTurns(t *testing.T) {
 	}
 	waits := func(n int) {
 		t.Helper()
-		eventually(t, "waiting", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.waiting == n })
+		eventually(t, "waiting", func() bool { compiler.mu.Lock(); defer compiler.mu.Unlock(); return compiler.waiting == n })
 	}
 	compile("long", endless(500))
 	pid := worker(t, os.Getpid())
@@ -329,7 +329,7 @@ func TestOwnersTakeTurns(t *testing.T) {
 	waits(1)
 	compile("small", Order{Wasm: plain(2)})
 	waits(2)
-	code, err := f.Compile(t.Context(), Order{Wasm: plain(3)})
+	code, err := compiler.Compile(t.Context(), Order{Wasm: plain(3)})
 	if err != nil {
 		t.Fatalf("the operator's: %v", err)
 	}
@@ -343,22 +343,22 @@ func TestOwnersTakeTurns(t *testing.T) {
 			t.Error("the large module went first")
 		}
 	}
-	f.Close()
+	compiler.Close()
 	<-ended
 }
 
 // TestNobodyWaits: whoever leaves the queue takes the work along.
 func TestNobodyWaits(t *testing.T) {
 	cfg := config(t)
-	f := open(t, cfg)
+	compiler := open(t, cfg)
 	o := endless(500)
 	o.Owner = "a"
-	go func() { _, _ = f.Compile(t.Context(), o) }()
+	go func() { _, _ = compiler.Compile(t.Context(), o) }()
 	pid := worker(t, os.Getpid())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { _, err := f.Compile(ctx, Order{Wasm: plain(1), Owner: "b"}); done <- err }()
-	eventually(t, "one waits", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.waiting == 1 })
+	go func() { _, err := compiler.Compile(ctx, Order{Wasm: plain(1), Owner: "b"}); done <- err }()
+	eventually(t, "one waits", func() bool { compiler.mu.Lock(); defer compiler.mu.Unlock(); return compiler.waiting == 1 })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -366,7 +366,7 @@ func TestNobodyWaits(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "nothing is being made", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.pieces) == 0 })
+	eventually(t, "nothing is being made", func() bool { compiler.mu.Lock(); defer compiler.mu.Unlock(); return len(compiler.pieces) == 0 })
 	if list := files(t, cfg.Dir+"/"+entries); len(list) != 0 {
 		t.Errorf("compiled for nobody: %v", list)
 	}
@@ -379,10 +379,10 @@ func TestChildStandsBack(t *testing.T) {
 	if err != nil || before <= 20-niceness {
 		t.Skipf("the test itself stands back: %d (%v)", before, err)
 	}
-	f := open(t, cfg)
-	f.LowerPriority()
+	compiler := open(t, cfg)
+	compiler.LowerPriority()
 	done := make(chan struct{})
-	go func() { defer close(done); _, _ = f.Compile(t.Context(), endless(500)) }()
+	go func() { defer close(done); _, _ = compiler.Compile(t.Context(), endless(500)) }()
 	tasks := "/proc/" + strconv.Itoa(worker(t, os.Getpid())) + "/task/"
 	for _, tid := range files(t, tasks) {
 		stat, _ := os.ReadFile(tasks + tid + "/stat")
@@ -394,7 +394,7 @@ func TestChildStandsBack(t *testing.T) {
 	if own, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0); err != nil || own != before {
 		t.Errorf("this process has priority %d (%v)", own, err)
 	}
-	f.Close()
+	compiler.Close()
 	<-done
 }
 

@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"bytes"
@@ -25,19 +25,19 @@ const niceness = 10
 
 // run has a child of a priority compile o into stage, a folder in root. It
 // returns when the child is gone, and whatever belonged to it.
-func (s *shop) run(ctx context.Context, stage string, o Order, nice int64) (reply, Usage, error) {
+func (c *childCompiler) run(ctx context.Context, stage string, o Order, nice int64) (reply, Usage, error) {
 	// The child dies with the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	wall, cancel := context.WithTimeout(ctx, s.cfg.wall())
+	wall, cancel := context.WithTimeout(ctx, c.cfg.wall())
 	defer cancel()
-	allowed, collect := s.cfg.allow(o, s.unit)
+	allowed, collect := c.cfg.allow(o, c.unit)
 	allowed.nice = nice
 	said, complained := &head{limit: maxReply}, &head{limit: maxReply}
 	var peak int64
-	cmd := exec.CommandContext(wall, self, s.cfg.Argv[1:]...)
-	cmd.Args[0] = s.cfg.Argv[0]
-	cmd.Dir = filepath.Join(s.path, stage)
+	cmd := exec.CommandContext(wall, self, c.cfg.Argv[1:]...)
+	cmd.Args[0] = c.cfg.Argv[0]
+	cmd.Dir = filepath.Join(c.path, stage)
 	cmd.Env = allowed.environ(collect)
 	cmd.Stdin = o.reader()
 	cmd.Stdout, cmd.Stderr = said, complained
@@ -57,7 +57,7 @@ func (s *shop) run(ctx context.Context, stage string, o Order, nice int64) (repl
 	if st := cmd.ProcessState; st != nil {
 		u.CPU = st.UserTime() + st.SystemTime()
 	}
-	r, err := s.judge(ctx, wall, outcome{err: err, said: said.kept, complained: string(complained.kept), used: u, allowed: allowed})
+	r, err := c.judge(ctx, wall, outcome{err: err, said: said.kept, complained: string(complained.kept), used: u, allowed: allowed})
 	u.MemoryBytes = max(u.MemoryBytes, r.MemoryBytes)
 	return r, u, err
 }
@@ -104,25 +104,25 @@ type outcome struct {
 // judge tells how a child ended. Its limits are far above the gate's estimate for
 // the module: a child that reaches them says that the machine is slower, or the
 // estimate is lower, than it should be, and nothing against the module.
-func (s *shop) judge(ctx, wall context.Context, o outcome) (reply, error) {
+func (c *childCompiler) judge(ctx, wall context.Context, o outcome) (reply, error) {
 	u, l := o.used, o.allowed
 	var exit *exec.ExitError
 	switch {
 	case o.err == nil:
-		return s.read(o)
+		return c.read(o)
 	case ctx.Err() != nil:
-		return reply{}, fmt.Errorf("forge: child was ended: %w", ctx.Err())
+		return reply{}, fmt.Errorf("compile: child was ended: %w", ctx.Err())
 	case wall.Err() != nil:
-		return reply{}, busyError("wall", u, "took longer than %v: %v", s.cfg.wall(), u)
+		return reply{}, busyError("wall", u, "took longer than %v: %v", c.cfg.wall(), u)
 	case !errors.As(o.err, &exit):
 		return reply{}, busyError("", u, "child: %v", o.err)
 	case strings.Contains(o.complained, "SIGXCPU"),
 		signal(exit) == syscall.SIGKILL && u.CPU >= l.cpuTime()*3/4: // the kernel counts whole ticks for this limit
-		return reply{}, busyError("cpu", u, "took more than %v of processor time, %d times what is expected: %v", l.cpuTime(), s.cfg.margin(), u)
+		return reply{}, busyError("cpu", u, "took more than %v of processor time, %d times what is expected: %v", l.cpuTime(), c.cfg.margin(), u)
 	case signal(exit) != 0:
 		return reply{}, busyError("", u, "child was killed: %v, after %v", signal(exit), u)
 	case outOfMemory(o.complained):
-		return reply{}, busyError("memory", u, "took more than %s of memory, %d times what is expected, after %v", size(l.data), s.cfg.margin(), u)
+		return reply{}, busyError("memory", u, "took more than %s of memory, %d times what is expected, after %v", size(l.data), c.cfg.margin(), u)
 	case strings.Contains(o.complained, "stack overflow"):
 		return reply{}, busyError("memory", u, "took more than %s of stack, after %v", size(l.stack), u)
 	case exit.ExitCode() != crashed:
@@ -135,7 +135,7 @@ func (s *shop) judge(ctx, wall context.Context, o outcome) (reply, error) {
 const crashed = 2
 
 // read takes the reply of a child that ended well.
-func (s *shop) read(o outcome) (reply, error) {
+func (c *childCompiler) read(o outcome) (reply, error) {
 	r, err := parseReply(o.said)
 	switch {
 	case err != nil:
@@ -143,7 +143,7 @@ func (s *shop) read(o outcome) (reply, error) {
 	case r.Refused != "":
 		return reply{}, refuse(o.used, line(r.Refused, 512))
 	case r.Limit == "code":
-		return reply{}, compileError("code", o.used, "compiled code has more than %s", size(s.cfg.codeBytes()))
+		return reply{}, compileError("code", o.used, "compiled code has more than %s", size(c.cfg.codeBytes()))
 	case r.Limit == "disk":
 		return reply{}, busyError("disk", o.used, "%s", line(r.Failed, 512))
 	case r.Failed != "":

@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"context"
@@ -8,15 +8,15 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// Loader is a Forge as engine.Compiler wants it.
-type Loader struct{ *Forge }
+// Loader is a Compiler as engine.Compiler wants it.
+type Loader struct{ *Compiler }
 
 // Compile returns once Dir holds the code of wasm, compiled in the owner's turn;
 // release says that it has
 // been loaded. cpu is the processor time of the child that was waited for to
 // its end, beside an error too: each of several who wait is told the whole.
 func (l Loader) Compile(ctx context.Context, owner string, wasm []byte, effort uint64) (release func(), cpu time.Duration, err error) {
-	code, used, err := l.Forge.compile(ctx, Order{Wasm: wasm, Owner: owner, Effort: effort})
+	code, used, err := l.Compiler.compile(ctx, Order{Wasm: wasm, Owner: owner, Effort: effort})
 	var own *Error
 	switch {
 	case err == nil:

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/forge"
+	"idlehost/host/internal/engine/compile"
 )
 
 // What a policy may be, and have, at most: the engine's own limits, said here
@@ -17,13 +17,13 @@ const (
 
 // runGuests makes the engine, and what compiles for it.
 func (a *App) runGuests(ctx context.Context) (err error) {
-	if a.forge, err = forge.New(ctx, forge.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version}); err != nil {
+	if a.compiler, err = compile.New(ctx, compile.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version}); err != nil {
 		return err
 	}
 	a.sayWhereCompiled()
 	compiler := a.cfg.compiler
 	if compiler == nil {
-		compiler = forge.Loader{Forge: a.forge}
+		compiler = compile.Loader{Compiler: a.compiler}
 	}
 	a.engine, err = engine.New(ctx, engine.Config{MemoryPages: policyPages, ModuleBytes: moduleBytes, Compiler: compiler, Turns: turns()})
 	if err != nil {
@@ -34,7 +34,7 @@ func (a *App) runGuests(ctx context.Context) (err error) {
 
 // sayWhereCompiled warns where the sandbox is weaker than it could be.
 func (a *App) sayWhereCompiled() {
-	switch c := a.forge.Capability(); {
+	switch c := a.compiler.Capability(); {
 	case c.Apart && c.Keeps:
 		a.logger.Debug(c.String())
 	case c.Apart:

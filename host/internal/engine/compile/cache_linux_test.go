@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"bytes"
@@ -18,11 +18,11 @@ import (
 // TestWhatIsNotAuthenticIsCompiledAgain spoils the entry of a module in many
 // ways: each time the module is compiled again, and the entry is whole after.
 func TestWhatIsNotAuthenticIsCompiledAgain(t *testing.T) {
-	f := open(t, config(t))
+	compiler := open(t, config(t))
 	o, other := Order{Wasm: plain(1)}, Order{Wasm: plain(2)}
-	compile(t, f, o).Close()
-	compile(t, f, other).Close()
-	path, foreign := f.entry(o.key(f.shop.maker)), f.entry(other.key(f.shop.maker))
+	compile(t, compiler, o).Close()
+	compile(t, compiler, other).Close()
+	path, foreign := compiler.entry(o.key(compiler.child.maker)), compiler.entry(other.key(compiler.child.maker))
 	good, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -63,15 +63,15 @@ func TestWhatIsNotAuthenticIsCompiledAgain(t *testing.T) {
 		if err := spoil(); err != nil {
 			t.Fatal(name, err)
 		}
-		c := compile(t, f, o)
+		c := compile(t, compiler, o)
 		if c.Report.Cached {
 			t.Errorf("%s: was believed", name)
 		}
-		if v := ask(t, f, o); v != wasmtest.Extend60s {
+		if v := ask(t, compiler, o); v != wasmtest.Extend60s {
 			t.Errorf("%s: answer %#x", name, v)
 		}
 		c.Close()
-		c = compile(t, f, o)
+		c = compile(t, compiler, o)
 		if !c.Report.Cached {
 			t.Errorf("%s: was not replaced", name)
 		}
@@ -111,16 +111,16 @@ func TestSecretThatOthersKnowIsReplaced(t *testing.T) {
 		if err := spoil(); err != nil {
 			t.Fatal(name, err)
 		}
-		f := open(t, cfg)
-		if c := compile(t, f, o); c.Report.Cached {
+		compiler := open(t, cfg)
+		if c := compile(t, compiler, o); c.Report.Cached {
 			t.Errorf("%s: was believed", name)
 		}
-		f.Close()
-		f = open(t, cfg)
-		if c := compile(t, f, o); !c.Report.Cached {
+		compiler.Close()
+		compiler = open(t, cfg)
+		if c := compile(t, compiler, o); !c.Report.Cached {
 			t.Errorf("%s: was not replaced", name)
 		}
-		f.Close()
+		compiler.Close()
 	}
 	if left := files(t, cfg.Dir); len(left) != 3 {
 		t.Errorf("left: %v", left)
@@ -154,9 +154,9 @@ func TestFolderThatCannotBeTrustedIsRefused(t *testing.T) {
 			if name == "no access" {
 				cfg.Dir = filepath.Dir(cfg.Dir) + "/file/code"
 			}
-			f, err := New(t.Context(), cfg)
+			compiler, err := New(t.Context(), cfg)
 			if err == nil {
-				f.Close()
+				compiler.Close()
 				t.Fatal("was accepted")
 			}
 			if !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), cfg.Dir) {
@@ -175,23 +175,23 @@ func TestStandardFolder(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", home)
 	cfg := config(t)
 	cfg.Dir = ""
-	f := open(t, cfg)
-	if c := f.Capability(); !c.Keeps || c.Cache != home+"/idlehost/code" || !strings.Contains(c.String(), "kept in "+home) {
+	compiler := open(t, cfg)
+	if c := compiler.Capability(); !c.Keeps || c.Cache != home+"/idlehost/code" || !strings.Contains(c.String(), "kept in "+home) {
 		t.Error(c)
 	}
-	f.Close()
+	compiler.Close()
 
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	if err := os.Chmod(home+"/idlehost/code", 0o777); err != nil {
 		t.Fatal(err)
 	}
-	f = open(t, cfg)
-	if c := f.Capability(); c.Keeps || filepath.Dir(c.Cache) != temp || !strings.Contains(c.String(), "others have access") {
+	compiler = open(t, cfg)
+	if c := compiler.Capability(); c.Keeps || filepath.Dir(c.Cache) != temp || !strings.Contains(c.String(), "others have access") {
 		t.Error(c)
 	}
-	compile(t, f, Order{Wasm: plain(1)}).Close()
-	if err := f.Close(); err != nil {
+	compile(t, compiler, Order{Wasm: plain(1)}).Close()
+	if err := compiler.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if left := files(t, temp); len(left) != 0 {
@@ -219,23 +219,23 @@ func TestParentKilled(t *testing.T) {
 	if left := files(t, cfg.Dir+"/"+sessions); len(left) != 1 {
 		t.Errorf("the parent left sessions %v, not one", left)
 	}
-	old := time.Now().Add(-2 * unbornGrace)
-	if err := firstOf(os.Mkdir(cfg.Dir+"/"+sessions+"/"+unborn+"old", 0o700), os.Mkdir(cfg.Dir+"/"+sessions+"/"+unborn+"young", 0o700),
-		os.Chtimes(cfg.Dir+"/"+sessions+"/"+unborn+"old", old, old)); err != nil {
+	old := time.Now().Add(-2 * unfinishedGrace)
+	if err := firstOf(os.Mkdir(cfg.Dir+"/"+sessions+"/"+unfinished+"old", 0o700), os.Mkdir(cfg.Dir+"/"+sessions+"/"+unfinished+"young", 0o700),
+		os.Chtimes(cfg.Dir+"/"+sessions+"/"+unfinished+"old", old, old)); err != nil {
 		t.Fatal(err)
 	}
 	living := open(t, cfg)
-	f := open(t, cfg)
+	compiler := open(t, cfg)
 	if left := files(t, cfg.Dir+"/"+sessions); len(left) != 3 {
 		t.Errorf("sessions %v, not two and one that is being born", left)
 	}
 	if left := files(t, cfg.Dir+"/"+entries); len(left) != 0 {
 		t.Errorf("entries %v", left)
 	}
-	for _, f := range []*Forge{living, f} {
+	for _, compiler := range []*Compiler{living, compiler} {
 		o := Order{Wasm: plain(1)}
-		compile(t, f, o)
-		if v := ask(t, f, o); v != wasmtest.Extend60s {
+		compile(t, compiler, o)
+		if v := ask(t, compiler, o); v != wasmtest.Extend60s {
 			t.Errorf("answer %#x", v)
 		}
 	}

@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"context"
@@ -19,9 +19,9 @@ import (
 )
 
 // compile is Compile for modules that must pass.
-func compile(t testing.TB, f *Forge, o Order) *Code {
+func compile(t testing.TB, compiler *Compiler, o Order) *Code {
 	t.Helper()
-	c, err := f.Compile(t.Context(), o)
+	c, err := compiler.Compile(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,16 +42,16 @@ func files(t testing.TB, dir string) (list []string) {
 	return list
 }
 
-func (f *Forge) loans(t testing.TB) []string {
+func (compiler *Compiler) loans(t testing.TB) []string {
 	t.Helper()
-	return files(t, f.Dir()+"/"+f.shop.sub)
+	return files(t, compiler.Dir()+"/"+compiler.child.sub)
 }
 
-// ask loads what the Forge has compiled, as an engine does.
-func ask(t testing.TB, f *Forge, o Order) uint64 {
+// ask loads what the Compiler has compiled, as an engine does.
+func ask(t testing.TB, compiler *Compiler, o Order) uint64 {
 	t.Helper()
 	ctx := t.Context()
-	cache, err := wazero.NewCompilationCacheWithDir(f.Dir())
+	cache, err := wazero.NewCompilationCacheWithDir(compiler.Dir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,33 +71,33 @@ func ask(t testing.TB, f *Forge, o Order) uint64 {
 }
 
 func TestLoadingFindsTheCodeOfTheChild(t *testing.T) {
-	f := open(t, config(t))
+	compiler := open(t, config(t))
 	for _, stoppable := range []bool{false, true} {
 		o := Order{Wasm: plain(1), Stoppable: stoppable}
-		c := compile(t, f, o)
+		c := compile(t, compiler, o)
 		if !c.Report.Apart || c.Report.Cached || c.Report.CodeBytes == 0 || c.Report.Usage.CPU == 0 || c.Report.Usage.MemoryBytes == 0 || c.Report.NotKept != nil {
 			t.Errorf("report %+v", c.Report)
 		}
 		// wazero adds a file for what it has to compile.
-		before := f.loans(t)
+		before := compiler.loans(t)
 		if len(before) != 1 {
 			t.Fatalf("on loan: %v", before)
 		}
-		if v := ask(t, f, o); v != wasmtest.Extend60s {
+		if v := ask(t, compiler, o); v != wasmtest.Extend60s {
 			t.Errorf("answer %#x", v)
 		}
-		if after := f.loans(t); !slices.Equal(before, after) {
+		if after := compiler.loans(t); !slices.Equal(before, after) {
 			t.Errorf("stoppable %v: this process compiled: %v", stoppable, after)
 		}
 		c.Close()
 		c.Close()
-		if left := f.loans(t); len(left) != 0 {
+		if left := compiler.loans(t); len(left) != 0 {
 			t.Errorf("still on loan: %v", left)
 		}
 	}
 }
 
-func TestCodeOutlivesTheForge(t *testing.T) {
+func TestCodeOutlivesTheCompiler(t *testing.T) {
 	cfg := config(t)
 	o := Order{Wasm: plain(1)}
 	first, err := New(t.Context(), cfg)
@@ -129,13 +129,13 @@ func TestCodeOutlivesTheForge(t *testing.T) {
 }
 
 func TestEqualOrdersAreCompiledOnce(t *testing.T) {
-	f := open(t, config(t))
+	compiler := open(t, config(t))
 	const n = 16
 	var reports [n]Report
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			c, err := f.Compile(t.Context(), Order{Wasm: longCode(20000)})
+			c, err := compiler.Compile(t.Context(), Order{Wasm: longCode(20000)})
 			if err != nil {
 				t.Error(err)
 				return
@@ -154,65 +154,67 @@ func TestEqualOrdersAreCompiledOnce(t *testing.T) {
 	if len(children) != 1 {
 		t.Errorf("%d children", len(children))
 	}
-	if left := f.loans(t); len(left) != 0 {
+	if left := compiler.loans(t); len(left) != 0 {
 		t.Errorf("still on loan: %v", left)
 	}
 }
 
 func TestBadModulesAreRefused(t *testing.T) {
-	f := open(t, config(t))
+	compiler := open(t, config(t))
 	for _, wasm := range [][]byte{nil, []byte("hello"), []byte("\x00asm\x01\x00\x00\x00\x07\x07"), plain(1)[:100]} {
-		_, err := f.Compile(t.Context(), Order{Wasm: wasm})
+		_, err := compiler.Compile(t.Context(), Order{Wasm: wasm})
 		var e *Error
 		if !errors.As(err, &e) || e.Fault != policy.FaultRefused || e.Limit != "" || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.20q: %v", wasm, err)
 		}
 	}
-	compile(t, f, Order{Wasm: plain(1)})
-	compile(t, f, Order{Wasm: probeModule()})
+	compile(t, compiler, Order{Wasm: plain(1)})
+	compile(t, compiler, Order{Wasm: probeModule()})
 }
 
 func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 	cfg := config(t)
-	f := open(t, cfg)
+	compiler := open(t, cfg)
 	var keys []string
 	hour := time.Now().Add(-time.Hour)
 	for i := range 3 {
 		o := Order{Wasm: plain(int64(i))}
-		compile(t, f, o).Close()
-		keys = append(keys, o.key(f.shop.maker))
-		if err := os.Chtimes(f.entry(keys[i]), hour, hour.Add(time.Duration(i)*time.Second)); err != nil {
+		compile(t, compiler, o).Close()
+		keys = append(keys, o.key(compiler.child.maker))
+		if err := os.Chtimes(compiler.entry(keys[i]), hour, hour.Add(time.Duration(i)*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if c := compile(t, f, Order{Wasm: plain(0)}); !c.Report.Cached {
+	if c := compile(t, compiler, Order{Wasm: plain(0)}); !c.Report.Cached {
 		t.Error("not cached")
 	}
-	info, err := os.Stat(f.entry(keys[0]))
+	info, err := os.Stat(compiler.entry(keys[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.shop.store.limit = 3*info.Size() + 10
-	compile(t, f, Order{Wasm: plain(3)})
+	compiler.child.store.limit = 3*info.Size() + 10
+	compile(t, compiler, Order{Wasm: plain(3)})
 	left := files(t, cfg.Dir+"/"+entries)
 	if len(left) != 3 || slices.Contains(left, keys[1]) || !slices.Contains(left, keys[0]) {
 		t.Errorf("left %v of %v", left, keys)
 	}
 }
 
-func (f *Forge) entry(key string) string { return f.shop.path + "/" + entries + "/" + key }
+func (compiler *Compiler) entry(key string) string {
+	return compiler.child.path + "/" + entries + "/" + key
+}
 
 func TestCodeThatCannotBeKeptIsUsed(t *testing.T) {
 	cfg := config(t)
-	f := open(t, cfg)
+	compiler := open(t, cfg)
 	if err := os.RemoveAll(cfg.Dir + "/" + entries); err != nil {
 		t.Fatal(err)
 	}
 	o := Order{Wasm: plain(1)}
-	if c := compile(t, f, o); c.Report.NotKept == nil {
+	if c := compile(t, compiler, o); c.Report.NotKept == nil {
 		t.Error("it was kept in a folder that is gone")
 	}
-	if v := ask(t, f, o); v != wasmtest.Extend60s {
+	if v := ask(t, compiler, o); v != wasmtest.Extend60s {
 		t.Errorf("answer %#x", v)
 	}
 }
@@ -221,24 +223,24 @@ func TestCodeThatCannotBeKeptIsUsed(t *testing.T) {
 // there.
 func TestFolderIsClearedAway(t *testing.T) {
 	cfg := config(t)
-	f := open(t, cfg)
+	compiler := open(t, cfg)
 	fds := descriptors(t)
-	session := filepath.Dir(f.Dir())
-	for i, gone := range []string{cfg.Dir, cfg.Dir + "/" + sessions, session, f.Dir(), f.Dir() + "/" + f.shop.sub} {
+	session := filepath.Dir(compiler.Dir())
+	for i, gone := range []string{cfg.Dir, cfg.Dir + "/" + sessions, session, compiler.Dir(), compiler.Dir() + "/" + compiler.child.sub} {
 		if err := os.RemoveAll(gone); err != nil {
 			t.Fatal(err)
 		}
 		o := Order{Wasm: plain(int64(i))}
-		c := compile(t, f, o)
-		before := f.loans(t)
-		if v := ask(t, f, o); v != wasmtest.Extend60s {
+		c := compile(t, compiler, o)
+		before := compiler.loans(t)
+		if v := ask(t, compiler, o); v != wasmtest.Extend60s {
 			t.Errorf("without %s: answer %#x", gone, v)
 		}
-		if after := f.loans(t); !slices.Equal(before, after) {
+		if after := compiler.loans(t); !slices.Equal(before, after) {
 			t.Errorf("without %s: this process compiled: %v", gone, after)
 		}
 		c.Close()
-		c = compile(t, f, o)
+		c = compile(t, compiler, o)
 		if !c.Report.Cached {
 			t.Errorf("without %s: not kept", gone)
 		}
@@ -265,33 +267,33 @@ func TestWithoutMeansSmallModulesPass(t *testing.T) {
 			}
 			cfg := config(t)
 			cfg.Argv = tt.argv
-			f, err := New(t.Context(), cfg)
+			compiler, err := New(t.Context(), cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer f.Close()
-			c := f.Capability()
-			if c.Apart || f.Dir() != "" || !strings.Contains(c.String(), tt.why) {
-				t.Errorf("%q: %s", f.Dir(), c)
+			defer compiler.Close()
+			c := compiler.Capability()
+			if c.Apart || compiler.Dir() != "" || !strings.Contains(c.String(), tt.why) {
+				t.Errorf("%q: %s", compiler.Dir(), c)
 			}
-			if c := compile(t, f, Order{Wasm: plain(1)}); c.Report.Apart {
+			if c := compile(t, compiler, Order{Wasm: plain(1)}); c.Report.Apart {
 				t.Error("apart")
 			}
 			var e *Error
-			if _, err := f.Compile(t.Context(), Order{Wasm: longCode(20000)}); !errors.As(err, &e) || e.Limit != "size" || e.Fault != policy.FaultCompile {
+			if _, err := compiler.Compile(t.Context(), Order{Wasm: longCode(20000)}); !errors.As(err, &e) || e.Limit != "size" || e.Fault != policy.FaultCompile {
 				t.Errorf("large: %v", err)
 			}
-			if err := f.Close(); err != nil {
+			if err := compiler.Close(); err != nil {
 				t.Error(err)
 			}
-			if _, err := f.Compile(t.Context(), Order{Wasm: plain(1)}); !errors.Is(err, ErrClosed) {
+			if _, err := compiler.Compile(t.Context(), Order{Wasm: plain(1)}); !errors.Is(err, ErrClosed) {
 				t.Errorf("after Close: %v", err)
 			}
 		})
 	}
 }
 
-func TestOnlyAForgeStartsAChild(t *testing.T) {
+func TestOnlyACompilerStartsAChild(t *testing.T) {
 	var out strings.Builder
 	if err := Child(strings.NewReader("x"), &out); !errors.Is(err, errNoChild) || out.Len() > 0 {
 		t.Errorf("%v, %q", err, out.String())
@@ -303,7 +305,7 @@ func TestOnlyAForgeStartsAChild(t *testing.T) {
 func TestHammer(t *testing.T) {
 	cfg := config(t)
 	cfg.Parallel = 2
-	f := open(t, cfg)
+	compiler := open(t, cfg)
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -312,7 +314,7 @@ func TestHammer(t *testing.T) {
 				if j%3 == 0 {
 					cancel()
 				}
-				c, err := f.Compile(ctx, Order{Wasm: plain(int64((i + j) % 5))})
+				c, err := compiler.Compile(ctx, Order{Wasm: plain(int64((i + j) % 5))})
 				if err == nil {
 					c.Close()
 				} else if !errors.Is(err, context.Canceled) {
@@ -323,5 +325,5 @@ func TestHammer(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	eventually(t, "nothing on loan", func() bool { return len(f.loans(t)) == 0 })
+	eventually(t, "nothing on loan", func() bool { return len(compiler.loans(t)) == 0 })
 }

@@ -1,4 +1,4 @@
-package forge
+package compile
 
 import (
 	"context"
@@ -25,14 +25,14 @@ func goGuest(b *testing.B) []byte {
 	return wasm
 }
 
-// load has a Forge compile o and a runtime load it.
-func load(b *testing.B, f *Forge, o Order) Report {
+// load has a Compiler compile o and a runtime load it.
+func load(b *testing.B, compiler *Compiler, o Order) Report {
 	ctx := context.Background()
-	c, err := f.Compile(ctx, o)
+	c, err := compiler.Compile(ctx, o)
 	if err != nil {
 		b.Fatal(err)
 	}
-	cache, err := wazero.NewCompilationCacheWithDir(f.Dir())
+	cache, err := wazero.NewCompilationCacheWithDir(compiler.Dir())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,13 +54,13 @@ func load(b *testing.B, f *Forge, o Order) Report {
 func BenchmarkFirst(b *testing.B) {
 	for name, wasm := range guests(b) {
 		b.Run(name, func(b *testing.B) {
-			f := open(b, config(b))
+			compiler := open(b, config(b))
 			// A custom section makes the same code another module.
 			n := byte(0)
 			var mem int64
 			for b.Loop() {
 				n++
-				r := load(b, f, Order{Wasm: append(wasm[:len(wasm):len(wasm)], 0, 3, 1, 'n', n)})
+				r := load(b, compiler, Order{Wasm: append(wasm[:len(wasm):len(wasm)], 0, 3, 1, 'n', n)})
 				if r.Cached {
 					b.Fatal("cached")
 				}
@@ -75,10 +75,10 @@ func BenchmarkFirst(b *testing.B) {
 func BenchmarkKnown(b *testing.B) {
 	for name, wasm := range guests(b) {
 		b.Run(name, func(b *testing.B) {
-			f := open(b, config(b))
+			compiler := open(b, config(b))
 			var r Report
-			for load(b, f, Order{Wasm: wasm}); b.Loop(); {
-				r = load(b, f, Order{Wasm: wasm})
+			for load(b, compiler, Order{Wasm: wasm}); b.Loop(); {
+				r = load(b, compiler, Order{Wasm: wasm})
 			}
 			b.ReportMetric(float64(r.CodeBytes)/(1<<20), "code-MiB")
 		})
