@@ -63,7 +63,7 @@ func (t *Tenant) shade(p *plan, q *policy.Ask, enforced effect, v policy.Verdict
 	s := l.take(oneAsk)
 	if s == nil {
 		if e.Kind != uint8(abi.KindClose) {
-			t.nudge(l.resident)
+			t.tryStartLoad(l.resident)
 		}
 		return
 	}

@@ -121,7 +121,7 @@ func TestFaultsOfAShadowAreItsOwn(t *testing.T) {
 }
 
 // TestAShadowRestsWhileFuelIsShort: it is not asked where the active version
-// found the ration used up, nor for ten seconds after.
+// found the fuel used up, nor for ten seconds after.
 func TestAShadowRestsWhileFuelIsShort(t *testing.T) {
 	tn, a, s := shaded(Config{}, nil, nil)
 	q := at(abi.KindTimeout, 1)

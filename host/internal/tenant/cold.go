@@ -22,7 +22,7 @@ func (t *Tenant) cold(p *plan, l *lane, ask *policy.Ask) policy.Verdict {
 	if e.Kind == uint8(abi.KindClose) { // not worth a load, nor anybody's failure
 		return policy.Verdict{Source: policy.SourceFallback, Fault: policy.FaultNotLoaded, Role: l.role}
 	}
-	t.nudge(r)
+	t.tryStartLoad(r)
 	l.record.asks.Add(1)
 	if lost := r.loss.Load(); lost != nil {
 		return t.fallback(p, l, ask, lost.fault)

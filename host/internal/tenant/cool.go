@@ -18,11 +18,11 @@ func (t *Tenant) Cool(unused time.Duration) bool {
 
 func (t *Tenant) cool(r *resident, unused time.Duration) bool {
 	t.mu.Lock()
-	if r.seat == nil || r.gone || !t.restsLocked(r, unused) {
+	if r.loaded == nil || r.gone || !t.restsLocked(r, unused) {
 		t.mu.Unlock()
 		return false
 	}
-	s := r.seat.hold()
+	s := r.loaded.hold()
 	t.mu.Unlock()
 	defer s.drop()
 	learned := s.guest.Learned()
@@ -36,16 +36,16 @@ func (t *Tenant) cool(r *resident, unused time.Duration) bool {
 
 // letGo takes the guest out of its lanes, unless it has been asked meanwhile;
 // then it has learned more than was kept.
-func (t *Tenant) letGo(r *resident, s *seat, unused time.Duration, keepLocked func()) bool {
-	var shifts []*shift
+func (t *Tenant) letGo(r *resident, s *loadedGuest, unused time.Duration, keepLocked func()) bool {
+	var guests []*roleGuest
 	t.mu.Lock()
-	ok := r.seat == s && !r.gone && t.restsLocked(r, unused)
+	ok := r.loaded == s && !r.gone && t.restsLocked(r, unused)
 	if ok {
 		keepLocked()
-		r.seat = nil
+		r.loaded = nil
 		for _, l := range t.plan.Load().lanes() {
 			if l.resident == r {
-				shifts = append(shifts, l.strip())
+				guests = append(guests, l.removeGuest())
 			}
 		}
 	}
@@ -53,9 +53,9 @@ func (t *Tenant) letGo(r *resident, s *seat, unused time.Duration, keepLocked fu
 	if !ok {
 		return false
 	}
-	for _, sh := range shifts {
-		if sh != nil {
-			sh.release()
+	for _, g := range guests {
+		if g != nil {
+			g.release()
 		}
 	}
 	s.drop() // the resident's own hold
@@ -69,7 +69,7 @@ func (t *Tenant) restsLocked(r *resident, unused time.Duration) bool {
 		if l.resident != r {
 			continue
 		}
-		if s := l.shift.Load(); s != nil && now.Sub(time.UnixMilli(int64(s.usedMs.Load()))) < unused {
+		if s := l.guest.Load(); s != nil && now.Sub(time.UnixMilli(int64(s.usedMs.Load()))) < unused {
 			return false
 		}
 	}

@@ -170,11 +170,11 @@ func TestLearnedStateMoves(t *testing.T) {
 		tn.Cool(0)
 		tn.loader.(*fakeLoader).loads = nil
 		tn.Set(Plan{Active: of("a"), Canary: of("b")})
-		tn.nudge(tn.plan.Load().canary.resident)
+		tn.tryStartLoad(tn.plan.Load().canary.resident)
 		tn.mu.Lock()
-		f := tn.plan.Load().canary.resident.flight
+		l := tn.plan.Load().canary.resident.loading
 		tn.mu.Unlock()
-		<-f.done
+		<-l.done
 		if got := tn.loader.(*fakeLoader).last(); got != "b<a" {
 			t.Errorf("before the active is loaded: %s", got)
 		}

@@ -14,9 +14,9 @@ type lane struct {
 	resident *resident // nil: the native policy, as active only
 	record   record
 
-	// shift is nil where no guest lives. It is set with Tenant.mu held, in a
+	// guest is nil where no guest lives. It is set with Tenant.mu held, in a
 	// lane of the plan in force.
-	shift atomic.Pointer[shift]
+	guest atomic.Pointer[roleGuest]
 }
 
 func newLane(role policy.Role, r *resident) *lane {
@@ -25,27 +25,27 @@ func newLane(role policy.Role, r *resident) *lane {
 	return l
 }
 
-// take returns the guest's shift for a question, or with asks 0 for a look, to
-// be released; nil if no guest lives.
-func (l *lane) take(asks uint64) *shift {
+// take returns the guest for a question, or with asks 0 for a look, to be
+// released; nil if no guest lives.
+func (l *lane) take(asks uint64) *roleGuest {
 	for {
-		s := l.shift.Load()
-		if s == nil || s.retain(asks) {
-			return s
+		g := l.guest.Load()
+		if g == nil || g.retain(asks) {
+			return g
 		}
 		// It was taken out and has ended between the two looks.
 	}
 }
 
-// strip takes the shift out. The caller releases it, without Tenant.mu: that
-// may close the guest.
-func (l *lane) strip() *shift { return l.shift.Swap(nil) }
+// removeGuest takes the guest out. The caller releases it, without Tenant.mu:
+// that may close the guest.
+func (l *lane) removeGuest() *roleGuest { return l.guest.Swap(nil) }
 
 // fillLocked lets the lane's guest begin, if there is one and it has not.
 // Tenant.mu is held.
 func (l *lane) fillLocked() {
-	if r := l.resident; r != nil && r.seat != nil && l.shift.Load() == nil {
-		l.shift.Store(newShift(r.seat, &l.record))
+	if r := l.resident; r != nil && r.loaded != nil && l.guest.Load() == nil {
+		l.guest.Store(newRoleGuest(r.loaded, &l.record))
 	}
 }
 
@@ -65,7 +65,7 @@ func (l *lane) tally() tally {
 		t.faults[i] = r.faults[i].Load()
 		all += t.faults[i]
 	}
-	if s := l.shift.Load(); s != nil {
+	if s := l.guest.Load(); s != nil {
 		t.asks = s.asks()
 	}
 	t.asks = max(t.asks+r.asks.Load(), all)

@@ -19,7 +19,7 @@ func (t *Tenant) heritage(r *resident) State {
 	t.mu.Lock()
 	own, legacy, ancestor := r.kept, r.legacy, r.ancestor
 	active := t.plan.Load().active
-	var s *shift
+	var s *roleGuest
 	if active.resident != nil && active.resident != r {
 		ancestor = active.resident.version.Digest
 		if s = active.take(0); s == nil {

@@ -9,9 +9,9 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// flight is a load that runs, or waits at the gate. Whoever starts one waits
+// loading is a load that runs, or waits at the gate. Whoever starts one waits
 // for nothing; it belongs to the tenant, whose Close waits for it.
-type flight struct {
+type loading struct {
 	done   chan struct{} // closed after the resident has its guest, or its loss
 	cancel context.CancelFunc
 }
@@ -29,9 +29,9 @@ func (t *Tenant) Warm(ctx context.Context) {
 	if warm {
 		return
 	}
-	for _, f := range t.board() {
+	for _, l := range t.startLoads() {
 		select {
-		case <-f.done:
+		case <-l.done:
 		case <-ctx.Done():
 			return
 		}
@@ -43,15 +43,15 @@ func (l *lane) warm(nowMs uint64) bool {
 	if l == nil || l.resident == nil {
 		return true
 	}
-	s := l.shift.Load()
+	s := l.guest.Load()
 	if s != nil {
 		s.touch(nowMs)
 	}
 	return s != nil
 }
 
-// board starts what is to be loaded, and returns the loads to wait for.
-func (t *Tenant) board() (fs []*flight) {
+// startLoads starts what is to be loaded, and returns the loads to wait for.
+func (t *Tenant) startLoads() (all []*loading) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.plan.Load()
@@ -60,55 +60,55 @@ func (t *Tenant) board() (fs []*flight) {
 			continue
 		}
 		r := l.resident
-		if t.mayFlyLocked(r) {
-			t.flyLocked(r, nil)
+		if t.mayStartLoadLocked(r) {
+			t.startLoadLocked(r, nil)
 		}
-		if r.flight != nil && l.role != policy.RoleShadow {
-			fs = append(fs, r.flight)
+		if r.loading != nil && l.role != policy.RoleShadow {
+			all = append(all, r.loading)
 		}
 	}
-	return fs
+	return all
 }
 
-// nudge starts to load r, for a question that does not wait. It does nothing
-// where that would have to: the question will come again.
-func (t *Tenant) nudge(r *resident) {
+// tryStartLoad starts to load r, for a question that does not wait. It does
+// nothing where that would have to: the question will come again.
+func (t *Tenant) tryStartLoad(r *resident) {
 	if t.loader == nil || !t.mu.TryLock() {
 		return
 	}
 	defer t.mu.Unlock()
-	if !t.mayFlyLocked(r) {
+	if !t.mayStartLoadLocked(r) {
 		return
 	}
 	if turn, ok := t.gate.tryEnter(t.name); ok {
-		t.flyLocked(r, turn)
+		t.startLoadLocked(r, turn)
 	}
 }
 
-func (t *Tenant) mayFlyLocked(r *resident) bool {
-	return t.loader != nil && !t.closed && !r.gone && r.seat == nil && r.flight == nil && r.mayLoad()
+func (t *Tenant) mayStartLoadLocked(r *resident) bool {
+	return t.loader != nil && !t.closed && !r.gone && r.loaded == nil && r.loading == nil && r.mayLoad()
 }
 
-// flyLocked starts to load r. turn is its place at the gate; nil: it has none
-// yet.
-func (t *Tenant) flyLocked(r *resident, turn *fair.Turn) {
+// startLoadLocked starts to load r. turn is its place at the gate; nil: it has
+// none yet.
+func (t *Tenant) startLoadLocked(r *resident, turn *fair.Turn) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r.flight = &flight{done: make(chan struct{}), cancel: cancel}
-	t.loads.Go(func() { t.fly(ctx, r, turn) })
+	r.loading = &loading{done: make(chan struct{}), cancel: cancel}
+	t.loads.Go(func() { t.runLoad(ctx, r, turn) })
 }
 
-func (t *Tenant) fly(ctx context.Context, r *resident, turn *fair.Turn) {
+func (t *Tenant) runLoad(ctx context.Context, r *resident, turn *fair.Turn) {
 	g, err := t.load(ctx, r, turn)
 	t.mu.Lock()
-	f := r.flight
-	r.flight = nil
+	running := r.loading
+	r.loading = nil
 	switch {
 	case r.gone: // Close has no residents either
-	case err == nil && r.seat == nil:
+	case err == nil && r.loaded == nil:
 		if r.loss.Load() != nil {
 			t.logger.Info("policy loaded, after a failure", "tenant", t.name, "policy", Short(r.version.Digest))
 		}
-		r.settleLocked(newSeat(g, r.version.Digest, t.logger))
+		r.settleLocked(newLoadedGuest(g, r.version.Digest, t.logger))
 		for _, l := range t.plan.Load().lanes() {
 			l.fillLocked()
 		}
@@ -117,8 +117,8 @@ func (t *Tenant) fly(ctx context.Context, r *resident, turn *fair.Turn) {
 		r.loseLocked(t.loader.Fault(err), err.Error())
 	}
 	t.mu.Unlock()
-	f.cancel()
-	close(f.done)
+	running.cancel()
+	close(running.done)
 	if g != nil {
 		closeGuest(g, r.version.Digest, t.logger)
 	}

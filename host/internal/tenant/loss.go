@@ -29,7 +29,7 @@ func (t *Tenant) Retry() {
 	p := t.plan.Load()
 	for _, l := range [...]*lane{p.active, p.canary, p.shadow} {
 		if lost := l.lost(); lost != nil && lost.fault.Passes() && l.resident.mayLoad() {
-			t.nudge(l.resident)
+			t.tryStartLoad(l.resident)
 		}
 	}
 }

@@ -13,7 +13,7 @@ const faults = int(policy.FaultBreaker) + 1
 // record is what a version has done in its role.
 type record struct {
 	since  time.Time     // when it took the role
-	asks   atomic.Uint64 // of shifts that have ended, and those that no guest was there for
+	asks   atomic.Uint64 // of guests that have left the role, and those that no guest was there for
 	faults [faults]atomic.Uint64
 	last   atomic.Uint32 // the last fault, a policy.Fault
 	closes atomic.Uint64
@@ -33,8 +33,8 @@ type tally struct {
 	faults                    [faults]uint64
 }
 
-// minus is what was added since base. While a shift ends, its questions are
-// missing for a moment: what comes out is never below 0.
+// minus is what was added since base. While a guest leaves the role, its
+// questions are missing for a moment: what comes out is never below 0.
 func (t tally) minus(base tally) tally {
 	less := func(a, b uint64) uint64 { return a - min(a, b) }
 	d := tally{

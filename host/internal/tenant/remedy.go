@@ -82,7 +82,7 @@ func (t *Tenant) stand(l *lane, ask *policy.Ask) (policy.Verdict, bool) {
 	}
 	s := l.take(oneAsk)
 	if s == nil {
-		t.nudge(l.resident)
+		t.tryStartLoad(l.resident)
 		return policy.Verdict{}, false
 	}
 	defer s.release()

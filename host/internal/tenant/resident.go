@@ -16,9 +16,9 @@ type resident struct {
 	coldMs     atomic.Uint64        // event time of the first question that no guest was there for; 0: none
 
 	// Tenant.mu guards the following fields.
-	seat     *seat // nil: no guest lives
-	gone     bool  // it has no role any more
-	flight   *flight
+	loaded   *loadedGuest // nil: no guest lives
+	gone     bool         // it has no role any more
+	loading  *loading
 	failures int    // loads since the last good one
 	kept     State  // of its last guest, where no States would have it
 	legacy   State  // of the active guest that it came after, until it is loaded
@@ -49,8 +49,8 @@ func (r *resident) loseLocked(fault policy.Fault, text string) {
 }
 
 // settleLocked gives the resident its guest. Tenant.mu is held.
-func (r *resident) settleLocked(s *seat) {
-	r.seat = s
+func (r *resident) settleLocked(s *loadedGuest) {
+	r.loaded = s
 	r.wantsClose.Store(s.wantsClose)
 	r.loss.Store(nil)
 	r.coldMs.Store(0)

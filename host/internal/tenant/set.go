@@ -71,7 +71,7 @@ type change struct {
 // leaver is a version that has no role any more, and its guest.
 type leaver struct {
 	resident *resident
-	seat     *seat // nil: it had none
+	loaded   *loadedGuest // nil: it had none
 }
 
 // placeLocked finds or makes the lanes.
@@ -121,11 +121,11 @@ func (c *change) residentLocked(l *Lane) *resident {
 		c.newcomers = append(c.newcomers, r)
 	}
 	switch {
-	case l.Guest != nil && r.seat != nil:
+	case l.Guest != nil && r.loaded != nil:
 		c.surplus = append(c.surplus, l.Guest)
 	case l.Guest != nil:
-		r.settleLocked(newSeat(l.Guest, l.Version.Digest, c.t.logger))
-	case l.Lost != policy.FaultNone && r.seat == nil:
+		r.settleLocked(newLoadedGuest(l.Guest, l.Version.Digest, c.t.logger))
+	case l.Lost != policy.FaultNone && r.loaded == nil:
 		r.loseLocked(l.Lost, "could not be loaded")
 	}
 	return r
@@ -139,7 +139,7 @@ func (c *change) previousLocked() {
 		return
 	}
 	c.next.previous = c.old.previous
-	if was != nil && was != is && (was.seat != nil || c.t.loader != nil && was.loss.Load() == nil) {
+	if was != nil && was != is && (was.loaded != nil || c.t.loader != nil && was.loss.Load() == nil) {
 		c.next.previous = newLane(policy.RoleActive, was)
 	}
 	if p := c.next.previous; p != nil && p.resident == is {
@@ -159,12 +159,12 @@ func (c *change) bequeathLocked() {
 	leaves := !slices.Contains(c.next.residents(), from)
 	for _, r := range c.newcomers {
 		r.ancestor = from.version.Digest
-		if r.seat != nil || !leaves {
+		if r.loaded != nil || !leaves {
 			continue
 		}
 		r.legacy = from.kept
-		if from.seat != nil {
-			r.legacy = from.seat.guest.Learned()
+		if from.loaded != nil {
+			r.legacy = from.loaded.guest.Learned()
 		}
 	}
 }
@@ -198,10 +198,10 @@ func (c *change) leaveLocked() {
 		if slices.Contains(residents, r) {
 			continue
 		}
-		c.leavers = append(c.leavers, leaver{r, r.seat})
-		r.gone, r.seat = true, nil
-		if r.flight != nil {
-			r.flight.cancel()
+		c.leavers = append(c.leavers, leaver{r, r.loaded})
+		r.gone, r.loaded = true, nil
+		if r.loading != nil {
+			r.loading.cancel()
 		}
 	}
 }
@@ -209,18 +209,18 @@ func (c *change) leaveLocked() {
 // clear ends what has ended. No lock is held: guests are closed.
 func (c *change) clear() {
 	for _, l := range c.leavers {
-		if l.seat != nil {
-			c.t.keep(l.resident, l.seat.guest.Learned())
+		if l.loaded != nil {
+			c.t.keep(l.resident, l.loaded.guest.Learned())
 		}
 	}
 	for _, l := range c.lanes {
-		if s := l.strip(); s != nil {
+		if s := l.removeGuest(); s != nil {
 			s.release()
 		}
 	}
 	for _, l := range c.leavers {
-		if l.seat != nil {
-			l.seat.drop()
+		if l.loaded != nil {
+			l.loaded.drop()
 		}
 	}
 	for _, g := range c.surplus {

@@ -67,7 +67,7 @@ func (t *Tenant) Stats() Stats {
 func (t *Tenant) Loaded() (n int) {
 	p := t.plan.Load()
 	for _, l := range [...]*lane{p.active, p.canary, p.shadow} {
-		if l != nil && l.shift.Load() != nil {
+		if l != nil && l.guest.Load() != nil {
 			n++
 		}
 	}
@@ -77,7 +77,7 @@ func (t *Tenant) Loaded() (n int) {
 func (l *lane) side() Side {
 	t := l.tally()
 	return Side{
-		Role: l.role, Version: l.resident.version, Since: l.record.since, Loaded: l.shift.Load() != nil,
+		Role: l.role, Version: l.resident.version, Since: l.record.since, Loaded: l.guest.Load() != nil,
 		Asks: t.asks, Faults: t.faults, Closes: t.closes, Early: t.early, Late: t.late,
 		LastFault: l.lastFault(),
 	}

@@ -88,7 +88,7 @@ type Tenant struct {
 	remedies atomic.Pointer[policy.Remedies]
 	worth    atomic.Int64
 	trouble  burst          // lines about States
-	loads    sync.WaitGroup // of flights
+	loads    sync.WaitGroup // of loadings
 
 	mu     sync.Mutex // guards closed, the plan's change, and what residents say it guards
 	closed bool

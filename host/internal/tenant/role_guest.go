@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// shift is a guest's time in a lane: from when it was loaded, or took the
+// roleGuest is a guest's time in a lane: from when it was loaded, or took the
 // role, until it is let go, or leaves it. It counts the questions.
-type shift struct {
+type roleGuest struct {
 	guest      Guest
 	wantsClose bool
-	seat       *seat
+	loaded     *loadedGuest
 	record     *record // where the questions are counted at the end
 
 	// word holds in its low bits the questions being asked, and one for being
 	// in the lane; above them the number of all questions so far. Both are
 	// counted by one operation, since this is the hot path. Once the low bits
-	// are 0 they stay 0: the seat has been dropped. The upper 42 bits last for
+	// are 0 they stay 0: the guest has been dropped. The upper 42 bits last for
 	// a year of 100,000 questions a second.
 	word atomic.Uint64
 
@@ -29,23 +29,23 @@ const (
 	inside = oneAsk - 1 // mask of the low bits
 )
 
-// newShift takes a hold of the seat.
-func newShift(s *seat, r *record) *shift {
-	sh := &shift{guest: s.guest, wantsClose: s.wantsClose, seat: s.hold(), record: r}
-	sh.word.Store(1)
-	sh.usedMs.Store(uint64(time.Now().UnixMilli()))
-	return sh
+// newRoleGuest takes a hold of the guest.
+func newRoleGuest(loaded *loadedGuest, r *record) *roleGuest {
+	g := &roleGuest{guest: loaded.guest, wantsClose: loaded.wantsClose, loaded: loaded.hold(), record: r}
+	g.word.Store(1)
+	g.usedMs.Store(uint64(time.Now().UnixMilli()))
+	return g
 }
 
 // retain keeps the guest alive until release: with oneAsk for a question, with
-// 0 for a look. It fails where the shift has ended.
-func (s *shift) retain(asks uint64) bool {
+// 0 for a look. It fails where the time in the role has ended.
+func (g *roleGuest) retain(asks uint64) bool {
 	for {
-		n := s.word.Load()
+		n := g.word.Load()
 		if n&inside == 0 {
 			return false
 		}
-		if s.word.CompareAndSwap(n, n+asks+1) {
+		if g.word.CompareAndSwap(n, n+asks+1) {
 			return true
 		}
 	}
@@ -53,16 +53,16 @@ func (s *shift) retain(asks uint64) bool {
 
 // release ends a question, or being in the lane; the last one out lets the
 // guest go.
-func (s *shift) release() {
-	if n := s.word.Add(^uint64(0)); n&inside == 0 {
-		s.record.asks.Add(n / oneAsk)
-		s.seat.drop()
+func (g *roleGuest) release() {
+	if n := g.word.Add(^uint64(0)); n&inside == 0 {
+		g.record.asks.Add(n / oneAsk)
+		g.loaded.drop()
 	}
 }
 
 // asks is how many questions are not in the record yet.
-func (s *shift) asks() uint64 {
-	if n := s.word.Load(); n&inside != 0 {
+func (g *roleGuest) asks() uint64 {
+	if n := g.word.Load(); n&inside != 0 {
 		return n / oneAsk
 	}
 	return 0
@@ -70,8 +70,8 @@ func (s *shift) asks() uint64 {
 
 // touch notes a use. Most questions that come close together share their
 // millisecond, and a look is cheaper than a store.
-func (s *shift) touch(nowMs uint64) {
-	if s.usedMs.Load() != nowMs {
-		s.usedMs.Store(nowMs)
+func (g *roleGuest) touch(nowMs uint64) {
+	if g.usedMs.Load() != nowMs {
+		g.usedMs.Store(nowMs)
 	}
 }
