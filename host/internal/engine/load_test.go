@@ -64,6 +64,33 @@ func TestCloseEndsLoads(t *testing.T) {
 	})
 }
 
+// TestCloseWaitsForAPolicyThatIsBeingClosed: the policy, which waits for a
+// question, has given back its code by the time the engine is closed.
+func TestCloseWaitsForAPolicyThatIsBeingClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, Config{})
+		p := load(t, e, version(0))
+		p.mu.Lock() // as a question does
+		closed := make(chan error, 2)
+		go func() { closed <- p.Close() }()
+		synctest.Wait()
+		go func() { closed <- e.Close() }()
+		synctest.Wait()
+		if len(closed) > 0 {
+			t.Error("the engine is closed before the policy")
+		}
+		p.mu.Unlock()
+		for range cap(closed) {
+			if err := <-closed; err != nil {
+				t.Error(err)
+			}
+		}
+		if len(e.codes.known) != 0 {
+			t.Error("the policy's code is left")
+		}
+	})
+}
+
 // TestHammerLoads: many owners load, ask and close at once, the same bytes and
 // others, and the end comes meanwhile.
 func TestHammerLoads(t *testing.T) {

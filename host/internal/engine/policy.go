@@ -244,7 +244,9 @@ func (p *Policy) Stats() Stats {
 // Close ends the instance and gives back the code. It waits for a question
 // that is being asked; later ones get FaultNotLoaded. Idempotent.
 func (p *Policy) Close() error {
-	p.engine.disown(p)
+	// Until the code is given back, an engine that closes finds the policy and
+	// waits for it.
+	defer p.engine.disown(p)
 	return p.shut()
 }
 
