@@ -134,6 +134,7 @@ func TestOneTenantIsRecordedWhileItServes(t *testing.T) {
 		if status, _ := get(t, c, r.url(0)+"/x"); status != 200 {
 			t.Errorf("status %d", status)
 		}
+		r.rest()
 	}
 	request()
 	if err := r.recorded.stop("default", "me"); !errors.Is(err, errNoTape) {

@@ -15,6 +15,9 @@ import (
 
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/engine"
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/testnet"
+	"idlehost/sdk/abi"
 )
 
 // running is a host within the test, with what it reads and says.
@@ -111,6 +114,22 @@ func (r *running) quiesce() string {
 		r.t.Errorf("Run: %v", err)
 	}
 	return r.log.String()
+}
+
+// rest waits until the host has noted the end of every request: the client has
+// its answer before.
+func (r *running) rest() {
+	r.t.Helper()
+	testnet.Eventually(r.t, "every connection is between two requests", func() bool {
+		rest := true
+		r.governor.Each(func(c *idle.Conn) bool {
+			var s idle.Status
+			c.Status(&s) // by then the end is on the tape too
+			rest = s.Phase == abi.PhaseIdle
+			return rest
+		})
+		return rest
+	})
 }
 
 func get(t *testing.T, c *http.Client, url string) (status int, body string) {
