@@ -172,6 +172,9 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 		rs.over(file, err)
 		m.dropOver()
 	}
+	if old := rs.of(m.name); old != nil {
+		old.Close() // it is over, and has told why; now nothing of it runs any more
+	}
 	var err error
 	if s.Recorder, err = recorder.New(cfg); err != nil {
 		return err

@@ -117,7 +117,7 @@ type Stats struct {
 	Records uint64 // written
 	Dropped uint64 // left out for want of room
 	Bytes   int64  // written, to all files
-	Over    bool   // it has ended
+	Over    bool   // it has ended: the file is complete, and Err says why
 }
 
 // New makes the file and begins to record.
@@ -180,7 +180,7 @@ func (r *Recorder) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.stats
-	s.Dropped, s.Over = r.dropped.Load(), r.over.Load()
+	s.Dropped = r.dropped.Load()
 	return s
 }
 

@@ -253,6 +253,9 @@ func TestItEndsWhenItIsFull(t *testing.T) {
 	for i := uint64(1); !r.Stats().Over; i++ {
 		life(a, i, i)
 	}
+	if err := r.Err(); !errors.Is(err, ErrFull) {
+		t.Errorf("it is over for %v", err)
+	}
 	if err := <-ended; !errors.Is(err, ErrFull) {
 		t.Errorf("it ended with %v", err)
 	}

@@ -220,7 +220,7 @@ func (r *Recorder) end(err error) {
 		err = fmt.Errorf("recording: %w", closed)
 	}
 	r.mu.Lock()
-	r.err, r.overflow = err, nil
+	r.err, r.overflow, r.stats.Over = err, nil, true
 	r.mu.Unlock()
 	if err != nil && r.cfg.Ended != nil {
 		r.cfg.Ended(err)
