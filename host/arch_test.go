@@ -33,6 +33,7 @@ const imports = `
 	policy, store, space, fair, api < control;
 	api < admin/v1, client;
 	policy, fair, engine/gate, engine/meter, /sdk/abi < engine;
+	policy, /sdk/abi < worker/channel;
 	policy, /sdk/abi < trace;
 	policy, trace, /sdk/abi < trace/logs, recorder;
 	policy, books, wheel, trace, /sdk/abi < idle;
@@ -92,7 +93,7 @@ var only = []struct{ path, packages, why string }{
 	{"idlehost/host/longtest", "", "the program carries no test code"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
 	{"testing", "testnet engine/wasmtest engine/gate/gatetest store/storetest trace/tracetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest /host/longtest", "the program carries no test code"},
-	{"unsafe", "idle engine proxy/leantls /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel and crypto/tls only"},
+	{"unsafe", "idle engine proxy/leantls worker/channel /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel, shared memory and crypto/tls only"},
 }
 
 // never names what a room must not know, and why.

@@ -1,0 +1,74 @@
+package channel
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// newMemory makes memory whose size is settled: a worker that shrank it would
+// kill the host at its next look at it.
+func newMemory(size int) (*os.File, error) {
+	fd, err := unix.MemfdCreate("idlehost-channel", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
+		fd, err = unix.MemfdCreate("idlehost-channel", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "channel memory")
+	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("ftruncate", err)
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("seal", err)
+	}
+	return f, nil
+}
+
+func mapMemory(f *os.File, size int) ([]byte, error) {
+	b, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	return b, os.NewSyscallError("mmap", err)
+}
+
+func unmapMemory(b []byte) { unix.Munmap(b) }
+
+// socketPair returns two ends that keep datagrams apart and tell when the other
+// has gone. The host's is on Go's poller, the worker's blocks.
+func socketPair() (host, child *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	child = os.NewFile(uintptr(fds[1]), "channel worker")
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		unix.Close(fds[0])
+		child.Close()
+		return nil, nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "channel host"), child, nil
+}
+
+// receive blocks its thread in the kernel: that is cheaper than Go's poller,
+// which hands a goroutine that is locked to its thread from one thread to
+// another.
+func receive(f *os.File, buf []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(f.Fd()), buf)
+		if !errors.Is(err, unix.EINTR) {
+			return max(n, 0), os.NewSyscallError("read", err)
+		}
+	}
+}
+
+func send(f *os.File, buf []byte) error {
+	for {
+		_, err := unix.Write(int(f.Fd()), buf)
+		if !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("write", err)
+		}
+	}
+}
