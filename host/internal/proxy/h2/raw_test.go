@@ -101,6 +101,8 @@ func tryGreet(t *testing.T, h *host, settings ...http2.Setting) (*raw, error) {
 			}
 		case *http2.WindowUpdateFrame:
 			r.window += int64(f.Increment)
+		case *http2.GoAwayFrame:
+			return nil, errors.New("the session has ended meanwhile")
 		}
 	}
 	return r, nil
