@@ -37,7 +37,7 @@ generate: ## rewrite what is generated from sdk/abi/schema.toml
 test: ## every test in its usual form, under the race detector
 	@test -n "$(RACE)" || echo 'no C compiler: the tests run without the race detector'
 	$(GO) build -o bin/gotest ./host/longtest/gotest
-	@GO=$(GO) bin/gotest $(RACE) -shuffle=on ./...
+	@GO=$(GO) bin/gotest $(RACE) -shuffle=on -timeout 25m ./...
 
 test-long: ## the long form of every test that has one, and what the race detector leaves out; LONG=0.05 for a share of it
 	$(GO) build -o bin/gotest ./host/longtest/gotest
