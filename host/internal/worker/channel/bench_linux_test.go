@@ -14,53 +14,85 @@ import (
 
 // BenchmarkExchange measures what a question takes beside the guest's time:
 // processor time of this process and of the worker, whose guest does nothing.
-// A busy machine has its processors taken by others; on a quiet one a worker
-// and its host fall asleep between two batches, and waking takes the time.
+// Between batches that follow each other at once, both ends stay warm; rested is
+// a lone question each millisecond, without the time of the tick itself. On a
+// busy machine the processors are taken by others.
 func BenchmarkExchange(b *testing.B) {
 	for _, busy := range []bool{false, true} {
 		state := map[bool]string{false: "quiet", true: "busy"}[busy]
 		for _, n := range []int{1, 10, 100} {
-			size := fmt.Sprint(n)
+			name := fmt.Sprint(n)
 			if n == 1 {
-				size = "alone"
+				name = "alone"
 			}
-			b.Run(state+"/"+size, func(b *testing.B) { benchmarkExchange(b, busy, n, 0) })
+			b.Run(state+"/"+name, func(b *testing.B) { benchmarkExchange(b, busy, n) })
 		}
-		b.Run(state+"/alone-rested", func(b *testing.B) { benchmarkExchange(b, busy, 1, time.Millisecond) })
+		b.Run(state+"/rested", func(b *testing.B) { benchmarkRested(b, busy) })
 	}
 }
 
-func benchmarkExchange(b *testing.B, busy bool, n int, rest time.Duration) {
+func benchmarkExchange(b *testing.B, busy bool, n int) {
+	m := startMeter(b, busy, n)
+	for b.Loop() {
+		m.ask()
+	}
+	m.report(0)
+}
+
+func benchmarkRested(b *testing.B, busy bool) {
+	m := startMeter(b, busy, 1)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	const ticks = 500
+	for range ticks {
+		<-tick.C
+	}
+	alone := (ownTime(b) - m.host) / ticks
+	m.reset()
+	for b.Loop() {
+		<-tick.C
+		m.ask()
+	}
+	m.report(alone)
+}
+
+// meter measures the two ends of a channel.
+type meter struct {
+	b            *testing.B
+	ask          func()
+	questions    int // in a batch
+	pid          int
+	host, worker time.Duration // when it was reset
+}
+
+func startMeter(b *testing.B, busy bool, n int) *meter {
 	if busy {
 		burn(b)
 	}
 	p := startProcess(b, 128)
 	qs, as := questions(n), make([]Answer, n)
-	ask := func() {
-		if err := p.Exchange(qs, as, time.Now().Add(time.Minute)); err != nil {
+	m := &meter{b: b, questions: n, pid: p.cmd.Process.Pid, ask: func() {
+		if err := p.Exchange(qs, as, patience()); err != nil {
 			b.Fatal(err)
 		}
-	}
+	}}
 	for range 100 {
-		ask()
+		m.ask()
 	}
-	var tick *time.Ticker
-	if rest > 0 {
-		tick = time.NewTicker(rest)
-		defer tick.Stop()
-	}
-	host, worker := ownTime(b), processTime(b, p.cmd.Process.Pid)
-	for b.Loop() {
-		if tick != nil {
-			<-tick.C
-		}
-		ask()
-	}
-	host, worker = ownTime(b)-host, processTime(b, p.cmd.Process.Pid)-worker
-	asked := float64(b.N * n)
-	b.ReportMetric(float64(host)/asked, "host-ns/question")
-	b.ReportMetric(float64(worker)/asked, "worker-ns/question")
-	b.ReportMetric(float64(host+worker)/asked, "both-ns/question")
+	m.reset()
+	return m
+}
+
+func (m *meter) reset() { m.host, m.worker = ownTime(m.b), processTime(m.b, m.pid) }
+
+// report tells what a question took since the reset, less what the host takes
+// for each batch without the exchange.
+func (m *meter) report(less time.Duration) {
+	host, worker := ownTime(m.b)-m.host-time.Duration(m.b.N)*less, processTime(m.b, m.pid)-m.worker
+	asked := float64(m.b.N * m.questions)
+	m.b.ReportMetric(float64(host)/asked, "host-ns/question")
+	m.b.ReportMetric(float64(worker)/asked, "worker-ns/question")
+	m.b.ReportMetric(float64(host+worker)/asked, "both-ns/question")
 }
 
 // burn takes every processor for as long as the benchmark runs.

@@ -13,7 +13,7 @@ import (
 
 // Host is the host's end of a channel to one worker.
 type Host struct {
-	sock *os.File      // on Go's poller, so that Close and deadlines end a wait
+	sock *socket
 	out  atomic.Uint64 // the last batch sent: its number in the upper half, its length in the lower
 
 	exchange sync.Mutex // guards the following fields; held while a batch is out
@@ -52,7 +52,11 @@ func (h *Host) open() (err error) {
 	if h.memory.bytes, err = mapMemory(h.childMem, size); err != nil {
 		return err
 	}
-	h.sock, h.childSock, err = socketPair()
+	var sock *os.File
+	if sock, h.childSock, err = socketPair(); err != nil {
+		return err
+	}
+	h.sock, err = newSocket(sock)
 	return err
 }
 
@@ -131,15 +135,15 @@ func (h *Host) put(questions []*Question) error {
 
 // call wakes the worker and waits for it.
 func (h *Host) call(n int, deadline time.Time) error {
-	if err := h.sock.SetDeadline(deadline); err != nil {
+	if err := h.sock.deadline(deadline); err != nil {
 		return err
 	}
 	putDatagram(&h.send, h.batch, n)
 	h.out.Store(uint64(h.batch)<<32 | uint64(n))
-	if _, err := h.sock.Write(h.send[:]); err != nil {
+	if err := h.sock.send(h.send[:]); err != nil {
 		return gone(err)
 	}
-	got, err := h.sock.Read(h.receive[:])
+	got, err := h.sock.receive(h.receive[:])
 	if err != nil {
 		return gone(err)
 	}
@@ -152,10 +156,13 @@ func (h *Host) call(n int, deadline time.Time) error {
 	return nil
 }
 
-// gone tells the errors that an ended worker causes from others.
+// gone says in the package's words how a worker has ended the channel.
 func gone(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-		return fmt.Errorf("%w: %w", ErrGone, err)
+	switch {
+	case errors.Is(err, io.EOF):
+		return ErrGone
+	case errors.Is(err, syscall.EAGAIN):
+		return fmt.Errorf("%w: it answers without reading", ErrProtocol)
 	}
 	return err
 }
@@ -200,7 +207,10 @@ func (h *Host) Close() error {
 }
 
 func (h *Host) close() {
-	for _, f := range []*os.File{h.sock, h.childSock, h.childMem} {
+	if h.sock != nil {
+		h.sock.close()
+	}
+	for _, f := range []*os.File{h.childSock, h.childMem} {
 		if f != nil {
 			f.Close()
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"testing"
 	"time"
 
@@ -46,8 +45,6 @@ func serveProcess() int {
 
 // serve answers with echo until the host closes.
 func serve(w *Worker) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	var q Question
 	for {
 		b, err := w.Next()

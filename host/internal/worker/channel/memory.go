@@ -11,9 +11,8 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// The memory holds a page for the header, then the questions and the
-// histograms, which only the host writes, then the answers, which only the
-// worker writes. Both ends are the same program on the same machine, so that
+// The memory holds the header, then the questions and the histograms, which
+// only the host writes, then the answers, which only the worker writes. Both ends are the same program on the same machine, so that
 // numbers are in its byte order. Every part begins on a cache line of its own.
 
 // header is the head of the memory.

@@ -1,15 +1,17 @@
 package channel
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 )
 
 // Worker is the worker's end of a channel. It trusts the host. One goroutine
-// uses it, which best is locked to its thread: Next blocks the thread.
+// uses it; while it is locked to a thread, Next takes twice the time, because
+// the scheduler hands it over from the thread that waits.
 type Worker struct {
-	sock   *os.File
+	sock   *socket
 	memory memory
 	batch  Batch
 	buf    [datagramSize]byte
@@ -26,8 +28,14 @@ type Batch struct {
 // Attach opens the worker's end with the files of Host.ChildFiles, which from
 // now on are the Worker's.
 func Attach(sock, mem *os.File) (*Worker, error) {
-	w := &Worker{sock: sock}
-	if err := w.attach(mem); err != nil {
+	w := &Worker{}
+	err := w.attach(mem)
+	if err == nil {
+		w.sock, err = newSocket(sock)
+	}
+	if err != nil {
+		sock.Close()
+		w.Close()
 		return nil, fmt.Errorf("channel: attach: %w", err)
 	}
 	return w, nil
@@ -47,7 +55,6 @@ func (w *Worker) attach(mem *os.File) error {
 	}
 	slots := w.memory.header().slots
 	if slots < 1 || slots > MaxSlots || int64(memorySize(int(slots))) != info.Size() {
-		w.Close()
 		return fmt.Errorf("a memory of %d bytes for %d slots", info.Size(), slots)
 	}
 	w.memory.slots = int(slots)
@@ -57,12 +64,12 @@ func (w *Worker) attach(mem *os.File) error {
 
 // Next waits for a batch. It returns io.EOF when the host has closed.
 func (w *Worker) Next() (*Batch, error) {
-	got, err := receive(w.sock, w.buf[:])
+	got, err := w.sock.receive(w.buf[:])
+	if errors.Is(err, io.EOF) {
+		return nil, io.EOF
+	}
 	if err != nil {
 		return nil, fmt.Errorf("channel: next batch: %w", err)
-	}
-	if got == 0 {
-		return nil, io.EOF
 	}
 	number, n := takeDatagram(w.buf[:])
 	if got != datagramSize || n > uint32(w.memory.slots) {
@@ -77,7 +84,7 @@ func (w *Worker) Next() (*Batch, error) {
 func (w *Worker) Done() error {
 	w.batch.enter(-1)
 	putDatagram(&w.buf, w.batch.number, w.batch.n)
-	if err := send(w.sock, w.buf[:]); err != nil {
+	if err := w.sock.send(w.buf[:]); err != nil {
 		return fmt.Errorf("channel: answers: %w", err)
 	}
 	return nil
@@ -85,9 +92,14 @@ func (w *Worker) Done() error {
 
 // Close ends the worker's end. Nothing else may be under way.
 func (w *Worker) Close() error {
-	unmapMemory(w.memory.bytes)
-	w.memory.bytes = nil
-	return w.sock.Close()
+	if w.memory.bytes != nil {
+		unmapMemory(w.memory.bytes)
+		w.memory.bytes = nil
+	}
+	if w.sock == nil {
+		return nil
+	}
+	return w.sock.close()
 }
 
 // Len is the number of questions.
