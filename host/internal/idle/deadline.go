@@ -57,7 +57,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 		return nil
 	}
 	c.userRead = c.gov.clock.userDeadline(t)
-	if c.ending.Load() != 0 && !c.lastLocked() || c.doze.Load() == dozeAsked {
+	if c.ending.Load() != 0 || c.doze.Load() == dozeAsked {
 		return nil // the host's has passed already
 	}
 	return c.inner.SetReadDeadline(t)

@@ -219,7 +219,7 @@ func (c *Conn) endAtLocked(now int64, r policy.Reason) (after func()) {
 func (c *Conn) reclaim(p []byte) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ending.Load() == 0 || c.closed || c.side != sideAccepted || c.endPhase != abi.PhaseIdle || c.inflight > 0 {
+	if c.ending.Load() == 0 || c.closed || c.side != sideAccepted || c.endPhase != abi.PhaseIdle {
 		return 0
 	}
 	n := readNow(c.inner, p)

@@ -51,8 +51,17 @@ func (c *Conn) advance(from, to policy.Phase) {
 	}
 }
 
-// stir is called with the first bytes after idling. Bytes that were read win
-// against an end that was decided meanwhile.
+// Stir says that a client's request comes, as the first bytes that a Read gets
+// after idling do: they win against an end that was decided meanwhile. The owner
+// calls it where TLS, or the server, may have read them ahead, and before
+// anything of the request can fail of that end. It is on the path of every
+// request.
+func (c *Conn) Stir() {
+	if c.Phase() == abi.PhaseIdle {
+		c.stir()
+	}
+}
+
 func (c *Conn) stir() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,18 +115,7 @@ func (c *Conn) Begin(route uint16, body bool) bool {
 		}
 		c.setPhaseLocked(p, now)
 	}
-	if c.lastLocked() {
-		c.inner.SetReadDeadline(c.gov.clock.time(c.userRead))
-	}
 	return c.ending.Load() == 0
-}
-
-// lastLocked reports whether a request of HTTP/1 is under way that the end of
-// an idle connection did not see: its bytes had been read ahead, by TLS or by
-// the server. It is served to its end, so nothing may interrupt its reads but
-// the server itself, which does so to end its background read.
-func (c *Conn) lastLocked() bool {
-	return c.ending.Load() != 0 && c.inflight > 0 && restful(c.endPhase) && c.side == sideAccepted && c.protocol != abi.ProtocolHTTP2
 }
 
 // endGapLocked books the gap that the request which begins has ended, under
@@ -166,12 +164,8 @@ func (c *Conn) End() {
 func (c *Conn) endRequestLocked() (after func()) {
 	t := c.account.taping()
 	c.findLocked(t)
-	last := c.lastLocked()
 	if c.inflight > 0 {
 		c.inflight--
-	}
-	if last && c.inflight == 0 {
-		c.inner.SetReadDeadline(longAgo)
 	}
 	if c.inflight > 0 {
 		c.tellEndLocked(t, c.gov.clock.stamp())

@@ -73,6 +73,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 		return nil
 	case s.resting: // four bytes have come, if only from the server's buffer
 		s.resting = false
+		c.idle.Stir()
 	}
 	return c.Conn.SetReadDeadline(t)
 }
@@ -109,7 +110,9 @@ func (c *conn) doze(p []byte) (n int, err error) {
 		n = s.skip(p[:n])
 	}
 	c.idle.Rouse()
-	s.resting = n == 0
+	if s.resting = n == 0; n > 0 {
+		c.idle.Stir()
+	}
 	s.quiet = n == 0 && errors.Is(err, idle.ErrPark)
 	return n, err
 }
