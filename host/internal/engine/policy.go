@@ -41,7 +41,7 @@ type Stats struct {
 	Calls     uint64 // questions that an instance was asked
 	Instances uint64 // that were made, the first included
 	// Faults counts the questions that were not answered, by cause.
-	Faults [policy.FaultBreaker + 1]uint64
+	Faults [policy.Faults]uint64
 	// MemoryBytes is the living instance's memory.
 	MemoryBytes uint64
 	// FuelLast, FuelMax and FuelTotal are the fuel of the hooks by kind, in

@@ -28,7 +28,7 @@ type player struct {
 	cliffs  map[int64]*cliff // by period
 	spikes  [abi.Bins]spike  // by how long had been held
 	series  series
-	faults  [policy.FaultBreaker + 1]int64
+	faults  [policy.Faults]int64
 	exact   exact
 	explain *explanation // nil: nobody is explained
 	records int64

@@ -30,7 +30,7 @@ type series struct {
 const (
 	kinds    = int(abi.KindClose) + 1
 	outcomes = outcomeFallback + 1
-	faults   = int(policy.FaultBreaker) + 1
+	faults   = policy.Faults
 )
 
 // Outcomes of a question. The first three are abi.Action's, by number.

@@ -21,11 +21,15 @@ const (
 	FaultBusy            // the instance was busy for longer than an ask may wait, or the host lacked the means to load: try again
 	FaultRate            // the tenant used up its fuel rate, or its time for loading
 	FaultBreaker         // the breaker is open after repeated faults
+	FaultTime            // the guest took more of the processor than a question may
+
+	// Faults is the number of faults, FaultNone included.
+	Faults = iota
 )
 
-var faultNames = [...]string{
+var faultNames = [Faults]string{
 	"none", "not_loaded", "refused", "compile", "init", "configure", "trap",
-	"out_of_fuel", "memory", "bad_output", "busy", "rate", "breaker",
+	"out_of_fuel", "memory", "bad_output", "busy", "rate", "breaker", "out_of_time",
 }
 
 // String returns the name used in logs and metrics.

@@ -28,6 +28,19 @@ type Ask struct {
 	// Gaps is the tenant's histogram for the event's route class; nil when
 	// the host keeps no books. It must not change while the question is asked.
 	Gaps *Gaps
+	// Reply takes the answer where that does not come inside the call; nil:
+	// it must.
+	Reply Replier
+}
+
+// Replier takes the answer to a question whose Decide has returned a verdict
+// of SourcePending.
+type Replier interface {
+	// Answered is called exactly once, on any goroutine, without a lock, and
+	// never inside the call of Decide. ask is the question as it was put, but
+	// for State and Leases, which are as the policy has left them. It is the
+	// caller's again afterwards.
+	Answered(ask *Ask, v Verdict)
 }
 
 // Verdict is one answer. There is one in the record of every connection, so
@@ -53,7 +66,8 @@ type Verdict struct {
 
 // Policy answers questions. Decide is called from several goroutines, must
 // not block for long and never fails: what stands in for a failed policy is
-// decided behind this interface.
+// decided behind this interface. One whose answer takes long returns a verdict
+// of SourcePending and tells Ask.Reply later.
 type Policy interface {
 	Decide(*Ask) Verdict
 }
@@ -66,9 +80,10 @@ const (
 	SourceNative   Source = iota // the operator's configuration: no policy is set
 	SourcePolicy                 // the tenant's policy
 	SourceFallback               // the operator's configuration, because the policy failed
+	SourcePending                // nobody yet: Ask.Reply is told later; the rest of the verdict says nothing
 )
 
-var sourceNames = [...]string{"native", "policy", "fallback"}
+var sourceNames = [...]string{"native", "policy", "fallback", "pending"}
 
 // String returns the name used in logs and metrics.
 func (s Source) String() string { return sourceNames[s] }

@@ -31,7 +31,7 @@ func ParseRemedy(name string) (Remedy, bool) {
 func RemedyNames() []string { return slices.Clone(remedyNames[:]) }
 
 // Remedies says, by cause, what answers.
-type Remedies [FaultBreaker + 1]Remedy
+type Remedies [Faults]Remedy
 
 // DefaultRemedies is the operator's timeouts for every cause but one: a policy
 // that works, and has merely used up what it may, keeps its last deadline.

@@ -19,7 +19,7 @@ func TestNamesAreParsedBack(t *testing.T) {
 	if _, ok := ParseRemedy("close"); ok {
 		t.Error("an unknown remedy is accepted")
 	}
-	if len(FaultNames()) != int(FaultBreaker) {
-		t.Error("a fault has no name")
+	if names := FaultNames(); len(names) != Faults-1 || names[FaultTime-1] != "out_of_time" {
+		t.Errorf("the names of faults are %q", names)
 	}
 }

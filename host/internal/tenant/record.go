@@ -8,7 +8,7 @@ import (
 )
 
 // faults is the number of causes.
-const faults = int(policy.FaultBreaker) + 1
+const faults = policy.Faults
 
 // record is what a version has done in its role.
 type record struct {

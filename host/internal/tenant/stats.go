@@ -25,7 +25,7 @@ type Side struct {
 	Loaded  bool   // a guest lives
 	Asks    uint64 // questions, answered or not
 	// Faults counts, by cause, those not answered.
-	Faults [policy.FaultBreaker + 1]uint64
+	Faults [policy.Faults]uint64
 	// Closes are idle connections that it ended. Of their clients, Early were
 	// back within Config.Worth, Late before the connection's end had reached
 	// them, or so soon that it may have been.
