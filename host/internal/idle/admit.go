@@ -139,6 +139,7 @@ func (c *Conn) settleLocked(a *Account) {
 	a.enter(c)
 	c.gov.ranking.add(a.claimed(), 1)
 	c.account, c.extUntil, c.taped = a, 0, tapeUnasked
+	c.pending = nil // its answer would be another policy's
 	c.setLeasesLocked(a.law.Load())
 	c.countSpareLocked()
 	if !c.gov.draining.Load() {
@@ -164,17 +165,13 @@ func (c *Conn) greetLocked(now int64) {
 }
 
 // welcomeLocked asks the policy for the accept event and reports whether it
-// takes the connection.
+// takes the connection. One that has yet to answer takes it for now.
 func (c *Conn) welcomeLocked(now int64) bool {
 	q := c.gov.asks.Get().(*question)
 	defer c.gov.asks.Put(q)
-	v := c.askLocked(q, abi.KindAccept, now)
-	if v.Action == abi.ActionClose {
+	p, v, _ := c.askLocked(q, abi.KindAccept, now)
+	if c.pending != p && !c.acceptLocked(p, v) {
 		return false
-	}
-	if v.Action == abi.ActionExtend { // a lease for the phase that begins
-		c.extBase = c.baseLocked()
-		c.extUntil = now + int64(c.clampLocked(v.Deadline, time.Duration(max(now-c.extBase, 0))))
 	}
 	c.soonerLocked()
 	return true

@@ -15,18 +15,15 @@ import (
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	if c.closed {
-		defer c.mu.Unlock()
-		return c.closeErrorLocked()
+		c.mu.Unlock()
+		return nil
 	}
 	c.closed = true
 	c.uncountSpareLocked()
 	now := c.gov.clock.now()
 	end := c.endRecordLocked(now)
 	if c.account.wantsClose() && c.admitted {
-		q := c.gov.asks.Get().(*question)
-		c.fillLocked(q, abi.KindClose, now)
-		c.account.Decider.Decide(&q.ask)
-		c.gov.asks.Put(q)
+		c.askCloseLocked(now)
 	}
 	c.bookEndLocked(end, now)
 	if t := c.account.taping(); t != nil {
@@ -39,19 +36,17 @@ func (c *Conn) Close() error {
 	if c.polled {
 		c.gov.poller.Load().forget(c)
 	}
-	lingers := c.lingersLocked()
-	if lingers {
+	var err error
+	if c.lingersLocked() {
 		c.linger = true
 		c.scheduleLocked(now + int64(c.gov.cfg.Linger))
 	} else {
 		c.shard().cancel(&c.entry)
 		end.Unread = unread(c.inner)
-		if err := c.inner.Close(); err != nil {
-			c.closeErr = &err
-		}
+		err = c.inner.Close()
 		c.freedLocked()
 	}
-	a, err := c.account, c.closeErrorLocked()
+	a := c.account
 	c.uncountLocked(a)
 	c.mu.Unlock()
 	c.gov.cfg.Observer.Ended(end)
@@ -73,12 +68,29 @@ func (c *Conn) Answered() {
 	}
 }
 
-func (c *Conn) closeErrorLocked() error {
-	if c.closeErr == nil {
-		return nil
+// askCloseLocked tells the policy of the end. Where a question is pending, its
+// answer comes first: on_close is the last that a policy hears of a connection,
+// with the bytes that it has left on it.
+func (c *Conn) askCloseLocked(now int64) {
+	q := c.gov.asks.Get().(*question)
+	c.fillLocked(q, abi.KindClose, now)
+	if c.pending != nil {
+		c.pending.close = q
+		return
 	}
-	return *c.closeErr
+	c.putCloseLocked(c.account, q)
 }
+
+func (c *Conn) putCloseLocked(a *Account, q *question) {
+	q.ask.Reply = nobodyWaits{}
+	a.Decider.Decide(&q.ask)
+	c.gov.asks.Put(q)
+}
+
+// nobodyWaits is the Replier of on_close.
+type nobodyWaits struct{}
+
+func (nobodyWaits) Answered(*policy.Ask, policy.Verdict) {}
 
 // lingersLocked half closes a connection that the host ended while idle and
 // reports whether that worked. Where descriptors are short, none lingers.

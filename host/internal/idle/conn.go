@@ -28,13 +28,13 @@ type Conn struct {
 	inner net.Conn
 
 	// guarded by mu; pointers come first, so that is all the collector reads
-	account  *Account
-	entry    entry           // in shard's wheel; its own fields are the shard's
-	leases   *leases         // of the law, or as the policy set them; never nil
-	raw      syscall.RawConn // of inner, once somebody wanted it
-	sleeper  Sleeper         // of a parked connection; nil: it is not parked
-	ender    func(policy.Reason)
-	closeErr *error // nil: none
+	account *Account
+	entry   entry           // in shard's wheel; its own fields are the shard's
+	leases  *leases         // of the law, or as the policy set them; never nil
+	raw     syscall.RawConn // of inner, once somebody wanted it
+	sleeper Sleeper         // of a parked connection; nil: it is not parked
+	ender   func(policy.Reason)
+	pending *pending // nil: no question is open
 
 	// immutable
 	id     uint64
@@ -196,7 +196,7 @@ func (c *Conn) SetHint(d time.Duration) {
 		if t := c.account.taping(); t != nil {
 			c.tellLocked(t, trace.Record{Kind: trace.KindHint, Time: c.gov.clock.now(), Since: int64(ms) * 1e6})
 		}
-		c.rescheduleLocked(c.gov.clock.now())
+		c.soonerLocked()
 	}
 }
 

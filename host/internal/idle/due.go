@@ -18,6 +18,7 @@ const (
 	causeCeiling        // idle for as long as the operator allows
 	causePark           // quiet for long enough to be parked
 	causeBare           // parked for long enough to be stripped
+	causeLeaving        // nothing is under way any more on a connection that is to go then
 )
 
 const never = math.MaxInt64
@@ -62,6 +63,9 @@ func (c *Conn) dueLocked(now int64, exact bool) (at int64, why cause) {
 			at, why = c.phaseStart+int64(law.Max), causeProgress
 		}
 		return at, why
+	}
+	if c.leaving != 0 && c.inflight == 0 && restful(p) {
+		return c.phaseStart, causeLeaving
 	}
 	at, why = c.leaseLocked(l, p, base), causeLease
 	earlier := func(t int64, w cause) {

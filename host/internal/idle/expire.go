@@ -69,6 +69,8 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 	switch why {
 	case causeProgress:
 		return c.endAtLocked(now, policy.ReasonProgress)
+	case causeLeaving:
+		return c.endAtLocked(now, policy.Reason(c.leaving-1))
 	case causeCeiling:
 		reason := policy.ReasonClamp
 		if c.verdict.Source != policy.SourcePolicy || c.verdict.Action == abi.ActionDefault {
@@ -79,22 +81,21 @@ func (c *Conn) lookLocked(now int64, q *question) (after func()) {
 	if !c.admitted { // nobody to ask yet: the operator's law alone
 		return c.endAtLocked(now, policy.ReasonDefault)
 	}
+	if c.pending != nil {
+		return c.waitLocked(base, now)
+	}
 	if q.turn.putOff(c.account, &c.entry) {
 		return nil
 	}
-	v := c.askLocked(q, abi.KindTimeout, now)
-	if c.baseLocked() != base { // bytes came while the policy thought
+	p, v, fresh := c.askLocked(q, abi.KindTimeout, now)
+	switch {
+	case c.pending == p:
+		return c.waitLocked(base, now)
+	case !fresh: // bytes came while the policy thought
 		c.scheduleLocked(now + 1)
 		return nil
 	}
-	hold, reason := c.weighLocked(v, now-base)
-	if hold <= 0 {
-		return c.endAtLocked(now, reason)
-	}
-	c.extBase, c.extUntil = base, now+int64(hold)
-	at, _ = c.dueLocked(now, true)
-	c.scheduleLocked(max(at, now+1))
-	return nil
+	return c.heedLocked(p, v, now)
 }
 
 // weighLocked turns a verdict at a timeout into how much longer to hold; not

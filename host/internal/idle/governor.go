@@ -53,15 +53,16 @@ const endGrace = 10 * time.Second
 
 // Governor governs connections. Create it with New.
 type Governor struct {
-	cfg     Config
-	clock   *clock
-	shards  []*shard
-	key     clientKey
-	crowd   crowd
-	polling sync.Once              // the poller is made, or nobody will
-	poller  atomic.Pointer[poller] // nil: nothing parks
-	closing sync.Once
-	asks    sync.Pool // of *question, for asks outside a shard's goroutine
+	cfg      Config
+	clock    *clock
+	shards   []*shard
+	key      clientKey
+	crowd    crowd
+	polling  sync.Once              // the poller is made, or nobody will
+	poller   atomic.Pointer[poller] // nil: nothing parks
+	closing  sync.Once
+	asks     sync.Pool // of *question, for asks outside a shard's goroutine
+	pendings sync.Pool // of *pending
 
 	nextID   atomic.Uint64
 	open     atomic.Int64 // both sides
@@ -121,6 +122,7 @@ func newGovernor(cfg Config) *Governor {
 		cfg.Observer = nobody{}
 	}
 	g := &Governor{cfg: cfg, key: newClientKey(cfg.ClientKey)}
+	g.pendings.New = func() any { return new(pending) }
 	g.pressureAt.Store(-int64(time.Second))
 	g.SetDescriptors(cfg.Descriptors)
 	return g

@@ -19,37 +19,49 @@ type question struct {
 	books *books.Books // whose gaps these are
 	rand  *rand.PCG
 	probe *probe
-	turn  *turn // of the shard that owns it; nil: it is not a shard's
+	turn  *turn    // of the shard that owns it; nil: it is not a shard's
+	next  *pending // Ask.Reply of the next ask; nil: the last has been left with a connection
 }
 
 func newQuestion() *question {
 	return &question{rand: rand.NewPCG(rand.Uint64(), rand.Uint64()), probe: newProbe()}
 }
 
-// askLocked asks the account's policy and takes over leases and state. The
-// caller applies the action.
+// askLocked asks the account's policy. An answer that comes inside the call is
+// taken over but for its action, which is the caller's to apply if it is fresh.
+// One that does not come leaves p with the connection, for Answered.
 //
 // mu is held throughout: a decision takes well under a microsecond, and
 // nothing on the way of bytes waits for mu but a change of phase.
-func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) policy.Verdict {
+func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) (p *pending, v policy.Verdict, fresh bool) {
 	c.fillLocked(q, kind, now)
 	tape, place := c.markLocked()
-	start := c.gov.clock.now()
-	v := c.account.Decider.Decide(&q.ask)
-	took := time.Duration(c.gov.clock.now() - start)
+	p = c.putLocked(q, kind, now)
+	v = c.account.Decider.Decide(&q.ask)
+	took := time.Duration(c.gov.clock.now() - p.start)
 	q.turn.spend(c.account, took)
 	c.asks++
-	c.verdict, c.log = v, c.log || v.Log
-	c.gov.cfg.Observer.Asked(c.account, &q.ask, v, took)
-	c.tellAskLocked(tape, place, q, v, now)
-	c.state = q.ask.Event.State
-	switch {
-	case v.Leases:
-		c.takeLeasesLocked(&q.ask.Event.Leases)
-	case v.Source == policy.SourceFallback:
-		c.setLeasesLocked(c.account.law.Load())
+	if v.Source == policy.SourcePending {
+		c.pending, q.next = p, nil
+		c.tellAskLocked(tape, place, q, policy.Verdict{}, now)
+		return p, v, false
 	}
-	return v
+	fresh = c.takeLocked(p, &q.ask, v, took)
+	c.tellAskLocked(tape, place, q, v, now)
+	p.conn, p.account = nil, nil // they may end before the next ask
+	return p, v, fresh
+}
+
+// putLocked notes what the question in q is about, for its answer.
+func (c *Conn) putLocked(q *question, kind policy.Kind, now int64) *pending {
+	if q.next == nil {
+		q.next = c.gov.pendings.Get().(*pending)
+	}
+	p := q.next
+	p.conn, p.account, p.kind, p.phase = c, c.account, kind, c.Phase()
+	p.asked, p.base, p.start = now, c.baseLocked(), c.gov.clock.now()
+	q.ask.Reply = p
+	return p
 }
 
 // takeLeasesLocked takes over the leases a policy asks for, within the limits.

@@ -21,7 +21,8 @@ type Status struct {
 	Client    uint64    // the peer's pseudonym; 0: it has no address
 	Opened    time.Time // wall clock
 	Age, Idle time.Duration
-	// Due is when its policy is asked next, from now; negative: nothing is due.
+	// Due is when its policy is asked next, from now; 0 while its answer is
+	// waited for; negative: nothing is due.
 	Due      time.Duration
 	Asks     uint32
 	Requests uint32
@@ -51,6 +52,9 @@ func (c *Conn) Status(s *Status) {
 func (c *Conn) askDueLocked(now int64) time.Duration {
 	if !c.admitted || c.closed || c.ending.Load() != 0 {
 		return -1
+	}
+	if c.pending != nil {
+		return 0
 	}
 	p := c.Phase()
 	if p == abi.PhaseWrite && c.side == sideAccepted && c.writing.Load() == 0 {

@@ -53,7 +53,11 @@ func NewVirtual(cfg Config, w World) *Virtual {
 	v.question.rand = rand.NewPCG(w.Seed, 0)
 	g.clock = newStillClock(w.Start, g.cfg.Granularity)
 	g.complete = w.Complete
-	g.asks.New = func() any { return v.question }
+	g.asks.New = func() any {
+		q := newQuestion()
+		q.rand = v.question.rand
+		return q
+	}
 	g.shards = []*shard{newShard(g.clock, int64(g.cfg.Granularity))}
 	return v
 }
