@@ -73,7 +73,7 @@ func (c *Conn) Answered() {
 // with the bytes that it has left on it.
 func (c *Conn) askCloseLocked(now int64) {
 	q := c.gov.asks.Get().(*question)
-	c.fillLocked(q, abi.KindClose, now)
+	c.fillLocked(q, abi.KindClose, c.baseLocked(), now)
 	if c.pending != nil {
 		c.pending.close = q
 		return

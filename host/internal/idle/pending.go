@@ -16,7 +16,7 @@ const patience = 10 * time.Second
 // that along.
 type pending struct {
 	conn    *Conn
-	account *Account
+	account *Account  // that was asked; nil until the answer is known not to come inside the call
 	close   *question // on_close, which waits for this answer; nil: the connection is open, or nobody is to be told
 	asked   int64     // the event's time, from which a deadline counts
 	base    int64     // when the idle period began that the question is about
@@ -83,7 +83,7 @@ func (c *Conn) takeLocked(p *pending, ask *policy.Ask, v policy.Verdict, took ti
 	if c.log = c.log || v.Log; c.ending.Load() == 0 {
 		c.verdict = v
 	}
-	c.gov.cfg.Observer.Asked(p.account, ask, v, took)
+	c.gov.cfg.Observer.Asked(c.account, ask, v, took)
 	c.state = ask.Event.State
 	switch {
 	case !fresh:

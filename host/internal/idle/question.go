@@ -34,32 +34,33 @@ func newQuestion() *question {
 // mu is held throughout: a decision takes well under a microsecond, and
 // nothing on the way of bytes waits for mu but a change of phase.
 func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) (p *pending, v policy.Verdict, fresh bool) {
-	c.fillLocked(q, kind, now)
+	base := c.baseLocked()
+	c.fillLocked(q, kind, base, now)
 	tape, place := c.markLocked()
-	p = c.putLocked(q, kind, now)
+	p = c.putLocked(q, kind, base, now)
 	v = c.account.Decider.Decide(&q.ask)
 	took := time.Duration(c.gov.clock.now() - p.start)
 	q.turn.spend(c.account, took)
 	c.asks++
 	if v.Source == policy.SourcePending {
-		c.pending, q.next = p, nil
+		c.pending, p.account, q.next = p, c.account, nil
 		c.tellAskLocked(tape, place, q, policy.Verdict{}, now)
 		return p, v, false
 	}
 	fresh = c.takeLocked(p, &q.ask, v, took)
 	c.tellAskLocked(tape, place, q, v, now)
-	p.conn, p.account = nil, nil // they may end before the next ask
+	p.conn = nil // it may end before the next ask
 	return p, v, fresh
 }
 
 // putLocked notes what the question in q is about, for its answer.
-func (c *Conn) putLocked(q *question, kind policy.Kind, now int64) *pending {
+func (c *Conn) putLocked(q *question, kind policy.Kind, base, now int64) *pending {
 	if q.next == nil {
 		q.next = c.gov.pendings.Get().(*pending)
 	}
 	p := q.next
-	p.conn, p.account, p.kind, p.phase = c, c.account, kind, c.Phase()
-	p.asked, p.base, p.start = now, c.baseLocked(), c.gov.clock.now()
+	p.conn, p.kind, p.phase = c, kind, c.Phase()
+	p.asked, p.base, p.start = now, base, c.gov.clock.now()
 	q.ask.Reply = p
 	return p
 }
@@ -95,8 +96,8 @@ func (c *Conn) setLeasesLocked(l *law) {
 
 func millis(ns int64) uint32 { return policy.Millis(time.Duration(ns)) }
 
-// fillLocked writes the event.
-func (c *Conn) fillLocked(q *question, kind policy.Kind, now int64) {
+// fillLocked writes the event. base is when the idle period began.
+func (c *Conn) fillLocked(q *question, kind policy.Kind, base, now int64) {
 	k, l := c.gov.clock, &c.account.law.Load().limits
 	in, out := c.bytesIn.Load(), c.bytesOut.Load()
 	inPhase := max(now-c.phaseStart, 0)
@@ -106,7 +107,7 @@ func (c *Conn) fillLocked(q *question, kind policy.Kind, now int64) {
 		Kind: uint8(kind), Phase: uint8(c.phase.Load()), Side: uint8(c.side), Protocol: uint8(c.protocol),
 		NowMs: uint64(k.millis(now)), Conn: c.id, Client: c.client, Random: q.rand.Uint64(),
 		BytesIn: in, BytesOut: out,
-		AgeMs: millis(now - c.opened), PhaseMs: millis(inPhase), IdleMs: millis(now - c.baseLocked()),
+		AgeMs: millis(now - c.opened), PhaseMs: millis(inPhase), IdleMs: millis(now - base),
 		ReadMs: millis(now - max(c.lastRead.Load(), c.opened)), WriteMs: millis(now - max(c.lastWrite.Load(), c.opened)),
 		ControlMs:  abi.Never,
 		DeadlineMs: policy.Millis(c.deadline), Asks: c.asks,
