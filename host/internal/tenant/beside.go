@@ -10,7 +10,7 @@ import (
 
 // beside is what it takes to ask a shadow.
 type beside struct {
-	asks    sync.Pool // of *policy.Ask
+	asks    sync.Pool // of *besideAsk
 	states  *recollection
 	compare comparison
 	restMs  atomic.Uint64 // event time before which the shadow is not asked
@@ -26,21 +26,64 @@ const shadowRestMs = 10_000
 
 func newBeside() *beside { return &beside{states: newRecollection(recalled)} }
 
+// besideAsk is a question that the shadow is asked when it has been answered.
+type besideAsk struct {
+	ask policy.Ask // its Reply waits for the answer
+
+	// of a question that a Remote has
+	tenant *Tenant
+	plan   *plan
+	gaps   *policy.Gaps // ask's; nil: there was no need yet
+}
+
 // decideBeside asks as decide does, and then the shadow, with a copy of the
 // question.
 func (t *Tenant) decideBeside(p *plan, ask *policy.Ask) (v policy.Verdict, ok bool) {
-	b := p.beside
-	q, _ := b.asks.Get().(*policy.Ask)
+	q, _ := p.beside.asks.Get().(*besideAsk)
 	if q == nil {
-		q = new(policy.Ask)
+		q = new(besideAsk)
 	}
-	*q = *ask
-	if v, ok = t.decide(p, ask); ok {
-		t.shade(p, q, effectOf(v, &ask.Event), v)
+	q.ask = *ask
+	var reply policy.Replier
+	if ask.Reply != nil {
+		reply = q
 	}
-	q.Gaps = nil
-	b.asks.Put(q)
+	v, ok = t.decide(p, ask, reply)
+	if v.Source == policy.SourcePending {
+		return v, ok // q is Answered's
+	}
+	if ok {
+		t.shade(p, &q.ask, effectOf(v, &ask.Event), v)
+	}
+	p.beside.free(q)
 	return v, ok
+}
+
+// Answered asks the shadow and passes the answer on.
+func (q *besideAsk) Answered(ask *policy.Ask, v policy.Verdict) {
+	p, reply := q.plan, q.ask.Reply
+	q.tenant.shade(p, &q.ask, effectOf(v, &ask.Event), v)
+	q.tenant, q.plan = nil, nil
+	p.beside.free(q)
+	reply.Answered(ask, v)
+}
+
+// keep is called before the question goes to a Remote: when the answer comes,
+// its gaps are somebody else's.
+func (q *besideAsk) keep(t *Tenant, p *plan) {
+	q.tenant, q.plan = t, p
+	if q.ask.Gaps != nil {
+		if q.gaps == nil {
+			q.gaps = new(policy.Gaps)
+		}
+		*q.gaps = *q.ask.Gaps
+		q.ask.Gaps = q.gaps
+	}
+}
+
+func (b *beside) free(q *besideAsk) {
+	q.ask.Reply, q.ask.Gaps = nil, nil
+	b.asks.Put(q)
 }
 
 // shade asks the shadow of p, whatever comes of it. enforced is what the answer
@@ -69,9 +112,18 @@ func (t *Tenant) shade(p *plan, q *policy.Ask, enforced effect, v policy.Verdict
 	}
 	s.touch(e.NowMs)
 	e.State = b.states.get(e.Conn)
+	if r := s.loaded.remote; r != nil {
+		r.Ask(q, &remoteShadow{tenant: t, plan: p, guest: s, enforced: enforced, verdict: v})
+		return
+	}
 	answer, fault := s.guest.Decide(q)
 	s.release()
-	if e.Kind != uint8(abi.KindClose) {
+	t.shaded(p, q, enforced, v, answer, fault)
+}
+
+// shaded notes what the shadow has answered, or that it has failed.
+func (t *Tenant) shaded(p *plan, q *policy.Ask, enforced effect, v, answer policy.Verdict, fault policy.Fault) {
+	if q.Event.Kind != uint8(abi.KindClose) {
 		t.weigh(p, q, enforced, v, answer, fault)
 	} else if fault != policy.FaultNone {
 		t.stumble(p, q, fault)

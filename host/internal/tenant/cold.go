@@ -17,18 +17,30 @@ const coldPatience = 10 * time.Second
 
 // cold answers where a version has no guest: it was let go, has never been
 // loaded, or could not be.
-func (t *Tenant) cold(p *plan, l *lane, ask *policy.Ask) policy.Verdict {
-	r, e := l.resident, &ask.Event
-	if e.Kind == uint8(abi.KindClose) { // not worth a load, nor anybody's failure
+func (t *Tenant) cold(p *plan, l *lane, ask *policy.Ask, reply policy.Replier) policy.Verdict {
+	r := l.resident
+	if ask.Event.Kind != uint8(abi.KindClose) { // that is not worth a load
+		t.tryStartLoad(r)
+		l.record.asks.Add(1)
+		if lost := r.loss.Load(); lost != nil {
+			return t.fallback(p, l, ask, lost.fault, reply)
+		}
+		if t.loader == nil {
+			return t.fallback(p, l, ask, policy.FaultNotLoaded, reply)
+		}
+	}
+	return t.absent(p, l, ask, reply)
+}
+
+// absent answers where a version has no guest to ask, but may have one soon:
+// nobody is to blame for that, unless it takes too long.
+func (t *Tenant) absent(p *plan, l *lane, ask *policy.Ask, reply policy.Replier) policy.Verdict {
+	e := &ask.Event
+	if e.Kind == uint8(abi.KindClose) {
 		return policy.Verdict{Source: policy.SourceFallback, Fault: policy.FaultNotLoaded, Role: l.role}
 	}
-	t.tryStartLoad(r)
-	l.record.asks.Add(1)
-	if lost := r.loss.Load(); lost != nil {
-		return t.fallback(p, l, ask, lost.fault)
-	}
-	if t.loader == nil || !r.patient(e.NowMs) {
-		return t.fallback(p, l, ask, policy.FaultNotLoaded)
+	if !l.resident.patient(e.NowMs) {
+		return t.fallback(p, l, ask, policy.FaultNotLoaded, reply)
 	}
 	l.record.fault(policy.FaultNotLoaded)
 	v := policy.Verdict{Action: abi.ActionExtend, Deadline: coldWait}
@@ -52,4 +64,11 @@ func (r *resident) patient(nowMs uint64) bool {
 	}
 	r.coldMs.CompareAndSwap(first, nowMs)
 	return true
+}
+
+// warmed notes that a guest was there.
+func (r *resident) warmed() {
+	if r.coldMs.Load() != 0 {
+		r.coldMs.Store(0)
+	}
 }

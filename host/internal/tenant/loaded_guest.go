@@ -9,6 +9,7 @@ import (
 // it. It counts who does.
 type loadedGuest struct {
 	guest      Guest
+	remote     Remote // guest, if it is one; else nil
 	digest     string
 	wantsClose bool
 	logger     *slog.Logger
@@ -21,6 +22,7 @@ type loadedGuest struct {
 // newLoadedGuest returns a loadedGuest with one holder.
 func newLoadedGuest(g Guest, digest string, logger *slog.Logger) *loadedGuest {
 	l := &loadedGuest{guest: g, digest: digest, logger: logger}
+	l.remote, _ = g.(Remote)
 	if w, ok := g.(interface{ WantsClose() bool }); ok {
 		l.wantsClose = w.WantsClose()
 	}

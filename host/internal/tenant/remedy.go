@@ -26,14 +26,23 @@ func (t *Tenant) SetRemedies(r policy.Remedies) {
 }
 
 // fallback answers where the version in lane l could not.
-func (t *Tenant) fallback(p *plan, l *lane, ask *policy.Ask, fault policy.Fault) policy.Verdict {
+func (t *Tenant) fallback(p *plan, l *lane, ask *policy.Ask, fault policy.Fault, reply policy.Replier) policy.Verdict {
 	if int(fault) >= faults {
 		fault = policy.FaultOutput
 	}
 	l.record.fault(fault)
-	v, remedy := t.remedy(p, l, ask, fault)
+	v, remedy := t.remedy(p, l, ask, fault, reply)
+	if v.Source == policy.SourcePending {
+		return v
+	}
+	return t.remedied(l, ask, fault, v, remedy)
+}
+
+// remedied tells of the answer v to a question that the version in lane l has
+// failed at.
+func (t *Tenant) remedied(l *lane, ask *policy.Ask, fault policy.Fault, v policy.Verdict, by policy.Remedy) policy.Verdict {
 	v.Source, v.Fault, v.Role = policy.SourceFallback, fault, l.role
-	t.complain(l, ask, fault, says[remedy])
+	t.complain(l, ask, fault, says[by])
 	return v
 }
 
@@ -55,7 +64,7 @@ var says = [...]string{
 
 // remedy answers, and says by what. What was before a canary is the active
 // version.
-func (t *Tenant) remedy(p *plan, l *lane, ask *policy.Ask, fault policy.Fault) (policy.Verdict, policy.Remedy) {
+func (t *Tenant) remedy(p *plan, l *lane, ask *policy.Ask, fault policy.Fault, reply policy.Replier) (policy.Verdict, policy.Remedy) {
 	switch t.remedies.Load()[fault] {
 	case policy.RemedyKeep:
 		if ask.Event.Kind == uint8(abi.KindTimeout) && ask.Event.DeadlineMs > 0 {
@@ -68,25 +77,33 @@ func (t *Tenant) remedy(p *plan, l *lane, ask *policy.Ask, fault policy.Fault) (
 		if l == p.canary {
 			before = p.active
 		}
-		if v, ok := t.stand(before, ask); ok {
-			return v, policy.RemedyPrevious
+		s := t.standIn(before, ask)
+		if s != nil && s.loaded.remote != nil && reply != nil {
+			to := &remoteStandIn{tenant: t, lane: l, guest: s, fault: fault, reply: reply}
+			return t.askRemote(p, s, ask, reply, to), policy.RemedyPrevious
+		}
+		if s != nil {
+			v, failed := s.guest.Decide(ask)
+			s.release()
+			if failed == policy.FaultNone {
+				return v, policy.RemedyPrevious
+			}
 		}
 	}
 	return t.native.Decide(ask), policy.RemedyDefault
 }
 
-// stand asks a version in the place of another.
-func (t *Tenant) stand(l *lane, ask *policy.Ask) (policy.Verdict, bool) {
+// standIn returns the guest of a version that is to be asked in the place of
+// another; nil: there is none.
+func (t *Tenant) standIn(l *lane, ask *policy.Ask) *roleGuest {
 	if l == nil || l.resident == nil {
-		return policy.Verdict{}, false
+		return nil
 	}
 	s := l.take(oneAsk)
 	if s == nil {
 		t.tryStartLoad(l.resident)
-		return policy.Verdict{}, false
+		return nil
 	}
-	defer s.release()
 	s.touch(ask.Event.NowMs)
-	v, fault := s.guest.Decide(ask)
-	return v, fault == policy.FaultNone
+	return s
 }

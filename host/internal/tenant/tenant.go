@@ -124,7 +124,8 @@ func (t *Tenant) SetWorth(d time.Duration) { t.worth.Store(int64(d)) }
 
 // Decide asks the version that the connection is for, and in its place the
 // native policy when that fails. It is on the hot path of every timeout: it
-// allocates nothing and takes no lock (TestDecideAllocatesNothing).
+// allocates nothing and takes no lock (TestDecideAllocatesNothing). The answer
+// of a Remote comes later, if there is an ask.Reply.
 func (t *Tenant) Decide(ask *policy.Ask) policy.Verdict {
 	for {
 		p := t.plan.Load()
@@ -137,14 +138,15 @@ func (t *Tenant) Decide(ask *policy.Ask) policy.Verdict {
 			if v, ok := t.decideBeside(p, ask); ok {
 				return v
 			}
-		} else if v, ok := t.decide(p, ask); ok {
+		} else if v, ok := t.decide(p, ask, ask.Reply); ok {
 			return v
 		}
 	}
 }
 
 // decide asks by plan p; not ok: that is in force no more, and nobody was asked.
-func (t *Tenant) decide(p *plan, ask *policy.Ask) (v policy.Verdict, ok bool) {
+// reply takes an answer that comes later; nil: none may.
+func (t *Tenant) decide(p *plan, ask *policy.Ask, reply policy.Replier) (v policy.Verdict, ok bool) {
 	l := p.laneOf(&ask.Event)
 	if l.resident == nil {
 		v = t.native.Decide(ask)
@@ -159,13 +161,16 @@ func (t *Tenant) decide(p *plan, ask *policy.Ask) (v policy.Verdict, ok bool) {
 		if t.plan.Load() != p {
 			return v, false // the lane may be empty because p is gone
 		}
-		return t.cold(p, l, ask), true
+		return t.cold(p, l, ask, reply), true
 	}
 	s.touch(ask.Event.NowMs)
+	if s.loaded.remote != nil && reply != nil {
+		return t.askRemote(p, s, ask, reply, t.newRemoteAsk(p, l, s, reply)), true
+	}
 	v, fault := s.guest.Decide(ask)
 	s.release()
 	if fault != policy.FaultNone {
-		return t.fallback(p, l, ask, fault), true
+		return t.fallback(p, l, ask, fault, reply), true
 	}
 	v.Source, v.Role = policy.SourcePolicy, l.role
 	return v, true
