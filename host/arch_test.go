@@ -17,7 +17,7 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, confine, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
 	engine/gate, engine/wasmtest < engine/gate/gatetest;
 	engine/gate < engine/meter;
 	policy, fair < engine/compile;
@@ -85,6 +85,8 @@ var only = []struct{ path, packages, why string }{
 	{"github.com/schollz/progressbar", "cli", "people are at the command line only"},
 	{"github.com/coder/websocket", "", "a client for tests"},
 	{"google.golang.org/grpc", "", "a client for tests"},
+	{"github.com/landlock-lsm", "confine", "one package takes rights away"},
+	{"kernel.org/pub/linux/libs/security/libcap", "confine", "one package takes rights away"},
 	{"idlehost/host/internal/testnet", "/host/e2e/hosttest", "fakes are for tests"},
 	{"idlehost/host/internal/engine/wasmtest", "engine/gate/gatetest engine/hostile", "fakes are for tests"},
 	{"idlehost/host/internal/engine/gate/gatetest", "", "fakes are for tests"},
@@ -93,7 +95,7 @@ var only = []struct{ path, packages, why string }{
 	{"idlehost/host/longtest", "", "the program carries no test code"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
 	{"testing", "testnet engine/wasmtest engine/gate/gatetest store/storetest trace/tracetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest /host/longtest", "the program carries no test code"},
-	{"unsafe", "idle engine proxy/leantls worker/channel /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel, shared memory and crypto/tls only"},
+	{"unsafe", "confine idle engine proxy/leantls worker/channel /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel, shared memory and crypto/tls only"},
 }
 
 // never names what a room must not know, and why.
