@@ -18,8 +18,9 @@ type admission struct {
 	world  *world
 	code   *code // its use is the policy's, once there is one
 
-	module *gate.Module // between gate and linker
-	linked linked       // what is compiled
+	module  *gate.Module // between gate and linker
+	linked  linked       // what is compiled
+	metered *Metered     // in place of these: what another process adopts
 }
 
 // admissionSteps lists what a load passes, in order.
@@ -60,10 +61,25 @@ func (e *Engine) Load(ctx context.Context, src Source) (p *Policy, err error) {
 	return p, err
 }
 
+// load takes the steps to code, and makes a policy of it. What was said is handed
+// over, also beside an error.
+func (a *admission) load(steps []step[*admission]) (*Policy, error) {
+	p, err := a.admit(steps)
+	if p != nil {
+		p.flush()
+	} else {
+		emit(a.job.engine.log(&a.job.source), a.job.source.Name, a.world.log.take(0))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
 // admit returns a policy also beside an error, where one has come into being:
 // it is closed, and may have something to say.
-func (a *admission) admit() (*Policy, error) {
-	if err := walk(a.job.source.Name, admissionSteps(), a); err != nil {
+func (a *admission) admit(steps []step[*admission]) (*Policy, error) {
+	if err := walk(a.job.source.Name, steps, a); err != nil {
 		return nil, errors.Join(err, a.abandon())
 	}
 	p := newPolicy(a)
@@ -106,9 +122,7 @@ func findCode(a *admission) error {
 		return err
 	}
 	made := &code{key: key, digest: hexDigest(key)}
-	if in := a.job.source.Inspected; in != nil && in.key == key && in.engine == a.job.engine {
-		a.module, a.linked = in.Module, in.linked
-	}
+	a.useInspected(key)
 	a.code = made
 	// Others may wait for these bytes: also where a step panics, which the
 	// server of an upload recovers from.
@@ -120,6 +134,14 @@ func findCode(a *admission) error {
 	}
 	ready = made
 	return nil
+}
+
+// useInspected spares the gate and the meter the work where they have seen the
+// bytes.
+func (a *admission) useInspected(key [sha256.Size]byte) {
+	if in := a.job.source.Inspected; in != nil && in.key == key && in.engine == a.job.engine {
+		a.module, a.linked = in.Module, in.linked
+	}
 }
 
 // passGate reads the module, and refuses what is no policy or a danger to the
@@ -151,7 +173,7 @@ func (e *Engine) meter(m *gate.Module) (linked, error) {
 
 // compile loads the code, or makes it.
 func compile(a *admission) error {
-	release, err := a.runCompiler()
+	release, err := a.job.runCompiler(a.job.source.Quota.name(), a.linked.wasm, a.module.Effort())
 	if err != nil {
 		return err
 	}
@@ -160,31 +182,32 @@ func compile(a *admission) error {
 	c.has, c.bytes, c.grows = a.linked.has, len(a.linked.wasm), a.module.Grows()
 	memory, _ := a.module.Memory()
 	c.pages = memory.Min
-	if c.shared, err = a.job.engine.codes.enter(a.linked.types); err != nil {
+	if err := a.place(c, a.linked.wasm, a.linked.types); err != nil {
 		return err
-	}
-	if err = c.compile(a.job.ctx, a.linked.wasm); err != nil {
-		return errors.Join(err, a.job.engine.codes.leave(c.shared))
 	}
 	a.module, a.linked = nil, linked{}
 	return nil
 }
 
-func (c *code) compile(ctx context.Context, wasm []byte) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("compiler: %v", r)
-		}
-	}()
-	c.module, err = c.shared.runtime.CompileModule(ctx, wasm)
-	return err
+// place has a shared runtime hold the code of metered wasm.
+func (a *admission) place(c *code, wasm []byte, types int) (err error) {
+	codes := a.job.engine.codes
+	if c.shared, err = codes.enter(types); err != nil {
+		return err
+	}
+	if c.module, err = compileModule(codes.context(a.job.ctx), c.shared.runtime, wasm); err != nil {
+		return errors.Join(err, codes.leave(c.shared))
+	}
+	return nil
 }
 
 // checkMemory holds the memory that the module begins with against what its
 // owner may have, which the gate knows nothing of.
-func checkMemory(a *admission) error {
-	if pages := a.pages(); a.code.pages > pages {
-		return fmt.Errorf("begins with %d pages of 64 KiB; the limit is %d", a.code.pages, pages)
+func checkMemory(a *admission) error { return a.checkPages(a.code.pages) }
+
+func (a *admission) checkPages(begins uint32) error {
+	if most := a.pages(); begins > most {
+		return fmt.Errorf("begins with %d pages of 64 KiB; the limit is %d", begins, most)
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ type code struct {
 type codes struct {
 	cache      wazero.CompilationCache
 	funcs      imports
-	spareBytes int // may be kept
+	spareBytes int  // may be kept
+	foundOnly  bool // code is found in the cache, and none is compiled
 
 	mu    sync.Mutex // guards the following fields
 	known map[[sha256.Size]byte]*code
@@ -46,12 +47,20 @@ type codes struct {
 // mostSpare bounds the number of codes that are kept unused.
 const mostSpare = 64
 
-func newCodes(cache wazero.CompilationCache, funcs imports, spareBytes int) *codes {
+func newCodes(cache wazero.CompilationCache, funcs imports, spareBytes int, foundOnly bool) *codes {
 	return &codes{
-		cache: cache, funcs: funcs, spareBytes: spareBytes,
+		cache: cache, funcs: funcs, spareBytes: spareBytes, foundOnly: foundOnly,
 		known:  make(map[[sha256.Size]byte]*code),
 		making: make(map[[sha256.Size]byte]chan struct{}),
 	}
+}
+
+// context returns that with which modules become code.
+func (k *codes) context(ctx context.Context) context.Context {
+	if k.foundOnly {
+		return codeOnly{ctx}
+	}
+	return ctx
 }
 
 // use returns the code of known bytes, for which release is due. Where it
@@ -121,7 +130,7 @@ func (k *codes) enter(types int) (*sharedRuntime, error) {
 		}
 	}
 	if k.shared == nil {
-		s, err := newSharedRuntime(k.cache, k.funcs)
+		s, err := newSharedRuntime(k.context(context.Background()), k.cache, k.funcs)
 		if err != nil {
 			return nil, err
 		}

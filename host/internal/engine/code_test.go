@@ -199,7 +199,7 @@ func TestHammerCodes(t *testing.T) {
 
 // TestContextEndsWaitForTheMaker of the same bytes, who goes on.
 func TestContextEndsWaitForTheMaker(t *testing.T) {
-	k := newCodes(nil, nil, 0)
+	k := newCodes(nil, nil, 0, false)
 	key := [32]byte{1}
 	if c, err := k.use(t.Context(), key, idly); c != nil || err != nil {
 		t.Fatal(c, err)

@@ -28,23 +28,26 @@ type Compiler interface {
 }
 
 // newCache returns the compiled code that runtimes share.
-func newCache(c Compiler) (wazero.CompilationCache, error) {
-	if c == nil || c.Dir() == "" {
+func newCache(cfg Config) (wazero.CompilationCache, error) {
+	dir := cfg.Code
+	if c := cfg.Compiler; dir == "" && c != nil {
+		dir = c.Dir()
+	}
+	if dir == "" {
 		return wazero.NewCompilationCache(), nil
 	}
-	return wazero.NewCompilationCacheWithDir(c.Dir())
+	return wazero.NewCompilationCacheWithDir(dir)
 }
 
-// runCompiler has the metered module compiled, if somebody is there to do it.
-func (a *admission) runCompiler() (release func(), err error) {
-	j := a.job
+// runCompiler has metered wasm compiled, if somebody is there to do it.
+func (j *Job) runCompiler(owner string, wasm []byte, effort uint64) (release func(), err error) {
 	c := j.engine.cfg.Compiler
 	if c == nil {
 		return func() {}, nil
 	}
 	lost := j.without(func() {
 		var cpu time.Duration
-		release, cpu, err = c.Compile(j.ctx, j.source.Quota.name(), a.linked.wasm, a.module.Effort())
+		release, cpu, err = c.Compile(j.ctx, owner, wasm, effort)
 		j.apart += cpu
 	})
 	if err == nil && lost != nil {

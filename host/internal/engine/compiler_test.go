@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -16,6 +17,8 @@ type elsewhere struct {
 	dir      string
 	cpu      time.Duration // what each compile is said to take
 	err      error
+	refuse   []byte // is not compiled
+	skip     bool   // the trampoline is not compiled
 	compiled int
 	loans    int
 }
@@ -25,6 +28,12 @@ func (c *elsewhere) Dir() string { return c.dir }
 func (c *elsewhere) Compile(ctx context.Context, _ string, wasm []byte, _ uint64) (func(), time.Duration, error) {
 	if c.err != nil {
 		return nil, c.cpu, c.err
+	}
+	if c.refuse != nil && bytes.Equal(wasm, c.refuse) {
+		return nil, c.cpu, errors.New("refused")
+	}
+	if c.skip && bytes.Equal(wasm, trampolineModule()) {
+		return func() {}, 0, nil
 	}
 	cache, err := wazero.NewCompilationCacheWithDir(c.dir)
 	if err != nil {

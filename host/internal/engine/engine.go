@@ -51,6 +51,10 @@ type Config struct {
 	SpareCode int
 	// Compiler compiles. nil: the engine does, in this process.
 	Compiler Compiler
+	// Code is a folder of wazero's cache that another process fills: all code is
+	// taken from there, and none is compiled (ErrNoCode). It is only read. "":
+	// the Compiler's folder, which the engine may compile into itself.
+	Code string
 	// Turns shares the processors of this process among the owners of what is
 	// loaded and checked. nil: nobody waits for another owner.
 	Turns *fair.Queue
@@ -104,6 +108,7 @@ type Engine struct {
 	contract gate.Contract
 	codes    *codes
 	fields   *fields
+	metered  meteredModules
 	loaded   atomic.Uint32        // policies so far
 	clock    func() time.Duration // processor time of the calling thread; tests have another
 
@@ -130,7 +135,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	cache, err := newCache(cfg.Compiler)
+	cache, err := newCache(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +144,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg:      cfg,
 		cache:    cache,
 		contract: contract(funcs),
-		codes:    newCodes(cache, funcs, cfg.spareCode()),
+		codes:    newCodes(cache, funcs, cfg.spareCode(), cfg.Code != ""),
 		fields:   newFields(),
 		policies: make(map[*Policy]struct{}),
 		clock:    threadTime,

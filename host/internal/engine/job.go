@@ -131,14 +131,5 @@ func (j *Job) Inspect() (*Inspection, error) {
 // Load makes a policy of the source: Engine.Load.
 func (j *Job) Load() (*Policy, error) {
 	a := &admission{job: j, world: newWorld()}
-	p, err := a.admit()
-	if p != nil {
-		p.flush()
-	} else {
-		emit(j.engine.log(&j.source), j.source.Name, a.world.log.take(0))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return p, nil
+	return a.load(admissionSteps())
 }

@@ -93,27 +93,42 @@ func (p *Policy) Digest() string { return p.code.digest }
 //
 // It is on the hot path: it allocates nothing (TestDecideAllocatesNothing).
 func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
-	r, fault, lines := p.decide(ask)
-	if lines != nil {
-		emit(p.log, p.name, lines)
-	}
+	r, fault, _ := p.ask(ask)
 	if fault != policy.FaultNone || ask.Event.Kind == uint8(abi.KindClose) {
 		return policy.Verdict{}, fault
 	}
 	return r.verdict(), policy.FaultNone
 }
 
-func (p *Policy) decide(ask *policy.Ask) (reply, policy.Fault, []line) {
+// Answer asks as Decide does, for somebody who is in another process: the reply
+// is what CheckReply makes a verdict of. fuel is what it took in all, a new
+// instance and what the engine asked beside it included.
+func (p *Policy) Answer(ask *policy.Ask) (raw uint64, fault policy.Fault, fuel uint64) {
+	r, fault, fuel := p.ask(ask)
+	return uint64(r), fault, fuel
+}
+
+// ask asks, and hands over what was said.
+func (p *Policy) ask(ask *policy.Ask) (reply, policy.Fault, uint64) {
+	r, fault, fuel, lines := p.decide(ask)
+	if lines != nil {
+		emit(p.log, p.name, lines)
+	}
+	return r, fault, fuel
+}
+
+func (p *Policy) decide(ask *policy.Ask) (reply, policy.Fault, uint64, []line) {
 	if !p.mu.lockWithin(p.engine.cfg.wait()) {
 		p.busy.Add(1)
-		return 0, policy.FaultBusy, nil
+		return 0, policy.FaultBusy, 0, nil
 	}
 	defer p.mu.Unlock()
+	before := p.stats.FuelSpent
 	r, fault := p.answerLocked(ask)
 	if fault != policy.FaultNone {
 		p.stats.Faults[fault]++
 	}
-	return r, fault, p.world.log.take(ask.Event.NowMs)
+	return r, fault, p.stats.FuelSpent - before, p.world.log.take(ask.Event.NowMs)
 }
 
 func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {

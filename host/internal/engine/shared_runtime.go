@@ -33,17 +33,17 @@ type sharedRuntime struct {
 // runtime. One takes up to 600 bytes, and a module may bring 4096.
 const sharedTypes = 1 << 14
 
-func newSharedRuntime(cache wazero.CompilationCache, funcs imports) (*sharedRuntime, error) {
-	ctx := context.Background()
+// newSharedRuntime returns one without policies. ctx is that of compiling.
+func newSharedRuntime(ctx context.Context, cache wazero.CompilationCache, funcs imports) (*sharedRuntime, error) {
 	s := &sharedRuntime{
-		runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(cache).WithDebugInfoEnabled(false)),
+		runtime: wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfig().WithCompilationCache(cache).WithDebugInfoEnabled(false)),
 		// Nothing that wazero would provide is reachable for a guest; its
 		// standard source of randomness alone has 5 KiB.
 		config: wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(noRandomness{}),
 		slots:  make([]trampolineSlot, slotCount(runtime.GOMAXPROCS(0))),
 	}
 	var err error
-	if s.trampoline, err = s.runtime.CompileModule(ctx, trampolineModule()); err == nil {
+	if s.trampoline, err = compileModule(ctx, s.runtime, trampolineModule()); err == nil {
 		err = provideImports(s.runtime, funcs)
 	}
 	if err != nil {

@@ -26,6 +26,16 @@ func (r reply) check() error {
 	return nil
 }
 
+// CheckReply returns the verdict that Policy.Answer has as raw, which may come
+// from a process that is not trusted. The error says what no verdict looks like.
+func CheckReply(raw uint64) (policy.Verdict, error) {
+	r := reply(raw)
+	if err := r.check(); err != nil {
+		return policy.Verdict{}, err
+	}
+	return r.verdict(), nil
+}
+
 func (r reply) action() abi.Action { return abi.Action(r >> 32) }
 func (r reply) flags() uint8       { return uint8(r >> 40) }
 

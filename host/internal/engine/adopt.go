@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+
+	"idlehost/host/internal/policy"
+)
+
+// ErrNoCode is why Adopt fails where the code is neither in use nor in Config.Code.
+var ErrNoCode = errors.New("code is not there")
+
+// Adopt makes a policy of what another process has prepared: an instance, with
+// the code that is in use, or lies in Config.Code, and with what s has learned.
+// It believes what p says. log takes what the guest says; nil: Config.Log does.
+// The error is one of Load's; ErrNoCode is in its chain where there is no code.
+func (e *Engine) Adopt(ctx context.Context, p *Prepared, s State, log func(module string, level int, msg string)) (adopted *Policy, err error) {
+	src := Source{Name: p.Name, State: s, MemoryPages: p.MemoryPages, Log: log}
+	err = e.Do(ctx, src, func(j *Job) (err error) {
+		a := &admission{job: j, world: newWorld(), params: p.Params, metered: p.Metered}
+		adopted, err = a.load([]step[*admission]{
+			{"code", policy.FaultCompile, adoptCode},
+			{"memory", policy.FaultMemory, checkMemory},
+		})
+		return err
+	})
+	return adopted, err
+}
+
+// adoptCode uses the code of equal bytes, or takes it from the folder.
+func adoptCode(a *admission) error {
+	m, codes := a.metered, a.job.engine.codes
+	c, err := codes.use(a.job.ctx, m.Digest, a.job.without)
+	if c != nil || err != nil {
+		a.code = c
+		return err
+	}
+	var ready *code
+	defer func() { codes.made(m.Digest, ready) }()
+	if len(m.Wasm) == 0 {
+		return a.noCode(ErrNoCode)
+	}
+	c = &code{
+		key: m.Digest, digest: hex.EncodeToString(m.Digest[:]), has: opSet(m.Exports),
+		bytes: len(m.Wasm), pages: m.Pages, grows: m.Grows,
+	}
+	if err := a.place(c, m.Wasm, int(m.Types)); err != nil {
+		return a.noCode(err)
+	}
+	a.code, ready = c, c
+	return nil
+}
+
+// noCode tells code that is not there, which may be over by itself, from a
+// module that is no code.
+func (a *admission) noCode(err error) error {
+	if !errors.Is(err, ErrNoCode) {
+		return err
+	}
+	return &FaultError{Policy: a.job.source.Name, Step: "code", Fault: policy.FaultBusy, Err: err}
+}
