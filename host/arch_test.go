@@ -34,6 +34,7 @@ const imports = `
 	api < admin/v1, client;
 	policy, fair, engine/gate, engine/meter, /sdk/abi < engine;
 	policy, /sdk/abi < worker/channel;
+	policy, engine, /sdk/abi < worker/control;
 	policy, /sdk/abi < trace;
 	policy, trace, /sdk/abi < trace/logs, recorder;
 	policy, books, wheel, trace, /sdk/abi < idle;

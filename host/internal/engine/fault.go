@@ -47,5 +47,9 @@ func oneLine(s string, limit int) string {
 	}, s)
 }
 
+// CleanLine makes one printable line, of at most 512 bytes, of what a process says
+// that is not trusted.
+func CleanLine(s string) string { return oneLine(s, maxReason) }
+
 // errOutput marks what a guest answered as senseless.
 var errOutput = errors.New("bad output")

@@ -189,8 +189,8 @@ func findState(s *instantiation) error {
 		return err
 	}
 	r := regionOf(packed)
-	if r.size > maxState {
-		return fmt.Errorf("learned state of %v is larger than %d bytes", r, maxState)
+	if r.size > MaxState {
+		return fmt.Errorf("learned state of %v is larger than %d bytes", r, MaxState)
 	}
 	if err := r.check(i.mem); err != nil {
 		return fmt.Errorf("learned state of %v: %w", r, err)

@@ -10,8 +10,8 @@ type State struct {
 	Bytes []byte
 }
 
-// maxState bounds the region in bytes.
-const maxState = 64 << 10
+// MaxState is the most bytes that a State has.
+const MaxState = 64 << 10
 
 // fits reports whether s may be put in the place of a region.
 func (s State) fits(format uint64, size uint32) bool {

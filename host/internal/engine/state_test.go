@@ -72,7 +72,7 @@ func TestSnapshotsAreSpacedOut(t *testing.T) {
 	var s snapshot
 	due := 0
 	for now := uint64(5000); now < 5000+1000*1000; now += 1000 {
-		if s.due(now, maxState) {
+		if s.due(now, MaxState) {
 			due++
 		}
 	}
