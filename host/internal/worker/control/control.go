@@ -32,6 +32,8 @@ const (
 	kindState                  // to the worker, and its answer
 	kindLoaded                 // to the host: load's answer
 	kindLine                   // to the host: a line for the log
+	kindFault                  // to the host: what a question has failed of
+	kindReady                  // to the host: once, before all else
 )
 
 const (

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -124,6 +125,41 @@ func TestRequestsAndAnswersCross(t *testing.T) {
 		}
 		if h.Err() != nil {
 			t.Error(h.Err())
+		}
+	})
+}
+
+// TestWorkerTellsWhatItLacksAndFaults of guests that are there.
+func TestWorkerTellsWhatItLacksAndFaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, conn, _ := pipe(t)
+		w := NewWorker(conn)
+		go serve(w, func(r Request) { w.Loaded(r, loaded, nil) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := h.Ready(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("before it is ready: %v", err)
+		}
+		w.Ready("seccomp is missing")
+		if lacks, err := h.Ready(t.Context()); err != nil || lacks != "seccomp is missing" {
+			t.Errorf("lacks %q, %v", lacks, err)
+		}
+		if _, err := h.Load(t.Context(), 1, prepared(t, true), engine.State{}); err != nil {
+			t.Error(err)
+		}
+		if err := h.GuestErr(1); err != nil {
+			t.Errorf("before a fault: %v", err)
+		}
+		for _, n := range []uint32{1, 2} {
+			w.Fault(n, &engine.FaultError{Policy: "x", Step: "on_timeout", Fault: policy.FaultTrap, Err: errors.New("unreachable")})
+		}
+		synctest.Wait()
+		var fault *engine.FaultError
+		if !errors.As(h.GuestErr(1), &fault) || fault.Error() != `policy "guest": on_timeout: unreachable` || fault.Fault != policy.FaultTrap {
+			t.Errorf("fault is %v", h.GuestErr(1))
+		}
+		if err := h.GuestErr(2); err != nil {
+			t.Errorf("of nobody: %v", err)
 		}
 	})
 }
@@ -256,6 +292,7 @@ func TestNonsenseEndsTheWorker(t *testing.T) {
 	line := func(level byte) []byte {
 		return finish(putBytes(append(put32(newFrame(kindLine), 5), level), "x"))
 	}
+	ready := finish(putBytes(newFrame(kindReady), "x"))
 	for name, tc := range map[string]struct {
 		says []byte
 		want string
@@ -284,6 +321,10 @@ func TestNonsenseEndsTheWorker(t *testing.T) {
 		"fault":           {failed(200, 0), "fault 200"},
 		"flags of error":  {failed(3, 8), "flags 0x8"},
 		"level of a line": {line(4), "line of level 4"},
+		"no fault":        {finish(append(put32(newFrame(kindFault), 5), 0)), "no fault of guest 5"},
+		"long fault":      {finish(append(putError(put32(newFrame(kindFault), 5), io.EOF), 0)), "no fault of guest 5"},
+		"ready twice":     {slices.Concat(ready, ready), "ready twice"},
+		"ready":           {finish(append(putBytes(newFrame(kindReady), "x"), 0)), "length of what it lacks"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -460,10 +501,12 @@ func FuzzHost(f *testing.F) {
 	f.Add(finish(putLoaded(append(put32(newFrame(kindLoaded), 1), 0), loaded)))
 	f.Add(finish(putState(putBool(put32(newFrame(kindState), 2), true), learned)))
 	f.Add(finish(putBytes(append(put32(newFrame(kindLine), 1), 1), "x\n\x00")))
+	f.Add(finish(putError(put32(newFrame(kindFault), 1), io.EOF)))
+	f.Add(finish(putBytes(newFrame(kindReady), "x")))
 	f.Add(finish(putLoaded(putError(put32(newFrame(kindLoaded), 1), engine.ErrParams), loaded)))
 	f.Fuzz(func(t *testing.T, says []byte) {
 		h := &Host{
-			conn: replay{bytes.NewReader(says)}, loading: make(chan struct{}, 1), gone: make(chan struct{}),
+			conn: replay{bytes.NewReader(says)}, loading: make(chan struct{}, 1), ready: make(chan struct{}), gone: make(chan struct{}),
 			open: map[uint32]*request{}, guests: map[uint32]*guest{}, codes: map[[32]byte]int{},
 			log: func(_ uint32, level int, msg string) {
 				if level < 0 || level > 3 || len(msg) > 512 || strings.ContainsFunc(msg, func(r rune) bool { return r < ' ' }) {

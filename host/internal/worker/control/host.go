@@ -23,17 +23,19 @@ type Host struct {
 	conn    Conn
 	log     func(guest uint32, level int, msg string)
 	loading chan struct{} // holds one for each load in flight
+	ready   chan struct{} // closed when warning is set
 	gone    chan struct{} // closed when nothing is read any more
 
 	writing sync.Mutex // held to write a frame; taken before mu
 
-	mu     sync.Mutex // guards the following fields
-	err    error      // why the worker is gone; nil: it is not
-	next   uint32     // number of a request
-	open   map[uint32]*request
-	guests map[uint32]*guest
-	codes  map[[sha256.Size]byte]int // loaded guests that have it
-	stray  int                       // lines of guests that are not there
+	mu      sync.Mutex // guards the following fields
+	err     error      // why the worker is gone; nil: it is not
+	warning string
+	next    uint32 // number of a request
+	open    map[uint32]*request
+	guests  map[uint32]*guest
+	codes   map[[sha256.Size]byte]int // loaded guests that have it
+	stray   int                       // lines of guests that are not there
 }
 
 // request is what the worker owes an answer to.
@@ -50,8 +52,10 @@ type request struct {
 // guest is a policy that the worker has, or loads.
 type guest struct {
 	digest [sha256.Size]byte
+	name   string
 	loaded bool
 	lines  lineRate
+	fault  error // the last; nil: there was none
 }
 
 const (
@@ -70,7 +74,7 @@ const (
 func NewHost(conn Conn, log func(guest uint32, level int, msg string)) *Host {
 	h := &Host{
 		conn: conn, log: log,
-		loading: make(chan struct{}, loadsAtOnce), gone: make(chan struct{}),
+		loading: make(chan struct{}, loadsAtOnce), ready: make(chan struct{}), gone: make(chan struct{}),
 		open: make(map[uint32]*request), guests: make(map[uint32]*guest), codes: make(map[[sha256.Size]byte]int),
 	}
 	go h.read()
@@ -86,6 +90,32 @@ func (h *Host) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.err
+}
+
+// Ready waits until the worker has taken from itself what it does not need, and
+// returns what that lacks, as confine.Report.Warning has it.
+func (h *Host) Ready(ctx context.Context) (warning string, err error) {
+	select {
+	case <-h.ready:
+	case <-h.gone:
+		return "", ErrGone
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.warning, nil
+}
+
+// GuestErr returns what the last fault of guest n was, a *engine.FaultError; nil
+// if there was none.
+func (h *Host) GuestErr(n uint32) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if g := h.guests[n]; g != nil {
+		return g.fault
+	}
+	return nil
 }
 
 // Close closes the connection, which the worker ends of, and waits for the last
@@ -149,7 +179,7 @@ func (h *Host) register(r *request) (id uint32, known bool, err error) {
 		return 0, false, fmt.Errorf("BUG: worker has a guest %d", r.guest)
 	}
 	digest := r.prepared.Metered.Digest
-	h.guests[r.guest] = &guest{digest: digest}
+	h.guests[r.guest] = &guest{digest: digest, name: r.prepared.Name}
 	return h.addLocked(r), h.codes[digest] > 0, nil
 }
 

@@ -44,6 +44,10 @@ func (h *Host) take(k kind, f *fields) error {
 		return h.takeState(f)
 	case kindLine:
 		return h.takeLine(f)
+	case kindFault:
+		return h.takeFault(f)
+	case kindReady:
+		return h.takeReady(f)
 	}
 	return fmt.Errorf("%w: frame of kind %d", errNonsense, k)
 }
@@ -117,6 +121,51 @@ func (h *Host) takeState(f *fields) error {
 	return nil
 }
 
+// takeReady takes what a worker says first.
+func (h *Host) takeReady(f *fields) error {
+	warning := engine.CleanLine(string(f.bytes()))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.ready:
+		return fmt.Errorf("%w: is ready twice", errNonsense)
+	default:
+	}
+	if !f.done() {
+		return fmt.Errorf("%w: length of what it lacks", errNonsense)
+	}
+	h.warning = warning
+	close(h.ready)
+	return nil
+}
+
+// takeFault keeps what a question has failed of.
+func (h *Host) takeFault(f *fields) error {
+	n := f.u32()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g := h.guests[n]
+	if g == nil {
+		return h.strayLocked()
+	}
+	fault, err := takeError(f, g.name)
+	if err == nil && (fault == nil || !f.done()) {
+		err = fmt.Errorf("%w: no fault of guest %d", errNonsense, n)
+	}
+	if err == nil {
+		g.fault = fault
+	}
+	return err
+}
+
+// strayLocked counts what is told of a guest that is not there, any more.
+func (h *Host) strayLocked() error {
+	if h.stray++; h.stray > mostStray {
+		return fmt.Errorf("%w: lines of guests that are not there", errNonsense)
+	}
+	return nil
+}
+
 // takeLine passes a line on, unless there are too many.
 func (h *Host) takeLine(f *fields) error {
 	n, level, text := f.u32(), f.u8(), f.bytes()
@@ -140,10 +189,7 @@ func (h *Host) passes(n uint32) (passes bool, dropped int, err error) {
 	defer h.mu.Unlock()
 	g := h.guests[n]
 	if g == nil {
-		if h.stray++; h.stray > mostStray {
-			return false, 0, fmt.Errorf("%w: lines of guests that are not there", errNonsense)
-		}
-		return false, 0, nil
+		return false, 0, h.strayLocked()
 	}
 	passes, dropped = g.lines.pass(time.Now())
 	if g.lines.dropped > mostDropped {

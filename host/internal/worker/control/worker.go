@@ -71,6 +71,17 @@ func (w *Worker) Next() (Request, error) {
 	return r, nil
 }
 
+// Ready is what a worker says first: what its confinement lacks.
+func (w *Worker) Ready(warning string) {
+	w.send(finish(putBytes(newFrame(kindReady), warning[:min(len(warning), 2048)])), true)
+}
+
+// Fault tells what a question of a guest has failed of. Where the host does not
+// read, it is dropped.
+func (w *Worker) Fault(guest uint32, err error) {
+	w.send(finish(putError(put32(newFrame(kindFault), guest), err)), false)
+}
+
 // Loaded answers a load.
 func (w *Worker) Loaded(r Request, l Loaded, err error) {
 	w.send(finish(putLoaded(putError(put32(newFrame(kindLoaded), r.id), err), l)), true)
