@@ -76,6 +76,12 @@ func (w *Worker) Ready(warning string) {
 	w.send(finish(putBytes(newFrame(kindReady), warning[:min(len(warning), 2048)])), true)
 }
 
+// Start tells that an instance of a guest is about to be made, or that it has
+// been.
+func (w *Worker) Start(guest uint32, begins bool) {
+	w.send(finish(putBool(put32(newFrame(kindStart), guest), begins)), true)
+}
+
 // Fault tells what a question of a guest has failed of. Where the host does not
 // read, it is dropped.
 func (w *Worker) Fault(guest uint32, err error) {
