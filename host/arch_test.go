@@ -35,6 +35,7 @@ const imports = `
 	policy, fair, engine/gate, engine/meter, /sdk/abi < engine;
 	policy, /sdk/abi < worker/channel;
 	policy, engine, /sdk/abi < worker/control;
+	policy, engine, worker/channel, worker/control < worker/child;
 	policy, /sdk/abi < trace;
 	policy, trace, /sdk/abi < trace/logs, recorder;
 	policy, books, wheel, trace, /sdk/abi < idle;
@@ -96,7 +97,7 @@ var only = []struct{ path, packages, why string }{
 	{"idlehost/host/longtest", "", "the program carries no test code"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
 	{"testing", "testnet engine/wasmtest engine/gate/gatetest store/storetest trace/tracetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest /host/longtest", "the program carries no test code"},
-	{"unsafe", "confine idle engine proxy/leantls worker/channel /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel, shared memory and crypto/tls only"},
+	{"unsafe", "confine idle engine proxy/leantls worker/channel worker/child /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel, shared memory and crypto/tls only"},
 }
 
 // never names what a room must not know, and why.

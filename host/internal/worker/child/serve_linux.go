@@ -1,0 +1,152 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/worker/channel"
+	"idlehost/host/internal/worker/control"
+)
+
+// The descriptors that a worker inherits.
+const (
+	fdControl = 3 + iota
+	fdChannel
+	fdMemory
+)
+
+// Main is what a worker process does, with the argument that Settings.String has
+// made, until its host goes. enter takes from the process what it does not need,
+// and says what that lacks; it is called before anything that is hostile is there.
+// Run by anybody else than a host, Main returns an error.
+func Main(argument string, enter func() (lacks string, err error)) error {
+	s, err := parseSettings(argument)
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	lacks, err := enter()
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	if err := attach(s, standard(), lacks); err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	return nil
+}
+
+// attach serves the host that has started this process.
+func attach(settings Settings, patience patience, lacks string) error {
+	if err := unix.SetNonblock(fdControl, true); err != nil {
+		return os.NewSyscallError("control socket", err)
+	}
+	ch, err := channel.Attach(os.NewFile(fdChannel, "channel"), os.NewFile(fdMemory, "memory of the channel"))
+	if err != nil {
+		return err
+	}
+	return serve(settings, patience, os.NewFile(fdControl, "control"), ch, lacks)
+}
+
+// serve runs guests for the host at the other ends until it goes: nil then.
+func serve(settings Settings, patience patience, conn *os.File, ch *channel.Worker, lacks string) error {
+	debug.SetGCPercent(-1) // tidier
+	e, err := engine.New(context.Background(), settings.engine())
+	if err != nil {
+		return err
+	}
+	w := control.NewWorker(conn)
+	table := new(guests)
+	s := newStarter(e, table, w)
+	s.patience = patience.start
+	ended := make(chan error, 3)
+	go func() { ended <- makeInstances(s) }()
+	go func() {
+		ended <- answerBatches(ch, &asker{guests: table, patience: patience.question, fault: w.Fault}, s)
+	}()
+	go func() { ended <- obey(w, s) }()
+	w.Ready(lacks)
+	err = <-ended
+	if errors.Is(err, io.EOF) {
+		return nil // so has the host: it takes nothing more
+	}
+	return err
+}
+
+// makeInstances runs the starter on a thread of its own.
+func makeInstances(s *starter) error {
+	runtime.LockOSThread()
+	dog, err := newWatchdog(SignalStart)
+	if err != nil {
+		return err
+	}
+	s.clock, s.arm = threadTime, mustArm(dog)
+	s.run()
+	return nil
+}
+
+// mustArm arms a watchdog, or ends the process: nothing may run without.
+func mustArm(w *watchdog) func(time.Duration) {
+	return func(d time.Duration) {
+		if err := w.arm(d); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// answerBatches answers what the host asks, on a thread of its own.
+func answerBatches(ch *channel.Worker, a *asker, s *starter) error {
+	runtime.LockOSThread()
+	dog, err := newWatchdog(SignalQuestion)
+	if err != nil {
+		return err
+	}
+	a.clock, a.arm = threadTime, mustArm(dog)
+	a.start = func(n uint32, g *guest, now uint64) { s.enqueue(func() { s.revive(n, g, now) }) }
+	for {
+		b, err := ch.Next()
+		if err != nil {
+			return err
+		}
+		a.answer(b)
+		if err := ch.Done(); err != nil {
+			return err
+		}
+	}
+}
+
+// obey does what the host says on control.
+func obey(w *control.Worker, s *starter) error {
+	for {
+		r, err := w.Next()
+		if err != nil {
+			return fmt.Errorf("control: %w", err)
+		}
+		switch {
+		case r.Load != nil:
+			s.enqueue(func() { s.load(r) })
+		case r.Unload:
+			s.enqueue(func() { s.unload(r.Guest) })
+		default:
+			learned(w, s.guests, r)
+		}
+	}
+}
+
+// learned tells what a guest has learned. A question of it may wait for as long as
+// that is copied, and goes back then.
+func learned(w *control.Worker, table *guests, r control.Request) {
+	g := table.find(r.Guest)
+	if g == nil {
+		w.State(r, engine.State{}, false)
+		return
+	}
+	w.State(r, g.policy.State(), true)
+}
