@@ -1,0 +1,120 @@
+package child
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/testnet"
+	"idlehost/host/internal/worker/channel"
+	"idlehost/plugins"
+	"idlehost/sdk/abi"
+)
+
+// TestRestingWorkerIsSmall: with guests that nobody asks, after those that have
+// been unloaded.
+func TestRestingWorkerIsSmall(t *testing.T) {
+	if raceSlow {
+		t.Skip("measures memory")
+	}
+	const most = 12 << 20
+	e, w := newHost(t), startWorker(t, options{})
+	for n, name := range plugins.Names() {
+		wasm, _ := plugins.Lookup(name)
+		w.mustLoad(t, e, uint32(n), engine.Source{Name: name, Wasm: wasm})
+	}
+	for n := range uint32(20) {
+		w.mustLoad(t, e, 1000+n, source(constant(int64(n))))
+		if n%2 == 0 {
+			if err := w.Unload(1000 + n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var pss int
+	testnet.Eventually(t, "a resting worker has at most 12 MiB", func() bool {
+		pss = proportional(t, w.cmd.Process.Pid)
+		return pss <= most
+	})
+	t.Logf("%d KiB", pss>>10)
+}
+
+// proportional is the memory of another process, in bytes: what it shares with
+// others counts in part.
+func proportional(t testing.TB, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l := range strings.Lines(string(text)) {
+		if f := strings.Fields(l); f[0] == "Pss:" {
+			n, _ := strconv.Atoi(f[1])
+			return n << 10
+		}
+	}
+	t.Fatal("no memory is told")
+	return 0
+}
+
+// BenchmarkQuestion measures what a question takes through a worker: processor
+// time of both sides.
+func BenchmarkQuestion(b *testing.B) {
+	for _, n := range []int{1, 10, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			e, w := newHost(b), startWorker(b, options{})
+			for k := range uint32(10) {
+				w.mustLoad(b, e, k, source(constant(int64(k))))
+			}
+			var qs []*channel.Question
+			for k := range n {
+				qs = append(qs, at(uint32(k*10/max(n, 10)), abi.KindTimeout, 0))
+			}
+			answers := make([]channel.Answer, n)
+			mine, its := ownTime(b), processTime(b, w.cmd.Process.Pid)
+			for b.Loop() {
+				if err := w.ch.Exchange(qs, answers, time.Time{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			each := float64(b.N * n)
+			b.ReportMetric(float64(ownTime(b)-mine)/each, "host-ns/question")
+			b.ReportMetric(float64(processTime(b, w.cmd.Process.Pid)-its)/each, "worker-ns/question")
+		})
+	}
+}
+
+func ownTime(t testing.TB) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkWatchdog measures what setting the timer takes, and reading the clock.
+func BenchmarkWatchdog(b *testing.B) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	dog, err := newWatchdog(SignalQuestion)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("arm", func(b *testing.B) {
+		for b.Loop() {
+			_ = dog.arm(0)
+		}
+	})
+	b.Run("clock", func(b *testing.B) {
+		for b.Loop() {
+			_ = threadTime()
+		}
+	})
+}
