@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/api"
@@ -142,36 +143,38 @@ func TestFailuresAreOfAPeer(t *testing.T) {
 			t.Errorf("%s: %s, want %s", address, got, want)
 		}
 	}
-	h := handler(Config{Bearers: someTokens, Closed: true, Tokens: []string{token}, Metrics: metrics()})
-	try := func(from, auth string) int {
-		r := httptest.NewRequest("GET", "http://127.0.0.1/metrics", nil)
-		r.RemoteAddr = from
-		r.Header.Set("Authorization", auth)
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, r)
-		return rec.Code
-	}
-	for i := range failuresAtOnce {
-		if got := try(fmt.Sprintf("[2001:db8::%x]:1", i), "Bearer guess"); got != 401 {
-			t.Fatalf("failure %d: %d", i+1, got)
+	synctest.Test(t, func(t *testing.T) { // where no time passes
+		h := handler(Config{Bearers: someTokens, Closed: true, Tokens: []string{token}, Metrics: metrics()})
+		try := func(from, auth string) int {
+			r := httptest.NewRequest("GET", "http://127.0.0.1/metrics", nil)
+			r.RemoteAddr = from
+			r.Header.Set("Authorization", auth)
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r)
+			return rec.Code
 		}
-	}
-	for auth, want := range map[string]int{
-		"Bearer guess": 429, "Bearer " + token: 429, // which might be guessed
-		"Bearer stored-operator": 200, // which nobody guesses: who shares the network is not locked out
-	} {
-		if got := try("[2001:db8::ffff]:1", auth); got != want {
-			t.Errorf("the same network, %s: %d, want %d", auth, got, want)
+		for i := range failuresAtOnce {
+			if got := try(fmt.Sprintf("[2001:db8::%x]:1", i), "Bearer guess"); got != 401 {
+				t.Fatalf("failure %d: %d", i+1, got)
+			}
 		}
-	}
-	if got := try("[2001:db8:0:1::1]:1", "Bearer "+token); got != 200 {
-		t.Errorf("another network: %d", got)
-	}
-	for range 2 * failuresAtOnce { // the store's fault is nobody's attempt
-		if got := try("192.0.2.9:1", "Bearer unlucky"); got != 500 {
-			t.Fatalf("%d", got)
+		for auth, want := range map[string]int{
+			"Bearer guess": 429, "Bearer " + token: 429, // which might be guessed
+			"Bearer stored-operator": 200, // which nobody guesses: who shares the network is not locked out
+		} {
+			if got := try("[2001:db8::ffff]:1", auth); got != want {
+				t.Errorf("the same network, %s: %d, want %d", auth, got, want)
+			}
 		}
-	}
+		if got := try("[2001:db8:0:1::1]:1", "Bearer "+token); got != 200 {
+			t.Errorf("another network: %d", got)
+		}
+		for range 2 * failuresAtOnce { // the store's fault is nobody's attempt
+			if got := try("192.0.2.9:1", "Bearer unlucky"); got != 500 {
+				t.Fatalf("%d", got)
+			}
+		}
+	})
 }
 
 // TestListenRefusesConfigurations that would protect nothing.

@@ -4,6 +4,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // samples is a request for each operation that succeeds for those who may.
@@ -158,22 +160,29 @@ func TestTenantsCannotBeEmpty(t *testing.T) {
 
 // TestFailuresAreLimited: guessing is slow, whichever route it is tried on.
 func TestFailuresAreLimited(t *testing.T) {
-	g := newRig(t)
-	for range 20 {
-		g.want(t, 401, ask{method: "GET", path: "/v1/whoami", token: "guess"})
-	}
-	for _, path := range []string{"/v1/whoami", "/v1/tenants/shop"} {
-		rec := g.do(t, ask{method: "GET", path: path, token: "guess"})
-		if rec.Code != 429 || rec.Header().Get("Retry-After") != "1" {
-			t.Errorf("%s after 20 failures: %d, Retry-After %q", path, rec.Code, rec.Header().Get("Retry-After"))
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t)
+		for range 20 {
+			g.want(t, 401, ask{method: "GET", path: "/v1/whoami", token: "guess"})
 		}
-	}
-	g.want(t, 200, ask{method: "GET", path: "/v1/whoami", token: boss}) // who shares the address is not locked out
-	elsewhere := ask{method: "GET", path: "/v1/whoami", token: boss}.request()
-	elsewhere.RemoteAddr = "198.51.100.7:1000"
-	rec := httptest.NewRecorder()
-	if g.server.ServeHTTP(rec, elsewhere); rec.Code != 200 {
-		t.Errorf("another address: %d", rec.Code)
-	}
-	g.want(t, 401, ask{method: "GET", path: "/v1/whoami"}) // no guess, and no attempt
+		time.Sleep(time.Millisecond) // a second is rounded up
+		for _, path := range []string{"/v1/whoami", "/v1/tenants/shop"} {
+			rec := g.do(t, ask{method: "GET", path: path, token: "guess"})
+			if rec.Code != 429 || rec.Header().Get("Retry-After") != "1" {
+				t.Errorf("%s after 20 failures: %d, Retry-After %q", path, rec.Code, rec.Header().Get("Retry-After"))
+			}
+		}
+		g.want(t, 200, ask{method: "GET", path: "/v1/whoami", token: boss}) // who shares the address is not locked out
+		time.Sleep(time.Second - time.Millisecond - 1)
+		g.want(t, 429, ask{method: "GET", path: "/v1/whoami", token: "guess"})
+		time.Sleep(2)
+		g.want(t, 401, ask{method: "GET", path: "/v1/whoami", token: "guess"})
+		elsewhere := ask{method: "GET", path: "/v1/whoami", token: boss}.request()
+		elsewhere.RemoteAddr = "198.51.100.7:1000"
+		rec := httptest.NewRecorder()
+		if g.server.ServeHTTP(rec, elsewhere); rec.Code != 200 {
+			t.Errorf("another address: %d", rec.Code)
+		}
+		g.want(t, 401, ask{method: "GET", path: "/v1/whoami"}) // no guess, and no attempt
+	})
 }
