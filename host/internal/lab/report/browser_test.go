@@ -14,6 +14,7 @@ import (
 
 	"idlehost/host/internal/lab/report"
 	"idlehost/host/internal/lab/study"
+	"idlehost/host/internal/testnet"
 )
 
 // browser is a headless Chromium that is spoken to over a pair of pipes, in
@@ -157,7 +158,7 @@ func (b *browser) call(method string, params map[string]any, result any) {
 		b.t.Errorf("%s: %v", method, err)
 		return
 	}
-	limit := time.NewTimer(60 * time.Second)
+	limit := time.NewTimer(testnet.Patience)
 	defer limit.Stop()
 	for {
 		select {
