@@ -355,9 +355,9 @@ func TestCloseAtALateAccept(t *testing.T) {
 
 // TestBytesWinAgainstALateClose, and are those of the last request.
 func TestBytesWinAgainstALateClose(t *testing.T) {
-	for name, end := range map[string]func(*Conn, *later){
-		"of a connection that rests": func(_ *Conn, l *later) { l.answer(closing) },
-		"of one that is being ended": func(c *Conn, l *later) { c.Shut(policy.ReasonPressure); l.answer(closing) },
+	for want, end := range map[policy.Reason]func(*Conn, *later){
+		policy.ReasonPolicy:   func(_ *Conn, l *later) { l.answer(closing) },
+		policy.ReasonPressure: func(c *Conn, l *later) { c.Shut(policy.ReasonPressure); l.answer(closing) },
 	} {
 		g := New(Config{})
 		defer g.Close()
@@ -369,19 +369,19 @@ func TestBytesWinAgainstALateClose(t *testing.T) {
 		far.Write([]byte("GET"))
 		testnet.Eventually(t, "bytes have come", func() bool { return unread(c.inner) > 0 })
 		end(c, l)
-		if _, ok := c.Ending(); !ok {
-			t.Fatal("goes on")
+		if r, ok := c.Ending(); !ok || r != want {
+			t.Fatalf("ending %v for %v, want for %v", ok, r, want)
 		}
 		if n, err := c.Read(make([]byte, 9)); n != 3 || err != nil {
-			t.Fatal(name, n, err)
+			t.Fatal(n, err)
 		}
 		c.Begin(0, false)
-		if _, ok := c.Ending(); ok {
-			t.Fatal(name, "ended with a request")
+		if r, ok := c.Ending(); ok {
+			t.Fatal("ended with a request for", r)
 		}
 		c.End()
 		if r, ok := c.Ending(); !ok || r != policy.ReasonPolicy {
-			t.Errorf("%s: ending %v for %v", name, ok, r)
+			t.Errorf("ending %v for %v after %v", ok, r, want)
 		}
 	}
 }
@@ -475,6 +475,26 @@ func TestAnAnswerOfTheAccountBefore(t *testing.T) {
 			b.endsFor(policy.ReasonPolicy)
 		})
 	}
+}
+
+// TestAnAnswerAfterAMove to an account whose policy answers inside the call.
+func TestAnAnswerAfterAMove(t *testing.T) {
+	laterBubble(t, time.Minute, func(b *bench, l *later) {
+		var asked policy.Event
+		shop := NewAccount("shop", decide(func(a *policy.Ask) policy.Verdict {
+			asked = a.Event
+			return extend(time.Second)
+		}), nil, testTimeouts, policy.Limits{})
+		if err := b.conn.Reassign(shop); err != nil {
+			b.Fatal(err)
+		}
+		l.answer(closing, state(1))
+		b.pass(time.Second)
+		b.goesOn()
+		if asked.Kind != uint8(abi.KindTimeout) || asked.State[0] != 0 {
+			b.Errorf("asked %+v", asked)
+		}
+	})
 }
 
 // TestALateRefusalOfAReassignedConnection ends it after its request.
