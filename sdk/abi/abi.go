@@ -108,7 +108,7 @@ type Action uint8
 
 const (
 	ActionDefault Action = 0 // whatever the host would do without a policy
-	ActionExtend  Action = 1 // keep the connection for the verdict's deadline, counted from now
+	ActionExtend  Action = 1 // keep the connection for the verdict's deadline, counted from now_ms
 	ActionClose   Action = 2 // close the connection; at accept: refuse it
 )
 

@@ -60,7 +60,7 @@ enum {
 /* Action: what a verdict asks for */
 enum {
 	ACTION_DEFAULT = 0, /* whatever the host would do without a policy */
-	ACTION_EXTEND = 1, /* keep the connection for the verdict's deadline, counted from now */
+	ACTION_EXTEND = 1, /* keep the connection for the verdict's deadline, counted from now_ms */
 	ACTION_CLOSE = 2, /* close the connection; at accept: refuse it */
 };
 

@@ -9,7 +9,7 @@ import (
 // Verdict is an answer. Make it with Default, Extend or Close.
 type Verdict struct {
 	Action   abi.Action
-	Deadline time.Duration // from now, with ActionExtend
+	Deadline time.Duration // from the event's NowMs, with ActionExtend
 	Log      bool          // write the decision to the host's log
 	Reason   uint16        // the policy's own code, 0 to 32767, shown in the log
 }

@@ -24,8 +24,9 @@ var ErrRefused = errors.New("connection refused by policy")
 var ErrEnded = errors.New("idle connection ended before use")
 
 // Decider answers an Ask. It never fails and must not block for long: it is
-// called on the goroutine that serves a whole shard of connections. One that
-// has a method WantsClose() bool returning true is also told of every end.
+// called on the goroutine that serves a whole shard of connections. An answer
+// that takes long comes later: see policy.Replier. A Decider that has a method
+// WantsClose() bool returning true is also told of every end.
 type Decider interface {
 	Decide(*policy.Ask) policy.Verdict
 }

@@ -19,8 +19,9 @@ func (parkError) Timeout() bool   { return true }
 func (parkError) Temporary() bool { return true }
 
 // Sleeper is the owner of a parked connection. Exactly one of its methods is
-// called, once, on a goroutine of the Governor's: neither may block. Nobody is
-// told when somebody else closes the connection, or Unpark was faster.
+// called, once, on a goroutine of the Governor's or of whoever answers for a
+// policy: neither may block. Nobody is told when somebody else closes the
+// connection, or Unpark was faster.
 type Sleeper interface {
 	// Wake says that there is something to read: bytes, an end, an error.
 	Wake(c *Conn)

@@ -46,7 +46,7 @@ type Replier interface {
 // Verdict is one answer. There is one in the record of every connection, so
 // the fields are in an order that leaves no gaps.
 type Verdict struct {
-	// Deadline counts from now; meaningful with ActionExtend.
+	// Deadline counts from the event's NowMs; meaningful with ActionExtend.
 	Deadline time.Duration
 	// Reason is the policy's own code, 0 to 32767, shown in logs.
 	Reason uint16
