@@ -20,7 +20,7 @@ const imports = `
 	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, confine, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
 	engine/gate, engine/wasmtest < engine/gate/gatetest;
 	engine/gate < engine/meter;
-	policy, fair < engine/compile;
+	policy, fair, confine < engine/compile;
 	policy, engine/wasmtest, /sdk/abi < engine/hostile;
 
 	/sdk/abi < policy;

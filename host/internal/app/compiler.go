@@ -42,4 +42,7 @@ func (a *App) sayWhereCompiled() {
 	default:
 		a.logger.Warn(c.String())
 	}
+	if w := a.compiler.Capability().Warning(); w != "" {
+		a.logger.Warn(w)
+	}
 }

@@ -26,6 +26,9 @@ func enter(l Limits, wanted []Measure) (Report, error) {
 	if err := dieWithParent(l.parent); err != nil {
 		return Report{}, fmt.Errorf("confine: %w", err)
 	}
+	if _, err := ownStatus(); err != nil {
+		return Report{}, fmt.Errorf("confine: %w", err)
+	}
 	var r Report
 	for _, step := range steps {
 		if !step.among(wanted) {

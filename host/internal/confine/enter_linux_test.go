@@ -93,7 +93,7 @@ func TestRefusals(t *testing.T) {
 		{"ptrace", read, "", []refusal{killed(Seccomp), denied(Landlock, perm), denied(Capabilities, perm)}},
 		{"memory of the parent", read, "", []refusal{killed(Seccomp), denied(Landlock, perm), denied(Capabilities, perm)}},
 		{"read", read, w.outside, []refusal{denied(Landlock, acces)}},
-		{"read", read, "/proc/self/environ", []refusal{denied(Landlock, acces)}},
+		{"read", read, "/proc/self/status", []refusal{denied(Landlock, acces)}},
 		{"open for writing", read, w.inside, []refusal{denied(Seccomp, perm), denied(Landlock, acces)}},
 		{"open for both", read, w.inside, []refusal{denied(Seccomp, perm), denied(Landlock, acces)}},
 		{"truncate", read, w.inside, []refusal{denied(Seccomp, perm), denied(Landlock, acces)}},

@@ -20,3 +20,6 @@ func (p *Process) Pid() int              { return 0 }
 func (p *Process) Kill()                 {}
 func (p *Process) Done() <-chan struct{} { return nil }
 func (p *Process) Wait() Exit            { return Exit{Code: -1, Err: errors.ErrUnsupported} }
+
+// PeakMemory is not known on this platform.
+func PeakMemory() int64 { return 0 }

@@ -29,7 +29,7 @@ func compilerBuild() string {
 // buildID returns the note that the linker leaves in the program, "" if there
 // is none.
 func buildID() string {
-	f, err := elf.Open(self)
+	f, err := elf.Open("/proc/self/exe")
 	if err != nil {
 		return ""
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"idlehost/host/internal/confine"
 	"idlehost/host/internal/policy"
 )
 
@@ -28,6 +29,8 @@ type childCompiler struct {
 	maker      string // part of every key
 	// unit is the processor time that a unit of effort is expected to take.
 	unit time.Duration
+	// confined says under which measures the trial was compiled.
+	confined confine.Report
 
 	// mu guards the following fields: it is held for reading by whoever works
 	// in the folder, and for writing while the folder is opened anew.
@@ -161,6 +164,7 @@ func (c *childCompiler) try(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("a child does not work: %w", err)
 	}
+	c.confined = r.Confined
 	c.unit = min(max(r.CompileTime/trialEffort, leastUnit), mostUnit)
 	return nil
 }
@@ -224,7 +228,7 @@ func (c *childCompiler) compile(ctx context.Context, key string, o Order, lowPri
 		return made{}, fmt.Errorf("compile: %w", err)
 	}
 	defer c.root.RemoveAll(stage)
-	nice := int64(0)
+	nice := 0
 	if lowPriority {
 		nice = niceness
 	}

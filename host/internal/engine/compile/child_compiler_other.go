@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"idlehost/host/internal/confine"
 )
 
 // childCompiler stands for what this platform lacks: limits that hold for a
@@ -17,6 +19,7 @@ type childCompiler struct {
 	keeps       bool
 	why         error
 	unit        time.Duration
+	confined    confine.Report
 }
 
 var errPlatform = errors.New("only Linux has the means to bound a child process")

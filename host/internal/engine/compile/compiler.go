@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"idlehost/host/internal/confine"
 	"idlehost/host/internal/fair"
 )
 
@@ -129,6 +130,8 @@ type Capability struct {
 	Keeps bool // the cache outlives the process
 	// Unit is the processor time that a unit of effort is expected to take.
 	Unit time.Duration
+	// Confined says which measures hold for a child.
+	Confined confine.Report
 
 	cfg Config
 }
@@ -138,6 +141,7 @@ func (c *Compiler) Capability() Capability {
 	can := Capability{Why: c.why, cfg: c.cfg}
 	if c.child != nil {
 		can.Apart, can.Cache, can.Keeps, can.Why, can.Unit = true, c.child.path, c.child.keeps, c.child.why, c.child.unit
+		can.Confined = c.child.confined
 	}
 	return can
 }
@@ -152,6 +156,16 @@ func (c Capability) String() string {
 		return fmt.Sprintf("policies are compiled apart, at %v a unit of effort, and again after a restart: %v", c.Unit, c.Why)
 	}
 	return fmt.Sprintf("policies are compiled apart, at %v a unit of effort, and kept in %s", c.Unit, c.Cache)
+}
+
+// Warning returns one line for the log where a child is less confined than it
+// could be; "": it is not.
+func (c Capability) Warning() string {
+	w := c.Confined.Warning()
+	if !c.Apart || w == "" {
+		return ""
+	}
+	return "of the child that compiles policies, " + w
 }
 
 // Close ends the children, waits for them, and removes what is on loan.

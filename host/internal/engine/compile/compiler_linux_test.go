@@ -14,6 +14,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 
+	"idlehost/host/internal/confine"
 	"idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
 )
@@ -295,7 +296,7 @@ func TestWithoutMeansSmallModulesPass(t *testing.T) {
 
 func TestOnlyACompilerStartsAChild(t *testing.T) {
 	var out strings.Builder
-	if err := Child(strings.NewReader("x"), &out); !errors.Is(err, errNoChild) || out.Len() > 0 {
+	if err := Child(strings.NewReader("x"), &out); !errors.Is(err, confine.ErrNotStarted) || out.Len() > 0 {
 		t.Errorf("%v, %q", err, out.String())
 	}
 }

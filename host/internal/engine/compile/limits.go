@@ -1,41 +1,14 @@
 package compile
 
 import (
-	"errors"
-	"fmt"
 	"time"
+
+	"idlehost/host/internal/confine"
 )
 
-// limits are what a child sets for itself before it reads anything. They are
-// passed in the environment, which also marks the process as a child.
-type limits struct {
-	data  int64 // bytes of private memory beyond those at the start
-	file  int64 // bytes of a file that is written
-	cpu   int64 // seconds
-	stack int64 // bytes of a goroutine's stack
-	nice  int64 // priority, at most
-}
-
-// marker is the variable of the environment that makes a process a child.
+// marker is the variable of the environment that makes a process a child, and
+// carries its limits.
 const marker = "IDLEHOST_COMPILE_APART"
-
-func (l limits) String() string {
-	return fmt.Sprintf("%d,%d,%d,%d,%d", l.data, l.file, l.cpu, l.stack, l.nice)
-}
-
-var errNoChild = errors.New("compiling apart is something that the host asks of itself")
-
-func parseLimits(s string) (limits, error) {
-	var l limits
-	if s == "" {
-		return l, errNoChild
-	}
-	_, err := fmt.Sscanf(s, "%d,%d,%d,%d,%d", &l.data, &l.file, &l.cpu, &l.stack, &l.nice)
-	if err != nil || l.String() != s || l.data <= 0 || l.file <= 0 || l.cpu <= 0 || l.stack <= 0 || l.nice < 0 {
-		return limits{}, fmt.Errorf("limits %q in the environment make no sense", s)
-	}
-	return l, nil
-}
 
 // What compiling is expected to take.
 const (
@@ -72,16 +45,19 @@ func (o Order) expect(unit time.Duration) expectation {
 }
 
 // allow returns the limits of the child for an order, and when it collects
-// garbage: it has room for twice what is expected until then.
-func (c Config) allow(o Order, unit time.Duration) (l limits, collect int64) {
+// garbage: it has room for twice what is expected until then. It writes below
+// its working directory, and reads nothing else.
+func (c Config) allow(o Order, unit time.Duration) (l confine.Limits, collect int64) {
 	e, margin := o.expect(unit), c.margin()
-	l = limits{
-		data: e.memory * margin,
-		file: c.codeBytes(),
-		cpu:  int64((e.cpu*time.Duration(margin) + time.Second - 1) / time.Second),
+	l = confine.Limits{
+		Memory:   e.memory * margin,
+		FileSize: c.codeBytes(),
+		CPU:      int64((e.cpu*time.Duration(margin) + time.Second - 1) / time.Second),
+		Write:    []string{"."},
 	}
-	l.stack = l.data / 4
-	return l, l.data * 2 / 5
+	l.Stack = l.Memory / 4
+	return l, l.Memory * 2 / 5
 }
 
-func (l limits) cpuTime() time.Duration { return time.Duration(l.cpu) * time.Second }
+// cpuTime is the processor time that l leaves a child.
+func cpuTime(l confine.Limits) time.Duration { return time.Duration(l.CPU) * time.Second }

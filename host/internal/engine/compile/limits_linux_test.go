@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"idlehost/host/internal/confine"
 	"idlehost/host/internal/engine/gate"
 	"idlehost/host/internal/policy"
 )
@@ -84,7 +85,7 @@ func TestBackstops(t *testing.T) {
 				t.Fatal(err)
 			}
 			// The kernel looks when it ticks, and the child takes time to die.
-			if e.Usage.CPU > 2*allowed.cpuTime()+time.Second || e.Usage.MemoryBytes > allowed.data+64<<20 {
+			if e.Usage.CPU > 2*cpuTime(allowed)+time.Second || e.Usage.MemoryBytes > allowed.Memory+64<<20 {
 				t.Errorf("took %v", e.Usage)
 			}
 			want := map[string]string{"cpu": "more than 1s of processor time, 5 times what is expected", "memory": "more than 240 MiB of memory, 5 times"}
@@ -156,8 +157,8 @@ func TestAllowance(t *testing.T) {
 		{1 << 63, mostUnit, 10_995_118 * time.Second, 5 * (48<<20 + 3<<40)},
 	} {
 		l, collect := Config{}.allow(Order{Effort: tt.effort}, tt.unit)
-		if l.cpuTime() != tt.cpu || l.data != tt.data || collect != tt.data*2/5 || l.stack != tt.data/4 {
-			t.Errorf("effort %d at %v: %v, %v of processor time, collects at %d", tt.effort, tt.unit, l, l.cpuTime(), collect)
+		if cpuTime(l) != tt.cpu || l.Memory != tt.data || collect != tt.data*2/5 || l.Stack != tt.data/4 {
+			t.Errorf("effort %d at %v: %v, %v of processor time, collects at %d", tt.effort, tt.unit, l, cpuTime(l), collect)
 		}
 	}
 }
@@ -185,45 +186,17 @@ func TestCodeIsLimited(t *testing.T) {
 	}
 }
 
-func TestChildHasNothingButItsOrder(t *testing.T) {
+// TestChildIsConfined by its limits, and by all measures that there are here.
+func TestChildIsConfined(t *testing.T) {
 	compiler := open(t, config(t))
 	t.Setenv("COMPILE_TEST_CHILD", "must not be inherited")
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
-	// As a careless parent of ours could leave one open.
-	open, err := syscall.Dup(int(w.Fd()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(open)
 	done := make(chan error, 1)
 	go func() {
 		_, err := compiler.Compile(t.Context(), endless(500))
 		done <- err
 	}()
 	pid := worker(t, os.Getpid())
-	proc := "/proc/" + strconv.Itoa(pid)
-	for _, fd := range files(t, proc+"/fd") {
-		target, _ := os.Readlink(proc + "/fd/" + fd)
-		if n, _ := strconv.Atoi(fd); n > 2 && !ownDescriptor(proc+"/fdinfo/"+fd) {
-			t.Errorf("descriptor %s is %s", fd, target)
-		}
-	}
-	environ, _ := os.ReadFile(proc + "/environ")
-	if n := strings.Count(string(environ), "\x00"); n != len(limits{}.environ(0)) {
-		t.Errorf("environment %q", environ)
-	}
-	if cwd, _ := os.Readlink(proc + "/cwd"); !strings.HasPrefix(cwd, compiler.child.path) {
-		t.Errorf("works in %s", cwd)
-	}
-	if group, _ := syscall.Getpgid(pid); group != pid {
-		t.Errorf("is in group %d", group)
-	}
-	limits, _ := os.ReadFile(proc + "/limits")
+	limits, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/limits")
 	for _, want := range []string{"Max core file size        0 ", "Max open files            64 ", "Max file size             67108864 "} {
 		if !strings.Contains(string(limits), want) {
 			t.Errorf("no %q in\n%s", want, limits)
@@ -237,18 +210,32 @@ func TestChildHasNothingButItsOrder(t *testing.T) {
 		t.Errorf("after kill -9: %v", err)
 	}
 	compile(t, compiler, Order{Wasm: plain(1)})
+	c := compiler.Capability()
+	if !c.Confined.Has(confine.Rlimits) || len(c.Confined.Missing) == 0 && c.Warning() != "" {
+		t.Errorf("%+v: %s", c.Confined, c.Warning())
+	}
+	for _, m := range c.Confined.Missing {
+		t.Logf("this machine lacks %s: %s", m.Measure, m.Reason)
+	}
+	c.Confined = confine.Report{Missing: []confine.Missing{{Measure: confine.Landlock, Reason: "none here"}}}
+	if w := c.Warning(); !strings.HasPrefix(w, "of the child that compiles policies, not in force: landlock (none here)") {
+		t.Error(w)
+	}
 }
 
-// ownDescriptor reports whether a process opened a descriptor itself: Go marks
-// those to be closed by exec, and what came through exec has no such mark.
-func ownDescriptor(info string) bool {
-	data, err := os.ReadFile(info)
-	if err != nil {
-		return true // closed meanwhile
+// TestChildIsKilledForWhatNoCompilerDoes, and the module is to blame.
+func TestChildIsKilledForWhatNoCompilerDoes(t *testing.T) {
+	cfg := config(t)
+	cfg.Argv[1] = socketEntry
+	compiler := open(t, cfg)
+	if !compiler.Capability().Confined.Has(confine.Seccomp) {
+		t.Skip("this machine has no seccomp")
 	}
-	_, flags, _ := strings.Cut(string(data), "flags:")
-	n, err := strconv.ParseInt(strings.TrimSpace(strings.SplitN(flags, "\n", 2)[0]), 8, 64)
-	return err == nil && n&syscall.O_CLOEXEC != 0
+	_, err := compiler.Compile(t.Context(), Order{Wasm: plain(1)})
+	var e *Error
+	if !errors.As(err, &e) || e.Fault != policy.FaultCompile || !strings.Contains(err.Error(), "system call") {
+		t.Error(err)
+	}
 }
 
 func TestCloseEndsChildren(t *testing.T) {

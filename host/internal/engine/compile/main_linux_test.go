@@ -9,7 +9,10 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"idlehost/host/internal/testnet"
 )
@@ -48,6 +51,8 @@ const (
 	slowEntry  = "compile-apart-slowly"
 	spinEntry  = "compile-apart-beside-much"
 	stuckEntry = "compile-apart-never"
+	// socketEntry is one that was taken over.
+	socketEntry = "compile-apart-and-connect"
 )
 
 // handicaps are what meets children of an entry. slow holds for every module,
@@ -56,10 +61,11 @@ var handicaps = map[string]*struct {
 	slow func()
 	late func(io.Reader) io.Reader
 }{
-	entry:      {},
-	slowEntry:  {slow: func() { debug.SetGCPercent(1) }},
-	spinEntry:  {late: func(io.Reader) io.Reader { return spinner{} }},
-	stuckEntry: {late: func(io.Reader) io.Reader { select {} }},
+	entry:       {},
+	slowEntry:   {slow: func() { debug.SetGCPercent(1) }},
+	spinEntry:   {late: func(io.Reader) io.Reader { return spinner{} }},
+	socketEntry: {late: func(io.Reader) io.Reader { return socketOpener{} }},
+	stuckEntry:  {late: func(io.Reader) io.Reader { return sleeper{} }},
 }
 
 // spinner is an input that takes processor time and never comes.
@@ -69,6 +75,23 @@ func (spinner) Read([]byte) (int, error) {
 	for n := 0; ; {
 		n++
 	}
+}
+
+// sleeper is an input that never comes and takes nothing.
+type sleeper struct{}
+
+func (sleeper) Read([]byte) (int, error) {
+	for {
+		_, _ = unix.Poll(nil, -1)
+	}
+}
+
+// socketOpener is an input that comes from elsewhere.
+type socketOpener struct{}
+
+func (socketOpener) Read([]byte) (int, error) {
+	_, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	return 0, err
 }
 
 func child(name string) int {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"idlehost/host/internal/confine"
 )
 
 // reply is what a child says on its standard output. The parent believes
@@ -24,6 +26,9 @@ type reply struct {
 	MemoryBytes            int64
 	// CompileTime is the processor time of compiling alone.
 	CompileTime time.Duration
+	// Confined says under which measures the child has worked. It is that of an
+	// honest child: one that was taken over says what it wants.
+	Confined confine.Report
 }
 
 // maxReply bounds what is read of a child, in bytes.

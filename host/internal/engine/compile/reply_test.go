@@ -44,24 +44,3 @@ func FuzzReply(f *testing.F) {
 		}
 	})
 }
-
-func TestLimits(t *testing.T) {
-	l := limits{data: 1, file: 2, cpu: 3, stack: 4, nice: 10}
-	if got, err := parseLimits(l.String()); err != nil || got != l {
-		t.Errorf("%v, %v", got, err)
-	}
-	for _, s := range []string{"", "1", "1,2,3,4", "1,2,3,4,5,6", "1,2,3,-4,0", "1,2,3,4,-1", "0,1,1,1,0", "01,2,3,4,0", "a,b,c,d,e", "1,2,3,99999999999999999999,0"} {
-		if got, err := parseLimits(s); err == nil {
-			t.Errorf("%q: %v", s, got)
-		}
-	}
-}
-
-func FuzzLimits(f *testing.F) {
-	f.Add("1,2,3,4,10")
-	f.Fuzz(func(t *testing.T, s string) {
-		if l, err := parseLimits(s); err == nil && l.String() != s {
-			t.Errorf("%q is read as %v", s, l)
-		}
-	})
-}
