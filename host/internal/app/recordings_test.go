@@ -65,7 +65,7 @@ func TestRecordsWhatIsServed(t *testing.T) {
 	// tells; the answer's first byte to write.
 	const request = " begin phase end"
 	for side, life := range got {
-		if want := "open ask" + strings.Repeat(request, 3) + " close"; !strings.HasPrefix(strings.ReplaceAll(life[0], "phase phase", "phase"), "open") ||
+		if want := "open ask answer" + strings.Repeat(request, 3) + " close"; !strings.HasPrefix(strings.ReplaceAll(life[0], "phase phase", "phase"), "open") ||
 			strings.Count(life[0], "begin") != 3 || strings.Count(life[0], "end") != 3 || !strings.HasSuffix(life[0], "close") {
 			t.Errorf("%v: %s, want about %s", side, life[0], want)
 		}
@@ -82,8 +82,12 @@ func TestRecordsWhatIsServed(t *testing.T) {
 				t.Errorf("open %+v", rec)
 			}
 		case trace.KindAsk:
-			if rec.Ask.Verdict.Source != policy.SourcePolicy || rec.Ask.Event.Conn != rec.Conn {
+			if rec.Ask.Conn != rec.Conn {
 				t.Errorf("ask %+v", rec.Ask)
+			}
+		case trace.KindAnswer:
+			if rec.Answer.Verdict.Source != policy.SourcePolicy {
+				t.Errorf("answer %+v", rec.Answer)
 			}
 		}
 	}

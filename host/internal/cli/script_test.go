@@ -37,7 +37,7 @@ func TestScript(t *testing.T) {
 			if err := os.CopyFS(env.WorkDir+"/signed", os.DirFS(dir+"/../../../control/testdata")); err != nil {
 				return err
 			}
-			env.Setenv("RECORDING", filepath.Clean(dir+"/../../../trace/testdata/v1.trace"))
+			env.Setenv("RECORDING", filepath.Clean(dir+"/../../../trace/testdata/v2.trace"))
 			env.Setenv("HOST_SERVER", url)
 			env.Setenv("HOST_TOKEN", operatorToken)
 			return nil

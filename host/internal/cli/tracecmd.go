@@ -49,7 +49,7 @@ func newTraceShow() *cobra.Command {
 		Long:  aboutTraceShow,
 		Example: "  host trace show --summary week.trace\n" +
 			"  host trace show --limit 100 week.trace\n" +
-			"  host trace show --kind ask --json week.trace | jq -r .verdict.action | sort | uniq -c",
+			"  host trace show --kind answer --json week.trace | jq -r .verdict.action | sort | uniq -c",
 		Args: exactly(1, "one file"),
 		RunE: func(cmd *cobra.Command, args []string) error { return v.show(cmd, args[0]) },
 	}

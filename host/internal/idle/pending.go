@@ -18,6 +18,7 @@ type pending struct {
 	conn    *Conn
 	account *Account  // that was asked; nil until the answer is known not to come inside the call
 	close   *question // on_close, which waits for this answer; nil: the connection is open, or nobody is to be told
+	tape    *Tape     // that is told of it; nil: none is
 	asked   int64     // the event's time, from which a deadline counts
 	base    int64     // when the idle period began that the question is about
 	start   int64     // when it was put, a little after asked
@@ -50,11 +51,13 @@ func (c *Conn) answeredLocked(p *pending, ask *policy.Ask, v policy.Verdict) (af
 	}
 	if !mine || c.closed {
 		c.gov.cfg.Observer.Asked(p.account, ask, v, took)
+		p.tellAnswerLocked(ask, v, true, now)
 		p.closeLocked(ask)
 		return nil
 	}
 	c.extUntil = 0 // it was there to wait
 	fresh := c.takeLocked(p, ask, v, took)
+	p.tellAnswerLocked(ask, v, !fresh, now)
 	switch {
 	case !fresh:
 	case p.kind == abi.KindTimeout:

@@ -13,14 +13,15 @@ import (
 // question is the memory an ask is put together in. A shard owns one;
 // others take one from the Governor's pool.
 type question struct {
-	ask   policy.Ask
-	told  trace.Ask // to a tape
-	gaps  policy.Gaps
-	books *books.Books // whose gaps these are
-	rand  *rand.PCG
-	probe *probe
-	turn  *turn    // of the shard that owns it; nil: it is not a shard's
-	next  *pending // Ask.Reply of the next ask; nil: the last has been left with a connection
+	ask    policy.Ask
+	asked  policy.Event // as it was put, for a tape
+	answer trace.Answer // for a tape
+	gaps   policy.Gaps
+	books  *books.Books // whose gaps these are
+	rand   *rand.PCG
+	probe  *probe
+	turn   *turn    // of the shard that owns it; nil: it is not a shard's
+	next   *pending // Ask.Reply of the next ask; nil: the last has been left with a connection
 }
 
 func newQuestion() *question {
@@ -36,20 +37,20 @@ func newQuestion() *question {
 func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) (p *pending, v policy.Verdict, fresh bool) {
 	base := c.baseLocked()
 	c.fillLocked(q, kind, base, now)
-	tape, place := c.markLocked()
 	p = c.putLocked(q, kind, base, now)
+	place := c.markLocked(p, q)
 	v = c.account.Decider.Decide(&q.ask)
 	took := time.Duration(c.gov.clock.now() - p.start)
 	q.turn.spend(c.account, took)
 	c.asks++
 	if v.Source == policy.SourcePending {
 		c.pending, p.account, q.next = p, c.account, nil
-		c.tellAskLocked(tape, place, q, policy.Verdict{}, now)
+		p.tellAskLocked(place, q, nil)
 		return p, v, false
 	}
 	fresh = c.takeLocked(p, &q.ask, v, took)
-	c.tellAskLocked(tape, place, q, v, now)
-	p.conn = nil // it may end before the next ask
+	p.tellAskLocked(place, q, q.answerOf(&q.ask, v, !fresh))
+	p.conn, p.tape = nil, nil // they may end before the next ask
 	return p, v, fresh
 }
 

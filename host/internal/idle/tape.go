@@ -16,7 +16,7 @@ type Tape interface {
 	// Takes reports whether a client's connections are taken down. It is asked
 	// once for each.
 	Takes(client uint64) bool
-	// Take takes down one record. r.Ask is not to be kept.
+	// Take takes down one record. What r points to is not to be kept.
 	Take(r trace.Record)
 }
 
@@ -26,8 +26,9 @@ type Tape interface {
 type Orderer interface {
 	// Mark keeps a place among the records for one that follows soon.
 	Mark() (place uint64)
-	// TakeAt takes down one record at a place that Mark has kept.
-	TakeAt(place uint64, r trace.Record)
+	// TakeAt takes down a question at a place that Mark has kept, and its answer
+	// right behind it; nil: there is none yet. Neither is to be kept.
+	TakeAt(place uint64, ask trace.Record, answer *trace.Answer)
 }
 
 // What an account's tape knows of a connection.
@@ -160,39 +161,60 @@ func (c *Conn) tellEndLocked(t *Tape, now int64) {
 	}
 }
 
-// markLocked keeps a place on the account's tape for a question that is being
-// asked. That bytes began a request shows with that request only: a question
-// before it is put in the phase they have begun.
-func (c *Conn) markLocked() (t *Tape, place uint64) {
-	if t = c.account.taping(); t == nil {
-		return nil, 0
+// markLocked keeps a place on the account's tape for a question that is about to
+// be asked, and the question as it is put. That bytes began a request shows with
+// that request only: a question before it is put in the phase they have begun.
+func (c *Conn) markLocked(p *pending, q *question) (place uint64) {
+	t := c.account.taping()
+	if t == nil {
+		return 0
 	}
 	c.findLocked(t)
 	if c.taped != tapeTold {
-		return nil, 0
+		return 0
 	}
 	if c.stirred >= 0 && c.Phase() == abi.PhaseHeader {
 		c.tellPhaseLocked(t)
 	}
+	p.tape, q.asked = t, q.ask.Event
 	if o, ok := (*t).(Orderer); ok {
 		place = o.Mark()
 	}
-	return t, place
+	return place
 }
 
-// tellAskLocked tells of a question, with the event as the policy has left it,
-// at a place that markLocked has kept on t, if there is one.
-func (c *Conn) tellAskLocked(t *Tape, place uint64, q *question, v policy.Verdict, now int64) {
-	if t == nil {
+// tellAskLocked tells of a question at the place that markLocked has kept, if it
+// has, and of its answer; nil: there is none yet.
+func (p *pending) tellAskLocked(place uint64, q *question, answer *trace.Answer) {
+	if p.tape == nil {
 		return
 	}
-	q.told.Event, q.told.Verdict = q.ask.Event, v
-	r := trace.Record{Kind: trace.KindAsk, Time: now, Conn: c.id, Ask: &q.told}
-	if o, ok := (*t).(Orderer); ok {
-		o.TakeAt(place, r)
+	r := trace.Record{Kind: trace.KindAsk, Time: p.asked, Conn: p.conn.id, Ask: &q.asked}
+	if o, ok := (*p.tape).(Orderer); ok {
+		o.TakeAt(place, r, answer)
 		return
 	}
-	(*t).Take(r)
+	(*p.tape).Take(r)
+	if answer != nil {
+		(*p.tape).Take(trace.Record{Kind: trace.KindAnswer, Time: p.asked, Conn: p.conn.id, Answer: answer})
+	}
+}
+
+// tellAnswerLocked tells of an answer that comes now, on the tape that was told
+// of the question.
+func (p *pending) tellAnswerLocked(ask *policy.Ask, v policy.Verdict, dropped bool, now int64) {
+	if p.tape == nil {
+		return
+	}
+	q := p.conn.gov.asks.Get().(*question)
+	(*p.tape).Take(trace.Record{Kind: trace.KindAnswer, Time: now, Conn: p.conn.id, Answer: q.answerOf(ask, v, dropped)})
+	p.conn.gov.asks.Put(q)
+}
+
+// answerOf returns what a tape is told of an answer, until the next.
+func (q *question) answerOf(ask *policy.Ask, v policy.Verdict, dropped bool) *trace.Answer {
+	q.answer = trace.Answer{Verdict: v, State: ask.Event.State, Leases: ask.Event.Leases, Dropped: dropped}
+	return &q.answer
 }
 
 // passed tells of bytes in a tunnel after a silence, or after others for long

@@ -43,7 +43,7 @@ func (n *notes) told() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var words []string
-	for _, r := range n.all {
+	for i, r := range n.all {
 		w := fmt.Sprint(r.Kind, "@", r.Time/ms)
 		switch r.Kind {
 		case trace.KindOpen:
@@ -59,7 +59,13 @@ func (n *notes) told() string {
 		case trace.KindHint:
 			w += fmt.Sprint("/", r.Since/ms)
 		case trace.KindAsk:
-			w += fmt.Sprint("/", abi.Kind(r.Ask.Event.Kind), "/", r.Ask.Verdict.Action)
+			w += fmt.Sprint("/", abi.Kind(r.Ask.Kind))
+		case trace.KindAnswer:
+			w += fmt.Sprint("/", r.Answer.Verdict.Action)
+			if before := n.all[max(i-1, 0)]; before.Kind == trace.KindAsk && before.Conn == r.Conn && before.Time == r.Time {
+				words[len(words)-1] += w[strings.Index(w, "/"):] // inside the call
+				continue
+			}
 		case trace.KindClose:
 			w += fmt.Sprint("/", r.Phase, "/", r.Reason, "/since", r.Since/ms, "/cut ", r.Cut)
 		}

@@ -78,7 +78,7 @@ func (a *ahead) fill() error {
 
 func (a *ahead) wants() bool {
 	n := len(a.queue) - a.head
-	return n == 0 || n < most && a.queue[len(a.queue)-1].Time-a.queue[a.head].Time < window
+	return n == 0 || a.queue[len(a.queue)-1].Kind == trace.KindAsk || n < most && a.queue[len(a.queue)-1].Time-a.queue[a.head].Time < window
 }
 
 func (a *ahead) take(r *trace.Record) {
@@ -86,8 +86,10 @@ func (a *ahead) take(r *trace.Record) {
 	switch {
 	case r.Kind == trace.KindBegin && r.Since > 0:
 		a.stir(r.Conn, r.Time-r.Since)
-	case r.Kind == trace.KindAsk && enforced(r.Ask) && r.Ask.Event.Kind != uint8(abi.KindClose):
+	case r.Kind == trace.KindAsk && r.Ask != nil && r.Ask.Kind != uint8(abi.KindClose):
 		a.exact.add(r)
+	case r.Kind == trace.KindAnswer && enforced(r.Answer):
+		a.exact.answered(r)
 	}
 	a.queue = append(a.queue, *r)
 }

@@ -18,25 +18,54 @@ import (
 // did, tell it what the host told that no replay could know, and compares the
 // answers. Of the recorded questions it holds those that are a little ahead.
 type exact struct {
-	asks    map[uint64][]question // by lane, in their order
-	matched *question             // by the question that is being asked
+	asks    map[uint64][]*question // by lane, in their order
+	open    map[uint64][]*question // the same, as far as their answers were not read
+	matched *question              // by the question that is being asked
 	agrees  study.Agreement
 }
 
 // question is a recorded question and its answer.
 type question struct {
-	at  int64
-	ask *trace.Ask
+	at     int64
+	ask    *policy.Event // nil: it has been asked
+	answer *trace.Answer // nil: it was not read, or is missing
 }
 
 // enforced reports whether an answer was obeyed.
-func enforced(a *trace.Ask) bool { return a != nil && a.Verdict.Role != policy.RoleShadow }
+func enforced(a *trace.Answer) bool { return a != nil && a.Verdict.Role != policy.RoleShadow }
+
+// mostOpen bounds the questions of a lane whose answers may follow. A connection
+// has one, and there are those of the lane's earlier ones; the answers of others
+// are missing.
+const mostOpen = 4
 
 func (x *exact) add(r *trace.Record) {
 	if x.asks == nil {
-		x.asks = map[uint64][]question{}
+		x.asks, x.open = map[uint64][]*question{}, map[uint64][]*question{}
 	}
-	x.asks[r.Conn] = append(x.asks[r.Conn], question{r.Time, r.Ask})
+	q := &question{at: r.Time, ask: r.Ask}
+	x.asks[r.Conn] = append(x.asks[r.Conn], q)
+	open := append(x.open[r.Conn], q)
+	x.open[r.Conn] = open[max(len(open)-mostOpen, 0):]
+}
+
+// answered adds an answer to its question: the lane's last, unless it was dropped,
+// which may be because the lane's connection is another one since.
+func (x *exact) answered(r *trace.Record) {
+	open := x.open[r.Conn]
+	if len(open) == 0 {
+		return
+	}
+	i := len(open) - 1
+	if r.Answer.Dropped {
+		i = 0
+	}
+	open[i].answer = r.Answer
+	if open = slices.Delete(open, i, i+1); len(open) == 0 {
+		delete(x.open, r.Conn)
+	} else {
+		x.open[r.Conn] = open
+	}
 }
 
 // pending reports whether the lane's next recorded question has not been asked.
@@ -53,8 +82,8 @@ func (x *exact) passed(lane uint64, count bool) {
 	}
 	if q[0].ask != nil && count { // nobody has asked it
 		x.agrees.Recorded++
-		e := &q[0].ask.Event
-		x.differs(lane, &q[0], fmt.Sprintf("not asked, in phase %v, after %d ms", policy.Phase(e.Phase), e.IdleMs))
+		e := q[0].ask
+		x.differs(lane, q[0], e.Asks, fmt.Sprintf("not asked, in phase %v, after %d ms", policy.Phase(e.Phase), e.IdleMs))
 	}
 	if q = q[1:]; len(q) == 0 {
 		delete(x.asks, lane)
@@ -69,10 +98,10 @@ func (x *exact) passed(lane uint64, count bool) {
 // clock. It tells how quiet a tunnel had been then.
 func (x *exact) late(l *lane, w *idle.Virtual, now int64) int64 {
 	for _, q := range x.asks[l.number] {
-		if q.ask == nil || q.ask.Event.Kind != uint8(abi.KindTimeout) {
+		if q.ask == nil || q.ask.Kind != uint8(abi.KindTimeout) {
 			continue
 		}
-		if e := &q.ask.Event; l.tunnel() {
+		if e := q.ask; l.tunnel() {
 			w.Touch(l.conn, q.at-int64(e.ReadMs)*1e6, q.at-int64(e.WriteMs)*1e6)
 		}
 		return idle.OnCall
@@ -84,13 +113,12 @@ func (x *exact) late(l *lane, w *idle.Virtual, now int64) int64 {
 // the event what came from outside.
 func (x *exact) complete(lane uint64, now int64, e *policy.Event) {
 	x.matched = nil
-	for i := range x.asks[lane] {
-		q := &x.asks[lane][i]
-		if q.ask == nil || q.ask.Event.Kind != e.Kind || e.Kind == uint8(abi.KindTimeout) && q.at != now {
+	for _, q := range x.asks[lane] {
+		if q.ask == nil || q.ask.Kind != e.Kind || e.Kind == uint8(abi.KindTimeout) && q.at != now {
 			continue
 		}
 		x.matched = q
-		was := &q.ask.Event
+		was := q.ask
 		e.NowMs, e.Conn, e.Random = was.NowMs, was.Conn, was.Random
 		e.BytesIn, e.BytesOut, e.Rate = was.BytesIn, was.BytesOut, was.Rate
 		e.ReadMs, e.WriteMs, e.ControlMs, e.AgeMs = was.ReadMs, was.WriteMs, was.ControlMs, was.AgeMs
@@ -106,10 +134,10 @@ func (x *exact) complete(lane uint64, now int64, e *policy.Event) {
 // the policy was not asked it on the host, for a reason that lies outside: it
 // was busy with another question, or not there.
 func (x *exact) unasked() (policy.Verdict, bool) {
-	if x == nil || x.matched == nil {
+	if x == nil || x.matched == nil || x.matched.answer == nil {
 		return policy.Verdict{}, false
 	}
-	v := x.matched.ask.Verdict
+	v := x.matched.answer.Verdict
 	return v, v.Fault == policy.FaultBusy || v.Fault == policy.FaultNotLoaded
 }
 
@@ -118,29 +146,30 @@ func (x *exact) unasked() (policy.Verdict, bool) {
 func (x *exact) compare(lane uint64, ask *policy.Ask, v policy.Verdict) (same bool) {
 	q := x.matched
 	x.matched = nil
-	if q == nil {
+	if q == nil || q.answer == nil {
 		return false
 	}
 	x.agrees.Recorded++
-	was := &q.ask.Verdict
+	was, asked := &q.answer.Verdict, *q.ask
+	asked.State, asked.Leases = q.answer.State, q.answer.Leases
 	same = v.Action == was.Action && v.Deadline == was.Deadline && v.Reason == was.Reason &&
 		v.Log == was.Log && v.Leases == was.Leases && v.Fault == was.Fault &&
-		ask.Event.Leases == q.ask.Event.Leases && ask.Event.State == q.ask.Event.State
+		ask.Event.Leases == asked.Leases && ask.Event.State == asked.State
 	if same {
 		x.agrees.Same++
 	} else {
-		x.differs(lane, q, fmt.Sprintf("%v %v reason %d, replayed %v %v reason %d, asked with other values of %s",
-			was.Action, was.Deadline, was.Reason, v.Action, v.Deadline, v.Reason, unlike(&q.ask.Event, &ask.Event)))
+		x.differs(lane, q, asked.Asks, fmt.Sprintf("%v %v reason %d, replayed %v %v reason %d, asked with other values of %s",
+			was.Action, was.Deadline, was.Reason, v.Action, v.Deadline, v.Reason, unlike(&asked, &ask.Event)))
 	}
 	q.ask = nil
 	return same
 }
 
 // differs notes the first difference.
-func (x *exact) differs(lane uint64, q *question, how string) {
+func (x *exact) differs(lane uint64, q *question, asks uint32, how string) {
 	if x.agrees.First == "" {
 		x.agrees.First = fmt.Sprintf("connection %d, %v after the start, question %d: %s",
-			lane, time.Duration(q.at), q.ask.Event.Asks, how)
+			lane, time.Duration(q.at), asks, how)
 	}
 }
 

@@ -30,19 +30,20 @@ func hostileTape(data []byte) *tape {
 		what := next()
 		at += int64(next()) * int64(next()%64) * 1e5
 		r := trace.Record{
-			Kind: trace.Kind(1 + what%12), Time: at - int64(what>>8)*1e5, Conn: what >> 4 % 8, Client: next() % 5,
+			Kind: trace.Kind(1 + what%13), Time: at - int64(what>>8)*1e5, Conn: what >> 4 % 8, Client: next() % 5,
 			Tenant: uint32(next() % 3), Side: policy.Side(what >> 3 % 2), Protocol: policy.Protocol(what >> 5 % 5),
 			Phase: policy.Phase(next() % 10), Reason: policy.Reason(next() % 9), Role: policy.Role(next() % 3),
 			Handshake: uint16(next() % 4), Route: uint16(next()), Body: what&1 == 0, Cut: what&2 == 0,
 			Age: int64(next()) * 1e8, Since: int64(next())*1e7 - 1e8, BytesIn: next() << 40, BytesOut: next(), Count: next(), Name: "x",
 		}
 		if r.Kind == trace.KindAsk {
-			r.Ask = &trace.Ask{Verdict: policy.Verdict{
+			r.Ask = &policy.Event{Kind: uint8(next() % 4), Phase: uint8(next() % 10), RttUs: uint32(next()) << 16}
+		}
+		if r.Kind == trace.KindAnswer {
+			r.Answer = &trace.Answer{Dropped: what&8 == 0, Verdict: policy.Verdict{
 				Action: policy.Action(next() % 3), Deadline: time.Duration(next()) * time.Duration(next()) * time.Millisecond,
 				Role: r.Role, Fault: policy.Fault(next() % 13), Leases: what&4 == 0,
 			}}
-			r.Ask.Event.Kind, r.Ask.Event.Phase = uint8(next()%3), uint8(next()%10)
-			r.Ask.Event.RttUs = uint32(next()) << 16
 		}
 		if r.Kind == trace.KindRules {
 			r.Rules = &trace.Rules{}

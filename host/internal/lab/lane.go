@@ -21,6 +21,7 @@ type lane struct {
 	tally  *tally     // of the client's kind
 	group  *Group     // of the client
 	facts  facts
+	asked  asked
 
 	inflight  int
 	idleSince int64 // since when nothing is under way; valid if inflight is 0
@@ -41,6 +42,14 @@ type lane struct {
 // cannot know.
 type facts struct {
 	rttUs, rttVarUs, holdBytes uint32
+}
+
+// asked is the last question that the recording tells of.
+type asked struct {
+	at    int64
+	idle  int64 // how long the connection had been, nanoseconds
+	kind  policy.Kind
+	phase policy.Phase
 }
 
 // tunnel reports whether bytes, not requests, are what keeps it busy.

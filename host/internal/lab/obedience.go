@@ -105,10 +105,11 @@ func (o *obedience) introduced(l *lane) {
 	}
 }
 
-// told takes a recorded answer.
+// told takes a recorded answer to the lane's last question, from when its
+// deadline counts. One to another question is left out.
 func (o *obedience) told(l *lane, r *trace.Record) {
-	v, e := &r.Ask.Verdict, &r.Ask.Event
-	if (v.Role == policy.RoleShadow) != o.shadow || e.Kind == uint8(abi.KindClose) {
+	v, q := &r.Answer.Verdict, &l.asked
+	if (v.Role == policy.RoleShadow) != o.shadow || q.kind != abi.KindAccept && q.kind != abi.KindTimeout || r.Time < q.at-1e6 {
 		return
 	}
 	a := o.arm(l, v.Role)
@@ -123,16 +124,16 @@ func (o *obedience) told(l *lane, r *trace.Record) {
 		l.tally, l.group = &a.tally, a.groups.of(l.client)
 	}
 	o.player.count(l, &a.tally.questions, 1)
-	ends := r.Time + int64(v.Deadline)
+	ends := q.at + int64(v.Deadline)
 	if v.Action != abi.ActionExtend {
-		ends = r.Time + int64(e.Leases[e.Phase%abi.Phases])*1e6
+		ends = q.at + int64(r.Answer.Leases[q.phase%abi.Phases])*1e6
 	}
-	a.tally.asked.add(int64(e.IdleMs)*1e6 + ends - r.Time)
+	a.tally.asked.add(q.idle + ends - q.at)
 	if !o.shadow {
 		return
 	}
 	*o.watch(l) = watched{due: ends}
-	if e.Kind == uint8(abi.KindTimeout) && v.Action != abi.ActionExtend && l.inflight == 0 {
+	if q.kind == abi.KindTimeout && v.Action != abi.ActionExtend && l.inflight == 0 {
 		o.end(l, policy.ReasonPolicy)
 	}
 }

@@ -13,11 +13,16 @@ func installed(role policy.Role, digest string) trace.Record {
 	return trace.Record{Kind: trace.KindPolicy, Role: role, Name: digest}
 }
 
-// answered is a recorded answer about connection 1.
-func answered(at int64, role policy.Role, kind policy.Kind, v policy.Verdict) trace.Record {
-	v.Role, v.Source = role, policy.SourcePolicy
-	ask := &trace.Ask{Verdict: v, Event: policy.Event{Kind: uint8(kind), Phase: uint8(abi.PhaseIdle)}}
-	return trace.Record{Kind: trace.KindAsk, Time: at, Conn: 1, Ask: ask}
+// asks adds a question about connection 1 and the answers of two versions that
+// were given inside the call.
+func (t *tape) asks(at int64, kind policy.Kind, active, shadow policy.Verdict) *tape {
+	t.all = append(t.all, trace.Record{Kind: trace.KindAsk, Time: at, Conn: 1, Ask: &policy.Event{Kind: uint8(kind), Phase: uint8(abi.PhaseIdle)}})
+	active.Role, shadow.Role = policy.RoleActive, policy.RoleShadow
+	for _, v := range []policy.Verdict{active, shadow} {
+		v.Source = policy.SourcePolicy
+		t.all = append(t.all, trace.Record{Kind: trace.KindAnswer, Time: at, Conn: 1, Answer: &trace.Answer{Verdict: v}})
+	}
+	return t
 }
 
 func extend(d time.Duration) policy.Verdict {
@@ -41,13 +46,8 @@ func TestRecordedArms(t *testing.T) {
 		{"looks again", extend(time.Second), extend(15 * time.Second), 0, 25_000, 1, 1},
 	} {
 		tp := new(tape).then(installed(policy.RoleActive, "aa"), installed(policy.RoleShadow, "bb")).
-			open(0, 1, 7).then(
-			answered(0, policy.RoleActive, abi.KindAccept, extend(10*time.Second)),
-			answered(0, policy.RoleShadow, abi.KindAccept, c.accept),
-		).requests(1, 0).then(
-			answered(10*second, policy.RoleActive, abi.KindTimeout, closes),
-			answered(10*second, policy.RoleShadow, abi.KindTimeout, c.timeout),
-		).close(10*second, 1, policy.ReasonPolicy).open(30*second, 2, 7).requests(2, 30*second)
+			open(0, 1, 7).asks(0, abi.KindAccept, extend(10*time.Second), c.accept).requests(1, 0).
+			asks(10*second, abi.KindTimeout, closes, c.timeout).close(10*second, 1, policy.ReasonPolicy).open(30*second, 2, 7).requests(2, 30*second)
 		tp.all = append(tp.all, trace.Record{Kind: trace.KindClose, Time: 30 * second, Conn: 2, Reason: policy.ReasonPeer})
 		all, err := PlayRecorded(t.Context(), tp.config(t))
 		if err != nil {
@@ -81,10 +81,7 @@ func TestConnectionsFromBeforeTheRecording(t *testing.T) {
 		for conn := range uint64(4) {
 			tp.open(0, conn+1, 7+conn)
 		}
-		tp.then(
-			answered(second, policy.RoleActive, abi.KindTimeout, extend(60*time.Second)),
-			answered(second, policy.RoleShadow, abi.KindTimeout, extend(60*time.Second)),
-		)
+		tp.asks(second, abi.KindTimeout, extend(60*time.Second), extend(60*time.Second))
 		for conn := range uint64(4) {
 			tp.requests(conn+1, 2*second)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
 )
 
@@ -122,4 +123,18 @@ func (p *player) late(conn uint64, now int64) int64 {
 		return p.exact.late(l, p.world, now)
 	}
 	return now
+}
+
+// asks has the question be asked that the recording tells of, if it was not.
+func (p *player) asks(l *lane, r *trace.Record) {
+	e := r.Ask
+	l.facts = facts{rttUs: e.RttUs, rttVarUs: e.RttVarUs, holdBytes: e.HoldBytes}
+	l.asked = asked{at: r.Time, idle: int64(e.IdleMs) * 1e6, kind: policy.Kind(e.Kind), phase: policy.Phase(e.Phase)}
+	if e.Kind == uint8(abi.KindClose) {
+		return
+	}
+	if l.tenant.exact && l.conn != nil && p.exact.pending(l.number) {
+		p.world.Look(l.conn) // the host had another reason to look so soon
+	}
+	p.exact.passed(l.number, l.tenant.exact)
 }

@@ -129,7 +129,7 @@ func (p *player) advance(t int64) {
 // bytes that are there win against a deadline.
 func (p *player) play(ctx context.Context, r *trace.Record) error {
 	switch r.Kind {
-	case trace.KindTenant, trace.KindLost:
+	case trace.KindTenant, trace.KindLost, trace.KindAnswer:
 	case trace.KindAsk: // what is asked now has been asked when it is over
 		p.advance(r.Time)
 	default:
@@ -171,16 +171,10 @@ func (p *player) play(ctx context.Context, r *trace.Record) error {
 			l.conn.SetHint(time.Duration(r.Since))
 		}
 	case trace.KindAsk:
-		e := &r.Ask.Event
-		l.facts = facts{rttUs: e.RttUs, rttVarUs: e.RttVarUs, holdBytes: e.HoldBytes}
+		p.asks(l, r)
+	case trace.KindAnswer:
 		if p.obeys != nil {
 			p.obeys.told(l, r)
-		}
-		if enforced(r.Ask) && e.Kind != uint8(abi.KindClose) {
-			if l.tenant.exact && l.conn != nil && p.exact.pending(l.number) {
-				p.world.Look(l.conn) // the host had another reason to look so soon
-			}
-			p.exact.passed(l.number, l.tenant.exact)
 		}
 	case trace.KindClose:
 		switch {

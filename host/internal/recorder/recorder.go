@@ -106,6 +106,7 @@ type Recorder struct {
 	pseudo key // of the current file
 	lost   uint64
 	latest int64 // time of the last record
+	asked  asked
 	base   int64 // time 0 of the current file
 	before uint64
 }

@@ -42,9 +42,9 @@ func kinds(list []trace.Record) (all []trace.Kind) {
 func life(t *Tape, conn, client uint64) {
 	t.Take(trace.Record{Kind: trace.KindOpen, Time: 1e9, Conn: conn, Client: client, Side: abi.SideDialled, Protocol: abi.ProtocolHTTP2,
 		Phase: abi.PhaseStreamIdle, Handshake: 2, Age: 5e8, BytesIn: 11, BytesOut: 12})
-	t.Take(trace.Record{Kind: trace.KindAsk, Time: 1e9 + 1, Conn: conn, Ask: &trace.Ask{
-		Event: policy.Event{Kind: uint8(abi.KindAccept), Client: client, Conn: conn, Size: abi.EventUsed}, Verdict: policy.Verdict{Deadline: time.Second},
-	}})
+	t.TakeAt(t.Mark(), trace.Record{Kind: trace.KindAsk, Time: 1e9 + 1, Conn: conn, Ask: &policy.Event{
+		Kind: uint8(abi.KindAccept), Client: client, Conn: conn, Size: abi.EventUsed,
+	}}, &trace.Answer{Verdict: policy.Verdict{Deadline: time.Second}})
 	t.Take(trace.Record{Kind: trace.KindBegin, Time: 2e9, Conn: conn, Route: 3, Body: true, Since: 3e6})
 	t.Take(trace.Record{Kind: trace.KindEnd, Time: 3e9, Conn: conn, BytesIn: 100, BytesOut: 200})
 	t.Take(trace.Record{Kind: trace.KindClose, Time: 4e9, Conn: conn, Phase: abi.PhaseIdle, Reason: policy.ReasonClamp, Cut: true,
@@ -76,13 +76,16 @@ func TestWhatIsToldIsRead(t *testing.T) {
 	if client == 99 || client == 0 {
 		t.Errorf("the client is %d", client)
 	}
-	if e := got[5].Ask; e == nil || e.Event.Client != client || e.Event.Conn != 7 || e.Verdict.Deadline != time.Second {
+	if e := got[5].Ask; e == nil || e.Client != client || e.Conn != 7 {
 		t.Fatalf("question %+v", e)
+	}
+	if a := got[6].Answer; a == nil || a.Verdict.Deadline != time.Second {
+		t.Fatalf("answer %+v", a)
 	}
 	if ru := got[3].Rules; ru == nil || ru.Timeouts != law || ru.Limits.Worth != time.Hour {
 		t.Fatalf("rules %+v", ru)
 	}
-	got[3].Rules, got[5].Ask = nil, nil
+	got[3].Rules, got[5].Ask, got[6].Answer = nil, nil, nil
 	want := []trace.Record{
 		{Kind: trace.KindTenant, Tenant: 1, Name: "acme"},
 		{Kind: trace.KindTenant, Tenant: 2, Name: "other"},
@@ -91,6 +94,7 @@ func TestWhatIsToldIsRead(t *testing.T) {
 		{Kind: trace.KindOpen, Time: 1e9, Conn: 7, Tenant: 1, Client: client, Side: abi.SideDialled, Protocol: abi.ProtocolHTTP2,
 			Phase: abi.PhaseStreamIdle, Handshake: 2, Age: 5e8, BytesIn: 11, BytesOut: 12},
 		{Kind: trace.KindAsk, Time: 1e9 + 1, Conn: 7},
+		{Kind: trace.KindAnswer, Time: 1e9 + 1, Conn: 7},
 		{Kind: trace.KindBegin, Time: 2e9, Conn: 7, Route: 3, Body: true, Since: 3e6},
 		{Kind: trace.KindEnd, Time: 3e9, Conn: 7, BytesIn: 100, BytesOut: 200},
 		{Kind: trace.KindClose, Time: 4e9, Conn: 7, Phase: abi.PhaseIdle, Reason: policy.ReasonClamp, Cut: true, Since: 1e9, BytesIn: 100, BytesOut: 201},
@@ -122,7 +126,7 @@ func TestAFileCountsFromItsBegin(t *testing.T) {
 		t.Errorf("starts at %d", h.Start)
 	}
 	const base = 2_120_000_000
-	for i, at := range []int64{cfg.Begin, 1e9, 1e9 + 1, 2e9, 3e9, 4e9} {
+	for i, at := range []int64{cfg.Begin, 1e9, 1e9 + 1, 1e9 + 1, 2e9, 3e9, 4e9} {
 		if got[i].Time != at-base {
 			t.Errorf("record %d, %v, is at %d, want %d", i, got[i].Kind, got[i].Time, at-base)
 		}
@@ -225,8 +229,8 @@ func TestFlushedEachSecond(t *testing.T) {
 		life(a, 7, 1)
 		time.Sleep(flushEvery + drainEvery)
 		synctest.Wait()
-		if _, got := tracetest.Read(t, cfg.File); len(got) != 6 {
-			t.Errorf("%d records are in the file, want 6", len(got))
+		if _, got := tracetest.Read(t, cfg.File); len(got) != 7 {
+			t.Errorf("%d records are in the file, want 7", len(got))
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -236,8 +240,8 @@ func TestFlushedEachSecond(t *testing.T) {
 		life(a, 8, 1)
 		time.Sleep(flushEvery + drainEvery)
 		synctest.Wait()
-		if _, got := tracetest.Read(t, cfg.File); len(got) != 11 {
-			t.Errorf("%d records are in the file, want 11", len(got))
+		if _, got := tracetest.Read(t, cfg.File); len(got) != 13 {
+			t.Errorf("%d records are in the file, want 13", len(got))
 		}
 		r.Close()
 	})

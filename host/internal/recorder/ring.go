@@ -56,9 +56,11 @@ const (
 
 // whole is a record that does not fit, with what it points to.
 type whole struct {
-	record trace.Record
-	ask    trace.Ask
-	rules  trace.Rules
+	record   trace.Record
+	ask      policy.Event
+	answered bool // inside the call: answer goes with the record, a question
+	answer   trace.Answer
+	rules    trace.Rules
 }
 
 func newRing(size int) *ring {

@@ -2,7 +2,6 @@ package recorder
 
 import (
 	"maps"
-	"sync"
 	"sync/atomic"
 
 	"idlehost/host/internal/policy"
@@ -18,15 +17,7 @@ type Tape struct {
 
 	queued  atomic.Int64  // records in the ring
 	dropped atomic.Uint64 // records that there was no room for
-	shadows atomic.Int32  // answers in beside
-
-	mu     sync.Mutex // guards the following
-	beside map[uint64]*whole
 }
-
-// maxBeside bounds the answers of shadows that wait for the one beside them:
-// one for each question that is being asked.
-const maxBeside = 1 << 10
 
 // Tenant returns the tape of a tenant, the same one for the same name.
 func (r *Recorder) Tenant(name string) *Tape {
@@ -37,7 +28,7 @@ func (r *Recorder) Tenant(name string) *Tape {
 		return t
 	}
 	s := &state{number: uint32(len(r.tenants) + 1), name: name}
-	t := &Tape{r: r, state: s, beside: map[uint64]*whole{}}
+	t := &Tape{r: r, state: s}
 	r.tenants, r.tapes = append(r.tenants, s), append(r.tapes, t)
 	r.names[name] = t
 	r.shared.Store(len(r.tapes) > 1)
@@ -97,13 +88,26 @@ func (t *Tape) Takes(client uint64) bool {
 }
 
 // Take takes down one record. It is on the path of every request: no lock and
-// no allocation, but for questions.
+// no allocation, but for questions and answers.
 func (t *Tape) Take(rec trace.Record) {
-	if rec.Kind == trace.KindAsk {
-		t.TakeAt(t.Mark(), rec)
-		return
+	switch rec.Kind {
+	case trace.KindAsk:
+		t.TakeAt(t.Mark(), rec, nil)
+	case trace.KindAnswer:
+		t.takeAnswer(rec, rec.Answer)
+	default:
+		t.push(&rec, nil)
 	}
-	t.push(&rec, nil)
+}
+
+// takeAnswer takes down an answer, of which it keeps nothing.
+func (t *Tape) takeAnswer(rec trace.Record, a *trace.Answer) {
+	w := t.r.boxes.Get().(*whole)
+	w.record, w.answer, w.answered = rec, *a, false
+	w.record.Answer = &w.answer
+	if !t.push(&w.record, w) {
+		t.r.boxes.Put(w)
+	}
 }
 
 // claim returns a place in the ring, if there is one for this tenant. A tenant may
@@ -155,53 +159,31 @@ func (t *Tape) Mark() (place uint64) {
 	return at
 }
 
-// TakeAt takes down a question at the place that Mark has kept for it.
-func (t *Tape) TakeAt(place uint64, rec trace.Record) {
-	if place != noPlace {
-		w := t.r.boxes.Get().(*whole)
-		w.ask = *rec.Ask
-		w.record = rec
-		w.record.Ask = &w.ask
-		t.r.fill(place, &w.record, t.state.number, w)
+// TakeAt takes down a question at the place that Mark has kept for it, and its
+// answer with it if that was given inside the call.
+func (t *Tape) TakeAt(place uint64, rec trace.Record, answer *trace.Answer) {
+	if place == noPlace {
+		return
 	}
-	if t.shadows.Load() > 0 {
-		t.answered(rec.Conn, rec.Time)
+	w := t.r.boxes.Get().(*whole)
+	w.record, w.ask = rec, *rec.Ask
+	w.record.Ask = &w.ask
+	if w.answered = answer != nil; w.answered {
+		w.answer = *answer
 	}
+	t.r.fill(place, &w.record, t.state.number, w)
 }
 
-// Shadowed takes down what a shadow has answered, right after what was
-// enforced, which Take is about to be told.
+// Shadowed takes down what a shadow has answered to a question that was, or will
+// be, taken down with what is enforced. Its time is the question's, to the
+// millisecond, which the writer makes exact where it comes right behind it.
 func (t *Tape) Shadowed(a *policy.Ask, v policy.Verdict) {
 	if t.r.over.Load() || !t.Takes(a.Event.Client) {
 		return
 	}
-	w := t.r.boxes.Get().(*whole)
-	w.ask.Event, w.ask.Verdict = a.Event, v
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.beside) >= maxBeside {
-		t.drop()
-		t.r.boxes.Put(w)
-		return
-	}
-	t.beside[a.Event.Conn] = w
-	t.shadows.Store(int32(len(t.beside)))
-}
-
-// answered puts the shadow's answer to the question just told.
-func (t *Tape) answered(conn uint64, now int64) {
-	t.mu.Lock()
-	w := t.beside[conn]
-	delete(t.beside, conn)
-	t.shadows.Store(int32(len(t.beside)))
-	t.mu.Unlock()
-	if w == nil {
-		return
-	}
-	w.record = trace.Record{Kind: trace.KindAsk, Time: now, Conn: conn, Ask: &w.ask}
-	if !t.push(&w.record, w) {
-		t.r.boxes.Put(w)
-	}
+	t.takeAnswer(trace.Record{
+		Kind: trace.KindAnswer, Conn: a.Event.Conn, Time: (int64(a.Event.NowMs) - t.r.cfg.Start/1e6) * 1e6,
+	}, &trace.Answer{Verdict: v, State: a.Event.State, Leases: a.Event.Leases})
 }
 
 // Of reports whether it is a tape of r's.

@@ -4,7 +4,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"time"
 
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/trace"
@@ -12,55 +11,83 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// TestAShadowIsBesideWhatWasEnforced also where several are asked at a time.
-func TestAShadowIsBesideWhatWasEnforced(t *testing.T) {
+// TestAnAnswerInsideTheCallIsRightBehindItsQuestion, whatever happened
+// meanwhile; one that is not, is where it was told of.
+func TestAnAnswerInsideTheCallIsRightBehindItsQuestion(t *testing.T) {
 	cfg := config(t)
 	r := start(t, cfg)
 	a := r.Tenant("acme")
-	question := func(conn uint64) *policy.Ask {
-		return &policy.Ask{Event: policy.Event{Kind: uint8(abi.KindTimeout), Conn: conn, Client: 5}}
+	ask := func(conn uint64) trace.Record {
+		return trace.Record{Kind: trace.KindAsk, Time: int64(conn), Conn: conn, Ask: &policy.Event{Conn: conn, Client: 5}}
 	}
-	answer := func(conn uint64) {
-		a.Take(trace.Record{Kind: trace.KindAsk, Time: int64(conn), Conn: conn, Ask: &trace.Ask{Event: question(conn).Event}})
-	}
-	a.Shadowed(question(1), policy.Verdict{Role: policy.RoleShadow, Deadline: 1})
-	a.Shadowed(question(2), policy.Verdict{Role: policy.RoleShadow, Deadline: 2})
-	answer(3)
-	answer(2)
-	answer(1)
-	answer(2)
+	places := [4]uint64{a.Mark(), a.Mark(), a.Mark(), a.Mark()}
+	a.Take(trace.Record{Kind: trace.KindEnd, Time: 9, Conn: 9})
+	a.TakeAt(places[3], ask(4), nil)
+	a.TakeAt(places[1], ask(2), &trace.Answer{Verdict: policy.Verdict{Reason: 2}, State: [abi.StateSize]uint8{2}})
+	a.TakeAt(places[2], ask(3), nil)
+	a.TakeAt(places[0], ask(1), &trace.Answer{Verdict: policy.Verdict{Reason: 1}, Leases: [abi.Phases]uint32{1}})
+	a.Take(trace.Record{Kind: trace.KindAnswer, Time: 10, Conn: 3, Answer: &trace.Answer{Dropped: true, Verdict: policy.Verdict{Reason: 3}}})
 	r.Close()
 	_, got := tracetest.Read(t, cfg.File)
 	want := []struct {
-		conn uint64
-		role policy.Role
-	}{{3, 0}, {2, 0}, {2, 2}, {1, 0}, {1, 2}, {2, 0}}
+		kind   trace.Kind
+		conn   uint64
+		time   int64
+		reason uint16
+	}{
+		{trace.KindAsk, 1, 1, 0}, {trace.KindAnswer, 1, 1, 1}, {trace.KindAsk, 2, 2, 0}, {trace.KindAnswer, 2, 2, 2},
+		{trace.KindAsk, 3, 3, 0}, {trace.KindAsk, 4, 4, 0}, {trace.KindEnd, 9, 9, 0}, {trace.KindAnswer, 3, 10, 3},
+	}
 	if got = got[1:]; len(got) != len(want) {
 		t.Fatalf("%d records: %+v", len(got), got)
 	}
 	for i, w := range want {
 		g := &got[i]
-		if g.Conn != w.conn || g.Ask.Verdict.Role != w.role || g.Time != int64(w.conn) || g.Ask.Event.Client == 5 {
-			t.Errorf("record %d is %+v %+v, want %+v", i, g, g.Ask, w)
+		if g.Kind != w.kind || g.Conn != w.conn || g.Time != w.time || g.Ask != nil && (g.Ask.Conn != w.conn || g.Ask.Client == 5) ||
+			g.Answer != nil && (g.Answer.Verdict.Reason != w.reason || g.Answer.Dropped != (w.conn == 3)) {
+			t.Errorf("record %d is %v %+v %+v, want %+v", i, g, g.Ask, g.Answer, w)
 		}
-		if w.role == policy.RoleShadow && g.Ask.Verdict.Deadline != time.Duration(w.conn) {
-			t.Errorf("record %d has another's answer", i)
-		}
+	}
+	if got[1].Answer.Leases[0] != 1 || got[3].Answer.State[0] != 2 {
+		t.Errorf("answers %+v, %+v", got[1].Answer, got[3].Answer)
+	}
+	if s := r.Stats(); s.Records != uint64(len(want))+1 {
+		t.Errorf("%d records are counted", s.Records)
 	}
 }
 
-// TestShadowsWithoutAnEndAreBounded: nobody may be told of the answer beside.
-func TestShadowsWithoutAnEndAreBounded(t *testing.T) {
-	r := start(t, config(t))
+// TestAShadowAnswersTheQuestionThatWasEnforced, whether it does so before that
+// is answered or after: it tells the time of the question, and where it is
+// right behind it, to the nanosecond.
+func TestAShadowAnswersTheQuestionThatWasEnforced(t *testing.T) {
+	cfg := config(t)
+	r := start(t, cfg)
 	a := r.Tenant("acme")
-	for c := uint64(1); c <= 2*maxBeside; c++ {
-		a.Shadowed(&policy.Ask{Event: policy.Event{Conn: c}}, policy.Verdict{})
+	const asked int64 = 7_123_456 // after the start
+	shadowed := func(conn uint64) {
+		e := policy.Event{Conn: conn, NowMs: uint64(cfg.Start/1e6 + asked/1e6), State: [abi.StateSize]uint8{6}, Leases: [abi.Phases]uint32{3: 9}}
+		a.Shadowed(&policy.Ask{Event: e}, policy.Verdict{Role: policy.RoleShadow, Reason: uint16(conn)})
 	}
-	if n := a.shadows.Load(); n != maxBeside {
-		t.Errorf("%d answers wait", n)
+	ask := func(conn uint64) trace.Record {
+		return trace.Record{Kind: trace.KindAsk, Time: asked, Conn: conn, Ask: new(policy.Event)}
 	}
-	if d := r.Stats().Dropped; d != maxBeside {
-		t.Errorf("%d are counted as dropped", d)
+	place := a.Mark()
+	shadowed(1) // inside the call
+	a.TakeAt(place, ask(1), new(trace.Answer))
+	a.TakeAt(a.Mark(), ask(2), nil)
+	a.TakeAt(a.Mark(), ask(3), nil)
+	shadowed(2) // later
+	r.Close()
+	_, got := tracetest.Read(t, cfg.File)
+	if len(got) != 7 {
+		t.Fatalf("%d records: %+v", len(got), got)
+	}
+	for i, want := range map[int]trace.Record{3: {Conn: 1, Time: asked}, 6: {Conn: 2, Time: asked / 1e6 * 1e6}} {
+		g := &got[i]
+		if g.Kind != trace.KindAnswer || g.Conn != want.Conn || g.Time != want.Time || g.Answer.State[0] != 6 || g.Answer.Leases[3] != 9 ||
+			g.Answer.Verdict.Role != policy.RoleShadow || g.Answer.Verdict.Reason != uint16(want.Conn) {
+			t.Errorf("record %d is %v at %d, want %v", i, g, g.Time, &want)
+		}
 	}
 }
 
@@ -109,8 +136,8 @@ func TestTapesFromManySides(t *testing.T) {
 			tape := r.Tenant(string('a' + rune(g%3)))
 			for i := range int64(3000) {
 				tape.Take(trace.Record{Kind: trace.KindBegin, Time: i, Conn: g + 1})
-				tape.Shadowed(&policy.Ask{Event: policy.Event{Conn: g + 1}}, policy.Verdict{Role: policy.RoleShadow})
-				tape.Take(trace.Record{Kind: trace.KindAsk, Time: i, Conn: g + 1, Ask: new(trace.Ask)})
+				tape.Shadowed(&policy.Ask{Event: policy.Event{Conn: 100, NowMs: uint64(cfg.Start / 1e6)}}, policy.Verdict{Role: policy.RoleShadow})
+				tape.TakeAt(tape.Mark(), trace.Record{Kind: trace.KindAsk, Time: i, Conn: g + 1, Ask: new(policy.Event)}, new(trace.Answer))
 				if i%500 == 0 {
 					tape.Installed(policy.RoleActive, string('a'+rune(i/500)), nil)
 					r.Stats()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/trace"
 )
 
@@ -60,8 +61,8 @@ func (r *Recorder) drain() (n int, err error) {
 		if err := r.write(&rec); err != nil {
 			return n, err
 		}
-		if w != nil && rec.Kind == trace.KindAsk {
-			r.boxes.Put(w)
+		if err := r.release(w); err != nil {
+			return n, err
 		}
 	}
 	for _, w := range r.takeOverflow() {
@@ -115,25 +116,59 @@ func (r *Recorder) takeOverflow() []*whole {
 	return list
 }
 
-// write writes one record with the file's pseudonyms, to the next file if it
-// does not fit into this one.
+// release writes the answer that a question was handed over with, if w is one
+// that has been written, and keeps w for the next.
+func (r *Recorder) release(w *whole) error {
+	if w == nil || w.record.Ask == nil && w.record.Answer == nil {
+		return nil
+	}
+	defer r.boxes.Put(w)
+	if !w.answered {
+		return nil
+	}
+	return r.put(&trace.Record{Kind: trace.KindAnswer, Time: w.record.Time, Conn: w.record.Conn, Answer: &w.answer})
+}
+
+// write writes one record, to the next file if it does not fit into this one.
 func (r *Recorder) write(rec *trace.Record) error {
 	switch rec.Kind {
 	case trace.KindTenant, trace.KindPolicy, trace.KindRules, trace.KindLost:
 		rec.Time = r.latest
-	default:
-		r.latest = max(r.latest, rec.Time)
+	case trace.KindAnswer:
+		r.exact(rec)
+	case trace.KindAsk:
+		r.asked = asked{rec.Conn, rec.Time}
 	}
-	const most = 2 << 10 // bytes of any record without its texts
+	r.latest = max(r.latest, rec.Time)
+	const most = 2 << 10 // bytes of any record without its texts, and of an answer beside a question
 	if r.out.Size()+most+int64(len(rec.Name)+len(rec.Params)) > r.cfg.MaxSize {
 		if err := r.turn(); err != nil {
 			return err
 		}
 	}
+	return r.put(rec)
+}
+
+// asked is the last question that was written.
+type asked struct {
+	conn uint64
+	time int64
+}
+
+// exact gives an answer the question's time where it is that to the millisecond,
+// as a shadow's is.
+func (r *Recorder) exact(rec *trace.Record) {
+	if q := r.asked; rec.Answer.Verdict.Role == policy.RoleShadow && q.conn == rec.Conn && q.time > rec.Time && q.time-rec.Time < 1e6 {
+		rec.Time = q.time
+	}
+}
+
+// put writes one record with the file's times and pseudonyms.
+func (r *Recorder) put(rec *trace.Record) error {
 	rec.Time -= r.base
 	rec.Client = r.pseudo.of(rec.Client)
 	if rec.Ask != nil {
-		rec.Ask.Event.Client = r.pseudo.of(rec.Ask.Event.Client)
+		rec.Ask.Client = r.pseudo.of(rec.Ask.Client)
 	}
 	if err := r.out.Write(rec); err != nil {
 		r.dropped.Add(1) // the record is to blame, unless the file is

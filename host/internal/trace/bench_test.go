@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"testing"
@@ -32,10 +33,11 @@ func busy(n, conns int) []Record {
 }
 
 // asks returns n questions of so many connections in turn, as the idle layer
-// puts them.
-func asks(n, conns int) []Record {
-	all := make([]Record, n)
-	for i := range all {
+// puts them, and their answers: each after so many questions, a millisecond
+// later, or right behind its own.
+func asks(n, conns, late int) []Record {
+	var all, answers []Record
+	for i := range n {
 		c, t := uint64(i%conns), int64(i)*1_234_567
 		e := policy.Event{
 			Size: abi.EventUsed, Version: abi.Version, Kind: uint8(abi.KindTimeout), Phase: uint8(abi.PhaseIdle),
@@ -55,32 +57,49 @@ func asks(n, conns int) []Record {
 		for g := range int(c % 32) {
 			e.ClientGaps[g] = uint32(c*uint64(g)*131) % 20000
 		}
-		all[i] = Record{Kind: KindAsk, Time: t, Conn: c + 1, Ask: &Ask{Event: e, Verdict: policy.Verdict{
-			Action: abi.ActionExtend, Deadline: 45e9, Source: policy.SourcePolicy,
-		}}}
+		answer := Record{Kind: KindAnswer, Time: t, Conn: c + 1, Answer: &Answer{
+			State: e.State, Leases: e.Leases, Verdict: policy.Verdict{Action: abi.ActionExtend, Deadline: 45e9, Source: policy.SourcePolicy},
+		}}
+		if late > 0 {
+			answer.Time += 1e6
+		}
+		binary.LittleEndian.PutUint32(answer.Answer.State[:], uint32(i)*31%5000)
+		all, answers = append(all, Record{Kind: KindAsk, Time: t, Conn: c + 1, Ask: &e}), append(answers, answer)
+		if len(answers) >= late || i == n-1 {
+			all, answers = append(all, answers...), nil
+		}
 	}
 	return all
 }
 
+// BenchmarkWrite tells nanoseconds and bytes of a request's record, of which it
+// has three, and of a question with its answer.
 func BenchmarkWrite(b *testing.B) {
 	for _, c := range []struct {
 		name string
+		each int
 		all  []Record
-	}{{"request", busy(3<<14, 10_000)[10_000:]}, {"ask", asks(1<<12, 1000)}} {
+	}{
+		{"request", 1, busy(3<<14, 10_000)[10_000:]},
+		{"ask", 2, asks(1<<12, 1000, 0)},
+		{"ask-late", 2, asks(1<<12, 1000, 100)},
+	} {
 		b.Run(c.name, func(b *testing.B) {
 			w, err := NewWriter(io.Discard, header, Config{})
 			check(b, err)
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if err := w.Write(&c.all[i]); err != nil {
-					b.Fatal(err)
-				}
-				if i++; i == len(c.all) {
-					i = 0
+				for range c.each {
+					if err := w.Write(&c.all[i]); err != nil {
+						b.Fatal(err)
+					}
+					if i++; i == len(c.all) {
+						i = 0
+					}
 				}
 			}
-			b.ReportMetric(float64(w.Size())/float64(w.Records()), "B/record")
+			b.ReportMetric(float64(w.Size())/float64(w.Records())*float64(c.each), "B/each")
 		})
 	}
 }
@@ -89,7 +108,7 @@ func BenchmarkRead(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		all  []Record
-	}{{"request", busy(3<<18, 10_000)}, {"ask", asks(1<<14, 1000)}} {
+	}{{"request", busy(3<<18, 10_000)}, {"ask", asks(1<<14, 1000, 0)}} {
 		b.Run(c.name, func(b *testing.B) {
 			file := written(b, header, c.all)
 			r, err := NewReader(bytes.NewReader(file))

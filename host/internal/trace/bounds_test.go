@@ -26,13 +26,15 @@ func TestBytesOfARequest(t *testing.T) {
 	if got := float64(len(written(t, header, all[:conns]))) / conns; got > 20 {
 		t.Errorf("%.1f bytes an open", got)
 	}
-	if got := float64(len(written(t, header, asks(10_000, 1000)))) / 10_000; got > 120 {
-		t.Errorf("%.1f bytes a question", got)
+	for _, late := range []int{0, 100} {
+		if got := float64(len(written(t, header, asks(10_000, 1000, late)))) / 10_000; got > 120 {
+			t.Errorf("%.1f bytes a question, answered after %d others", got, late)
+		}
 	}
 }
 
 func TestNothingIsAllocated(t *testing.T) {
-	all := append(busy(3<<12, 100), asks(1<<12, 100)...)
+	all := append(busy(3<<12, 100), asks(1<<12, 100, 0)...)
 	all = append(all, every()[1]) // rules
 	w, err := NewWriter(io.Discard, header, Config{})
 	check(t, err)
@@ -136,15 +138,16 @@ func TestWriterRefuses(t *testing.T) {
 	w, err := NewWriter(io.Discard, header, Config{})
 	check(t, err)
 	size := w.Size()
-	law := policy.Verdict{Fault: policy.FaultBreaker + 1}
+	law := policy.Verdict{Fault: policy.Faults}
 	for _, r := range []Record{
 		{}, {Kind: kindEnd}, {Kind: 255},
 		{Kind: KindEnd}, {Kind: KindHint, Conn: 1, Time: MaxTime + 1}, {Kind: KindHint, Conn: 1, Since: -MaxTime - 1},
 		{Kind: KindOpen, Conn: 1, Phase: 16}, {Kind: KindOpen, Conn: 1, Protocol: 16}, {Kind: KindOpen, Conn: 1, Side: 2},
 		{Kind: KindOpen, Conn: 1, Age: 1 << 62}, {Kind: KindClose, Conn: 1, Reason: 9}, {Kind: KindClose, Conn: 1, Since: 1 << 62},
-		{Kind: KindAsk, Conn: 1}, {Kind: KindAsk, Conn: 1, Ask: &Ask{Verdict: law}},
-		{Kind: KindAsk, Conn: 1, Ask: &Ask{Verdict: policy.Verdict{Action: 16}}},
-		{Kind: KindAsk, Conn: 1, Ask: &Ask{Verdict: policy.Verdict{Deadline: 1 << 62}}},
+		{Kind: KindAsk, Conn: 1}, {Kind: KindAnswer, Conn: 1}, {Kind: KindAnswer, Answer: &Answer{}},
+		{Kind: KindAnswer, Conn: 1, Answer: &Answer{Verdict: law}},
+		{Kind: KindAnswer, Conn: 1, Answer: &Answer{Verdict: policy.Verdict{Action: 16}}},
+		{Kind: KindAnswer, Conn: 1, Answer: &Answer{Verdict: policy.Verdict{Deadline: 1 << 62}}},
 		{Kind: KindTenant, Name: strings.Repeat("n", MaxName+1)}, {Kind: KindPolicy, Params: strings.Repeat("p", MaxParams+1)},
 		{Kind: KindPolicy, Role: 3}, {Kind: KindRules}, {Kind: KindRules, Side: 2, Rules: &Rules{}},
 		{Kind: KindRules, Rules: &Rules{Timeouts: policy.Timeouts{15: {Max: -1}}}}, {Kind: KindRules, Rules: &Rules{Limits: policy.Limits{Worth: -1}}},

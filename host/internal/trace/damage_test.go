@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"reflect"
 	"slices"
@@ -156,9 +157,14 @@ func TestDamage(t *testing.T) {
 }
 
 // framed makes a file of records that somebody else has encoded.
-func framed(t testing.TB, frames ...[]byte) []byte {
-	t.Helper()
+func framed(frames ...[]byte) []byte { return framedAs(Version, frames...) }
+
+// framedAs makes one of a version.
+func framedAs(version uint16, frames ...[]byte) []byte {
 	file := header.append(nil)
+	binary.LittleEndian.PutUint16(file[len(magic):], version)
+	end := len(file) - 4
+	binary.LittleEndian.PutUint32(file[end:], crc32.Checksum(file[:end], castagnoli))
 	seed := sum(0, file, nil)
 	for i, records := range frames {
 		head := binary.LittleEndian.AppendUint32([]byte(mark), uint32(len(records)))
@@ -175,7 +181,7 @@ func TestMalformedRecords(t *testing.T) {
 	good := []byte{byte(KindHint) | tagConn, 2, 2} // connection 1, one step
 	long := bytes.Repeat([]byte{0xff}, 9)
 	for _, bad := range [][]byte{
-		{0}, {13}, {14}, {0xff, 0xff},
+		{0}, {14}, {0xff, 0xff},
 		{byte(KindHint) | tagSteps | tagNanos, 0, 0},
 		{byte(KindHint) | tagConn, 1, 2},                                     // connection 0
 		{byte(KindHint)},                                                     // cut off
@@ -199,23 +205,27 @@ func TestMalformedRecords(t *testing.T) {
 		{byte(KindRules), 1, 10, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0},               // a minimum rate of -1
 		{byte(KindRules), 1, 1, 16},                                          // shorter than it says
 		{byte(KindAsk), 0x81, 1},                                             // 129 words
-		{byte(KindAsk), 8, 1, 0xff, 0xff, 0xff, 0xff, 16, 0, 0, 0, 0},        // a word of 36 bits
-		{byte(KindAsk), 8, 0, 3 << 6, 0, 0, 0},                               // role 3
-		{byte(KindAsk), 8, 0, 0, 3, 0, 0},                                    // source 3
-		{byte(KindAsk), 8, 0, 0, 13 << 4, 0, 0},                              // fault 13
-		{byte(KindAsk), 8, 0, 0, 0, 0x80, 0x80, 4, 0},                        // reason 65536
+		{byte(KindAsk), 8, 1, 0xff, 0xff, 0xff, 0xff, 16},                    // a word of 36 bits
+		{byte(KindAnswer), 3 << 6, 0, 0, 0, 0},                               // role 3
+		{byte(KindAnswer), 0, 3, 0, 0, 0},                                    // source 3
+		{byte(KindAnswer), 0, 15 << 4, 0, 0, 0},                              // fault 15
+		{byte(KindAnswer), 0, 0, 0x80, 0x80, 4, 0, 0},                        // reason 65536
+		{byte(KindAnswer), 0, 0, 0, 0, 0x80, 0x80, 0x80, 8},                  // 25 bits of what was changed
+		{byte(KindAnswer), 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 16},        // a word of 36 bits
+		{byte(KindAnswer), 0, 0, 0, 0, 0x80, 2, 0xff, 0xff, 0xff, 0xff, 16},  // a lease of 36 bits
+		{byte(KindAnswer), 0, 0, 0, 0, 3, 1},                                 // cut off
 		append([]byte{byte(KindLost)}, append(long, 1)...),                   // too many
 		append([]byte{kindExtend, 77}, append(bytes.Clone(long[:3]), 15)...), // 30 MB of something
 		{kindExtend, 77, 2, 0},
 	} {
-		r, got := read(t, framed(t, append(bytes.Clone(good), bad...), good))
+		r, got := read(t, framed(append(bytes.Clone(good), bad...), good))
 		if len(got) != 3 || got[0].Kind != KindHint || got[1].Kind != KindLost || got[1].Count != 99 || got[2].Kind != KindHint {
 			t.Errorf("% x: %v", bad, got)
 		}
 		if places, _ := r.Skipped(); places != 1 {
 			t.Errorf("% x: skipped %d", bad, places)
 		}
-		r, got = read(t, framed(t, append(bytes.Clone(good), bad...)))
+		r, got = read(t, framed(append(bytes.Clone(good), bad...)))
 		if _, why := r.Torn(); why == nil || len(got) != 1 {
 			t.Errorf("% x: %v, torn: %v", bad, got, why)
 		}
@@ -228,16 +238,14 @@ func TestLaterWritersAreRead(t *testing.T) {
 	for i := range 128 {
 		words = append(words, byte(i%100))
 	}
-	words = append(words, 0, 0, 0, 0)
 	same := append([]byte{byte(KindAsk), 0x80, 1}, make([]byte, 16)...)
-	same = append(same, 0, 0, 0, 0)
 	rules := append([]byte{byte(KindRules), 1, 9, 0, 2, 2, 2, 2, 2}, 7, 7, 7)
 	extension := []byte{kindExtend, 77, 3, 1, 2, 3}
-	r, got := read(t, framed(t, slices.Concat(words, extension, same, rules), []byte{byte(KindHint) | tagConn, 2, 2}))
+	r, got := read(t, framed(slices.Concat(words, extension, same, rules), []byte{byte(KindHint) | tagConn, 2, 2}))
 	if _, why := r.Torn(); why != nil || len(got) != 5 {
 		t.Fatalf("%d records, torn: %v", len(got), why)
 	}
-	a, b := got[0].Ask.Event, got[1].Ask.Event
+	a, b := got[0].Ask, got[1].Ask
 	if a.ClientGaps[31] != 109%100 || b.ClientGaps != a.ClientGaps || b.Random != a.Random {
 		t.Errorf("an event of 128 words: %+v, then %+v", a, b)
 	}
@@ -251,9 +259,9 @@ func TestLaterWritersAreRead(t *testing.T) {
 
 // TestEarlierEventsAreShorter: what they do not have is zero.
 func TestEarlierEventsAreShorter(t *testing.T) {
-	record := []byte{byte(KindAsk) | tagConn, 2, 5, 0b10001, 9, 8, 0, 0, 0, 0}
-	_, got := read(t, framed(t, record))
-	e := got[0].Ask.Event
+	record := []byte{byte(KindAsk) | tagConn, 2, 5, 0b10001, 9, 8}
+	_, got := read(t, framed(record))
+	e := got[0].Ask
 	if e.Size != 9 || e.Conn != 8 || e.Client != 0 || e.Leases[0] != 0 {
 		t.Errorf("%+v", e)
 	}
@@ -307,7 +315,7 @@ func TestFalseFramesAreGivenUp(t *testing.T) {
 func TestFormatErrors(t *testing.T) {
 	_, file, _ := lives(t, 1)
 	newer := bytes.Clone(file)
-	newer[8] = 2
+	newer[8] = 3
 	huge := bytes.Clone(file)
 	binary.LittleEndian.PutUint16(huge[10:], 65535)
 	for _, c := range []struct {
@@ -317,7 +325,7 @@ func TestFormatErrors(t *testing.T) {
 		{nil, "not a trace: empty"},
 		{[]byte("127.0.0.1 - -"), `not a trace: begins with "127.0.0."`},
 		{[]byte{0x1f, 0x8b, 1}, "trace: header: gzip: unexpected EOF"},
-		{newer, "trace: header: format version 2; this program reads version 1"},
+		{newer, "trace: header: format version 3; this program reads versions 1 to 2"},
 		{huge, "trace: header: 65535 bytes, at most 4096"},
 		{file[:20], "trace: header: cut off after 20 bytes: unexpected EOF"},
 	} {

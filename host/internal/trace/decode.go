@@ -1,24 +1,30 @@
 package trace
 
 import (
+	"encoding/binary"
 	"errors"
 	"time"
 
 	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
 )
 
 // decoder reads the records of a frame.
 type decoder struct {
 	state
 	cursor
-	ask   Ask
-	rules Rules
+	version uint16
+	ask     policy.Event
+	answer  Answer
+	owed    bool // the answer to what record has returned; more comes first
+	rules   Rules
 }
 
 // begin starts with a frame's records.
 func (d *decoder) begin(records []byte) {
 	d.state.reset()
 	d.cursor = cursor{b: records}
+	d.owed = false
 }
 
 func (d *decoder) more() bool { return d.at < len(d.b) }
@@ -96,7 +102,15 @@ func (d *decoder) fields(r *Record, tag byte) {
 	case KindHint:
 		r.Since = d.span()
 	case KindAsk:
-		d.question(r)
+		d.question(r, flag)
+	case KindAnswer:
+		if d.version == 1 {
+			d.fail("not a kind")
+		}
+		d.answer = Answer{Dropped: flag}
+		d.verdict(&d.answer.Verdict)
+		d.left()
+		r.Answer = &d.answer
 	case KindClose:
 		b := d.byte()
 		r.Phase, r.Reason, r.Cut = policy.Phase(b&15), policy.Reason(b>>4), flag
@@ -145,10 +159,15 @@ func (d *decoder) tenant(r *Record, flag bool) {
 	}
 }
 
-// question reads an event and its verdict. Words beyond those of our ABI are
+// question reads an event, older if its connection was not just opened. Words
+// beyond those of our ABI are
 // passed over; words that the writer's did not have are zero.
-func (d *decoder) question(r *Record) {
+func (d *decoder) question(r *Record, older bool) {
 	d.expect(r.Conn)
+	put := &d.put[0]
+	if d.version > 1 {
+		put = d.expectLeases(older)
+	}
 	n := int(d.below(maxWords, "the event's size"))
 	mask := d.take((n + 7) / 8)
 	for i := range n {
@@ -157,10 +176,57 @@ func (d *decoder) question(r *Record) {
 		}
 	}
 	clear(d.words[n:])
-	d.ask = Ask{}
-	join(&d.words, &d.ask.Event)
-	d.verdict(&d.ask.Verdict)
+	d.ask = policy.Event{}
+	join(&d.words, &d.ask)
 	r.Ask = &d.ask
+	*put = d.ask.Leases
+	if d.version == 1 {
+		d.answered(r)
+	}
+}
+
+// answered reads what version 1 has in the record of a question: its answer,
+// which is then owed. Of a shadow there is nothing else: the question is that of
+// the record before.
+func (d *decoder) answered(r *Record) {
+	d.answer = Answer{State: d.ask.State, Leases: d.ask.Leases}
+	d.verdict(&d.answer.Verdict)
+	if d.answer.Verdict.Role == policy.RoleShadow {
+		r.Kind, r.Ask, r.Answer = KindAnswer, nil, &d.answer
+		return
+	}
+	if why := d.answer.wrong(); why != "" {
+		d.fail(why)
+	}
+	d.owed = true
+}
+
+// takeAnswer returns the answer that is owed.
+func (d *decoder) takeAnswer(r *Record) {
+	d.owed = false
+	*r = Record{Kind: KindAnswer, Time: d.time, Conn: d.conn, Answer: &d.answer}
+}
+
+// left reads what the policy has left of state and leases.
+func (d *decoder) left() {
+	mask := d.below(1<<(stateWords+abi.Phases)-1, "what was changed")
+	for i := range stateWords {
+		word := d.words[wordState+i]
+		if mask>>i&1 != 0 {
+			word = uint32(d.below(1<<32-1, "a word of the state"))
+		}
+		binary.LittleEndian.PutUint32(d.answer.State[4*i:], word)
+	}
+	set := d.answer.Verdict.Leases
+	d.answer.Leases = d.leasesBefore(set)
+	for i := range d.answer.Leases {
+		if mask>>(stateWords+i)&1 != 0 {
+			d.answer.Leases[i] = uint32(d.below(1<<32-1, "a lease"))
+		}
+	}
+	if set {
+		d.set = d.answer.Leases
+	}
 }
 
 func (d *decoder) verdict(v *policy.Verdict) {
@@ -168,6 +234,9 @@ func (d *decoder) verdict(v *policy.Verdict) {
 	v.Action, v.Role = policy.Action(bits&verdictAction), policy.Role(bits>>verdictRole)
 	v.Log, v.Leases = bits&verdictLog != 0, bits&verdictLeases != 0
 	v.Source, v.Fault = policy.Source(who&15), policy.Fault(who>>4)
+	if d.version == 1 && v.Fault > policy.FaultBreaker {
+		d.fail("fault is out of range")
+	}
 	v.Reason = uint16(d.below(1<<16-1, "the verdict's reason"))
 	v.Deadline = time.Duration(d.span())
 }

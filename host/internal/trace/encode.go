@@ -2,8 +2,10 @@ package trace
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
 )
 
 // encoder appends records to a frame.
@@ -61,7 +63,11 @@ func (e *encoder) fields(r *Record) byte {
 	case KindHint:
 		e.span(r.Since)
 	case KindAsk:
-		e.ask(r)
+		return e.ask(r.Conn, r.Ask)
+	case KindAnswer:
+		e.verdict(&r.Answer.Verdict)
+		e.left(r.Answer)
+		return flagged(r.Answer.Dropped)
 	case KindClose:
 		e.b = append(e.b, byte(r.Phase)|byte(r.Reason)<<4)
 		e.span(r.Since)
@@ -102,21 +108,21 @@ const (
 
 // open appends a KindOpen, which begins the connection's counts anew.
 func (e *encoder) open(r *Record) byte {
-	bits := byte(r.Side)*openDialled | byte(r.Protocol)<<openProtocol
+	what := byte(r.Side)*openDialled | byte(r.Protocol)<<openProtocol
 	if r.Client != 0 {
-		bits |= openClient
+		what |= openClient
 	}
 	if r.Age|int64(r.BytesIn)|int64(r.BytesOut) != 0 {
-		bits |= openFound
+		what |= openFound
 	}
-	e.b = append(e.b, bits, byte(r.Phase))
+	e.b = append(e.b, what, byte(r.Phase))
 	e.uvarint(uint64(r.Tenant))
 	e.uvarint(uint64(r.Handshake))
 	if r.Client != 0 {
 		e.b = binary.LittleEndian.AppendUint64(e.b, r.Client)
 	}
 	*e.slot(r.Conn) = slot{conn: r.Conn}
-	if bits&openFound != 0 {
+	if what&openFound != 0 {
 		e.span(r.Age)
 		e.bytes(r)
 	}
@@ -133,11 +139,13 @@ func (e *encoder) phase(r *Record) byte {
 	return tagFlag
 }
 
-// ask appends a KindAsk: the words of its event that differ from those of the
-// frame's last, and the verdict.
-func (e *encoder) ask(r *Record) {
-	e.expect(r.Conn)
-	split(&r.Ask.Event, &e.next)
+// ask appends the words of an event that differ from those of the frame's last;
+// flagged, its connection was not just opened.
+func (e *encoder) ask(conn uint64, event *policy.Event) byte {
+	older := event.Kind != uint8(abi.KindAccept)
+	e.expect(conn)
+	put := e.expectLeases(older)
+	split(event, &e.next)
 	e.uvarint(usedWords)
 	mask := len(e.b)
 	e.b = append(e.b, make([]byte, (usedWords+7)/8)...)
@@ -148,7 +156,37 @@ func (e *encoder) ask(r *Record) {
 		}
 	}
 	e.words = e.next
-	e.verdict(&r.Ask.Verdict)
+	*put = event.Leases
+	return flagged(older)
+}
+
+// left appends what the policy has left: the words of the state and the leases
+// that differ from those of the frame's last question, or, where it has set
+// leases, from those that it has set last.
+func (e *encoder) left(a *Answer) {
+	var mask uint64
+	before := e.leasesBefore(a.Verdict.Leases)
+	for i := range stateWords {
+		if binary.LittleEndian.Uint32(a.State[4*i:]) != e.words[wordState+i] {
+			mask |= 1 << i
+		}
+	}
+	for i, ms := range a.Leases {
+		if ms != before[i] {
+			mask |= 1 << (stateWords + i)
+		}
+	}
+	e.uvarint(mask)
+	for ; mask != 0; mask &= mask - 1 {
+		if i := bits.TrailingZeros64(mask); i < stateWords {
+			e.uvarint(uint64(binary.LittleEndian.Uint32(a.State[4*i:])))
+		} else {
+			e.uvarint(uint64(a.Leases[i-stateWords]))
+		}
+	}
+	if a.Verdict.Leases {
+		e.set = a.Leases
+	}
 }
 
 // Bits of a verdict's first byte beside the action, and the shift of its role.
@@ -160,14 +198,14 @@ const (
 )
 
 func (e *encoder) verdict(v *policy.Verdict) {
-	bits := byte(v.Action) | byte(v.Role)<<verdictRole
+	what := byte(v.Action) | byte(v.Role)<<verdictRole
 	if v.Log {
-		bits |= verdictLog
+		what |= verdictLog
 	}
 	if v.Leases {
-		bits |= verdictLeases
+		what |= verdictLeases
 	}
-	e.b = append(e.b, bits, byte(v.Source)|byte(v.Fault)<<4)
+	e.b = append(e.b, what, byte(v.Source)|byte(v.Fault)<<4)
 	e.uvarint(uint64(v.Reason))
 	e.span(int64(v.Deadline))
 }

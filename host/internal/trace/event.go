@@ -2,6 +2,9 @@ package trace
 
 import "idlehost/sdk/abi"
 
+// stateWords is how many words a connection's state has.
+const stateWords = abi.StateSize / 4
+
 // usedWords is how many words of an event this version of the ABI fills.
 const usedWords = abi.EventUsed / 4
 
@@ -65,7 +68,7 @@ func split(e *abi.Event, w *[maxWords]uint32) {
 	for i, p := range tenant(e) {
 		w[wordTenant+i] = *p
 	}
-	for i := range abi.StateSize / 4 {
+	for i := range stateWords {
 		s := e.State[4*i : 4*i+4]
 		w[wordState+i] = uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 	}
@@ -92,7 +95,7 @@ func join(w *[maxWords]uint32, e *abi.Event) {
 	for i, p := range tenant(e) {
 		*p = w[wordTenant+i]
 	}
-	for i := range abi.StateSize / 4 {
+	for i := range stateWords {
 		v := w[wordState+i]
 		copy(e.State[4*i:], []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
 	}
@@ -106,4 +109,23 @@ func (s *state) expect(conn uint64) {
 	now := uint64(s.start + s.time/1e6)
 	s.words[wordWide], s.words[wordWide+1] = uint32(now), uint32(now>>32)
 	s.words[wordConn], s.words[wordConn+1] = uint32(conn), uint32(conn>>32)
+}
+
+// expectLeases puts into words the leases that an event most likely has, and
+// returns where its own are to be kept for the next.
+func (s *state) expectLeases(older bool) *leases {
+	put := &s.put[0]
+	if older {
+		put = &s.put[1]
+	}
+	copy(s.words[wordLeases:], put[:])
+	return put
+}
+
+// leasesBefore returns the leases that an answer most likely has.
+func (s *state) leasesBefore(set bool) leases {
+	if set {
+		return s.set
+	}
+	return leases(s.words[wordLeases : wordLeases+abi.Phases])
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // Version is that of the format that is written, and the newest that is read.
-const Version = 1
+// In version 1 a question has its answer in the same record.
+const Version = 2
 
 // Bounds of what is written and read; FORMAT.md has them all.
 const (

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"reflect"
 	"testing"
+
+	"idlehost/host/internal/policy"
 )
 
 // FuzzReader reads anything: it ends, and what it yields is in range.
@@ -15,6 +18,11 @@ func FuzzReader(f *testing.F) {
 	f.Add(file[:at[1]+30])
 	f.Add(append(bytes.Clone(file[:at[1]]), file[at[2]-9:]...))
 	f.Add(written(f, header, every()))
+	for _, name := range []string{"v1", "live-1", "v2"} {
+		file, err := os.ReadFile("testdata/" + name + ".trace")
+		check(f, err)
+		f.Add(file)
+	}
 	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		r, err := NewReader(bytes.NewReader(file))
@@ -37,17 +45,18 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// FuzzRecords reads any bytes as a frame's records. Whatever it yields can be
-// written, and is read back as it was.
+// FuzzRecords reads any bytes as a frame's records of either version. Whatever
+// it yields can be written, and is read back as it was.
 func FuzzRecords(f *testing.F) {
 	for _, step := range []int64{0, 1, 10e6} {
 		h := header
 		h.Granularity = step
 		file := written(f, h, every())
-		f.Add(file[len(h.append(nil))+frameHead:], step)
+		f.Add(file[len(h.append(nil))+frameHead:], step, uint16(Version))
 	}
-	f.Fuzz(func(t *testing.T, records []byte, step int64) {
-		d := decoder{state: newState(&Header{Start: header.Start, Granularity: max(min(step, MaxTime), 0)})}
+	f.Add(append(version1Question(0), version1Question(policy.RoleShadow)...), int64(0), uint16(1))
+	f.Fuzz(func(t *testing.T, records []byte, step int64, version uint16) {
+		d := decoder{state: newState(&Header{Start: header.Start, Granularity: max(min(step, MaxTime), 0)}), version: version}
 		d.begin(records)
 		var all []Record
 		for d.more() {
@@ -55,6 +64,10 @@ func FuzzRecords(f *testing.F) {
 			if ok, err := d.record(&x); err != nil {
 				break
 			} else if ok {
+				all = append(all, owned(x))
+			}
+			if d.owed {
+				d.takeAnswer(&x)
 				all = append(all, owned(x))
 			}
 		}

@@ -31,7 +31,11 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 		o["since_ns"] = r.Since
 	case KindAsk:
 		if r.Ask != nil {
-			o["event"], o["verdict"] = eventJSON(&r.Ask.Event), verdictJSON(&r.Ask.Verdict)
+			o["event"] = eventJSON(r.Ask)
+		}
+	case KindAnswer:
+		if a := r.Answer; a != nil {
+			o["verdict"], o["state"], o["leases"], o["dropped"] = verdictJSON(&a.Verdict), a.State, a.Leases, a.Dropped
 		}
 	case KindClose:
 		o["phase"], o["reason"], o["cut"], o["since_ns"] = r.Phase.String(), r.Reason.String(), r.Cut, r.Since

@@ -4,7 +4,7 @@ import "slices"
 
 var kindNames = [kindEnd]string{
 	"unknown", "open", "begin", "end", "phase", "burst", "hint", "ask", "close",
-	"lost", "tenant", "policy", "rules",
+	"lost", "tenant", "policy", "rules", "answer",
 }
 
 // String returns the name that people are shown.
@@ -25,4 +25,4 @@ func ParseKind(name string) (Kind, bool) {
 func KindNames() []string { return slices.Clone(kindNames[1:]) }
 
 // ofConn reports whether records of the kind are about one connection.
-func (k Kind) ofConn() bool { return k <= KindClose }
+func (k Kind) ofConn() bool { return k <= KindClose || k == KindAnswer }

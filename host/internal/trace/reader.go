@@ -67,8 +67,9 @@ func (t *Reader) readHeader() error {
 	case err != nil:
 		return fmt.Errorf("cut off after %d bytes: %w", len(b), io.ErrUnexpectedEOF)
 	}
-	if v := binary.LittleEndian.Uint16(b[8:]); v != Version {
-		return fmt.Errorf("format version %d; this program reads version %d", v, Version)
+	t.dec.version = binary.LittleEndian.Uint16(b[8:])
+	if v := t.dec.version; v < 1 || v > Version {
+		return fmt.Errorf("format version %d; this program reads versions 1 to %d", v, Version)
 	}
 	n := int(binary.LittleEndian.Uint16(b[10:]))
 	if n > maxHeader {
@@ -98,6 +99,10 @@ func (t *Reader) Header() Header { return t.header }
 // with io.EOF, and Torn tells. Other errors are of reading, and final.
 func (t *Reader) Next(r *Record) error {
 	for t.end == nil {
+		if t.dec.owed {
+			t.dec.takeAnswer(r)
+			return nil
+		}
 		if !t.dec.more() {
 			t.end = t.frame(r)
 			if r.Kind == KindLost && t.end == nil {

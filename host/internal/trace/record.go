@@ -6,6 +6,7 @@ package trace
 
 import (
 	"idlehost/host/internal/policy"
+	"idlehost/sdk/abi"
 )
 
 // Kind is what a record tells.
@@ -31,7 +32,7 @@ const (
 	KindBurst
 	// KindHint: the peer announced its own idle timeout. Since.
 	KindHint
-	// KindAsk: a question and its answer. Ask.
+	// KindAsk: a question. Ask.
 	KindAsk
 	// KindClose: the connection ended. Phase, Reason, Cut, Since, BytesIn,
 	// BytesOut.
@@ -47,6 +48,11 @@ const (
 	// KindRules: the law of the tenant's connections of a side from here on.
 	// Tenant, Side, Rules. Conn is 0.
 	KindRules
+	// KindAnswer: the answer to the connection's last question, where it was
+	// applied or dropped. One that was given inside the call is the next record
+	// after the question, of the same time. That of a shadow is beside the one
+	// that was enforced, before or after it, and has the question's time. Answer.
+	KindAnswer
 	kindEnd
 )
 
@@ -84,14 +90,22 @@ type Record struct {
 	BytesIn, BytesOut uint64
 	Count             uint64
 	Name, Params      string
-	Ask               *Ask
-	Rules             *Rules
+	// Ask is the question as it was put. In a recording of version 1, State and
+	// Leases are as the policy has left them.
+	Ask    *policy.Event
+	Answer *Answer
+	Rules  *Rules
 }
 
-// Ask is a question as it was put, and what was answered.
-type Ask struct {
-	Event   policy.Event
+// Answer is what was answered, with State and Leases of the event as the policy
+// has left them.
+type Answer struct {
 	Verdict policy.Verdict
+	State   [abi.StateSize]uint8
+	Leases  [abi.Phases]uint32
+	// Dropped says that the answer came too late to be applied: the connection
+	// had closed, or what was asked about was over.
+	Dropped bool
 }
 
 // Rules is a tenant's law: what was in force where no policy decided, and
@@ -106,6 +120,10 @@ func (r *Record) Own() {
 	if r.Ask != nil {
 		ask := *r.Ask
 		r.Ask = &ask
+	}
+	if r.Answer != nil {
+		answer := *r.Answer
+		r.Answer = &answer
 	}
 	if r.Rules != nil {
 		rules := *r.Rules

@@ -1,5 +1,7 @@
 package trace
 
+import "idlehost/sdk/abi"
+
 // state is what the records of a frame so far have told, and the next one
 // refers to. Writer and Reader keep the same; it begins anew with each frame,
 // so that a frame that is lost costs its own records only.
@@ -12,7 +14,14 @@ type state struct {
 	conn  uint64
 	slots [slots]slot
 	words [maxWords]uint32 // the last event
+	// put are the leases of the last question about a connection that was just
+	// opened, which are the law's, and of the last other one; set are those of the
+	// last answer that has set any, which are mostly the same ones again.
+	put [2]leases
+	set leases
 }
+
+type leases = [abi.Phases]uint32
 
 // slot is what a connection has counted; another one of the same slot
 // supplants it.
@@ -27,6 +36,8 @@ func (s *state) reset() {
 	s.time, s.steps, s.conn = 0, 0, 0
 	clear(s.slots[:])
 	clear(s.words[:])
+	clear(s.put[:])
+	clear(s.set[:])
 }
 
 // slot returns that of the connection.

@@ -44,7 +44,9 @@ func (r *Record) parts() []part {
 	case KindPhase:
 		return []part{{"phase", r.Phase.String()}, {"protocol", r.Protocol.String()}, {"handshake", number(uint64(r.Handshake))}}
 	case KindAsk:
-		return r.Ask.parts()
+		return askParts(r.Ask)
+	case KindAnswer:
+		return r.Answer.parts()
 	case KindClose:
 		return []part{
 			{"phase", r.Phase.String()}, {"reason", r.Reason.String()}, {"idle", span(r.Since)}, {"cut", yes(r.Cut)},
@@ -81,15 +83,22 @@ func (r *Record) tenantParts() []part {
 	return parts
 }
 
-func (a *Ask) parts() []part {
+func askParts(e *policy.Event) []part {
+	if e == nil {
+		return nil
+	}
+	return []part{
+		{"on", abi.Kind(e.Kind).String()}, {"phase", abi.Phase(e.Phase).String()}, {"client", pseudonym(e.Client)},
+		{"idle", span(int64(e.IdleMs) * 1e6)}, {"asks", number(uint64(e.Asks))},
+	}
+}
+
+func (a *Answer) parts() []part {
 	if a == nil {
 		return nil
 	}
-	e, v := &a.Event, &a.Verdict
-	parts := []part{
-		{"on", abi.Kind(e.Kind).String()}, {"phase", abi.Phase(e.Phase).String()}, {"client", pseudonym(e.Client)},
-		{"idle", span(int64(e.IdleMs) * 1e6)}, {"asks", number(uint64(e.Asks))}, {"action", v.Action.String()},
-	}
+	v := &a.Verdict
+	parts := []part{{"action", v.Action.String()}}
 	if v.Action == abi.ActionExtend {
 		parts = append(parts, part{"deadline", v.Deadline.String()})
 	}
@@ -97,7 +106,7 @@ func (a *Ask) parts() []part {
 	if v.Source == policy.SourceFallback {
 		parts = append(parts, part{"fault", v.Fault.String()})
 	}
-	return parts
+	return append(parts, part{"dropped", yes(a.Dropped)})
 }
 
 // seconds is a time with all its nanoseconds, and as many digits as it needs.

@@ -32,7 +32,11 @@ func (r *Record) wrong() string {
 	case KindOpen, KindPhase, KindClose:
 		return r.wrongState()
 	case KindAsk:
-		return r.Ask.wrong()
+		if r.Ask == nil {
+			return "there is none"
+		}
+	case KindAnswer:
+		return r.Answer.wrong()
 	case KindLost:
 		if r.Count > MaxCount {
 			return "count is out of range"
@@ -94,13 +98,13 @@ func (r *Rules) wrong() string {
 	return ""
 }
 
-func (a *Ask) wrong() string {
+func (a *Answer) wrong() string {
 	if a == nil {
 		return "there is none"
 	}
 	v := &a.Verdict
 	switch {
-	case v.Action > verdictAction, v.Role >= policy.Roles, v.Source > policy.SourceFallback, v.Fault > policy.FaultBreaker:
+	case v.Action > verdictAction, v.Role >= policy.Roles, v.Source > policy.SourceFallback, v.Fault >= policy.Faults:
 		return "verdict is out of range"
 	case outside(int64(v.Deadline)):
 		return "deadline is out of range"

@@ -75,14 +75,7 @@ func rest(t testing.TB, r Source) (all []Record) {
 
 // owned copies what a record points to, which is its Source's.
 func owned(r Record) Record {
-	if r.Ask != nil {
-		a := *r.Ask
-		r.Ask = &a
-	}
-	if r.Rules != nil {
-		l := *r.Rules
-		r.Rules = &l
-	}
+	r.Own()
 	return r
 }
 
@@ -113,6 +106,7 @@ func every() []Record {
 	for i := range rules.Timeouts {
 		rules.Timeouts[i] = policy.Timeout{Idle: time.Duration(i) * time.Second, MinRate: 500, Grace: 5e9, Max: 7e9}
 	}
+	asked := event()
 	return []Record{
 		{Kind: KindTenant, Tenant: 1, Name: "shop"},
 		{Kind: KindRules, Tenant: 1, Rules: &rules},
@@ -124,10 +118,15 @@ func every() []Record {
 		{Kind: KindEnd, Time: 30e6, Conn: 7, BytesIn: 1<<40 + 100, BytesOut: 4096},
 		{Kind: KindBurst, Time: 29_999_999, Conn: 1 << 62, BytesIn: 1, BytesOut: 2, Since: 250e6},
 		{Kind: KindHint, Time: 30e6, Conn: 7, Since: 5e9},
-		{Kind: KindAsk, Time: 123_456_789, Conn: 7, Ask: &Ask{Event: event(), Verdict: policy.Verdict{
+		{Kind: KindAsk, Time: 123_456_789, Conn: 7, Ask: &asked},
+		{Kind: KindAnswer, Time: 123_456_789, Conn: 7, Answer: &Answer{State: asked.State, Leases: asked.Leases, Verdict: policy.Verdict{
 			Deadline: 30 * time.Second, Reason: 32767, Action: abi.ActionExtend, Log: true, Leases: true,
 			Source: policy.SourceFallback, Fault: policy.FaultBreaker, Role: policy.RoleShadow,
 		}}},
+		{Kind: KindAnswer, Time: 135_000_000, Conn: 1 << 62, Answer: &Answer{
+			State: [abi.StateSize]uint8{31: 1}, Leases: [abi.Phases]uint32{0: 1<<32 - 1, 15: 7},
+			Verdict: policy.Verdict{Action: abi.ActionClose, Source: policy.SourcePolicy}, Dropped: true,
+		}},
 		{Kind: KindClose, Time: 40e6, Conn: 7, Phase: abi.PhaseDraining, Reason: policy.ReasonError, Cut: true,
 			Since: -1, BytesIn: 1<<40 + 101, BytesOut: 4097},
 		{Kind: KindLost, Time: 40e6, Count: 12},
@@ -137,7 +136,7 @@ func every() []Record {
 
 func TestEveryKindIsReadBack(t *testing.T) {
 	want := every()
-	for _, flushes := range [][]int{nil, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}} {
+	for _, flushes := range [][]int{nil, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}} {
 		for _, step := range []int64{0, 1, 1e6, 10e6} {
 			h := header
 			h.Granularity = step
