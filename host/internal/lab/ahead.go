@@ -33,8 +33,15 @@ type ahead struct {
 	exact *exact
 	live  bool
 	ended error
+	last  taken
 	queue []trace.Record
 	head  int
+}
+
+// taken is the record that was read last.
+type taken struct {
+	kind trace.Kind
+	conn uint64
 }
 
 func newAhead(src trace.Source, x *exact) *ahead {
@@ -89,8 +96,10 @@ func (a *ahead) take(r *trace.Record) {
 	case r.Kind == trace.KindAsk && r.Ask != nil && r.Ask.Kind != uint8(abi.KindClose):
 		a.exact.add(r)
 	case r.Kind == trace.KindAnswer && enforced(r.Answer):
-		a.exact.answered(r)
+		last := &a.last
+		a.exact.answered(r, last.kind == trace.KindAsk && last.conn == r.Conn)
 	}
+	a.last = taken{r.Kind, r.Conn}
 	a.queue = append(a.queue, *r)
 }
 
@@ -98,11 +107,22 @@ func (a *ahead) take(r *trace.Record) {
 const furthest = 1 << 12
 
 // stir puts the first byte of a request among the records before it: by its
-// time, but behind all of the same lane. Times of others may step back.
+// time, but behind all of the same lane. Times of others may step back. An answer
+// that was dropped behind which nothing has happened to the lane was dropped for
+// that byte.
 func (a *ahead) stir(lane uint64, at int64) {
 	i := len(a.queue)
-	for least := max(a.head, i-furthest); i > least && a.queue[i-1].Conn != lane && a.queue[i-1].Time > at; {
+	for least := max(a.head, i-furthest); i > least && a.passes(i-1, lane, at); {
 		i--
 	}
 	a.queue = slices.Insert(a.queue, i, trace.Record{Kind: kindStir, Time: at, Conn: lane})
+}
+
+// passes reports whether the first byte of a request belongs before a record.
+func (a *ahead) passes(i int, lane uint64, at int64) bool {
+	r := &a.queue[i]
+	if r.Conn == lane {
+		return r.Kind == trace.KindAnswer && r.Answer.Dropped
+	}
+	return r.Time > at
 }

@@ -21,6 +21,8 @@ type exact struct {
 	asks    map[uint64][]*question // by lane, in their order
 	open    map[uint64][]*question // the same, as far as their answers were not read
 	matched *question              // by the question that is being asked
+	asker   *lane                  // whose question that is
+	held    []*held                // answers that the host got later
 	agrees  study.Agreement
 }
 
@@ -29,6 +31,7 @@ type question struct {
 	at     int64
 	ask    *policy.Event // nil: it has been asked
 	answer *trace.Answer // nil: it was not read, or is missing
+	inside bool          // the answer was given inside the call, and applied
 }
 
 // enforced reports whether an answer was obeyed.
@@ -50,17 +53,18 @@ func (x *exact) add(r *trace.Record) {
 }
 
 // answered adds an answer to its question: the lane's last, unless it was dropped,
-// which may be because the lane's connection is another one since.
-func (x *exact) answered(r *trace.Record) {
+// which may be because the lane's connection is another one since. next says that
+// it is the record behind the question.
+func (x *exact) answered(r *trace.Record, next bool) {
 	open := x.open[r.Conn]
 	if len(open) == 0 {
 		return
 	}
 	i := len(open) - 1
-	if r.Answer.Dropped {
+	if r.Answer.Dropped && !next {
 		i = 0
 	}
-	open[i].answer = r.Answer
+	open[i].answer, open[i].inside = r.Answer, next && !r.Answer.Dropped && open[i].at == r.Time
 	if open = slices.Delete(open, i, i+1); len(open) == 0 {
 		delete(x.open, r.Conn)
 	} else {
@@ -111,9 +115,9 @@ func (x *exact) late(l *lane, w *idle.Virtual, now int64) int64 {
 
 // complete finds the recorded question that is being asked again and puts into
 // the event what came from outside.
-func (x *exact) complete(lane uint64, now int64, e *policy.Event) {
-	x.matched = nil
-	for _, q := range x.asks[lane] {
+func (x *exact) complete(l *lane, now int64, e *policy.Event) {
+	x.matched, x.asker = nil, l
+	for _, q := range x.asks[l.number] {
 		if q.ask == nil || q.ask.Kind != e.Kind || e.Kind == uint8(abi.KindTimeout) && q.at != now {
 			continue
 		}

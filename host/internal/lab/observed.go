@@ -82,7 +82,7 @@ func (p *player) complete(e *policy.Event) {
 	}
 	e.HoldBytes = uint32(min(p.bytes(l), abi.Never))
 	if l.tenant.exact {
-		p.exact.complete(l.number, p.world.Now(), e)
+		p.exact.complete(l, p.world.Now(), e)
 	}
 }
 

@@ -125,17 +125,26 @@ func (p *player) advance(t int64) {
 	p.end = max(p.end, t)
 }
 
+// until advances to where something happens at t, before what is due then.
+func (p *player) until(t int64) {
+	p.advance(t - 1)
+	p.world.Set(t)
+	p.end = max(p.end, t)
+}
+
 // play has one record happen. What is due at the same moment happens after it:
 // bytes that are there win against a deadline.
 func (p *player) play(ctx context.Context, r *trace.Record) error {
 	switch r.Kind {
-	case trace.KindTenant, trace.KindLost, trace.KindAnswer:
+	case trace.KindTenant, trace.KindLost:
 	case trace.KindAsk: // what is asked now has been asked when it is over
 		p.advance(r.Time)
+	case trace.KindAnswer: // inside the call, or of a shadow, it has come with the question
+		if enforced(r.Answer) && r.Time != p.world.Now() {
+			p.until(r.Time)
+		}
 	default:
-		p.advance(r.Time - 1)
-		p.world.Set(r.Time)
-		p.end = max(p.end, r.Time)
+		p.until(r.Time)
 	}
 	switch r.Kind {
 	case trace.KindPolicy, trace.KindRules, trace.KindOpen:
@@ -145,6 +154,8 @@ func (p *player) play(ctx context.Context, r *trace.Record) error {
 		}
 		p.introduce(t, r)
 		return nil
+	case trace.KindAnswer: // also about a connection that has closed
+		p.answer(r)
 	}
 	l := p.lanes[r.Conn]
 	if l == nil {

@@ -70,9 +70,17 @@ type decider struct {
 }
 
 func (d decider) Decide(a *policy.Ask) policy.Verdict {
-	if v, ok := d.exact.unasked(); ok {
-		return v
+	v, ok := d.exact.unasked()
+	if !ok {
+		v = d.ask(a)
 	}
+	if d.exact.holds(a, v) {
+		return policy.Verdict{Source: policy.SourcePending}
+	}
+	return v
+}
+
+func (d decider) ask(a *policy.Ask) policy.Verdict {
 	v, fault := d.policy.Decide(a)
 	if fault != policy.FaultNone {
 		return policy.Verdict{Source: policy.SourceFallback, Fault: fault, Action: abi.ActionDefault}

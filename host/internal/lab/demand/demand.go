@@ -35,6 +35,8 @@ type Source struct {
 
 	lanes   uint64
 	open    map[uint64]uint64 // connection to lane
+	asked   map[uint64]bool   // connections with a question whose answer has not come
+	closed  map[uint64]uint64 // connection to lane, of those of asked that have closed
 	waiting waiting
 }
 
@@ -45,7 +47,7 @@ func New(src trace.Source, cfg Config) *Source {
 	}
 	return &Source{
 		src: src, tenant: cfg.Tenant, only: cfg.Tenant != "", wanted: map[uint32]bool{},
-		open: map[uint64]uint64{}, waiting: newWaiting(cfg.Lanes),
+		open: map[uint64]uint64{}, asked: map[uint64]bool{}, closed: map[uint64]uint64{}, waiting: newWaiting(cfg.Lanes),
 	}
 }
 
@@ -60,7 +62,8 @@ func (s *Source) Header() trace.Header { return s.src.Header() }
 func (s *Source) Forgotten() int { return s.waiting.forgotten }
 
 // Next is as a trace.Source has it. Records of connections that were not
-// opened, or have ended, are left out.
+// opened, or have ended, are left out, but for the answer to the last question
+// about one.
 func (s *Source) Next(r *trace.Record) error {
 	for {
 		if err := s.src.Next(r); err != nil {
@@ -91,16 +94,48 @@ func (s *Source) take(r *trace.Record) bool {
 	}
 	lane, ok := s.open[r.Conn]
 	if !ok {
+		return r.Kind == trace.KindAnswer && s.takeLast(r)
+	}
+	switch r.Kind {
+	case trace.KindAsk:
+		s.asked[r.Conn] = true
+	case trace.KindAnswer:
+		if r.Answer.Verdict.Role != policy.RoleShadow {
+			delete(s.asked, r.Conn)
+		}
+	case trace.KindClose:
+		s.close(r, lane)
+	}
+	r.Conn = lane
+	return true
+}
+
+// most is how many closed connections an answer is waited for, which may be
+// missing.
+const most = 1 << 16
+
+// close says that a connection has closed.
+func (s *Source) close(r *trace.Record, lane uint64) {
+	delete(s.open, r.Conn)
+	if s.asked[r.Conn] && len(s.closed) < most {
+		s.closed[r.Conn] = lane
+	}
+	delete(s.asked, r.Conn)
+	if Cut(r) {
+		s.waiting.add(lane)
+	} else {
+		s.waiting.drop(lane)
+	}
+}
+
+// takeLast takes the answer to the last question about a connection that has
+// closed.
+func (s *Source) takeLast(r *trace.Record) bool {
+	lane, ok := s.closed[r.Conn]
+	if !ok || r.Answer.Verdict.Role == policy.RoleShadow {
 		return false
 	}
-	if r.Kind == trace.KindClose {
-		delete(s.open, r.Conn)
-		if Cut(r) {
-			s.waiting.add(lane)
-		} else {
-			s.waiting.drop(lane)
-		}
-	}
+	delete(s.closed, r.Conn)
 	r.Conn = lane
 	return true
 }
