@@ -15,8 +15,11 @@ import (
 
 // filterCalls has the kernel refuse every system call but those that Go's
 // runtime, wazero and the child's own work need, on all threads.
-func (l Limits) filterCalls() error {
-	raw, err := bpf.Assemble(filter(os.Getpid(), len(l.Write) > 0))
+func (l Limits) filterCalls() error { return load(filter(os.Getpid(), len(l.Write) > 0)) }
+
+// load puts a program before the system calls of all threads.
+func load(program []bpf.Instruction) error {
+	raw, err := bpf.Assemble(program)
 	if err != nil {
 		return err
 	}

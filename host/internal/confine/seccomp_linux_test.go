@@ -165,3 +165,43 @@ func TestArguments(t *testing.T) {
 		}
 	}
 }
+
+// withhold stands for an old kernel, or a container, that has neither Landlock
+// nor filters.
+func withhold([]string) {
+	program := append([]bpf.Instruction{bpf.LoadAbsolute{Off: callOffset, Size: 4}},
+		plain{[]uint32{unix.SYS_LANDLOCK_CREATE_RULESET}, deny}.program()...)
+	program = append(program, plain{[]uint32{unix.SYS_SECCOMP}, refuse}.program()...)
+	if err := load(append(program, bpf.RetConstant{Val: allow})); err != nil {
+		panic(err)
+	}
+}
+
+func init() {
+	attempts["withheld"] = attempt{before: withhold, do: func([]string) (string, error) { return openMany() }}
+}
+
+// TestWhatIsMissingIsReported, and the rest is in force.
+func TestWhatIsMissingIsReported(t *testing.T) {
+	t.Parallel()
+	if o, _, _ := try(t, Limits{}, "signal to itself", nil); !o.Report.Has(Seccomp) {
+		t.Skip("this machine has no seccomp to withhold anything with")
+	}
+	o, e, stderr := try(t, Limits{Descriptors: 32}, "withheld", nil)
+	if o.Errno != unix.EMFILE { // rlimits hold
+		t.Fatalf("%+v, %+v, %s", o, e, stderr)
+	}
+	if got, want := o.Report.InForce, []Measure{Rlimits, Capabilities, NoNewPrivs, NotDumpable}; !slices.Equal(got, want) {
+		t.Errorf("in force: %v, not %v", got, want)
+	}
+	if got, want := missing(o.Report), []Measure{Landlock, LandlockTCP, LandlockIPC, Seccomp}; !slices.Equal(got, want) {
+		t.Errorf("missing: %v, not %v", got, want)
+	}
+	const want = "not in force: landlock (function not implemented), landlock tcp (function not implemented), " +
+		"landlock ipc (function not implemented), seccomp (operation not permitted); if the child process is taken over, " +
+		"it can read every file that the user can read; it can write them, too; " +
+		"it can open network connections and reach most of the kernel; it can signal processes of the same user"
+	if got := o.Report.Warning(); got != want {
+		t.Errorf("%s\nnot\n%s", got, want)
+	}
+}
