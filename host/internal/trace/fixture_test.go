@@ -28,7 +28,7 @@ func TestFixtures(t *testing.T) {
 			t.Errorf("%s: torn at %d: %v", name, at, why)
 		}
 		check(t, f.Close())
-		if kinds[KindOpen] < 20 || kinds[KindBegin] < 200 || kinds[KindTenant] != 1 || kinds[KindAsk] == 0 || kinds[KindPolicy] < 3 {
+		if kinds[KindOpen] < 20 || kinds[KindBegin] < 200 || kinds[KindTenant] != 1 || kinds[KindAsk] == 0 || kinds[KindAnswer] != kinds[KindAsk] || kinds[KindPolicy] < 3 {
 			t.Errorf("%s: %v", name, kinds)
 		}
 	}

@@ -18,7 +18,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(file[:at[1]+30])
 	f.Add(append(bytes.Clone(file[:at[1]]), file[at[2]-9:]...))
 	f.Add(written(f, header, every()))
-	for _, name := range []string{"v1", "live-1", "v2"} {
+	for _, name := range []string{"v1", "live-1", "v2", "live-2"} {
 		file, err := os.ReadFile("testdata/" + name + ".trace")
 		check(f, err)
 		f.Add(file)
