@@ -49,8 +49,11 @@ func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) (p *pending, 
 		return p, v, false
 	}
 	fresh = c.takeLocked(p, &q.ask, v, took)
-	p.tellAskLocked(place, q, q.answerOf(&q.ask, v, !fresh))
-	p.conn, p.tape = nil, nil // they may end before the next ask
+	if p.tape != nil {
+		p.tellAskLocked(place, q, q.answerOf(&q.ask, v, !fresh))
+		p.tape = nil
+	}
+	p.conn = nil // it may end before the next ask
 	return p, v, fresh
 }
 

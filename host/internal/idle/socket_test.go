@@ -381,6 +381,30 @@ func BenchmarkAsk(b *testing.B) {
 	}
 }
 
+// BenchmarkAskLater is the same with an answer that comes after the call.
+func BenchmarkAskLater(b *testing.B) {
+	g := New(Config{})
+	defer g.Close()
+	var put *policy.Ask
+	c, _ := sockets(b, g, account(), abi.SideAccepted)
+	c.account.Decider = decide(func(a *policy.Ask) policy.Verdict {
+		put = a
+		return policy.Verdict{Source: policy.SourcePending}
+	})
+	if err := c.Admit(nil); err != nil {
+		b.Fatal(err)
+	}
+	put.Reply.Answered(put, extend(time.Hour))
+	q := newQuestion()
+	b.ReportAllocs()
+	for b.Loop() {
+		c.mu.Lock()
+		c.askLocked(q, abi.KindTimeout, g.clock.now())
+		c.mu.Unlock()
+		put.Reply.Answered(put, extend(time.Hour))
+	}
+}
+
 // Two tenants' books count their generations alike; an ask must not show one
 // the other's histogram.
 func TestTenantsDoNotSeeEachOthersGaps(t *testing.T) {
