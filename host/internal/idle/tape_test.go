@@ -62,6 +62,9 @@ func (n *notes) told() string {
 			w += fmt.Sprint("/", abi.Kind(r.Ask.Kind))
 		case trace.KindAnswer:
 			w += fmt.Sprint("/", r.Answer.Verdict.Action)
+			if r.Answer.Dropped {
+				w += "/dropped"
+			}
 			if before := n.all[max(i-1, 0)]; before.Kind == trace.KindAsk && before.Conn == r.Conn && before.Time == r.Time {
 				words[len(words)-1] += w[strings.Index(w, "/"):] // inside the call
 				continue
