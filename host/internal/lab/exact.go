@@ -22,7 +22,7 @@ type exact struct {
 	open    map[uint64][]*question // the same, as far as their answers were not read
 	matched *question              // by the question that is being asked
 	asker   *lane                  // whose question that is
-	held    []*held                // answers that the host got later
+	held    map[uint64][]*held     // by lane, answers that the host got later
 	agrees  study.Agreement
 }
 
@@ -44,7 +44,7 @@ const mostOpen = 4
 
 func (x *exact) add(r *trace.Record) {
 	if x.asks == nil {
-		x.asks, x.open = map[uint64][]*question{}, map[uint64][]*question{}
+		x.asks, x.open, x.held = map[uint64][]*question{}, map[uint64][]*question{}, map[uint64][]*held{}
 	}
 	q := &question{at: r.Time, ask: r.Ask}
 	x.asks[r.Conn] = append(x.asks[r.Conn], q)

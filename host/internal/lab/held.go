@@ -29,27 +29,32 @@ func (x *exact) holds(a *policy.Ask, v policy.Verdict) bool {
 	q := x.matched
 	h := &held{question: q, event: q.ask, ask: *a, verdict: v, lane: x.asker, conn: x.asker.conn}
 	h.ask.Gaps = nil // they change
-	x.held = append(x.held, h)
+	x.held[h.lane.number] = append(x.held[h.lane.number], h)
 	x.matched, q.ask = nil, nil
 	return true
 }
 
 // release returns the answer that is held for a recorded one; nil: none is.
-func (x *exact) release(a *trace.Answer) *held {
-	i := slices.IndexFunc(x.held, func(h *held) bool { return h.question.answer == a })
+func (x *exact) release(r *trace.Record) *held {
+	all := x.held[r.Conn]
+	i := slices.IndexFunc(all, func(h *held) bool { return h.question.answer == r.Answer })
 	if i < 0 {
 		return nil
 	}
-	h := x.held[i]
-	x.held = slices.Delete(x.held, i, i+1)
-	x.matched = &question{at: h.question.at, ask: h.event, answer: a}
+	h := all[i]
+	if all = slices.Delete(all, i, i+1); len(all) == 0 {
+		delete(x.held, r.Conn)
+	} else {
+		x.held[r.Conn] = all
+	}
+	x.matched = &question{at: h.question.at, ask: h.event, answer: r.Answer}
 	return h
 }
 
 // answer has the answer come that the recording tells of, if it is held: that
 // of the policy that was recorded, which the host did not get inside the call.
 func (p *player) answer(r *trace.Record) {
-	h := p.exact.release(r.Answer)
+	h := p.exact.release(r)
 	if h == nil {
 		return
 	}

@@ -50,6 +50,7 @@ func lanes(t *testing.T, cfg Config, all ...trace.Record) (told []string) {
 		}
 		told = append(told, fmt.Sprint(map[trace.Kind]string{
 			trace.KindOpen: "open", trace.KindBegin: "begin", trace.KindClose: "close", trace.KindTenant: "tenant",
+			trace.KindAsk: "ask", trace.KindAnswer: "answer",
 		}[r.Kind], r.Conn))
 	}
 }
@@ -83,6 +84,30 @@ func TestLanes(t *testing.T) {
 			[]string{"open1", "open2", "close1", "close2", "open2", "open1", "open3"}},
 		{"strangers are left out", []trace.Record{begun(1), closed(1, policy.ReasonPeer), opened(1, 7), opened(1, 7), begun(1)},
 			[]string{"open1", "begin1"}},
+	} {
+		if got := lanes(t, Config{}, c.in...); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestAnAnswerMayComeAfterTheEnd of its connection, once, also where the lane has
+// another one since.
+func TestAnAnswerMayComeAfterTheEnd(t *testing.T) {
+	ask := trace.Record{Kind: trace.KindAsk, Conn: 1, Ask: new(policy.Event)}
+	answer := trace.Record{Kind: trace.KindAnswer, Conn: 1, Answer: new(trace.Answer)}
+	shadow := trace.Record{Kind: trace.KindAnswer, Conn: 1, Answer: &trace.Answer{Verdict: policy.Verdict{Role: policy.RoleShadow}}}
+	for _, c := range []struct {
+		name string
+		in   []trace.Record
+		want []string
+	}{
+		{"one is awaited", []trace.Record{opened(1, 7), ask, closed(1, policy.ReasonPeer), shadow, answer, answer},
+			[]string{"open1", "ask1", "close1", "answer1"}},
+		{"the client is back", []trace.Record{opened(1, 7), ask, shadow, closed(1, policy.ReasonPolicy), opened(2, 7), answer},
+			[]string{"open1", "ask1", "answer1", "close1", "open1", "answer1"}},
+		{"none is", []trace.Record{opened(1, 7), ask, answer, closed(1, policy.ReasonPeer), answer},
+			[]string{"open1", "ask1", "answer1", "close1"}},
 	} {
 		if got := lanes(t, Config{}, c.in...); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
