@@ -26,6 +26,7 @@ func crowdOf(t *testing.T, f func(*testing.T, *Governor, *log)) {
 		g := New(Config{Shards: 1, ParkAfter: -1, Linger: -1, Descriptors: narrow, Observer: l})
 		defer g.Close()
 		f(t, g, l)
+		synctest.Wait() // what f has begun may still close connections
 		g.Each(func(c *Conn) bool { c.Close(); return true })
 		if g.sockets.Load() != 0 || g.evicting.Load() != 0 || g.refusing.Load() != 0 || len(g.ranking.list) != 0 {
 			t.Errorf("left: %d sockets, %d evicted, %d told, %d claims",
