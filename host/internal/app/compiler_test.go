@@ -11,7 +11,7 @@ import (
 // program no entry.
 func TestCompilingInProcessIsSaid(t *testing.T) {
 	r := start(t, func(c *config.Config) { c.Plugin.Path = "adaptive" })
-	if log := r.log.String(); !strings.Contains(log, `"level":"WARN"`) || !strings.Contains(log, "are compiled in this process, larger ones not at all") {
+	if log := r.quiesce(); !strings.Contains(log, `"level":"WARN"`) || !strings.Contains(log, "are compiled in this process, larger ones not at all") {
 		t.Errorf("log is %s", log)
 	}
 }

@@ -205,7 +205,10 @@ func TestARecordingThatIsFullEndsAlone(t *testing.T) {
 	if err := r.recorded.begin(m, "me", 1, 0); err != nil {
 		t.Error(err)
 	}
-	wants(t, r.log.String(), "recording has ended", "as large as it may")
+	waitFor(t, func() bool {
+		log := r.log.String() // which is written by the way
+		return strings.Contains(log, "recording has ended") && strings.Contains(log, "as large as it may")
+	})
 	if records, _, bytes := r.recorded.sums(); records == 0 || bytes < 1<<19 {
 		t.Errorf("%d records of %d bytes are counted", records, bytes)
 	}
