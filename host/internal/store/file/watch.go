@@ -31,8 +31,8 @@ func (s *Store) Watch(f func(name string)) (stop func()) {
 		return func() {}
 	}
 	return func() {
-		s.watches.remove(w)
 		w.end()
+		s.watches.remove(w) // until then a store that closes finds it, and waits for it
 	}
 }
 
