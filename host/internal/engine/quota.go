@@ -20,6 +20,10 @@ type QuotaConfig struct {
 	// run, in units, new instances included; the fuel of two seconds can be
 	// saved up. Seconds are of event time. 0: 50 million, 15 to 50 ms, 250 at most.
 	FuelPerSecond int64
+	// CPUPerSecond is the processor time that the owner's policies together may
+	// use in a second of real time in worker processes; that of two seconds can
+	// be saved up. 0: 20 ms, a fiftieth of one processor.
+	CPUPerSecond time.Duration
 	// LoadPerSecond is the processor time for jobs that a second earns, at least
 	// 1 us: what gate, meter, compiler, start, configure and the questions of a
 	// check take, of modules that are refused too. 0: 2.5 ms, a quarter of a
@@ -35,6 +39,7 @@ type QuotaConfig struct {
 }
 
 func (c QuotaConfig) fuelPerSecond() int64         { return fuel(c.FuelPerSecond, standardFuelPerSecond) }
+func (c QuotaConfig) cpuPerSecond() time.Duration  { return or(c.CPUPerSecond, 20*time.Millisecond) }
 func (c QuotaConfig) loadPerSecond() time.Duration { return or(c.LoadPerSecond, 2500*time.Microsecond) }
 func (c QuotaConfig) loadSaved() time.Duration     { return or(c.LoadSaved, 10*time.Second) }
 func (c QuotaConfig) loadQueue() int               { return or(c.LoadQueue, 4) }
@@ -46,6 +51,7 @@ func (c QuotaConfig) loadQueue() int               { return or(c.LoadQueue, 4) }
 type Quota struct {
 	owner    string
 	fuelRate *fuelRate
+	cpuRate  *cpuRate
 	queue    int
 	saved    time.Duration // that loading can have saved up
 	charged  func(cpu time.Duration)
@@ -53,7 +59,7 @@ type Quota struct {
 
 	mu    sync.Mutex // guards the following fields
 	users int        // jobs that run or wait
-	load  allowance
+	load  fair.Allowance
 	spent time.Duration // in all
 }
 
@@ -62,11 +68,12 @@ func NewQuota(cfg QuotaConfig) *Quota {
 	q := &Quota{
 		owner:    cfg.Owner,
 		fuelRate: newFuelRate(cfg.fuelPerSecond()),
+		cpuRate:  newCPURate(cfg.cpuPerSecond()),
 		queue:    cfg.loadQueue(),
 		saved:    cfg.loadSaved(),
 		charged:  cfg.Charged,
 		loading:  make(chan struct{}, 1),
-		load:     newAllowance(cfg.loadSaved(), cfg.loadPerSecond()),
+		load:     fair.NewAllowance(cfg.loadSaved(), cfg.loadPerSecond()),
 	}
 	if q.owner == "" {
 		q.owner = fmt.Sprintf("%p", q)
@@ -142,7 +149,7 @@ func (q *Quota) RetryAfter() time.Duration {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.load.overdrawn(time.Now())
+	return q.load.Overdrawn(time.Now())
 }
 
 // Charge takes processor time off what is left for loading: what was done for
@@ -158,7 +165,7 @@ func (q *Quota) Charge(cpu time.Duration) {
 }
 
 func (q *Quota) useLocked(cpu time.Duration) {
-	q.load.use(time.Now(), cpu)
+	q.load.Use(time.Now(), cpu)
 	q.spent += max(cpu, 0)
 }
 
@@ -186,7 +193,7 @@ func (q *Quota) Left() time.Duration {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.load.left(time.Now())
+	return q.load.Left(time.Now())
 }
 
 // enter waits until no other job of the owner runs. The error is that of ctx,
@@ -216,7 +223,7 @@ func (q *Quota) enter(ctx context.Context) error {
 func (q *Quota) join() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if after := q.load.overdrawn(time.Now()); after > 0 {
+	if after := q.load.Overdrawn(time.Now()); after > 0 {
 		return &LoadRateError{after}
 	}
 	if q.users > q.queue {

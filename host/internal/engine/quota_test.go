@@ -162,7 +162,7 @@ func TestOneLoadAtATime(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
-		if owes := other.load.empty; !owes.After(time.Now().Add(-other.load.span)) {
+		if left := other.Left(); left >= other.LoadSaved() {
 			t.Error("what was given up was not paid for")
 		}
 		close(c.free)
