@@ -1,0 +1,217 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/policy"
+)
+
+// settle is called once, when the process has ended: it finds out who is to
+// blame, and has what is left asked in the next one.
+func (l *life) settle() {
+	l.killing.Do(func() { l.why = l.process.Ending() })
+	w, p := l.worker, l.worker.pool
+	p.mu.Lock()
+	running := l.running()
+	spoilers := l.spoilersLocked(running)
+	for _, g := range spoilers {
+		l.blame[g] = l.accusation(g)
+	}
+	l.leaveLocked(running)
+	moved := map[*Guest]Kind{}
+	for _, g := range spoilers {
+		if to, ok := p.condemnLocked(g, l.blame[g]); ok {
+			moved[g] = to
+		}
+	}
+	w.life = nil
+	if l.why != EndStopped && time.Since(l.begun) < shortLife {
+		w.restLocked()
+	} else {
+		w.deaths = 0
+	}
+	p.resumeLocked()
+	p.retireLocked(w)
+	idle := l.why == EndStopped && p.restsLocked()
+	close(l.over)
+	p.mu.Unlock()
+	if idle {
+		p.spare.drop()
+	}
+	l.report(spoilers)
+	for g, to := range moved {
+		p.cfg.Observer.Moved(g, to, "it ended its worker: "+l.why.String())
+	}
+	l.tell()
+}
+
+// running returns the index of the question that was being asked; -1: none.
+func (l *life) running() int {
+	if l.sent {
+		if i, ok := l.process.Running(); ok && i < len(l.batch) {
+			return i
+		}
+	}
+	return -1
+}
+
+// spoilersLocked returns whose doing the end was, as far as it was a guest's.
+func (l *life) spoilersLocked(running int) (gs []*Guest) {
+	if running >= 0 && (l.why == EndQuestion || l.why == EndCrash || l.why == EndProtocol) {
+		gs = append(gs, l.batch[running].guest)
+	}
+	if g := l.worker.loads; g != nil && (l.why == EndLoad || l.why == EndCrash) {
+		gs = append(gs, g)
+	}
+	return gs
+}
+
+// fault is the cause that an ending stands for, for who has brought it about.
+func (e Ending) fault() policy.Fault {
+	if e == EndQuestion || e == EndLoad {
+		return policy.FaultTime
+	}
+	return policy.FaultTrap
+}
+
+// accusation is the last fault of a guest that ended the worker.
+func (l *life) accusation(g *Guest) error {
+	says := map[Ending]string{
+		EndQuestion: "took more of the processor than a question may",
+		EndLoad:     "took more of the processor than a start may",
+		EndCrash:    "the worker failed",
+		EndProtocol: "the worker answered nonsense",
+	}
+	return &engine.FaultError{Policy: g.name, Step: "worker", Fault: l.why.fault(), Err: errors.New(says[l.why])}
+}
+
+// leaveLocked takes the questions from the process that has ended: those of the
+// batch, which are asked again unless they were at fault, or have seen too many
+// ends, and those of the queue.
+func (l *life) leaveLocked(running int) {
+	var again []*question
+	for i, q := range l.batch {
+		q.lives++
+		switch {
+		case i == running && l.blame[q.guest] != nil:
+			l.give(q, l.why.fault())
+		case l.sent && q.lives >= questionLives:
+			l.give(q, policy.FaultNotLoaded)
+		default:
+			again = append(again, q)
+		}
+	}
+	l.batch = nil
+	again = append(again, l.worker.queue.drain()...)
+	for g := range l.worker.guests {
+		if g.phase == present {
+			g.phase = absent
+		}
+	}
+	l.worker.pool.requeueLocked(again)
+}
+
+// questionLives is how many workers may end with a question.
+const questionLives = 3
+
+// give has a question answered with a fault.
+func (l *life) give(q *question, fault policy.Fault) {
+	q.guest.doneLocked(fault)
+	l.told = append(l.told, told{q: q, fault: fault})
+}
+
+// requeueLocked puts questions back, in their order, before all others of their
+// guests.
+func (p *Pool) requeueLocked(qs []*question) {
+	for start := 0; start < len(qs); {
+		w := qs[start].guest.at
+		end := start
+		for end < len(qs) && qs[end].guest.at == w && qs[end].guest.phase == present {
+			end++
+		}
+		if end > start {
+			w.queue.putBack(qs[start:end])
+			w.nudge()
+			start = end
+			continue
+		}
+		g := qs[start].guest
+		for end < len(qs) && qs[end].guest == g {
+			end++
+		}
+		g.waiting = append(append([]*question(nil), qs[start:end]...), g.waiting...)
+		start = end
+	}
+}
+
+// condemnLocked has a guest that ended a worker go to the suspects, or where it
+// was alone to blame already not be asked for a while.
+func (p *Pool) condemnLocked(g *Guest, why error) (to Kind, moved bool) {
+	g.err = why
+	if g.trial {
+		return 0, false
+	}
+	alone := g.at.kind == Suspects || g.at.kind == Own
+	g.record.spoil(alone)
+	if g.record.spoiled >= poisoned {
+		g.learned = engine.State{}
+	}
+	if alone {
+		return 0, false
+	}
+	g.record.accuse()
+	if g.loading == nil {
+		p.putLocked(g)
+		return g.at.kind, true
+	}
+	return Suspects, false // whoever loads it puts it there the next time
+}
+
+// resumeLocked has instances made for the guests that are waited for, with those
+// of a guest that must not be asked refused.
+func (p *Pool) resumeLocked() {
+	for _, g := range p.guests {
+		if len(g.waiting) == 0 || g.phase != absent || g.loading != nil {
+			continue
+		}
+		if fault := g.refusesLocked(); fault != policy.FaultNone {
+			p.refuseLocked(g.takeWaitingLocked(), fault)
+			continue
+		}
+		p.behind.Go(g.reload)
+	}
+}
+
+// report says what became of the worker.
+func (l *life) report(spoilers []*Guest) {
+	w, p := l.worker, l.worker.pool
+	if l.why == EndStopped {
+		return
+	}
+	for _, g := range spoilers {
+		p.logger.Warn("policy ended its worker", "tenant", g.tenant, "policy", short(g.key.digest),
+			"worker", w.kind.String(), "cause", l.why.String(), "then", g.sentence())
+		p.cfg.Observer.Ended(w.kind, l.why, g)
+	}
+	if len(spoilers) == 0 {
+		p.logger.Warn("worker ended, another takes over", "worker", w.kind.String(), "cause", l.why.String())
+		p.cfg.Observer.Ended(w.kind, l.why, nil)
+	}
+}
+
+// sentence says what becomes of a guest that ended its worker.
+func (g *Guest) sentence() string {
+	p := g.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case g.trial:
+		return "it is not accepted"
+	case g.record.breakerOpen():
+		return fmt.Sprintf("it is not asked for %v", time.Until(g.record.open).Round(time.Second))
+	}
+	return "it is asked among the suspects"
+}

@@ -1,0 +1,82 @@
+package worker
+
+import (
+	"context"
+	"sync"
+)
+
+// spare is a process that is kept ready, so that a worker that ends costs its
+// guests no start.
+type spare struct {
+	pool *Pool
+
+	mu       sync.Mutex // guards the following
+	ready    Process
+	starting bool
+	closed   bool
+}
+
+// take returns a process, at once if one is ready, and has the next one started.
+func (s *spare) take(ctx context.Context) (Process, error) {
+	s.mu.Lock()
+	process := s.ready
+	s.ready = nil
+	s.mu.Unlock()
+	if process != nil {
+		select {
+		case <-process.Ended():
+			process = nil
+		default:
+		}
+	}
+	var err error
+	if process == nil {
+		if process, err = s.pool.cfg.Start(ctx, s.pool.say); err != nil {
+			return nil, err
+		}
+	}
+	s.fill()
+	return process, nil
+}
+
+// fill starts a process in the background.
+func (s *spare) fill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.starting || s.closed || s.ready != nil {
+		return
+	}
+	s.starting = true
+	s.pool.behind.Go(s.start)
+}
+
+func (s *spare) start() {
+	process, err := s.pool.cfg.Start(s.pool.life, s.pool.say)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting = false
+	switch {
+	case err != nil: // whoever needs one will say so
+	case s.closed:
+		process.Kill()
+	default:
+		s.ready = process
+	}
+}
+
+// drop ends the process, if no worker needs one.
+func (s *spare) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ready != nil {
+		s.ready.Kill()
+		s.ready = nil
+	}
+}
+
+func (s *spare) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.drop()
+}

@@ -1,0 +1,233 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/fair"
+)
+
+// worker is a place for guests. Processes come and go in it, one at a time.
+type worker struct {
+	pool   *Pool
+	kind   Kind
+	tenant string          // whose it is, of kind Own
+	turn   chan struct{}   // holds one while an instance is made, or a process started
+	wake   chan struct{}   // holds one when there is something to do
+	tenth  *fair.Allowance // of the processors; nil: it has no less than others. The life's
+
+	// Pool.mu guards the following fields.
+	life    *life // the process; nil: there is none for the moment
+	guests  map[*Guest]struct{}
+	queue   queue
+	leavers []leaver  // that are to go elsewhere, after the batch that is out
+	loads   *Guest    // whose instance is being made; nil: nobody's
+	deaths  int       // soon after the start, in a row
+	resumes time.Time // no process is started before
+	closed  bool
+}
+
+func newWorker(p *Pool, k Kind, tenant string) *worker {
+	w := &worker{
+		pool: p, kind: k, tenant: tenant,
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), guests: map[*Guest]struct{}{},
+	}
+	if k == Suspects {
+		w.tenth = newTenth()
+	}
+	return w
+}
+
+// nudge says that there is something to do.
+func (w *worker) nudge() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// closeLocked ends it for good.
+func (w *worker) closeLocked() {
+	w.closed = true
+	w.nudge()
+}
+
+const (
+	// loadPatience is how long a load is waited for: a process that takes longer
+	// does not work.
+	loadPatience = 10 * time.Second
+	// shortLife is that of a process after whose end the next is not started at
+	// once.
+	shortLife = time.Second
+	firstRest = 50 * time.Millisecond
+	lastRest  = 5 * time.Second
+)
+
+// load has an instance of g made. They are made one at a time.
+func (w *worker) load(ctx context.Context, g *Guest) error {
+	err := w.loadOnce(ctx, g)
+	if !errors.Is(err, engine.ErrNoCode) {
+		return err
+	}
+	src := engine.Source{Name: g.name}
+	if err := w.pool.cfg.Engine.Do(ctx, src, func(j *engine.Job) error { return j.Lend(g.prepared) }); err != nil {
+		return err
+	}
+	defer g.prepared.Release()
+	return w.loadOnce(ctx, g)
+}
+
+func (w *worker) loadOnce(ctx context.Context, g *Guest) error {
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.pool.life.Done():
+		return ErrClosed
+	}
+	defer func() { <-w.turn }()
+	l, err := w.living(ctx)
+	if err != nil {
+		return err
+	}
+	n, state, err := w.beginLoad(g)
+	if err != nil {
+		return err
+	}
+	loaded, err := w.loadIn(ctx, l, g, n, state)
+	if err = w.endLoad(l, g, loaded, err); errors.Is(err, ErrClosed) {
+		err = errors.Join(err, l.unload(n))
+	}
+	return err
+}
+
+// endLoad notes what came of a load.
+func (w *worker) endLoad(l *life, g *Guest, loaded Loaded, err error) error {
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	w.loads = nil
+	switch {
+	case err != nil:
+		return err
+	case w.life != l:
+		return lost(g.name, errors.New("it has ended meanwhile"))
+	case g.closed:
+		return ErrClosed
+	}
+	g.loadedLocked(loaded)
+	return nil
+}
+
+// beginLoad notes whose instance is being made, and returns its number, and what
+// it begins with.
+func (w *worker) beginLoad(g *Guest) (n uint32, s engine.State, err error) {
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	if g.closed {
+		return 0, s, ErrClosed
+	}
+	w.pool.numberLocked(g)
+	w.loads = g
+	return g.number, g.learned, nil
+}
+
+// loadedLocked notes a new instance.
+func (g *Guest) loadedLocked(loaded Loaded) {
+	g.phase, g.sent, g.asked = present, histogramKey{}, time.Time{}
+	g.failures, g.retry = 0, time.Time{}
+	g.stats.Load = loaded
+	g.stats.Loads++
+	if !loaded.Restored {
+		g.learned = engine.State{} // it is another guest's, and stays with that one
+	}
+	if g.pool.placeLocked(g) != g.at {
+		g.pool.rehouseLocked(g, "it belongs elsewhere by now")
+	}
+}
+
+// loadIn has a living process make the instance, and tells its end from a fault
+// of the guest's.
+func (w *worker) loadIn(ctx context.Context, l *life, g *Guest, n uint32, s engine.State) (Loaded, error) {
+	patience, cancel := context.WithTimeoutCause(ctx, loadPatience, errSilent)
+	defer cancel()
+	loaded, err := l.process.Load(patience, n, g.prepared, s)
+	var fault *engine.FaultError
+	switch {
+	case err == nil, errors.Is(err, engine.ErrNoCode), errors.As(err, &fault):
+		return loaded, err
+	case ctx.Err() != nil: // it may come into being all the same
+		return loaded, errors.Join(ctx.Err(), l.unload(n))
+	case context.Cause(patience) == errSilent:
+		l.kill(EndSilent)
+	}
+	<-l.over
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	if why := l.blame[g]; why != nil {
+		return loaded, why
+	}
+	return loaded, lost(g.name, err)
+}
+
+var errSilent = errors.New("no answer")
+
+// living returns the process, which is started if there is none. The caller has
+// the worker's turn.
+func (w *worker) living(ctx context.Context) (*life, error) {
+	p := w.pool
+	p.mu.Lock()
+	l, rest := w.life, time.Until(w.resumes)
+	p.mu.Unlock()
+	if l != nil {
+		return l, nil
+	}
+	if rest > 0 {
+		select {
+		case <-time.After(rest):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-p.life.Done():
+			return nil, ErrClosed
+		}
+	}
+	process, err := p.spare.take(ctx)
+	if err != nil {
+		w.rest()
+		return nil, fmt.Errorf("worker not started: %w", err)
+	}
+	return w.begin(process)
+}
+
+// begin has a process serve the worker.
+func (w *worker) begin(process Process) (*life, error) {
+	p := w.pool
+	l := &life{worker: w, process: process, begun: time.Now(), over: make(chan struct{}), blame: map[*Guest]error{}}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.closed || p.closed {
+		process.Kill()
+		return nil, ErrClosed
+	}
+	w.life = l
+	p.behind.Go(l.serve)
+	return l, nil
+}
+
+// rest notes a process that could not be started.
+func (w *worker) rest() {
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	w.restLocked()
+}
+
+// restLocked puts off the next start, from the second in a row on.
+func (w *worker) restLocked() {
+	w.deaths++
+	w.resumes = time.Now()
+	if w.deaths > 1 {
+		w.resumes = w.resumes.Add(min(firstRest<<min(w.deaths-2, 16), lastRest))
+	}
+}
