@@ -37,6 +37,7 @@ const imports = `
 	policy, engine, /sdk/abi < worker/control;
 	policy, engine, worker/channel, worker/control < worker/child;
 	policy, engine, fair, worker/channel, /sdk/abi < worker;
+	policy, engine, fair, worker/channel, worker/control, /sdk/abi < worker;
 	policy, /sdk/abi < trace;
 	policy, trace, /sdk/abi < trace/logs, recorder;
 	policy, books, wheel, trace, /sdk/abi < idle;

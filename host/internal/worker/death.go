@@ -42,6 +42,9 @@ func (l *life) settle() {
 		p.spare.drop()
 	}
 	l.report(spoilers)
+	if err := l.process.Close(); err != nil {
+		p.logger.Debug("worker not closed", "worker", w.kind.String(), "error", err)
+	}
 	for g, to := range moved {
 		p.cfg.Observer.Moved(g, to, "it ended its worker: "+l.why.String())
 	}

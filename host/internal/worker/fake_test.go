@@ -14,6 +14,7 @@ import (
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/worker/channel"
+	"idlehost/host/internal/worker/control"
 	"idlehost/sdk/abi"
 )
 
@@ -31,6 +32,7 @@ type world struct {
 	loadEnds map[string]Ending
 	loadErr  map[string]error
 	answer   func(tenant string, q *channel.Question, a *channel.Answer)
+	faults   map[string]error // of its questions, where the answer says so
 	tenants  map[*engine.Prepared]string
 	batches  [][]string // tenants, by batch
 }
@@ -83,7 +85,7 @@ func (w *world) left() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, f := range w.processes {
-		if !f.over {
+		if !f.closed {
 			n++
 		}
 	}
@@ -106,6 +108,7 @@ type fake struct {
 	ended   chan struct{}
 	guests  map[uint32]*fakeGuest
 	over    bool
+	closed  bool
 	ending  Ending
 	running int
 	used    time.Duration
@@ -194,25 +197,25 @@ func (f *fake) Running() (int, bool) {
 	return f.running, f.running >= 0
 }
 
-func (f *fake) Load(_ context.Context, n uint32, p *engine.Prepared, s engine.State) (Loaded, error) {
+func (f *fake) Load(_ context.Context, n uint32, p *engine.Prepared, s engine.State) (control.Loaded, error) {
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	tenant := f.world.tenants[p]
 	switch {
 	case f.over:
-		return Loaded{}, channel.ErrGone
+		return control.Loaded{}, channel.ErrGone
 	case f.world.loadErr[tenant] != nil:
-		return Loaded{}, f.world.loadErr[tenant]
+		return control.Loaded{}, f.world.loadErr[tenant]
 	case f.world.loadEnds[tenant] != EndStopped:
 		f.endLocked(f.world.loadEnds[tenant])
-		return Loaded{}, channel.ErrGone
+		return control.Loaded{}, channel.ErrGone
 	}
 	g := &fakeGuest{tenant: tenant}
 	if len(s.Bytes) == 8 {
 		g.asked = binary.LittleEndian.Uint64(s.Bytes)
 	}
 	f.guests[n] = g
-	return Loaded{Restored: len(s.Bytes) > 0, CPU: time.Millisecond}, nil
+	return control.Loaded{Restored: len(s.Bytes) > 0, Time: time.Millisecond}, nil
 }
 
 func (f *fake) Unload(n uint32) error {
@@ -233,6 +236,22 @@ func (f *fake) State(_ context.Context, n uint32) (engine.State, error) {
 		return engine.State{}, channel.ErrGone
 	}
 	return engine.State{Format: 1, Bytes: binary.LittleEndian.AppendUint64(nil, g.asked)}, nil
+}
+
+func (f *fake) GuestErr(n uint32) error {
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	return f.world.faults[f.guests[n].tenant]
+}
+
+func (f *fake) Close() error {
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	if !f.over {
+		return errors.New("it has not ended")
+	}
+	f.closed = true
+	return nil
 }
 
 func (f *fake) Kill() {

@@ -8,6 +8,7 @@ import (
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/worker/control"
 )
 
 // Guest is a policy whose instance is in a worker. When that ends, another takes
@@ -56,12 +57,12 @@ const (
 
 // Stats are what a guest has done.
 type Stats struct {
-	Load      Loaded        // of the last instance
-	Questions uint64        // answered by the instance, faults included
-	Fuel      uint64        // that they took
-	CPU       time.Duration // the same, of the processors
-	Worker    Kind          // where it is
-	Loads     int           // instances that were made by the host
+	Load      control.Loaded // of the last instance
+	Questions uint64         // answered by the instance, faults included
+	Fuel      uint64         // that they took
+	CPU       time.Duration  // the same, of the processors
+	Worker    Kind           // where it is
+	Loads     int            // instances that were made by the host
 }
 
 func newGuest(p *Pool, prepared *engine.Prepared, src engine.Source, o Options) *Guest {
@@ -153,7 +154,7 @@ func (g *Guest) doneLocked(fault policy.Fault) {
 	if g.open--; g.open == 0 {
 		g.latest = nil
 	}
-	if fault != policy.FaultNone && (g.err == nil || !fault.Passes()) {
+	if fault != policy.FaultNone && g.err == nil {
 		g.err = &engine.FaultError{Policy: g.name, Step: "question", Fault: fault, Err: errors.New(fault.String())}
 	}
 }

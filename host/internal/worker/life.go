@@ -32,6 +32,7 @@ type life struct {
 	// The following are serve's.
 	batch     []*question // asked for, and not answered yet
 	sent      bool        // the batch has gone to the process
+	pause     bool        // all of the last batch was put back
 	questions []channel.Question
 	pointers  []*channel.Question
 	answers   []channel.Answer
@@ -52,6 +53,8 @@ const (
 	// patience is how long the answers to a batch are waited for. They take some
 	// milliseconds of processor time at most.
 	patience = 2 * time.Second
+	// pauseTime is how long a worker is left alone that has put everything back.
+	pauseTime = time.Millisecond
 	// linger is how long a worker without guests is kept.
 	linger = time.Minute
 )
@@ -144,13 +147,17 @@ func (l *life) wait(idle bool) bool {
 	}
 }
 
-// restful waits until the worker of suspects may use the processors again.
+// restful waits until the worker of suspects may use the processors again, and a
+// worker that has put everything back may be done with what keeps it.
 func (l *life) restful() bool {
 	w := l.worker
-	if w.tenth == nil {
-		return true
+	var d time.Duration
+	if w.tenth != nil {
+		d = w.tenth.Overdrawn(time.Now())
 	}
-	d := w.tenth.Overdrawn(time.Now())
+	if l.pause {
+		d = max(d, pauseTime)
+	}
 	if d == 0 {
 		return true
 	}
@@ -213,6 +220,11 @@ func (l *life) take() error {
 			back = append(back, q)
 			continue
 		}
+		if a.Fault != policy.FaultNone {
+			if err := l.process.GuestErr(q.guest.number); err != nil {
+				q.guest.err = err
+			}
+		}
 		if slow := q.guest.answeredLocked(a, now); slow && w.kind == Shared {
 			p.suspectLocked(q.guest)
 		}
@@ -221,6 +233,7 @@ func (l *life) take() error {
 	p.requeueLocked(back)
 	p.mu.Unlock()
 	p.cfg.Observer.Batch(w.kind, len(l.batch)-len(back))
+	l.pause = len(back) == len(l.batch)
 	l.batch, l.sent = l.batch[:0], false
 	l.pay(now)
 	return nil

@@ -164,7 +164,7 @@ func (p *Pool) load(ctx context.Context, prepared *engine.Prepared, src engine.S
 	for attempt := 1; ; attempt++ {
 		err = g.settle(ctx)
 		if err == nil {
-			src.Quota.Charge(g.Stats().Load.CPU)
+			src.Quota.Charge(g.Stats().Load.Time)
 			return g, nil
 		}
 		if attempt == loadAttempts || !errors.Is(err, errLost) || ctx.Err() != nil {

@@ -340,6 +340,13 @@ func TestPutBack(t *testing.T) {
 		})
 		r := h.ask(g, 3)
 		synctest.Wait()
+		time.Sleep(pauseTime - 1)
+		synctest.Wait()
+		if got := len(r.all()); got != 2 { // all of the third batch was put back
+			t.Errorf("%d are answered at once", got)
+		}
+		time.Sleep(1)
+		synctest.Wait()
 		var conns []uint64
 		for _, x := range r.all() {
 			conns = append(conns, x.conn)

@@ -6,6 +6,7 @@ import (
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/worker/channel"
+	"idlehost/host/internal/worker/control"
 )
 
 // Process is a worker process as the Pool has it: a channel for questions, and
@@ -22,11 +23,14 @@ type Process interface {
 
 	// Load has instance n made. The error is a *engine.FaultError, engine.ErrNoCode, that
 	// of ctx, or that the process has ended.
-	Load(ctx context.Context, n uint32, p *engine.Prepared, s engine.State) (Loaded, error)
+	Load(ctx context.Context, n uint32, p *engine.Prepared, s engine.State) (control.Loaded, error)
 	// Unload ends instance n.
 	Unload(n uint32) error
 	// State returns what instance n has learned.
 	State(ctx context.Context, n uint32) (engine.State, error)
+	// GuestErr returns what the last fault of instance n was, a *engine.FaultError;
+	// nil: there was none. It does not wait.
+	GuestErr(n uint32) error
 
 	// Kill ends the process. Idempotent.
 	Kill()
@@ -34,15 +38,8 @@ type Process interface {
 	Ended() <-chan struct{}
 	// Ending says why; after Ended.
 	Ending() Ending
-}
-
-// Loaded is what an instance told of itself, and took, when it was made.
-type Loaded struct {
-	Profile     engine.Profile
-	MemoryBytes uint64
-	Restored    bool // it has taken over learned state
-	Fuel        uint64
-	CPU         time.Duration
+	// Close gives back what the host has of it; after Ended. Idempotent.
+	Close() error
 }
 
 // Ending is why a worker ended.

@@ -25,6 +25,7 @@ func (s *spare) take(ctx context.Context) (Process, error) {
 	if process != nil {
 		select {
 		case <-process.Ended():
+			_ = process.Close()
 			process = nil
 		default:
 		}
@@ -58,7 +59,7 @@ func (s *spare) start() {
 	switch {
 	case err != nil: // whoever needs one will say so
 	case s.closed:
-		process.Kill()
+		discard(process)
 	default:
 		s.ready = process
 	}
@@ -67,11 +68,19 @@ func (s *spare) start() {
 // drop ends the process, if no worker needs one.
 func (s *spare) drop() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ready != nil {
-		s.ready.Kill()
-		s.ready = nil
+	process := s.ready
+	s.ready = nil
+	s.mu.Unlock()
+	if process != nil {
+		discard(process)
 	}
+}
+
+// discard ends a process that has served nobody.
+func discard(process Process) {
+	process.Kill()
+	<-process.Ended()
+	_ = process.Close()
 }
 
 func (s *spare) close() {

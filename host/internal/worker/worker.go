@@ -8,6 +8,7 @@ import (
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/fair"
+	"idlehost/host/internal/worker/control"
 )
 
 // worker is a place for guests. Processes come and go in it, one at a time.
@@ -105,7 +106,7 @@ func (w *worker) loadOnce(ctx context.Context, g *Guest) error {
 }
 
 // endLoad notes what came of a load.
-func (w *worker) endLoad(l *life, g *Guest, loaded Loaded, err error) error {
+func (w *worker) endLoad(l *life, g *Guest, loaded control.Loaded, err error) error {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	w.loads = nil
@@ -135,7 +136,7 @@ func (w *worker) beginLoad(g *Guest) (n uint32, s engine.State, err error) {
 }
 
 // loadedLocked notes a new instance.
-func (g *Guest) loadedLocked(loaded Loaded) {
+func (g *Guest) loadedLocked(loaded control.Loaded) {
 	g.phase, g.sent, g.asked = present, histogramKey{}, time.Time{}
 	g.failures, g.retry = 0, time.Time{}
 	g.stats.Load = loaded
@@ -150,7 +151,7 @@ func (g *Guest) loadedLocked(loaded Loaded) {
 
 // loadIn has a living process make the instance, and tells its end from a fault
 // of the guest's.
-func (w *worker) loadIn(ctx context.Context, l *life, g *Guest, n uint32, s engine.State) (Loaded, error) {
+func (w *worker) loadIn(ctx context.Context, l *life, g *Guest, n uint32, s engine.State) (control.Loaded, error) {
 	patience, cancel := context.WithTimeoutCause(ctx, loadPatience, errSilent)
 	defer cancel()
 	loaded, err := l.process.Load(patience, n, g.prepared, s)
@@ -206,13 +207,14 @@ func (w *worker) begin(process Process) (*life, error) {
 	p := w.pool
 	l := &life{worker: w, process: process, begun: time.Now(), over: make(chan struct{}), blame: map[*Guest]error{}}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if w.closed || p.closed {
-		process.Kill()
+		p.mu.Unlock()
+		discard(process)
 		return nil, ErrClosed
 	}
+	defer p.mu.Unlock()
 	w.life = l
-	p.behind.Go(l.serve)
+	p.behind.Go(l.serve) // whoever asked for the load is waited for, or is of the pool
 	return l, nil
 }
 
