@@ -59,8 +59,11 @@ type Spec struct {
 	// Upstreams are URLs; none: the host's own.
 	Upstreams   []string `json:"upstreams,omitempty"`
 	RewriteHost bool     `json:"rewrite_host,omitempty"`
-	Limits      Limits   `json:"limits,omitzero"`
-	Guard       Guard    `json:"guard,omitzero"`
+	// Isolate is "own" where its policies run in a worker process that no other
+	// tenant's are in, or "shared"; absent: "shared".
+	Isolate string `json:"isolate,omitempty"`
+	Limits  Limits `json:"limits,omitzero"`
+	Guard   Guard  `json:"guard,omitzero"`
 	// RequireSignature refuses uploads that no key of the tenant has signed.
 	// A tenant may switch it on by itself (PutKeys), and only an operator off.
 	RequireSignature bool `json:"require_signature,omitempty"`
@@ -68,14 +71,17 @@ type Spec struct {
 
 // Limits bound a tenant; 0 or absent: the host's own value.
 type Limits struct {
-	Connections       int      `json:"connections,omitempty"`
-	ClientConnections int      `json:"client_connections,omitempty"`
-	FuelPerSecond     int64    `json:"fuel_per_second,omitempty"`
-	MemoryPages       int      `json:"memory_pages,omitempty"`
-	LogRate           int      `json:"log_rate,omitempty"`
-	LogBurst          int      `json:"log_burst,omitempty"`
-	Floor             Duration `json:"floor,omitzero"`
-	Ceiling           Duration `json:"ceiling,omitzero"`
+	Connections       int   `json:"connections,omitempty"`
+	ClientConnections int   `json:"client_connections,omitempty"`
+	FuelPerSecond     int64 `json:"fuel_per_second,omitempty"`
+	// CPU is the processor time that its policies may use in a second, in worker
+	// processes.
+	CPU         Duration `json:"cpu,omitzero"`
+	MemoryPages int      `json:"memory_pages,omitempty"`
+	LogRate     int      `json:"log_rate,omitempty"`
+	LogBurst    int      `json:"log_burst,omitempty"`
+	Floor       Duration `json:"floor,omitzero"`
+	Ceiling     Duration `json:"ceiling,omitzero"`
 	// StoreBytes is what the tenant may have on the disk.
 	StoreBytes int64 `json:"store_bytes,omitempty"`
 }

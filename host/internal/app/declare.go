@@ -46,10 +46,10 @@ func specOf(t config.Tenant) store.Spec {
 	l := t.Limits
 	return store.Spec{
 		Hosts: slices.Clone(t.Hosts), Destinations: slices.Clone(t.Destinations),
-		Upstreams: slices.Clone(t.Upstream), RewriteHost: t.RewriteHost,
+		Upstreams: slices.Clone(t.Upstream), RewriteHost: t.RewriteHost, Own: t.Isolate == config.IsolateOwn,
 		Limits: store.Limits{
 			Connections: l.Connections, ClientConnections: l.ClientConnections,
-			FuelPerSecond: l.FuelPerSecond, MemoryPages: l.MemoryPages, LogRate: l.LogRate, LogBurst: l.LogBurst,
+			FuelPerSecond: l.FuelPerSecond, CPU: l.CPU.D(), MemoryPages: l.MemoryPages, LogRate: l.LogRate, LogBurst: l.LogBurst,
 			Floor: l.Floor.D(), Ceiling: l.Ceiling.D(), StoreBytes: int64(l.StoreBytes),
 		},
 		Guard: store.Guard{

@@ -245,6 +245,7 @@ func (r live) Effective(name string) (api.EffectiveLimits, error) {
 		Configured: control.SpecOf(&store.Tenant{Spec: s.spec}).Limits,
 		Effective: api.Limits{
 			Connections: l.Connections, ClientConnections: l.ClientConnections, FuelPerSecond: m.quota.FuelPerSecond(),
+			CPU: api.Duration(m.quota.CPUPerSecond()),
 			MemoryPages: or(s.spec.Limits.MemoryPages, policyPages),
 			LogRate:     or(s.spec.Limits.LogRate, s.config.Log.Rate), LogBurst: or(s.spec.Limits.LogBurst, s.config.Log.Burst),
 			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling), StoreBytes: storeBytes,

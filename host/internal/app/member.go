@@ -86,7 +86,7 @@ func (a *App) newMember(name string, s *standing) *member {
 // newQuota returns what a tenant may use for its own policies.
 func (a *App) newQuota(name string, l store.Limits) *engine.Quota {
 	return engine.NewQuota(engine.QuotaConfig{
-		Owner: name, FuelPerSecond: l.FuelPerSecond, Charged: func(cpu time.Duration) { a.metrics.Charged(name, cpu) },
+		Owner: name, FuelPerSecond: l.FuelPerSecond, CPUPerSecond: l.CPU, Charged: func(cpu time.Duration) { a.metrics.Charged(name, cpu) },
 	})
 }
 
@@ -99,6 +99,7 @@ func (m *member) settle(s *standing, loaded *guest, lost policy.Fault) {
 	m.dialled.SetTerms(s.terms.dialled, dialledLimits(s))
 	m.tenant.SetWorth(s.config.Timeouts.Worth.D())
 	m.quota.SetFuelPerSecond(s.spec.Limits.FuelPerSecond)
+	m.quota.SetCPUPerSecond(s.spec.Limits.CPU)
 	m.app.lines.SetTenantRate(m.name, s.spec.Limits.LogRate, s.spec.Limits.LogBurst)
 	m.tenant.SetRemedies(s.remedies)
 	m.tenant.Set(m.plan(s, loaded, lost))

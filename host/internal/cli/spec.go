@@ -15,8 +15,8 @@ type specFlags struct {
 	set  *pflag.FlagSet
 	spec api.Spec
 
-	floor, ceiling time.Duration
-	store          sizeValue
+	floor, ceiling, cpu time.Duration
+	store               sizeValue
 }
 
 func newSpecFlags(set *pflag.FlagSet) *specFlags {
@@ -31,6 +31,8 @@ func newSpecFlags(set *pflag.FlagSet) *specFlags {
 	set.IntVar(&l.Connections, "connections", 0, "open connections, at most; here and below, 0: the host's own value")
 	set.IntVar(&l.ClientConnections, "client-connections", 0, "open connections of one client, at most")
 	set.Int64Var(&l.FuelPerSecond, "fuel-per-second", 0, "`units` of fuel for its policies")
+	set.DurationVar(&f.cpu, "cpu", 0, "processor `time` for its policies in each second, such as 20ms")
+	set.StringVar(&s.Isolate, "isolate", "", "own: its policies run in a worker process of their own; shared: with those of others")
 	set.IntVar(&l.MemoryPages, "memory-pages", 0, "a policy's memory, in `pages` of 64 KiB")
 	set.IntVar(&l.LogRate, "log-rate", 0, "connection `lines` logged per second")
 	set.IntVar(&l.LogBurst, "log-burst", 0, "connection `lines` logged at once")
@@ -47,7 +49,7 @@ func newSpecFlags(set *pflag.FlagSet) *specFlags {
 // apply lays what was given over a spec.
 func (f *specFlags) apply(s *api.Spec) {
 	f.spec.Limits.Floor, f.spec.Limits.Ceiling = api.Duration(f.floor), api.Duration(f.ceiling)
-	f.spec.Limits.StoreBytes = int64(f.store)
+	f.spec.Limits.CPU, f.spec.Limits.StoreBytes = api.Duration(f.cpu), int64(f.store)
 	from, l, g := &f.spec, &s.Limits, &s.Guard
 	for name, lay := range map[string]func(){
 		"host":                func() { s.Hosts = filled(from.Hosts) },
@@ -58,6 +60,8 @@ func (f *specFlags) apply(s *api.Spec) {
 		"connections":         func() { l.Connections = from.Limits.Connections },
 		"client-connections":  func() { l.ClientConnections = from.Limits.ClientConnections },
 		"fuel-per-second":     func() { l.FuelPerSecond = from.Limits.FuelPerSecond },
+		"cpu":                 func() { l.CPU = from.Limits.CPU },
+		"isolate":             func() { s.Isolate = from.Isolate },
 		"memory-pages":        func() { l.MemoryPages = from.Limits.MemoryPages },
 		"log-rate":            func() { l.LogRate = from.Limits.LogRate },
 		"log-burst":           func() { l.LogBurst = from.Limits.LogBurst },

@@ -31,6 +31,9 @@ func writeTenant(w io.Writer, t *api.Tenant, l *api.EffectiveLimits) error {
 	if t.Spec.RewriteHost {
 		facts.row("rewrite host", "yes")
 	}
+	if t.Spec.Isolate == "own" {
+		facts.row("worker", "its own")
+	}
 	if t.Spec.RequireSignature {
 		facts.row("signature", "required")
 	}
@@ -97,6 +100,7 @@ func writeLimits(w io.Writer, set, holds api.Limits) error {
 		{"connections", limit(set.Connections), limit(holds.Connections)},
 		{"connections of a client", limit(set.ClientConnections), limit(holds.ClientConnections)},
 		{"fuel per second", limit(set.FuelPerSecond), limit(holds.FuelPerSecond)},
+		{"processor time per second", deadline(set.CPU), deadline(holds.CPU)},
 		{"memory of a policy", pages(set.MemoryPages), pages(holds.MemoryPages)},
 		{"bytes on the disk", storeLimit(set.StoreBytes), storeLimit(holds.StoreBytes)},
 		{"log lines per second", limit(set.LogRate), limit(holds.LogRate)},

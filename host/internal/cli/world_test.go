@@ -97,6 +97,7 @@ func (w *world) Effective(tenant string) (api.EffectiveLimits, error) {
 	defer w.mu.Unlock()
 	set := w.force[tenant].Spec.Limits
 	holds := api.Limits{Connections: 5000, ClientConnections: set.ClientConnections, FuelPerSecond: 200_000_000, MemoryPages: 64,
+		CPU:     api.Duration(20 * time.Millisecond),
 		LogRate: 50, LogBurst: 200, Floor: api.Duration(set.Floor), Ceiling: api.Duration(set.Ceiling)}
 	if set.Connections > 0 {
 		holds.Connections = set.Connections

@@ -10,6 +10,7 @@ type Config struct {
 	Listeners []Listener `toml:"listener"`
 	Upstream  Upstream   `toml:"upstream"`
 	Plugin    Plugin     `toml:"plugin"`
+	Worker    Worker     `toml:"worker"`
 	Tenants   Tenants    `toml:"tenants"`
 	Declared  []Tenant   `toml:"tenant"`
 	Store     Store      `toml:"store"`
@@ -100,10 +101,21 @@ type Plugin struct {
 	// (it does not start, and refuses the whole reload) or "native" (at the start
 	// the native policy answers, after a reload the policy before). Empty: "error".
 	OnLoadFailure string `toml:"on_load_failure,omitempty"`
+	// Isolate runs the policy in a worker process, as those that tenants upload
+	// are; false: in the host's.
+	Isolate bool `toml:"isolate,omitempty"`
 
 	// Dir is the folder that a relative Path starts at; empty: the working
 	// directory.
 	Dir string `toml:"-"`
+}
+
+// Worker is about the processes in which the policies run that tenants upload.
+type Worker struct {
+	// Processes is how many of them the tenants share that have none of their own.
+	// 0: one for every four processors, at least one. What is changed holds from
+	// the next start.
+	Processes int `toml:"processes"`
 }
 
 // Limits bound how much is open and remembered. 0: no limit of the host's own.

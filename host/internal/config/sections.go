@@ -51,6 +51,7 @@ func (k checker) numbers() {
 		{"timeouts.write_min_rate", c.Timeouts.WriteMinRate},
 		{"limits.connections", int64(c.Limits.Connections)},
 		{"limits.tenant_connections", int64(c.Limits.TenantConnections)},
+		{"worker.processes", int64(c.Worker.Processes)},
 		{"log.rate", int64(c.Log.Rate)},
 		{"log.burst", int64(c.Log.Burst)},
 	} {

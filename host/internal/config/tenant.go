@@ -44,11 +44,17 @@ type Tenant struct {
 	// Upstream replaces the targets of [upstream].
 	Upstream    []string `toml:"upstream,omitempty"`
 	RewriteHost bool     `toml:"rewrite_host,omitempty"`
+	// Isolate is "shared", or "own": its policies run in a worker process that no
+	// other tenant's are in. Empty: "shared".
+	Isolate string `toml:"isolate,omitempty"`
 	// Plugin is its policy. Without one, it may upload its own.
 	Plugin Plugin       `toml:"plugin,omitempty"`
 	Limits TenantLimits `toml:"limits,omitempty"`
 	Guard  Guard        `toml:"guard,omitempty"`
 }
+
+// IsolateOwn is the Isolate of a tenant with a worker process of its own.
+const IsolateOwn = "own"
 
 // TenantLimits bound a tenant. 0: the host's own value.
 type TenantLimits struct {
@@ -58,6 +64,9 @@ type TenantLimits struct {
 	ClientConnections int `toml:"client_connections,omitempty"`
 	// FuelPerSecond is what its policies may use, in units of fuel.
 	FuelPerSecond int64 `toml:"fuel_per_second,omitempty"`
+	// CPU is the processor time that its policies may use in a second, in worker
+	// processes.
+	CPU Duration `toml:"cpu,omitempty"`
 	// MemoryPages is a policy's memory in pages of 64 KiB.
 	MemoryPages int `toml:"memory_pages,omitempty"`
 	// LogRate and LogBurst are lines about connections per second, and at once.
@@ -121,6 +130,7 @@ func (k checker) tenants() {
 		k.destinations(path+".destinations", t.Destinations)
 		k.targets(path+".upstream", t.Upstream)
 		k.remedies(path+".plugin", t.Plugin)
+		k.choice(path+".isolate", t.Isolate, IsolateOwn, "shared")
 		k.tenantLimits(path+".limits", t.Limits)
 		k.guard(path+".guard", t.Guard)
 	}

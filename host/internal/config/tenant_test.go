@@ -120,6 +120,7 @@ func TestBadTenantsAreNamed(t *testing.T) {
 		{"[[tenant]]\nname = \"a\"\nhosts = [\"a.*.y\"]", `is not a host name`},
 		{"[[tenant]]\nname = \"a\"\ndestinations = [\"x\"]", `tenant[0].destinations[0]: "x" is no address`},
 		{"[[tenant]]\nname = \"a\"\nupstream = [\"x\"]", `tenant[0].upstream[0]: "x" is not a URL`},
+		{"[[tenant]]\nname = \"a\"\nisolate = \"alone\"", `f.toml:3: tenant[0].isolate: unknown value "alone"`},
 		{"[[tenant]]\nname = \"a\"\n[tenant.limits]\nlog_rate = -1", `f.toml:4: tenant[0].limits.log_rate: -1 is negative`},
 		{"[[tenant]]\nname = \"a\"\n[tenant.limits]\nfloor = \"2s\"\nceiling = \"1s\"", `floor 2s is above the ceiling 1s`},
 		{"[[tenant]]\nname = \"a\"\n[tenant.guard]\nfaults = nan", `tenant[0].guard.faults: NaN is not from -1 to 1`},

@@ -16,10 +16,19 @@ const (
 	maxUpstreams    = 32
 )
 
+// What Spec.Isolate says.
+const (
+	isolateOwn    = "own"
+	isolateShared = "shared"
+)
+
 // readSpec checks a Spec and brings names and addresses into the one form that
 // they are compared in.
 func readSpec(in api.Spec) (out store.Spec, err error) {
-	out.RewriteHost = in.RewriteHost
+	out.RewriteHost, out.Own = in.RewriteHost, in.Isolate == isolateOwn
+	if in.Isolate != "" && in.Isolate != isolateOwn && in.Isolate != isolateShared {
+		return out, invalid("spec.isolate", "spec.isolate: %q is neither %s nor %s", in.Isolate, isolateOwn, isolateShared)
+	}
 	if out.Hosts, err = readList("spec.hosts", in.Hosts, maxHosts, readHost); err != nil {
 		return out, err
 	}
@@ -65,7 +74,7 @@ func readLimits(in api.Limits) (out store.Limits, err error) {
 		{"connections", int64(in.Connections)}, {"client_connections", int64(in.ClientConnections)},
 		{"fuel_per_second", in.FuelPerSecond}, {"memory_pages", int64(in.MemoryPages)},
 		{"log_rate", int64(in.LogRate)}, {"log_burst", int64(in.LogBurst)},
-		{"floor", int64(in.Floor)}, {"ceiling", int64(in.Ceiling)}, {"store_bytes", in.StoreBytes},
+		{"cpu", int64(in.CPU)}, {"floor", int64(in.Floor)}, {"ceiling", int64(in.Ceiling)}, {"store_bytes", in.StoreBytes},
 	} {
 		if n.v < 0 {
 			return out, invalid("spec.limits."+n.key, "spec.limits.%s is negative", n.key)
@@ -80,7 +89,7 @@ func readLimits(in api.Limits) (out store.Limits, err error) {
 	}
 	return store.Limits{
 		Connections: in.Connections, ClientConnections: in.ClientConnections,
-		FuelPerSecond: in.FuelPerSecond, MemoryPages: in.MemoryPages,
+		FuelPerSecond: in.FuelPerSecond, CPU: time.Duration(in.CPU), MemoryPages: in.MemoryPages,
 		LogRate: in.LogRate, LogBurst: in.LogBurst, Floor: floor, Ceiling: ceiling,
 		StoreBytes: in.StoreBytes,
 	}, nil
@@ -107,11 +116,17 @@ func readGuard(in api.Guard) (out store.Guard, err error) {
 // showSpec is the inverse of readSpec.
 func showSpec(t *store.Tenant) api.Spec {
 	l := t.Spec.Limits
+	isolate := ""
+	if t.Spec.Own {
+		isolate = isolateOwn
+	}
 	return api.Spec{
 		Hosts: t.Spec.Hosts, Destinations: t.Spec.Destinations, Upstreams: t.Spec.Upstreams, RewriteHost: t.Spec.RewriteHost,
+		Isolate: isolate,
 		Limits: api.Limits{
 			Connections: l.Connections, ClientConnections: l.ClientConnections,
-			FuelPerSecond: l.FuelPerSecond, MemoryPages: l.MemoryPages, LogRate: l.LogRate, LogBurst: l.LogBurst,
+			FuelPerSecond: l.FuelPerSecond, CPU: api.Duration(l.CPU), MemoryPages: l.MemoryPages,
+			LogRate: l.LogRate, LogBurst: l.LogBurst,
 			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling), StoreBytes: l.StoreBytes,
 		},
 		Guard: api.Guard(t.Spec.Guard), RequireSignature: t.RequireSignature,

@@ -40,6 +40,8 @@ type Spec struct {
 	// Upstreams are the targets of its requests; none: the host's own.
 	Upstreams   []string `json:"upstreams,omitempty"`
 	RewriteHost bool     `json:"rewrite_host,omitempty"`
+	// Own has its policies run in a worker process that no other tenant's are in.
+	Own    bool   `json:"own_worker,omitempty"`
 	Limits      Limits   `json:"limits,omitzero"`
 	Guard       Guard    `json:"guard,omitzero"`
 }
@@ -52,6 +54,8 @@ type Limits struct {
 	ClientConnections int `json:"client_connections,omitempty"`
 	// FuelPerSecond is what its policies may use, in units.
 	FuelPerSecond int64 `json:"fuel_per_second,omitempty"`
+	// CPU is the processor time that its policies may use in a second.
+	CPU time.Duration `json:"cpu,omitempty"`
 	// MemoryPages is a policy's memory in pages of 64 KiB.
 	MemoryPages int `json:"memory_pages,omitempty"`
 	// LogRate and LogBurst are connection lines per second, and at once.
