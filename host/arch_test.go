@@ -36,8 +36,7 @@ const imports = `
 	policy, /sdk/abi < worker/channel;
 	policy, engine, /sdk/abi < worker/control;
 	policy, engine, worker/channel, worker/control < worker/child;
-	policy, engine, fair, worker/channel, /sdk/abi < worker;
-	policy, engine, fair, worker/channel, worker/control, /sdk/abi < worker;
+	policy, engine, fair, confine, worker/channel, worker/control, worker/child, /sdk/abi < worker;
 	policy, /sdk/abi < trace;
 	policy, trace, /sdk/abi < trace/logs, recorder;
 	policy, books, wheel, trace, /sdk/abi < idle;
@@ -53,8 +52,8 @@ const imports = `
 
 	api, admin/v1 < admin;
 	policy, idle, books, fair, engine, engine/compile, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
-	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, /plugins, /sdk/abi < app;
-	policy, config, engine, engine/gate, /sdk/abi < check;
+	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, worker, worker/child, /plugins, /sdk/abi < app;
+	policy, config, engine, engine/gate, worker, /sdk/abi < check;
 
 	policy, trace, /sdk/abi < lab/demand;
 	policy, trace, lab/demand, lab/study, /sdk/abi < lab/bounds;
@@ -62,7 +61,7 @@ const imports = `
 	lab/study < lab/report;
 	lab, lab/study < lab/tune;
 
-	app, api, client, config, check, engine, engine/compile, trace, trace/logs, lab, lab/study, lab/report, lab/tune, /plugins < cli;
+	app, api, client, config, check, engine, engine/compile, trace, trace/logs, lab, lab/study, lab/report, lab/tune, worker, /plugins < cli;
 	cli < /host;
 
 	/sdk/abi < /sdk/go, /sdk/tck;

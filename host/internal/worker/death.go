@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"idlehost/host/internal/engine"
@@ -66,8 +67,10 @@ func (l *life) spoilersLocked(running int) (gs []*Guest) {
 	if running >= 0 && (l.why == EndQuestion || l.why == EndCrash || l.why == EndProtocol) {
 		gs = append(gs, l.batch[running].guest)
 	}
-	if g := l.worker.loads; g != nil && (l.why == EndLoad || l.why == EndCrash) {
-		gs = append(gs, g)
+	if n, ok := l.process.Starting(); ok && (l.why == EndLoad || l.why == EndCrash) {
+		if g := l.worker.pool.guests[n]; g != nil && g.at == l.worker && !slices.Contains(gs, g) {
+			gs = append(gs, g)
+		}
 	}
 	return gs
 }

@@ -103,15 +103,16 @@ func (w *world) livingLocked() (list []*fake) {
 
 // fake is a process without one. A guest learns how many questions it was asked.
 type fake struct {
-	world   *world
-	id      int
-	ended   chan struct{}
-	guests  map[uint32]*fakeGuest
-	over    bool
-	closed  bool
-	ending  Ending
-	running int
-	used    time.Duration
+	world    *world
+	id       int
+	ended    chan struct{}
+	guests   map[uint32]*fakeGuest
+	over     bool
+	closed   bool
+	ending   Ending
+	running  int
+	starting uint32 // 0: none
+	used     time.Duration
 }
 
 type fakeGuest struct {
@@ -197,6 +198,12 @@ func (f *fake) Running() (int, bool) {
 	return f.running, f.running >= 0
 }
 
+func (f *fake) Starting() (uint32, bool) {
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	return f.starting, f.starting != 0
+}
+
 func (f *fake) Load(_ context.Context, n uint32, p *engine.Prepared, s engine.State) (control.Loaded, error) {
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
@@ -207,6 +214,7 @@ func (f *fake) Load(_ context.Context, n uint32, p *engine.Prepared, s engine.St
 	case f.world.loadErr[tenant] != nil:
 		return control.Loaded{}, f.world.loadErr[tenant]
 	case f.world.loadEnds[tenant] != EndStopped:
+		f.starting = n
 		f.endLocked(f.world.loadEnds[tenant])
 		return control.Loaded{}, channel.ErrGone
 	}

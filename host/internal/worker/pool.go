@@ -143,16 +143,33 @@ type Options struct {
 func (p *Pool) Load(ctx context.Context, src engine.Source, o Options) (*Guest, error) {
 	var prepared *engine.Prepared
 	err := p.cfg.Engine.Do(ctx, src, func(j *engine.Job) (err error) {
-		if prepared, err = j.Prepare(); err != nil {
-			return err
-		}
-		return j.Lend(prepared)
+		prepared, err = prepare(j)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer prepared.Release()
 	return p.load(ctx, prepared, src, o)
+}
+
+// LoadIn is Load as a part of a job of the source's owner.
+func (p *Pool) LoadIn(ctx context.Context, j *engine.Job, src engine.Source, o Options) (*Guest, error) {
+	prepared, err := prepare(j)
+	if err != nil {
+		return nil, err
+	}
+	defer prepared.Release()
+	return p.load(ctx, prepared, src, o)
+}
+
+// prepare has the code of the job's source ready for workers.
+func prepare(j *engine.Job) (*engine.Prepared, error) {
+	p, err := j.Prepare()
+	if err != nil {
+		return nil, err
+	}
+	return p, j.Lend(p)
 }
 
 // load is Load of what is prepared and on loan.

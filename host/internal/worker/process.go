@@ -21,6 +21,10 @@ type Process interface {
 	// process ended, by its own word.
 	Running() (index int, ok bool)
 
+	// Starting returns the instance that was being made when the process ended, by
+	// its own word.
+	Starting() (n uint32, ok bool)
+
 	// Load has instance n made. The error is a *engine.FaultError, engine.ErrNoCode, that
 	// of ctx, or that the process has ended.
 	Load(ctx context.Context, n uint32, p *engine.Prepared, s engine.State) (control.Loaded, error)

@@ -137,7 +137,7 @@ func (w *worker) beginLoad(g *Guest) (n uint32, s engine.State, err error) {
 
 // loadedLocked notes a new instance.
 func (g *Guest) loadedLocked(loaded control.Loaded) {
-	g.phase, g.sent, g.asked = present, histogramKey{}, time.Time{}
+	g.phase, g.sent = present, histogramKey{}
 	g.failures, g.retry = 0, time.Time{}
 	g.stats.Load = loaded
 	g.stats.Loads++

@@ -48,8 +48,9 @@ const (
 	maxTime = time.Hour
 )
 
-// errNonsense marks what a worker should not have said.
-var errNonsense = errors.New("worker makes no sense")
+// ErrNonsense is in the chain of Host.Err where a worker has said what it should
+// not have.
+var ErrNonsense = errors.New("worker makes no sense")
 
 // ErrGone is why a call fails whose worker has ended, or has said what makes no
 // sense.

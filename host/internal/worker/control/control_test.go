@@ -435,7 +435,7 @@ func TestFloodOfLinesEndsTheWorker(t *testing.T) {
 				}
 			}
 			<-h.Gone()
-			if err := h.Err(); !errors.Is(err, errNonsense) || !strings.Contains(err.Error(), "lines") {
+			if err := h.Err(); !errors.Is(err, ErrNonsense) || !strings.Contains(err.Error(), "lines") {
 				t.Errorf("after %d lines: %v", sent, err)
 			}
 			if want := map[bool]int{true: lineBurst}[there]; len(*lines) != want {

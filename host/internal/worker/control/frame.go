@@ -104,7 +104,7 @@ func (r *reader) next(fresh bool) (kind, fields, error) {
 	}
 	n := binary.LittleEndian.Uint32(head[:])
 	if n < 1 || n > r.limit {
-		return 0, fields{}, fmt.Errorf("%w: frame of %d bytes", errNonsense, n)
+		return 0, fields{}, fmt.Errorf("%w: frame of %d bytes", ErrNonsense, n)
 	}
 	if _, err := io.ReadFull(r.in, head[4:]); err != nil {
 		return 0, fields{}, broken(err)

@@ -43,7 +43,7 @@ func takeState(f *fields) (engine.State, error) {
 	s := engine.State{Format: f.u64()}
 	raw := f.bytes()
 	if len(raw) > engine.MaxState {
-		return s, fmt.Errorf("%w: learned state of %d bytes", errNonsense, len(raw))
+		return s, fmt.Errorf("%w: learned state of %d bytes", ErrNonsense, len(raw))
 	}
 	if len(raw) > 0 {
 		s.Bytes = bytes.Clone(raw)
@@ -79,13 +79,13 @@ func takeLoaded(f *fields, p *engine.Prepared) (Loaded, error) {
 	took := f.u64()
 	switch {
 	case l.Profile.ABIVersion > abi.Version, l.Profile.BufferBytes > abi.BufferSize, l.Profile.StateBytes > engine.MaxState:
-		return Loaded{}, fmt.Errorf("%w: profile %+v", errNonsense, l.Profile)
+		return Loaded{}, fmt.Errorf("%w: profile %+v", ErrNonsense, l.Profile)
 	case l.Profile.FuelInit > mostFuel, l.Profile.FuelConfigure > mostFuel, l.Fuel > mostFuel:
-		return Loaded{}, fmt.Errorf("%w: fuel of a load is %d", errNonsense, max(l.Profile.FuelInit, l.Profile.FuelConfigure, l.Fuel))
+		return Loaded{}, fmt.Errorf("%w: fuel of a load is %d", ErrNonsense, max(l.Profile.FuelInit, l.Profile.FuelConfigure, l.Fuel))
 	case l.MemoryBytes > uint64(p.MemoryPages)<<16:
-		return Loaded{}, fmt.Errorf("%w: guest has %d bytes of memory, and may have %d pages", errNonsense, l.MemoryBytes, p.MemoryPages)
+		return Loaded{}, fmt.Errorf("%w: guest has %d bytes of memory, and may have %d pages", ErrNonsense, l.MemoryBytes, p.MemoryPages)
 	case took > uint64(maxTime):
-		return Loaded{}, fmt.Errorf("%w: processor time of a load is %d ns", errNonsense, took)
+		return Loaded{}, fmt.Errorf("%w: processor time of a load is %d ns", ErrNonsense, took)
 	}
 	l.Time = time.Duration(took)
 	return l, nil
@@ -126,7 +126,7 @@ func takeError(f *fields, name string) (err, wrong error) {
 	flags := f.u8()
 	step, text := engine.CleanLine(string(f.bytes())), engine.CleanLine(string(f.bytes()))
 	if int(fault) > len(policy.FaultNames()) || flags&^knownFlags != 0 {
-		return nil, fmt.Errorf("%w: load failed of fault %d, flags %#x", errNonsense, fault, flags)
+		return nil, fmt.Errorf("%w: load failed of fault %d, flags %#x", ErrNonsense, fault, flags)
 	}
 	return &engine.FaultError{Policy: name, Step: step, Fault: fault, Err: &told{text, flags}}, nil
 }

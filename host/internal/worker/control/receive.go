@@ -51,7 +51,7 @@ func (h *Host) take(k kind, f *fields) error {
 	case kindStart:
 		return h.takeStart(f)
 	}
-	return fmt.Errorf("%w: frame of kind %d", errNonsense, k)
+	return fmt.Errorf("%w: frame of kind %d", ErrNonsense, k)
 }
 
 // request finds what the worker answers.
@@ -60,7 +60,7 @@ func (h *Host) request(id uint32, k kind) (*request, error) {
 	defer h.mu.Unlock()
 	r := h.open[id]
 	if r == nil || r.kind != k {
-		return nil, fmt.Errorf("%w: answers %d, which nobody asks", errNonsense, id)
+		return nil, fmt.Errorf("%w: answers %d, which nobody asks", ErrNonsense, id)
 	}
 	return r, nil
 }
@@ -80,7 +80,7 @@ func (h *Host) takeLoaded(f *fields) error {
 		return err
 	}
 	if !f.done() {
-		return fmt.Errorf("%w: length of an answer to a load", errNonsense)
+		return fmt.Errorf("%w: length of an answer to a load", ErrNonsense)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -110,7 +110,7 @@ func (h *Host) takeState(f *fields) error {
 		return err
 	}
 	if !f.done() {
-		return fmt.Errorf("%w: length of learned state", errNonsense)
+		return fmt.Errorf("%w: length of learned state", ErrNonsense)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -130,11 +130,11 @@ func (h *Host) takeReady(f *fields) error {
 	defer h.mu.Unlock()
 	select {
 	case <-h.ready:
-		return fmt.Errorf("%w: is ready twice", errNonsense)
+		return fmt.Errorf("%w: is ready twice", ErrNonsense)
 	default:
 	}
 	if !f.done() {
-		return fmt.Errorf("%w: length of what it lacks", errNonsense)
+		return fmt.Errorf("%w: length of what it lacks", ErrNonsense)
 	}
 	h.warning = warning
 	close(h.ready)
@@ -145,7 +145,7 @@ func (h *Host) takeReady(f *fields) error {
 func (h *Host) takeStart(f *fields) error {
 	n, starting := f.u32(), f.bool()
 	if !f.done() {
-		return fmt.Errorf("%w: length of a start", errNonsense)
+		return fmt.Errorf("%w: length of a start", ErrNonsense)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -164,7 +164,7 @@ func (h *Host) takeFault(f *fields) error {
 	}
 	fault, err := takeError(f, g.name)
 	if err == nil && (fault == nil || !f.done()) {
-		err = fmt.Errorf("%w: no fault of guest %d", errNonsense, n)
+		err = fmt.Errorf("%w: no fault of guest %d", ErrNonsense, n)
 	}
 	if err == nil {
 		g.fault = fault
@@ -175,7 +175,7 @@ func (h *Host) takeFault(f *fields) error {
 // strayLocked counts what is told of a guest that is not there, any more.
 func (h *Host) strayLocked() error {
 	if h.stray++; h.stray > mostStray {
-		return fmt.Errorf("%w: lines of guests that are not there", errNonsense)
+		return fmt.Errorf("%w: lines of guests that are not there", ErrNonsense)
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (h *Host) strayLocked() error {
 func (h *Host) takeLine(f *fields) error {
 	n, level, text := f.u32(), f.u8(), f.bytes()
 	if !f.done() || level > 3 {
-		return fmt.Errorf("%w: line of level %d", errNonsense, level)
+		return fmt.Errorf("%w: line of level %d", ErrNonsense, level)
 	}
 	passes, dropped, err := h.passes(n)
 	if err != nil || !passes || h.log == nil {
@@ -207,7 +207,7 @@ func (h *Host) passes(n uint32) (passes bool, dropped int, err error) {
 	}
 	passes, dropped = g.lines.pass(time.Now())
 	if g.lines.dropped > mostDropped {
-		return false, 0, fmt.Errorf("%w: more than %d lines of guest %d are too many", errNonsense, mostDropped, n)
+		return false, 0, fmt.Errorf("%w: more than %d lines of guest %d are too many", ErrNonsense, mostDropped, n)
 	}
 	return passes, dropped, nil
 }

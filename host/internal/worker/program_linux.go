@@ -1,0 +1,158 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"idlehost/host/internal/confine"
+	"idlehost/host/internal/worker/channel"
+	"idlehost/host/internal/worker/child"
+	"idlehost/host/internal/worker/control"
+)
+
+// Supported reports whether there are workers on this system.
+const Supported = true
+
+// readyPatience is how long a process that was started may take to be ready.
+const readyPatience = 30 * time.Second
+
+// Start begins a worker process, and waits until it is ready. ctx bounds that
+// alone.
+func (p *Program) Start(ctx context.Context, say Says) (Process, error) {
+	r := &running{program: p, ended: make(chan struct{})}
+	if err := r.start(say); err != nil {
+		return nil, err
+	}
+	patience, cancel := context.WithTimeout(ctx, readyPatience)
+	defer cancel()
+	warning, err := r.Host.Ready(patience)
+	if err != nil {
+		discard(r)
+		return nil, fmt.Errorf("worker not ready: %w%s", err, r.complaint())
+	}
+	p.lacks(warning)
+	return r, nil
+}
+
+// running is a process that runs this program.
+type running struct {
+	*control.Host
+	program *Program
+	channel *channel.Host
+	child   *confine.Process
+	said    tail
+	ended   chan struct{}
+	ending  Ending // written before ended is closed
+	closing sync.Once
+}
+
+func (r *running) start(say Says) (err error) {
+	mine, theirs, err := control.Socket()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close() // while the host has it, it does not see the worker end
+	if r.channel, err = channel.Open(batchSize); err != nil {
+		return errors.Join(err, mine.Close())
+	}
+	sock, mem := r.channel.ChildFiles()
+	defer sock.Close()
+	defer mem.Close()
+	settings := r.program.Settings()
+	r.child, err = confine.Start(context.Background(), confine.Spec{
+		Argv:   append(slices.Clone(r.program.Argv), settings.String()),
+		Marker: marker,
+		Limits: confine.Limits{Read: []string{settings.Code}},
+		Stderr: &r.said, Files: []*os.File{theirs, sock, mem}, Processors: 2,
+	})
+	if err != nil {
+		return errors.Join(err, mine.Close(), r.channel.Close())
+	}
+	r.Host = control.NewHost(mine, say)
+	go r.watch() // until the child has ended, which Kill sees to
+	return nil
+}
+
+// watch waits for the end, and brings it about where the control socket says that
+// the worker has gone, or makes no sense.
+func (r *running) watch() {
+	defer close(r.ended)
+	select {
+	case <-r.child.Done():
+	case <-r.Gone():
+		select {
+		case <-r.child.Done():
+		case <-time.After(goodbye):
+		}
+	}
+	nonsense := errors.Is(r.Host.Err(), control.ErrNonsense)
+	r.child.Kill()
+	exit := r.child.Wait()
+	switch {
+	case nonsense:
+		r.ending = EndProtocol
+	default:
+		r.ending = endingOf(exit)
+	}
+	if r.ending == EndCrash {
+		r.program.logger().Error("worker failed", "exit", exit.Code, "signal", int(exit.Signal), "says", r.said.String())
+	}
+}
+
+// goodbye is how long a process may take to end that has closed its socket.
+const goodbye = time.Second
+
+// endingOf says why a process has ended.
+func endingOf(exit confine.Exit) Ending {
+	switch exit.Signal {
+	case child.SignalQuestion:
+		return EndQuestion
+	case child.SignalStart:
+		return EndLoad
+	case syscall.SIGKILL:
+		return EndKilled
+	}
+	return EndCrash
+}
+
+// complaint is what a process said that was not ready.
+func (r *running) complaint() string {
+	if said := r.said.String(); said != "" {
+		return fmt.Sprintf(": it says %.300q", said)
+	}
+	return ""
+}
+
+// Fit implements Process.
+func (r *running) Fit(qs []*channel.Question) int { return r.channel.Fit(qs) }
+
+// Exchange implements Process.
+func (r *running) Exchange(qs []*channel.Question, as []channel.Answer, deadline time.Time) error {
+	return r.channel.Exchange(qs, as, deadline)
+}
+
+// Running implements Process.
+func (r *running) Running() (index int, ok bool) { return r.channel.Running() }
+
+// Kill implements Process.
+func (r *running) Kill() { r.child.Kill() }
+
+// Ended implements Process.
+func (r *running) Ended() <-chan struct{} { return r.ended }
+
+// Ending implements Process.
+func (r *running) Ending() Ending { return r.ending }
+
+// Close implements Process.
+func (r *running) Close() (err error) {
+	r.closing.Do(func() { err = errors.Join(r.Host.Close(), r.channel.Close()) })
+	return err
+}
+
+var _ Process = (*running)(nil)
