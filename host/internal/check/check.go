@@ -12,6 +12,7 @@ import (
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/worker"
 )
 
 // Input is what is checked.
@@ -23,6 +24,10 @@ type Input struct {
 	// own does, with Engine for its configuration but for the Log.
 	On     *engine.Engine
 	Engine engine.Config
+	// Workers run it, if there are any, with On for what is prepared; Tenant is
+	// whose it is. nil: it runs in this process.
+	Workers *worker.Pool
+	Tenant  string
 	// MemoryPages is as of engine.Source, and so is Quota, which pays for the
 	// processor time of all that the check does. The fuel is the check's own: the
 	// verdict does not depend on what else the owner runs. 0, nil: none.
@@ -50,15 +55,20 @@ func Run(ctx context.Context, in Input) (r *Report, err error) {
 // run checks the policy as one job of its owner.
 func (r *Report) run(ctx context.Context, e *engine.Engine, in Input) error {
 	r.budget(e.Budgets())
-	err := e.Do(ctx, engine.Source{
+	src := engine.Source{
 		Name: in.Name, Wasm: in.Wasm, Params: in.Params, MemoryPages: in.MemoryPages,
 		Quota: in.Quota, OwnFuel: true, Log: r.hear,
-	}, r.examine)
+	}
+	load := loadHere
+	if in.Workers != nil {
+		load = func(j *engine.Job) (loaded, error) { return loadApart(ctx, j, in, src) }
+	}
+	err := e.Do(ctx, src, func(j *engine.Job) error { return r.examine(j, load) })
 	return r.failed(err, VerdictFaulty)
 }
 
 // examine goes as far as the policy lets it.
-func (r *Report) examine(j *engine.Job) error {
+func (r *Report) examine(j *engine.Job, load func(*engine.Job) (loaded, error)) error {
 	seen, err := j.Inspect()
 	if err != nil {
 		return r.failed(err, VerdictRefused)
@@ -67,13 +77,13 @@ func (r *Report) examine(j *engine.Job) error {
 	if err := j.Yield(); err != nil {
 		return err
 	}
-	p, err := j.Load()
+	p, err := load(j)
 	if err != nil {
 		return r.failed(err, VerdictFaulty)
 	}
 	defer p.Close() // its memory; the engine's Close would tell of an error
-	r.profile(p.Profile(), p.Stats().MemoryBytes)
-	if err := r.ask(j, asked{p}); err != nil {
+	r.profile(p.told())
+	if err := r.ask(p.paid(j), p); err != nil {
 		return err
 	}
 	r.conclude()

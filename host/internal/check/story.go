@@ -27,18 +27,6 @@ const maxTime = 2 * time.Second
 // its memory is made and filled, which takes up to some milliseconds.
 const instanceFuel = 1_000_000
 
-// asked is a loaded policy that tells what its questions took.
-type asked struct{ *engine.Policy }
-
-// Fuel implements asker.
-func (a asked) Fuel(kind abi.Kind) uint64 { return a.Stats().FuelTotal[kind] }
-
-// Spent implements asker.
-func (a asked) Spent() uint64 {
-	s := a.Stats()
-	return s.FuelSpent + (s.Instances-1)*instanceFuel
-}
-
 // job is what the questions are a part of: engine.Job.
 type job interface {
 	Yield() error

@@ -1,0 +1,105 @@
+package check
+
+import (
+	"context"
+	"time"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/worker"
+	"idlehost/sdk/abi"
+)
+
+// loaded is a policy that can be asked.
+type loaded interface {
+	asker
+	// told is what its first instance told of itself, and the bytes of its memory.
+	told() (engine.Profile, uint64)
+	// paid is the job, with all that the policy takes of the processors.
+	paid(*engine.Job) job
+	Close() error
+}
+
+// here is a policy in this process.
+type here struct{ *engine.Policy }
+
+func loadHere(j *engine.Job) (loaded, error) {
+	p, err := j.Load()
+	if err != nil {
+		return nil, err
+	}
+	return here{p}, nil
+}
+
+func (h here) told() (engine.Profile, uint64) { return h.Profile(), h.Stats().MemoryBytes }
+func (h here) paid(j *engine.Job) job         { return j }
+
+// Fuel implements asker.
+func (h here) Fuel(kind abi.Kind) uint64 { return h.Stats().FuelTotal[kind] }
+
+// Spent implements asker.
+func (h here) Spent() uint64 {
+	s := h.Stats()
+	return s.FuelSpent + (s.Instances-1)*instanceFuel
+}
+
+// apart is a policy in a worker. The check's goroutine waits for its answers.
+type apart struct {
+	*worker.Guest
+	ctx   context.Context
+	quota *engine.Quota
+	fuel  [abi.KindClose + 1]uint64
+	anew  uint64 // instances after the first
+}
+
+func loadApart(ctx context.Context, j *engine.Job, in Input, src engine.Source) (loaded, error) {
+	g, err := in.Workers.LoadIn(ctx, j, src, worker.Options{Tenant: in.Tenant, Trial: true})
+	if err != nil {
+		return nil, err
+	}
+	return &apart{Guest: g, ctx: ctx, quota: in.Quota}, nil
+}
+
+func (a *apart) told() (engine.Profile, uint64) {
+	l := a.Stats().Load
+	return l.Profile, l.MemoryBytes
+}
+
+func (a *apart) paid(j *engine.Job) job { return paidJob{j, a} }
+
+// Decide implements asker. Where the check is given up, its job says so.
+func (a *apart) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
+	before := a.Stats().Fuel
+	v, fault, _ := a.Wait(a.ctx, ask)
+	if kind := ask.Event.Kind; int(kind) < len(a.fuel) {
+		a.fuel[kind] += a.Stats().Fuel - before
+	}
+	if fault != policy.FaultNone && !fault.Passes() && fault != policy.FaultBreaker {
+		a.anew++
+	}
+	return v, fault
+}
+
+// Fuel implements asker.
+func (a *apart) Fuel(kind abi.Kind) uint64 { return a.fuel[kind] }
+
+// Spent implements asker.
+func (a *apart) Spent() uint64 {
+	s := a.Stats()
+	return s.Load.Fuel + s.Fuel + a.anew*instanceFuel
+}
+
+// Close ends the policy, and has its owner pay.
+func (a *apart) Close() error {
+	a.quota.Charge(a.Stats().CPU)
+	return a.Guest.Close()
+}
+
+// paidJob is a job part of which another process does.
+type paidJob struct {
+	*engine.Job
+	policy *apart
+}
+
+// Used implements job.
+func (j paidJob) Used() time.Duration { return j.Job.Used() + j.policy.Stats().CPU }
