@@ -239,9 +239,13 @@ type Verdict struct {
 
 // Side is one version's record.
 type Side struct {
-	Role   string            `json:"role"` // active, canary or shadow
-	Digest string            `json:"digest"`
-	Loaded bool              `json:"loaded"` // an instance lives
+	Role   string `json:"role"` // active, canary or shadow
+	Digest string `json:"digest"`
+	Loaded bool   `json:"loaded"` // an instance lives
+	// Worker is where the instance is: host (its own process), shared (a worker
+	// process of several tenants), own (of this one) or suspects (that of policies
+	// which took too long, or ended a worker); absent: there is none.
+	Worker string            `json:"worker,omitempty"`
 	Asks   uint64            `json:"asks"`
 	Faults uint64            `json:"faults"`
 	Causes map[string]uint64 `json:"causes,omitempty"` // of the faults

@@ -25,6 +25,7 @@ import (
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
+	"idlehost/host/internal/worker"
 )
 
 // Config says what an App starts from.
@@ -40,6 +41,9 @@ type Config struct {
 	// compile.Child, its own name first. nil: policies are compiled in this
 	// process, large ones not at all.
 	CompileApart []string
+	// StartWorker starts this very program in such a way that it calls
+	// worker.Main with what follows, its own name first. nil: all policies run in this process.
+	StartWorker []string
 	// Stdout gets the few lines that tell a person what runs where.
 	Stdout io.Writer
 	// Stderr gets the log.
@@ -59,7 +63,8 @@ type App struct {
 	lines    *observe.Lines
 	compiler *compile.Compiler
 	engine   *engine.Engine
-	store    store.Store // nil: none is configured
+	workers  *worker.Pool // nil: there are none, policies run in this process
+	store    store.Store  // nil: none is configured
 	storage  *storage
 	members  *members
 	lobby    *idle.Account // of connections whose tenant is not known yet
@@ -93,8 +98,24 @@ type App struct {
 
 	served    sync.WaitGroup  // admin servers
 	farewells sync.WaitGroup  // tenants that are being removed
+	behind    behind          // what workers have brought about
 	life      context.Context // ends with Close, and what goes on behind with it
 	end       context.CancelFunc
+}
+
+// behind is work that nobody waits for but Close.
+type behind struct {
+	running sync.WaitGroup
+	mu      sync.Mutex // guards the following
+	closed  bool
+}
+
+// close waits for it, and lets no more begin.
+func (b *behind) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.running.Wait()
 }
 
 // States of an App.
@@ -129,7 +150,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 	a.members = newMembers(c)
 	for _, step := range []func() error{
 		func() error { return a.observe(c) },
-		func() error { return a.runGuests(ctx) },
+		func() error { return a.runGuests(ctx, c) },
 		func() error { return a.openStore(c) },
 		func() error { a.storage = newStorage(a, c); return nil },
 		func() error { return a.govern(ctx, c) },
@@ -237,6 +258,7 @@ func (a *App) Close() error {
 	if a.patrol != nil {
 		a.patrol.close()
 	}
+	a.behind.close()
 	if a.control != nil {
 		errs = append(errs, a.control.Close())
 	}
@@ -261,6 +283,9 @@ func (a *App) Close() error {
 	}
 	if a.store != nil { // after what the policies have learned was put there
 		errs = append(errs, a.store.Close())
+	}
+	if a.workers != nil { // after what the policies have learned was fetched
+		errs = append(errs, a.workers.Close())
 	}
 	if a.engine != nil {
 		errs = append(errs, a.engine.Close())

@@ -15,7 +15,7 @@ import (
 type arrival struct {
 	*declaration
 	module *module      // what is to be in force: the declaration's, unless that was missed
-	guest  *guest       // nil: none is declared, or it stays
+	guest  tenant.Guest // nil: none is declared, or it stays
 	lost   policy.Fault // why there is none, where there should be
 	missed *failedLoad  // nil: module is the declaration's
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"idlehost/host/internal/config"
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/engine/compile"
 )
@@ -15,8 +16,8 @@ const (
 	moduleBytes = 4 << 20
 )
 
-// runGuests makes the engine, and what compiles for it.
-func (a *App) runGuests(ctx context.Context) (err error) {
+// runGuests makes the engine, what compiles for it, and the worker processes.
+func (a *App) runGuests(ctx context.Context, c *config.Config) (err error) {
 	if a.compiler, err = compile.New(ctx, compile.Config{Argv: a.cfg.CompileApart, Version: a.cfg.Version}); err != nil {
 		return err
 	}
@@ -29,6 +30,7 @@ func (a *App) runGuests(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
+	a.openWorkers(c)
 	return nil
 }
 

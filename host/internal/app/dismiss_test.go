@@ -106,7 +106,7 @@ func TestADismissedTenantLeavesNothing(t *testing.T) {
 	}
 }
 
-func mustLoad(t *testing.T, m *member, digest string) *guest {
+func mustLoad(t *testing.T, m *member, digest string) tenant.Guest {
 	t.Helper()
 	v := tenant.Version{Digest: digest}
 	g, err := m.load(t.Context(), v, nil, m.tenant.Heritage(v))

@@ -58,7 +58,7 @@ func (r live) Check(ctx context.Context, name, title string, wasm []byte) (json.
 	in := check.Input{
 		Name: title, Wasm: wasm, Quota: m.quota, MemoryPages: uint32(m.standing.Load().spec.Limits.MemoryPages),
 		// What is compiled here is about to be put in charge.
-		On: r.a.engine,
+		On: r.a.engine, Workers: r.a.workers, Tenant: name,
 	}
 	report, err := check.Run(ctx, in)
 	if err != nil {
@@ -245,7 +245,7 @@ func (r live) Effective(name string) (api.EffectiveLimits, error) {
 		Configured: control.SpecOf(&store.Tenant{Spec: s.spec}).Limits,
 		Effective: api.Limits{
 			Connections: l.Connections, ClientConnections: l.ClientConnections, FuelPerSecond: m.quota.FuelPerSecond(),
-			CPU: api.Duration(m.quota.CPUPerSecond()),
+			CPU:         api.Duration(m.quota.CPUPerSecond()),
 			MemoryPages: or(s.spec.Limits.MemoryPages, policyPages),
 			LogRate:     or(s.spec.Limits.LogRate, s.config.Log.Rate), LogBurst: or(s.spec.Limits.LogBurst, s.config.Log.Burst),
 			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling), StoreBytes: storeBytes,

@@ -13,7 +13,7 @@ import (
 	"idlehost/host/internal/tenant"
 )
 
-// guest is a loaded policy as package tenant has it.
+// guest is a policy in this process as package tenant has it.
 type guest struct{ *engine.Policy }
 
 // Learned returns what the policy has learned.
@@ -22,17 +22,16 @@ func (g *guest) Learned() tenant.State {
 	return tenant.State{Format: s.Format, Bytes: s.Bytes}
 }
 
+// Where tells where the policy runs.
+func (*guest) Where() string { return "host" }
+
 // loader loads the versions of a member.
 type loader struct{ m *member }
 
 // Load finds the module of a version and loads it, at the member's cost unless
 // the operator has declared it.
 func (l loader) Load(ctx context.Context, _ string, v tenant.Version, learned tenant.State) (tenant.Guest, error) {
-	g, err := l.m.load(ctx, v, nil, learned)
-	if err != nil {
-		return nil, err
-	}
-	return g, nil
+	return l.m.load(ctx, v, nil, learned)
 }
 
 // Fault returns the cause of a failed load.
@@ -40,8 +39,9 @@ func (loader) Fault(err error) policy.Fault { return faultOf(err) }
 
 // load loads a version. wasm is its module, where that is at hand; nil: it is
 // in the store.
-func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learned tenant.State) (*guest, error) {
+func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learned tenant.State) (tenant.Guest, error) {
 	s := m.standing.Load()
+	apart := m.app.workers != nil
 	src := engine.Source{
 		Name: m.name + "/" + tenant.Short(v.Digest), Params: v.Params,
 		State:       engine.State{Format: learned.Format, Bytes: learned.Bytes},
@@ -49,6 +49,7 @@ func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learne
 	}
 	if d := s.module; d != nil && d.digest == v.Digest {
 		src.Name, src.Wasm = d.name, d.wasm
+		apart = apart && d.isolate
 	} else {
 		var err error
 		if wasm == nil {
@@ -59,12 +60,15 @@ func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learne
 		}
 		src.Wasm, src.Quota = wasm, m.quota
 	}
-	p, err := m.app.engine.Load(ctx, src)
-	m.app.metrics.Loaded(m.name, faultOf(err))
-	if err != nil {
-		return nil, err
+	var g tenant.Guest
+	var err error
+	if apart {
+		g, err = m.app.loadApart(ctx, src, m.name, s.spec.Own)
+	} else {
+		g, err = m.app.loadHere(ctx, src)
 	}
-	return &guest{p}, nil
+	m.app.metrics.Loaded(m.name, faultOf(err))
+	return g, err
 }
 
 // stored reads a module from the store.

@@ -92,7 +92,7 @@ func (a *App) newQuota(name string, l store.Limits) *engine.Quota {
 
 // settle has a member go by another standing, and hands over the declared policy
 // that was loaded for it, or why that could not be.
-func (m *member) settle(s *standing, loaded *guest, lost policy.Fault) {
+func (m *member) settle(s *standing, loaded tenant.Guest, lost policy.Fault) {
 	m.standing.Store(s)
 	m.describe()
 	m.accepted.SetTerms(s.terms.accepted, acceptedLimits(s))
@@ -100,6 +100,9 @@ func (m *member) settle(s *standing, loaded *guest, lost policy.Fault) {
 	m.tenant.SetWorth(s.config.Timeouts.Worth.D())
 	m.quota.SetFuelPerSecond(s.spec.Limits.FuelPerSecond)
 	m.quota.SetCPUPerSecond(s.spec.Limits.CPU)
+	if m.app.workers != nil {
+		m.app.workers.Isolate(m.name, s.spec.Own)
+	}
 	m.app.lines.SetTenantRate(m.name, s.spec.Limits.LogRate, s.spec.Limits.LogBurst)
 	m.tenant.SetRemedies(s.remedies)
 	m.tenant.Set(m.plan(s, loaded, lost))
@@ -107,7 +110,7 @@ func (m *member) settle(s *standing, loaded *guest, lost policy.Fault) {
 }
 
 // plan says which versions are asked.
-func (m *member) plan(s *standing, loaded *guest, lost policy.Fault) tenant.Plan {
+func (m *member) plan(s *standing, loaded tenant.Guest, lost policy.Fault) tenant.Plan {
 	if s.module != nil {
 		lane := &tenant.Lane{Version: s.module.version(), Lost: lost}
 		if loaded != nil {

@@ -73,22 +73,22 @@ func (p *patrol) judge(ctx context.Context) {
 		if worse && !m.reverting.Swap(true) {
 			p.rounds.Go(func() {
 				defer m.reverting.Store(false)
-				p.revert(ctx, m, canary, reason)
+				p.app.revert(ctx, m, canary, reason)
 			})
 		}
 	}
 }
 
 // revert takes one canary back.
-func (p *patrol) revert(ctx context.Context, m *member, canary, reason string) {
-	err := p.app.control.Revert(ctx, m.name, canary, reason)
+func (a *App) revert(ctx context.Context, m *member, canary, reason string) {
+	err := a.control.Revert(ctx, m.name, canary, reason)
 	switch {
 	case ctx.Err() != nil: // another host will see it
 	case err != nil:
-		p.app.logger.Error("canary not taken back", "tenant", m.name, "reason", reason, "error", err)
+		a.logger.Error("canary not taken back", "tenant", m.name, "reason", reason, "error", err)
 	default:
-		p.app.metrics.Reverted()
-		p.app.logger.Warn("canary taken back", "tenant", m.name, "policy", tenant.Short(canary), "reason", reason)
+		a.metrics.Reverted()
+		a.logger.Warn("canary taken back", "tenant", m.name, "policy", tenant.Short(canary), "reason", reason)
 	}
 }
 

@@ -28,6 +28,7 @@ type module struct {
 	digest  string
 	params  map[string]string
 	bundled bool
+	isolate bool // it runs in a worker
 }
 
 // maxModule bounds what is read from a file, in bytes; the engine's own limit
@@ -44,7 +45,7 @@ func findModule(c *config.Config, path string, p config.Plugin) (*module, error)
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(p.Dir, file)
 	}
-	m := &module{name: filepath.Base(file), params: p.Config}
+	m := &module{name: filepath.Base(file), params: p.Config, isolate: p.Isolate}
 	var err error
 	m.wasm, m.bundled, err = readPolicy(file, p.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -107,7 +108,7 @@ func (m *module) same(o *module) bool {
 	if m == nil || o == nil {
 		return m == o
 	}
-	return m.digest == o.digest && maps.Equal(m.params, o.params)
+	return m.digest == o.digest && m.isolate == o.isolate && maps.Equal(m.params, o.params)
 }
 
 // version is the module as package tenant has it.
@@ -115,7 +116,7 @@ func (m *module) version() tenant.Version { return tenant.Version{Digest: m.dige
 
 // loadDeclared loads a declared policy, which takes over what the one in charge
 // has learned.
-func (a *App) loadDeclared(ctx context.Context, d *declaration) (*guest, error) {
+func (a *App) loadDeclared(ctx context.Context, d *declaration) (g tenant.Guest, err error) {
 	src := engine.Source{
 		Name: d.module.name, Wasm: d.module.wasm, Params: d.module.params, MemoryPages: uint32(d.spec.Limits.MemoryPages),
 		Log: func(module string, level int, msg string) { a.guestSays(d.name, module, level, msg) },
@@ -124,12 +125,13 @@ func (a *App) loadDeclared(ctx context.Context, d *declaration) (*guest, error) 
 		learned := m.tenant.Heritage(d.module.version())
 		src.State = engine.State{Format: learned.Format, Bytes: learned.Bytes}
 	}
-	p, err := a.engine.Load(ctx, src)
-	a.metrics.Loaded(d.name, faultOf(err))
-	if err != nil {
-		return nil, err
+	if d.module.isolate && a.workers != nil {
+		g, err = a.loadApart(ctx, src, d.name, d.spec.Own)
+	} else {
+		g, err = a.loadHere(ctx, src)
 	}
-	return &guest{p}, nil
+	a.metrics.Loaded(d.name, faultOf(err))
+	return g, err
 }
 
 // lost says why the active version could not be loaded; nil: it could, or has

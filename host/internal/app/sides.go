@@ -27,7 +27,7 @@ func (r live) Sides(name string) ([]api.Side, *api.Comparison) {
 
 func sideOf(s *tenant.Side) api.Side {
 	x := api.Side{
-		Role: s.Role.String(), Digest: s.Version.Digest, Loaded: s.Loaded, Asks: s.Asks, Faults: s.Faulted(),
+		Role: s.Role.String(), Digest: s.Version.Digest, Loaded: s.Loaded, Worker: s.Where, Asks: s.Asks, Faults: s.Faulted(),
 		Closes: s.Closes, Early: s.Early, Late: s.Late, LastFault: s.LastFault,
 	}
 	for cause, n := range s.Faults {

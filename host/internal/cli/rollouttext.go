@@ -129,6 +129,12 @@ func (m remark) write(w io.Writer) error {
 	return err
 }
 
+// workers says of a version where it runs, where that is worth a word.
+var workers = map[string]string{
+	"own":      "its tenant's own",
+	"suspects": "that of suspects; it took too long, or ended a worker",
+}
+
 // remarks are what else there is to say of a rollout.
 func remarks(r *api.Rollout) (list []remark) {
 	if !r.Since.IsZero() {
@@ -141,8 +147,12 @@ func remarks(r *api.Rollout) (list []remark) {
 		if c.release != nil && len(c.release.Params) > 0 {
 			list = append(list, remark{"parameters", c.role + ": " + params(c.release.Params)})
 		}
-		if side := sideOf(r, c.role); side.Faults > 0 {
+		side := sideOf(r, c.role)
+		if side.Faults > 0 {
 			list = append(list, remark{"faults", c.role + ": " + causes(side)})
+		}
+		if where := workers[side.Worker]; where != "" {
+			list = append(list, remark{"worker", c.role + ": " + where})
 		}
 	}
 	if c := r.Comparison; c != nil && r.Shadow != nil {

@@ -63,7 +63,7 @@ func newRoot(f *flags) *cobra.Command {
 		}
 		help(cmd, f)
 	})
-	root.AddCommand(newCheck(), newVersion(), newConfig(), newCompileApart(),
+	root.AddCommand(newCheck(), newVersion(), newConfig(), newCompileApart(), newWorkerApart(),
 		newTenant(), newPolicy(), newConns(), newAudit(), newTrace(), newReplay(), newTune(),
 		newImport())
 	return root

@@ -24,6 +24,7 @@ func run(cmd *cobra.Command, f *flags) error {
 		Stderr:  cmd.ErrOrStderr(),
 
 		CompileApart: []string{os.Args[0], compileApart},
+		StartWorker:  []string{os.Args[0], workerApart},
 	}, signals)
 }
 

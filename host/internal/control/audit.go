@@ -40,6 +40,16 @@ func (c *Control) Audit(ctx context.Context, tenant string, before uint64, limit
 	return page, nil
 }
 
+// Spoiled notes that a version has ended its worker process.
+func (c *Control) Spoiled(ctx context.Context, tenant, digest, detail string) error {
+	if c.store == nil {
+		return nil
+	}
+	return c.store.Note(ctx, store.Entry{
+		At: c.now(), Actor: "worker", Tenant: tenant, Action: "policy.spoiled", Digest: digest, Detail: clean(detail, maxDetail),
+	})
+}
+
 // earlier reports whether an entry is of a tenant that was deleted before this
 // one was created.
 func (s *subject) earlier(e store.Entry) bool {

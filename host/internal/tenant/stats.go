@@ -23,6 +23,7 @@ type Side struct {
 	Version Version
 	Since   time.Time
 	Loaded  bool   // a guest lives
+	Where   string // what the guest's method Where says; empty: there is none
 	Asks    uint64 // questions, answered or not
 	// Faults counts, by cause, those not answered.
 	Faults [policy.Faults]uint64
@@ -77,10 +78,23 @@ func (t *Tenant) Loaded() (n int) {
 func (l *lane) side() Side {
 	t := l.tally()
 	return Side{
-		Role: l.role, Version: l.resident.version, Since: l.record.since, Loaded: l.guest.Load() != nil,
+		Role: l.role, Version: l.resident.version, Since: l.record.since, Where: l.where(), Loaded: l.guest.Load() != nil,
 		Asks: t.asks, Faults: t.faults, Closes: t.closes, Early: t.early, Late: t.late,
 		LastFault: l.lastFault(),
 	}
+}
+
+// where returns where the guest runs.
+func (l *lane) where() string {
+	g := l.take(0)
+	if g == nil {
+		return ""
+	}
+	defer g.release()
+	if w, ok := g.guest.(interface{ Where() string }); ok {
+		return w.Where()
+	}
+	return ""
 }
 
 func (l *lane) lastFault() string {
