@@ -1,0 +1,262 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"idlehost/host/e2e/hosttest"
+	"idlehost/host/e2e/neighbour"
+	"idlehost/host/internal/api"
+	"idlehost/host/internal/engine/wasmtest"
+)
+
+// workersOf returns the worker processes of a host, those that are ready and
+// serve nobody yet included.
+func workersOf(t *testing.T, host int) (pids []int) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range stats {
+		stat, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		// After the name, which may hold anything: state, parent.
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		if len(fields) < 2 || string(fields[1]) != strconv.Itoa(host) || string(fields[0]) == "Z" {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if args, err := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline")); err == nil && bytes.Contains(args, []byte("worker-apart")) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// signalWorkers sends a signal to the workers of a host.
+func signalWorkers(t *testing.T, h *hosttest.Host, s syscall.Signal) {
+	t.Helper()
+	for _, pid := range workersOf(t, h.Pid()) {
+		if err := syscall.Kill(pid, s); err != nil && err != syscall.ESRCH {
+			t.Fatal(err)
+		}
+	}
+}
+
+// counting returns a policy that extends by d, and counts timeouts in what it
+// learns: the reason of its answers is the number.
+func counting(d time.Duration) []byte {
+	const at = 40 << 10
+	shiftLeft := []byte{0x86}
+	m := wasmtest.Guest(leasing(d), wasmtest.Hook("on_timeout",
+		wasmtest.Store64(at, wasmtest.Code(wasmtest.Load64(at), wasmtest.Const64(1), wasmtest.Add64())),
+		wasmtest.Load64(at), wasmtest.Const64(48), shiftLeft, wasmtest.Const64(extendBy(d)), wasmtest.Or64(),
+	), wasmtest.Returns("state_region", 8<<32|at), wasmtest.Returns("state_format", 1))
+	return m.Bytes()
+}
+
+// worker returns where the active version of a tenant runs.
+func (o operator) worker(tenant string) string {
+	o.t.Helper()
+	for _, s := range o.rollout(tenant).Sides {
+		if s.Role == api.StateActive {
+			return s.Worker
+		}
+	}
+	return ""
+}
+
+// TestUploadsRunInWorkers, in one of the tenant's own where the operator wants
+// that; the operator's own policy runs in the host. A host that ends leaves no
+// process, however it ends.
+func TestUploadsRunInWorkers(t *testing.T) {
+	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		h, o := startTown(t, "", "--plugin", "fixed")
+		if n := len(workersOf(t, h.Pid())); n != 0 {
+			t.Errorf("%d workers without an upload", n)
+		}
+		o.push("a", "one.wasm", keeping(time.Minute, 1), "--promote")
+		o.push("b", "two.wasm", keeping(time.Minute, 2), "--promote")
+		if got := newBrowser(t, h.Addr).visit("http", "a.example", "b.example", "else.example"); got != "a b house" {
+			t.Errorf("answers %s", got)
+		}
+		if a, b := o.worker("a"), o.worker("b"); a != "shared" || b != "shared" {
+			t.Errorf("policies run in %q and %q", a, b)
+		}
+		o.do("tenant", "set", "b", "--isolate", "own")
+		hosttest.Until(t, "b has a worker of its own", func() bool { return o.worker("b") == "own" })
+		if got := newBrowser(t, h.Addr).visit("http", "a.example", "b.example"); got != "a b" {
+			t.Errorf("answers %s", got)
+		}
+		for _, tenant := range []string{"a", "b"} {
+			if n := h.Metric(t, "host_policy_faults_total", `tenant="`+tenant+`"`); n != 0 {
+				t.Errorf("%v questions of %s were not answered", n, tenant)
+			}
+		}
+		pids := workersOf(t, h.Pid())
+		if len(pids) < 2 {
+			t.Errorf("workers %v", pids)
+		}
+		h.Signal(t, end)
+		h.Exit(t)
+		hosttest.Until(t, "the workers end with their host", func() bool {
+			return !slices.ContainsFunc(pids, func(pid int) bool { return syscall.Kill(pid, 0) == nil })
+		})
+	}
+}
+
+// TestOperatorsPolicyInAWorker, where the configuration says so.
+func TestOperatorsPolicyInAWorker(t *testing.T) {
+	config := "[[listener]]\naddress = \"127.0.0.1:0\"\n[plugin]\npath = \"adaptive\"\nisolate = true\n"
+	h := startHost(t, naming(t, "house"), "--config", writeFile(t, "host.toml", config))
+	for range 3 {
+		if got := newBrowser(t, h.Addr).visit("http", "else.example"); got != "house" {
+			t.Errorf("answer %s", got)
+		}
+	}
+	if n := h.Metric(t, "host_worker_policies", `worker="shared"`); n != 1 {
+		t.Errorf("%v policies in workers", n)
+	}
+	if n := h.Metric(t, "host_policy_asks_total", `tenant="default"`, `outcome="fallback"`); n != 0 {
+		t.Errorf("%v questions were not answered by the policy", n)
+	}
+}
+
+// TestKilledWorkers: no connection and no request is lost, and what was learned
+// is at most one schedule old.
+func TestKilledWorkers(t *testing.T) {
+	const schedule = 10 * time.Second
+	h, o := startTown(t, "")
+	o.do("tenant", "set", "a", "--floor", "20ms")
+	digest := o.push("a", "counting.wasm", counting(50*time.Millisecond), "--promote")
+	traffic := &neighbour.Traffic{Addr: h.Addr, Host: "a.example", Conns: 24, Stay: time.Second}
+	traffic.Start()
+	quiet := askH1(t, h.Addr) // stays idle through it all
+	if got := quiet("a.example"); got != "a" {
+		t.Fatal(got)
+	}
+	w := newWitness(t, dial(t, h, ""), "a")
+	start := time.Now()
+	hosttest.Until(t, "it has learned for longer than a schedule", func() bool { return time.Since(start) > schedule+2*time.Second })
+	for kill := range 4 {
+		killed := time.Now()
+		signalWorkers(t, h, syscall.SIGKILL)
+		hosttest.Until(t, "the policy answers again", func() bool {
+			return time.Since(killed) > time.Second && slices.ContainsFunc(w.since(killed, api.StateActive), func(d api.Decision) bool { return d.Source == "policy" })
+		})
+		if least, now := counted(w, start, killed.Add(-schedule-time.Second)), countedFirst(w, killed.Add(100*time.Millisecond)); now < least {
+			t.Errorf("kill %d: goes on at %d, and was at %d a schedule before", kill, now, least)
+		}
+	}
+	counts := traffic.Stop()
+	if counts.Failed != 0 || counts.Answered == 0 {
+		t.Errorf("%d of %d requests failed", counts.Failed, counts.Answered)
+	}
+	if got := quiet("a.example"); got != "a" {
+		t.Errorf("the quiet connection: %s", got)
+	}
+	for _, d := range w.since(start, api.StateActive) {
+		if d.Fault != "" && d.Fault != "not_loaded" {
+			t.Errorf("a question came to %+v", d)
+		}
+	}
+	if n := h.Metric(t, "host_worker_ended_total", `cause="killed"`); n < 4 {
+		t.Errorf("%v workers were killed", n)
+	}
+	for line := range strings.Lines(o.do("audit")) {
+		if strings.Contains(line, "spoiled") {
+			t.Errorf("somebody is blamed for it: %s", line)
+		}
+	}
+	if r := o.rollout("a"); r.Active == nil || r.Active.Digest != digest {
+		t.Errorf("rollout %+v", r)
+	}
+}
+
+// counted is the number that a counting policy had come to at a moment.
+func counted(w *witness, from, at time.Time) (n uint16) {
+	for _, d := range w.since(from, api.StateActive) {
+		if d.Source == "policy" && d.At.Before(at) {
+			n = max(n, d.Reason)
+		}
+	}
+	return n
+}
+
+// countedFirst is the first number after a moment.
+func countedFirst(w *witness, at time.Time) uint16 {
+	for _, d := range w.since(at, api.StateActive) {
+		if d.Source == "policy" && d.Event == "timeout" {
+			return d.Reason
+		}
+	}
+	return 0
+}
+
+// TestSpoilerIsNamed: a canary whose question ends its worker is named in the log,
+// in the metrics and in the audit log, and taken back. The signal stands for the
+// kernel's timer, which no guest has been seen to reach.
+func TestSpoilerIsNamed(t *testing.T) {
+	h, o := startTown(t, "")
+	o.do("tenant", "set", "b", "--floor", "20ms", "--cpu", "10s", "--fuel-per-second", "100000000000")
+	burn := wasmtest.Guest(leasing(20*time.Millisecond), wasmtest.Hook("on_timeout",
+		wasmtest.Countdown(0, 60_000), wasmtest.Const64(extendBy(20*time.Millisecond))))
+	for i := range burn.Funcs {
+		burn.Funcs[i].Locals = 1
+	}
+	active := o.push("b", "one.wasm", keeping(time.Minute, 1), "--promote")
+	canary := o.push("b", "burning.wasm", burn.Bytes(), "--canary", "90")
+	traffic := &neighbour.Traffic{Addr: h.Addr, Host: "b.example", Conns: 96, Stay: time.Hour}
+	traffic.Start()
+	defer traffic.Stop()
+	hosttest.Until(t, "the canary has ended its worker", func() bool {
+		signalWorkers(t, h, syscall.SIGVTALRM)
+		return h.Metric(t, "host_worker_ended_total", `cause="question_time"`) > 0 && o.rollout("b").Canary == nil
+	})
+	h.Line(t, "policy ended its worker", `"tenant":"b"`, canary[:12])
+	if r := o.rollout("b"); r.Active.Digest != active || r.Verdict == nil || !r.Verdict.Automatic || !strings.Contains(r.Verdict.Reason, "ended its worker") {
+		t.Errorf("rollout %+v, verdict %+v", r, r.Verdict)
+	}
+	if audit := o.do("audit"); !strings.Contains(audit, "policy.spoiled") {
+		t.Errorf("audit log: %s", audit)
+	}
+	if n := h.Metric(t, "host_policy_faults_total", `tenant="b"`, `cause="out_of_time"`); n < 1 {
+		t.Errorf("%v questions were out of time", n)
+	}
+	if n := traffic.Counts().Failed; n != 0 {
+		t.Errorf("%d requests failed", n)
+	}
+}
+
+// TestProcessorTimeQuota: what is over it keeps its last deadline, and the
+// limits say what holds.
+func TestProcessorTimeQuota(t *testing.T) {
+	h, o := startTown(t, "")
+	o.do("tenant", "set", "a", "--floor", "20ms", "--cpu", "1us")
+	o.push("a", "one.wasm", keeping(20*time.Millisecond, 1), "--promote")
+	if got := askH1(t, h.Addr)("a.example"); got != "a" {
+		t.Fatal(got)
+	}
+	hosttest.Until(t, "the quota is used up", func() bool {
+		return h.Metric(t, "host_policy_faults_total", `tenant="a"`, `cause="rate"`) > 0
+	})
+	if n := h.Metric(t, "host_worker_processor_seconds_total", `tenant="a"`); n <= 0 {
+		t.Errorf("%v s of processor time", n)
+	}
+	if shown := o.do("tenant", "show", "a"); !strings.Contains(shown, "processor time per second") {
+		t.Errorf("tenant a: %s", shown)
+	}
+}
