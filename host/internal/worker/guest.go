@@ -170,7 +170,19 @@ func (g *Guest) takeWaitingLocked() []*question {
 func (g *Guest) Err() error {
 	g.pool.mu.Lock()
 	defer g.pool.mu.Unlock()
+	g.hearLocked()
 	return g.err
+}
+
+// hearLocked takes what the worker says of the last fault, which may come a
+// little after the answer.
+func (g *Guest) hearLocked() {
+	if g.phase != present || g.at.life == nil {
+		return
+	}
+	if err := g.at.life.process.GuestErr(g.number); err != nil {
+		g.err = err
+	}
 }
 
 // Stats returns the counts.

@@ -35,6 +35,7 @@ type life struct {
 	pause     bool        // all of the last batch was put back
 	questions []channel.Question
 	pointers  []*channel.Question
+	before    []histogramKey // of the batch's guests, each at its question
 	answers   []channel.Answer
 	told      []told
 	charges   []charge
@@ -113,15 +114,15 @@ func (l *life) fillLocked() {
 		l.answers = append(l.answers, channel.Answer{})
 	}
 	l.pointers = l.pointers[:0]
-	before := make([]histogramKey, len(l.batch))
+	l.before = l.before[:0]
 	for i, q := range l.batch {
-		before[i] = q.guest.sent
+		l.before = append(l.before, q.guest.sent)
 		q.fill(&l.questions[i], &q.guest.sent)
 		l.pointers = append(l.pointers, &l.questions[i])
 	}
 	n := l.process.Fit(l.pointers)
 	for i := len(l.batch) - 1; i >= n; i-- {
-		l.batch[i].guest.sent = before[i]
+		l.batch[i].guest.sent = l.before[i]
 	}
 	l.worker.queue.putBack(l.batch[n:])
 	l.batch, l.pointers = l.batch[:n], l.pointers[:n]
@@ -221,9 +222,7 @@ func (l *life) take() error {
 			continue
 		}
 		if a.Fault != policy.FaultNone {
-			if err := l.process.GuestErr(q.guest.number); err != nil {
-				q.guest.err = err
-			}
+			q.guest.hearLocked()
 		}
 		if slow := q.guest.answeredLocked(a, now); slow && w.kind == Shared {
 			p.suspectLocked(q.guest)

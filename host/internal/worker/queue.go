@@ -37,10 +37,14 @@ func (q *queue) push(x *question) {
 
 // putBack puts questions in front, in their order: they were not asked.
 func (q *queue) putBack(xs []*question) {
-	for _, x := range slices.Backward(xs) {
-		l := q.line(x.guest.tenant)
-		l.qs = slices.Insert(l.qs, 0, x)
-		q.n++
+	q.n += len(xs)
+	for end := len(xs); end > 0; {
+		l, start := q.line(xs[end-1].guest.tenant), end-1
+		for start > 0 && xs[start-1].guest.tenant == l.tenant {
+			start--
+		}
+		l.qs = slices.Insert(l.qs, 0, xs[start:end]...)
+		end = start
 	}
 }
 

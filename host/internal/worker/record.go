@@ -66,10 +66,10 @@ func (r *record) clean() bool {
 	return r.guests == 0 && now.After(r.suspect) && now.After(r.open) && now.After(r.last.Add(calm))
 }
 
-func (r *record) breakerOpen() bool { return time.Now().Before(r.open) }
+func (r *record) breakerOpen() bool { return !r.open.IsZero() && time.Now().Before(r.open) }
 
 // suspected reports whether the version belongs to the suspects.
-func (r *record) suspected() bool { return time.Now().Before(r.suspect) }
+func (r *record) suspected() bool { return !r.suspect.IsZero() && time.Now().Before(r.suspect) }
 
 // accuse sends it to the suspects for another term.
 func (r *record) accuse() {

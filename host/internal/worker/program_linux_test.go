@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/testnet"
+	"idlehost/sdk/abi"
+)
+
+func timeout(conn uint64) *policy.Ask {
+	return &policy.Ask{Event: policy.Event{
+		Kind: uint8(abi.KindTimeout), Phase: uint8(abi.PhaseIdle), Conn: conn, NowMs: uint64(time.Now().UnixMilli()),
+	}}
+}
+
+// pids returns the processes of a pool that serve.
+func pids(p *Pool) (list []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.workersLocked() {
+		if w.life != nil {
+			list = append(list, w.life.process.(*running).child.Pid())
+		}
+	}
+	return list
+}
+
+func descriptors(t *testing.T) []string {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		if name, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && !strings.Contains(name, "/proc/") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// TestRealWorkers: guests are asked, killed and asked again, are told of what is
+// wrong, and nothing is left of their processes.
+func TestRealWorkers(t *testing.T) {
+	startPool(t, Config{}) // what the compiler opens for good
+	files, goroutines := len(descriptors(t)), runtime.NumGoroutine()
+	p, e := startPool(t, Config{})
+	m := wasmtest.Guest(wasmtest.Returns("on_accept", 0), wasmtest.Returns("on_timeout", 1<<32|5),
+		wasmtest.Returns("state_region", 8<<32|40<<10))
+	m.Data = append(m.Data, wasmtest.Data{Offset: 40 << 10, Bytes: []byte("learned!")})
+	good, err := p.Load(t.Context(), engine.Source{Name: "learning", Wasm: m.Bytes()}, Options{Tenant: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged := make(chan string, 8)
+	trapping := wasmtest.Guest(wasmtest.Returns("on_accept", 0), wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes()
+	bad, err := p.Load(t.Context(), engine.Source{
+		Name: "trapping", Wasm: trapping, Log: func(_ string, _ int, msg string) { logged <- msg },
+	}, Options{Tenant: "b", Own: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 3 {
+		v, fault, err := good.Wait(t.Context(), timeout(1))
+		if err != nil || fault != policy.FaultNone || v.Deadline != 5*time.Millisecond {
+			t.Errorf("round %d: %+v, %v, %v, %v", round, v, fault, err, good.Err())
+		}
+		for _, pid := range pids(p) {
+			f, err := os.FindProcess(pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, fault, _ := bad.Wait(t.Context(), timeout(2)); fault != policy.FaultTrap {
+		t.Errorf("a policy that traps: %v", fault)
+	}
+	testnet.Eventually(t, "the worker says why", func() bool {
+		return faultOf(bad.Err()) == policy.FaultTrap && strings.Contains(bad.Err().Error(), "unreachable")
+	})
+	select {
+	case msg := <-logged:
+		if !strings.Contains(msg, "unreachable") {
+			t.Errorf("logged %q", msg)
+		}
+	case <-time.After(time.Minute):
+		t.Error("nothing is logged")
+	}
+	if _, fault, err := good.Wait(t.Context(), timeout(3)); err != nil || fault != policy.FaultNone {
+		t.Errorf("after the last end: %v, %v", fault, err)
+	}
+	if got := good.Learned().Bytes; string(got) != "learned!" {
+		t.Errorf("learned %q", got)
+	}
+	if good.Kind() != Shared || bad.Kind() != Own {
+		t.Errorf("they are in %v and %v", good.Kind(), bad.Kind())
+	}
+	if _, err := p.Load(t.Context(), engine.Source{Name: "none", Wasm: []byte("\x00asm")}, Options{}); faultOf(err) != policy.FaultRefused {
+		t.Errorf("what is no module: %v", err)
+	}
+	if err := errors.Join(good.Close(), bad.Close(), p.Close(), e.Close()); err != nil {
+		t.Error(err)
+	}
+	testnet.Eventually(t, "nothing is left", func() bool {
+		return len(descriptors(t)) <= files && runtime.NumGoroutine() <= goroutines
+	})
+}
