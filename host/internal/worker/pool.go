@@ -88,6 +88,7 @@ type Pool struct {
 	end       context.CancelFunc
 	behind    sync.WaitGroup // goroutines of the pool
 	spare     spare
+	loans     loans
 	questions sync.Pool // of *question
 
 	mu       sync.Mutex // guards the following, and the fields of workers and guests that say so
@@ -149,7 +150,7 @@ func (p *Pool) Load(ctx context.Context, src engine.Source, o Options) (*Guest, 
 	if err != nil {
 		return nil, err
 	}
-	defer prepared.Release()
+	defer p.loans.keep(prepared)
 	return p.load(ctx, prepared, src, o)
 }
 
@@ -159,7 +160,7 @@ func (p *Pool) LoadIn(ctx context.Context, j *engine.Job, src engine.Source, o O
 	if err != nil {
 		return nil, err
 	}
-	defer prepared.Release()
+	defer p.loans.keep(prepared)
 	return p.load(ctx, prepared, src, o)
 }
 
@@ -247,6 +248,7 @@ func (p *Pool) Close() error {
 	p.end()
 	p.behind.Wait()
 	p.spare.close()
+	p.loans.close()
 	return nil
 }
 

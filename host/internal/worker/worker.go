@@ -77,7 +77,7 @@ func (w *worker) load(ctx context.Context, g *Guest) error {
 	if err := w.pool.cfg.Engine.Do(ctx, src, func(j *engine.Job) error { return j.Lend(g.prepared) }); err != nil {
 		return err
 	}
-	defer g.prepared.Release()
+	defer w.pool.loans.keep(g.prepared)
 	return w.loadOnce(ctx, g)
 }
 
