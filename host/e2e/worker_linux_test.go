@@ -186,6 +186,33 @@ func TestKilledWorkers(t *testing.T) {
 	}
 }
 
+// TestDrainKeepsWhatWasLearned: a host that ends in order has the last of it.
+func TestDrainKeepsWhatWasLearned(t *testing.T) {
+	dir := t.TempDir()
+	h, o := startTownAt(t, dir, "")
+	o.do("tenant", "set", "a", "--floor", "20ms")
+	o.push("a", "counting.wasm", counting(20*time.Millisecond), "--promote")
+	ask := askH1(t, h.Addr)
+	if got := ask("a.example"); got != "a" {
+		t.Fatal(got)
+	}
+	w, start := newWitness(t, dial(t, h, ""), "a"), time.Now()
+	hosttest.Until(t, "it has learned", func() bool { return counted(w, start, time.Now()) >= 20 })
+	h.Signal(t, syscall.SIGTERM)
+	h.Exit(t)
+	least := counted(w, start, time.Now())
+
+	h = startHost(t, naming(t, "house"), "--store", dir)
+	w, start = newWitness(t, dial(t, h, ""), "a"), time.Now()
+	if got := askH1(t, h.Addr)("a.example"); got != "a" {
+		t.Fatal(got)
+	}
+	hosttest.Until(t, "it is asked again", func() bool { return countedFirst(w, start) > 0 })
+	if got := countedFirst(w, start); got <= least {
+		t.Errorf("goes on at %d, and had come to %d", got, least)
+	}
+}
+
 // counted is the number that a counting policy had come to at a moment.
 func counted(w *witness, from, at time.Time) (n uint16) {
 	for _, d := range w.since(from, api.StateActive) {

@@ -32,6 +32,7 @@ type world struct {
 	loadEnds map[string]Ending
 	loadErr  map[string]error
 	answer   func(tenant string, q *channel.Question, a *channel.Answer)
+	codeless int              // processes that find no code, the first ones
 	faults   map[string]error // of its questions, where the answer says so
 	tenants  map[*engine.Prepared]string
 	batches  [][]string // tenants, by batch
@@ -211,6 +212,8 @@ func (f *fake) Load(_ context.Context, n uint32, p *engine.Prepared, s engine.St
 	switch {
 	case f.over:
 		return control.Loaded{}, channel.ErrGone
+	case f.id < f.world.codeless:
+		return control.Loaded{}, engine.ErrNoCode
 	case f.world.loadErr[tenant] != nil:
 		return control.Loaded{}, f.world.loadErr[tenant]
 	case f.world.loadEnds[tenant] != EndStopped:
@@ -337,6 +340,7 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	h := &house{world: newWorld(), heard: &listener{cpu: map[string]time.Duration{}}, t: t}
 	h.Pool = New(Config{Start: h.world.start, Shared: 1, Observer: h.heard})
+	h.lend = func(context.Context, *engine.Prepared) error { return nil }
 	return h
 }
 

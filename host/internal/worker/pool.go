@@ -83,6 +83,7 @@ const Kinds = len(kindNames)
 // Pool is a host's workers. Safe for concurrent use; create it with New.
 type Pool struct {
 	cfg       Config
+	lend      func(context.Context, *engine.Prepared) error // has code ready again
 	logger    *slog.Logger
 	life      context.Context // ends with Close
 	end       context.CancelFunc
@@ -120,6 +121,10 @@ func New(cfg Config) *Pool {
 	}
 	p.life, p.end = context.WithCancel(context.Background())
 	p.spare.pool = p
+	p.lend = func(ctx context.Context, prepared *engine.Prepared) error {
+		src := engine.Source{Name: prepared.Name} // its owner has paid before
+		return cfg.Engine.Do(ctx, src, func(j *engine.Job) error { return j.Lend(prepared) })
+	}
 	p.shared = make([]*worker, cfg.shared())
 	for i := range p.shared {
 		p.shared[i] = newWorker(p, Shared, "")

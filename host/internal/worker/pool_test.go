@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -506,6 +507,28 @@ func TestWorkerThatDoesNotStart(t *testing.T) {
 		}
 		if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultNone}) {
 			t.Errorf("answers %v, when they start again", got)
+		}
+	})
+}
+
+// TestWorkerThatFindsNoCode, which is there, gives way to another.
+func TestWorkerThatFindsNoCode(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		h.world.with(func() { h.world.codeless = 1000 })
+		h.lend = func(context.Context, *engine.Prepared) error { // in a new folder
+			h.world.with(func() { h.world.codeless = len(h.world.processes) })
+			return nil
+		}
+		g := h.guest("a", Options{}, nil)
+		r := h.ask(g, 1)
+		synctest.Wait()
+		if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultNone}) || len(h.heard.endings()) != 0 {
+			t.Errorf("answers %v, told %q", got, h.heard.endings())
+		}
+		h.world.with(func() { h.world.codeless = 1000 })
+		h.lend = func(context.Context, *engine.Prepared) error { return nil }
+		if _, err := h.try("b", Options{}, nil); !errors.Is(err, engine.ErrNoCode) {
+			t.Errorf("where no worker finds it: %v", err)
 		}
 	})
 }

@@ -13,6 +13,7 @@ type spare struct {
 	mu       sync.Mutex // guards the following
 	ready    Process
 	starting bool
+	drops    int // so far
 	closed   bool
 }
 
@@ -48,28 +49,38 @@ func (s *spare) fill() {
 		return
 	}
 	s.starting = true
-	s.pool.behind.Go(s.start)
+	drops := s.drops
+	s.pool.behind.Go(func() { s.start(drops) })
 }
 
-func (s *spare) start() {
+// start starts a process, unless it is dropped meanwhile.
+func (s *spare) start(drops int) {
 	process, err := s.pool.cfg.Start(s.pool.life, s.pool.say)
+	if err == nil && !s.put(process, drops) {
+		discard(process)
+	} // else whoever needs one will say why there is none
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.starting = false
-	switch {
-	case err != nil: // whoever needs one will say so
-	case s.closed:
-		discard(process)
-	default:
-		s.ready = process
-	}
 }
 
-// drop ends the process, if no worker needs one.
+// put keeps a process, unless it is not wanted any more.
+func (s *spare) put(process Process, drops int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.drops != drops {
+		return false
+	}
+	s.ready = process
+	return true
+}
+
+// drop ends the process, also if it is being started: no worker needs it.
 func (s *spare) drop() {
 	s.mu.Lock()
 	process := s.ready
 	s.ready = nil
+	s.drops++
 	s.mu.Unlock()
 	if process != nil {
 		discard(process)

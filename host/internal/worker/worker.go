@@ -73,12 +73,29 @@ func (w *worker) load(ctx context.Context, g *Guest) error {
 	if !errors.Is(err, engine.ErrNoCode) {
 		return err
 	}
-	src := engine.Source{Name: g.name}
-	if err := w.pool.cfg.Engine.Do(ctx, src, func(j *engine.Job) error { return j.Lend(g.prepared) }); err != nil {
+	if err := w.pool.lend(ctx, g.prepared); err != nil {
 		return err
 	}
 	defer w.pool.loans.keep(g.prepared)
+	if err = w.loadOnce(ctx, g); !errors.Is(err, engine.ErrNoCode) {
+		return err
+	}
+	w.renew()
 	return w.loadOnce(ctx, g)
+}
+
+// renew ends a process that does not find code which is there: it is confined to
+// a folder that somebody has removed, and that was made anew since.
+func (w *worker) renew() {
+	w.pool.spare.drop()
+	w.pool.mu.Lock()
+	l := w.life
+	w.pool.mu.Unlock()
+	if l != nil {
+		w.pool.logger.Warn("worker does not find code that is there, another takes over", "worker", w.kind.String())
+		l.kill(EndStopped)
+		<-l.over
+	}
 }
 
 func (w *worker) loadOnce(ctx context.Context, g *Guest) error {
