@@ -61,6 +61,9 @@ func (r *Report) run(ctx context.Context, e *engine.Engine, in Input) error {
 	}
 	load := loadHere
 	if in.Workers != nil {
+		var said lines
+		defer said.tell(r)
+		src.Log = said.hear
 		load = func(j *engine.Job) (loaded, error) { return loadApart(ctx, j, in, src) }
 	}
 	err := e.Do(ctx, src, func(j *engine.Job) error { return r.examine(j, load) })

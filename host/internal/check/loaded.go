@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"idlehost/host/internal/engine"
@@ -43,6 +44,32 @@ func (h here) Spent() uint64 {
 	return s.FuelSpent + (s.Instances-1)*instanceFuel
 }
 
+// lines are what a policy in a worker says, which another goroutine hears.
+type lines struct {
+	mu   sync.Mutex // guards the following
+	list []line
+}
+
+type line struct {
+	level int
+	text  string
+}
+
+func (l *lines) hear(_ string, level int, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, line{level, text})
+}
+
+// tell puts them into a report.
+func (l *lines) tell(r *Report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.list {
+		r.hear("", x.level, x.text)
+	}
+}
+
 // apart is a policy in a worker. The check's goroutine waits for its answers.
 type apart struct {
 	*worker.Guest
@@ -74,6 +101,9 @@ func (a *apart) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
 	if kind := ask.Event.Kind; int(kind) < len(a.fuel) {
 		a.fuel[kind] += a.Stats().Fuel - before
 	}
+	if fault != policy.FaultNone {
+		a.Learned() // why it failed is there then, as in Close
+	}
 	if fault != policy.FaultNone && !fault.Passes() && fault != policy.FaultBreaker {
 		a.anew++
 	}
@@ -89,8 +119,10 @@ func (a *apart) Spent() uint64 {
 	return s.Load.Fuel + s.Fuel + a.anew*instanceFuel
 }
 
-// Close ends the policy, and has its owner pay.
+// Close ends the policy, and has its owner pay. What it has said is there then: it
+// comes before the answer to another question to its worker.
 func (a *apart) Close() error {
+	a.Learned()
 	a.quota.Charge(a.Stats().CPU)
 	return a.Guest.Close()
 }
