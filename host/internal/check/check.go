@@ -86,7 +86,7 @@ func (r *Report) examine(j *engine.Job, load func(*engine.Job) (loaded, error)) 
 	}
 	defer p.Close() // its memory; the engine's Close would tell of an error
 	r.profile(p.told())
-	if err := r.ask(p.paid(j), p); err != nil {
+	if err := r.ask(j, p); err != nil {
 		return err
 	}
 	r.conclude()

@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"sync"
-	"time"
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
@@ -16,8 +15,6 @@ type loaded interface {
 	asker
 	// told is what its first instance told of itself, and the bytes of its memory.
 	told() (engine.Profile, uint64)
-	// paid is the job, with all that the policy takes of the processors.
-	paid(*engine.Job) job
 	Close() error
 }
 
@@ -33,7 +30,6 @@ func loadHere(j *engine.Job) (loaded, error) {
 }
 
 func (h here) told() (engine.Profile, uint64) { return h.Profile(), h.Stats().MemoryBytes }
-func (h here) paid(j *engine.Job) job         { return j }
 
 // Fuel implements asker.
 func (h here) Fuel(kind abi.Kind) uint64 { return h.Stats().FuelTotal[kind] }
@@ -73,10 +69,10 @@ func (l *lines) tell(r *Report) {
 // apart is a policy in a worker. The check's goroutine waits for its answers.
 type apart struct {
 	*worker.Guest
-	ctx   context.Context
-	quota *engine.Quota
-	fuel  [abi.KindClose + 1]uint64
-	anew  uint64 // instances after the first
+	ctx  context.Context
+	job  *engine.Job // it is a part of
+	fuel [abi.KindClose + 1]uint64
+	anew uint64 // instances after the first
 }
 
 func loadApart(ctx context.Context, j *engine.Job, in Input, src engine.Source) (loaded, error) {
@@ -84,7 +80,7 @@ func loadApart(ctx context.Context, j *engine.Job, in Input, src engine.Source) 
 	if err != nil {
 		return nil, err
 	}
-	return &apart{Guest: g, ctx: ctx, quota: in.Quota}, nil
+	return &apart{Guest: g, ctx: ctx, job: j}, nil
 }
 
 func (a *apart) told() (engine.Profile, uint64) {
@@ -92,14 +88,14 @@ func (a *apart) told() (engine.Profile, uint64) {
 	return l.Profile, l.MemoryBytes
 }
 
-func (a *apart) paid(j *engine.Job) job { return paidJob{j, a} }
-
 // Decide implements asker. Where the check is given up, its job says so.
 func (a *apart) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
-	before := a.Stats().Fuel
+	before := a.Stats()
 	v, fault, _ := a.Wait(a.ctx, ask)
+	after := a.Stats()
+	a.job.Elsewhere(after.CPU - before.CPU)
 	if kind := ask.Event.Kind; int(kind) < len(a.fuel) {
-		a.fuel[kind] += a.Stats().Fuel - before
+		a.fuel[kind] += after.Fuel - before.Fuel
 	}
 	if fault != policy.FaultNone {
 		a.Learned() // why it failed is there then, as in Close
@@ -119,19 +115,9 @@ func (a *apart) Spent() uint64 {
 	return s.Load.Fuel + s.Fuel + a.anew*instanceFuel
 }
 
-// Close ends the policy, and has its owner pay. What it has said is there then: it
-// comes before the answer to another question to its worker.
+// Close ends the policy. What it has said is there then: it comes before the answer
+// to another question to its worker.
 func (a *apart) Close() error {
 	a.Learned()
-	a.quota.Charge(a.Stats().CPU)
 	return a.Guest.Close()
 }
-
-// paidJob is a job part of which another process does.
-type paidJob struct {
-	*engine.Job
-	policy *apart
-}
-
-// Used implements job.
-func (j paidJob) Used() time.Duration { return j.Job.Used() + j.policy.Stats().CPU }

@@ -23,6 +23,7 @@ type Job struct {
 	watch watch         // runs while there is a turn
 	spent time.Duration // processor time of the turns that have ended
 	apart time.Duration // processor time that other processes took
+	away  time.Duration // the same, for what the job did there in this turn
 }
 
 // turnTime is the processor time after which a job lets owners go first that
@@ -67,10 +68,15 @@ func (j *Job) pause() {
 	if !j.watch.runs() {
 		return
 	}
-	took := j.watch.stop()
+	took := j.watch.stop() + j.away
+	j.away = 0
 	j.spent += took
 	j.turn.Leave(took)
 }
+
+// Elsewhere notes processor time of another process that did a part of the job
+// in this turn: it counts as if it had been taken here.
+func (j *Job) Elsewhere(cpu time.Duration) { j.away += max(cpu, 0) }
 
 // without calls wait, which needs no processor of this process, and gives up the
 // turn meanwhile. The error is that of the context; then the job has no turn any
@@ -88,21 +94,23 @@ func (j *Job) Yield() (err error) {
 	if err := j.ctx.Err(); err != nil {
 		return err
 	}
-	took := j.watch.took()
+	took := j.watch.took() + j.away
 	if took < turnTime {
 		runtime.Gosched() // a guest keeps its processor from everybody for as long as it runs
 		return nil
 	}
 	j.watch.stop()
 	j.spent += took
+	j.away = 0
 	if j.turn, err = j.turn.Pass(j.ctx, took); err == nil {
 		j.watch = startWatch(j.engine.clock)
 	}
 	return err
 }
 
-// Used returns the processor time that the job has taken in this process.
-func (j *Job) Used() time.Duration { return j.spent + j.watch.took() }
+// Used returns the processor time that the job has taken in this process, and
+// Elsewhere.
+func (j *Job) Used() time.Duration { return j.spent + j.watch.took() + j.away }
 
 // ended tells a job that its caller or the engine has ended from one that
 // failed of itself.

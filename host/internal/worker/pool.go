@@ -156,7 +156,11 @@ func (p *Pool) Load(ctx context.Context, src engine.Source, o Options) (*Guest, 
 		return nil, err
 	}
 	defer p.loans.keep(prepared)
-	return p.load(ctx, prepared, src, o)
+	g, err := p.load(ctx, prepared, src, o)
+	if err == nil {
+		src.Quota.Charge(g.Stats().Load.Time)
+	}
+	return g, err
 }
 
 // LoadIn is Load as a part of a job of the source's owner.
@@ -166,7 +170,11 @@ func (p *Pool) LoadIn(ctx context.Context, j *engine.Job, src engine.Source, o O
 		return nil, err
 	}
 	defer p.loans.keep(prepared)
-	return p.load(ctx, prepared, src, o)
+	g, err := p.load(ctx, prepared, src, o)
+	if err == nil {
+		j.Elsewhere(g.Stats().Load.Time)
+	}
+	return g, err
 }
 
 // prepare has the code of the job's source ready for workers.
@@ -187,7 +195,6 @@ func (p *Pool) load(ctx context.Context, prepared *engine.Prepared, src engine.S
 	for attempt := 1; ; attempt++ {
 		err = g.settle(ctx)
 		if err == nil {
-			src.Quota.Charge(g.Stats().Load.Time)
 			return g, nil
 		}
 		if attempt == loadAttempts || !errors.Is(err, errLost) || ctx.Err() != nil {
