@@ -46,14 +46,27 @@ func workersOf(t *testing.T, host int) (pids []int) {
 	return pids
 }
 
-// signalWorkers sends a signal to the workers of a host.
-func signalWorkers(t *testing.T, h *hosttest.Host, s syscall.Signal) {
+// signalWorkers sends a signal to the workers of a host, or to those alone that
+// run or want to.
+func signalWorkers(t *testing.T, h *hosttest.Host, s syscall.Signal, busy bool) {
 	t.Helper()
 	for _, pid := range workersOf(t, h.Pid()) {
+		if busy && !runs(pid) {
+			continue
+		}
 		if err := syscall.Kill(pid, s); err != nil && err != syscall.ESRCH {
 			t.Fatal(err)
 		}
 	}
+}
+
+// runs reports whether a thread of a process has a processor, or waits for one.
+func runs(pid int) bool {
+	threads, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
+	return err == nil && slices.ContainsFunc(threads, func(name string) bool {
+		stat, err := os.ReadFile(name)
+		return err == nil && bytes.Contains(stat, []byte(") R "))
+	})
 }
 
 // counting returns a policy that extends by d, and counts timeouts in what it
@@ -153,7 +166,7 @@ func TestKilledWorkers(t *testing.T) {
 	hosttest.Until(t, "it has learned for longer than a schedule", func() bool { return time.Since(start) > schedule+2*time.Second })
 	for kill := range 4 {
 		killed := time.Now()
-		signalWorkers(t, h, syscall.SIGKILL)
+		signalWorkers(t, h, syscall.SIGKILL, false)
 		hosttest.Until(t, "the policy answers again", func() bool {
 			return time.Since(killed) > time.Second && slices.ContainsFunc(w.since(killed, api.StateActive), func(d api.Decision) bool { return d.Source == "policy" })
 		})
@@ -250,7 +263,7 @@ func TestSpoilerIsNamed(t *testing.T) {
 	traffic.Start()
 	defer traffic.Stop()
 	hosttest.Until(t, "the canary has ended its worker", func() bool {
-		signalWorkers(t, h, syscall.SIGVTALRM)
+		signalWorkers(t, h, syscall.SIGVTALRM, true)
 		return h.Metric(t, "host_worker_ended_total", `cause="question_time"`) > 0 && o.rollout("b").Canary == nil
 	})
 	h.Line(t, "policy ended its worker", `"tenant":"b"`, canary[:12])
