@@ -23,6 +23,14 @@ type obedience struct {
 	arms   map[string]*arm // by role and digest
 	names  map[party]string
 	lanes  map[uint64]*watched
+	early  map[uint64]*early // by lane, until its first answer
+}
+
+// early is what a lane did before it was known which version answers for it: an
+// answer may come after the first requests.
+type early struct {
+	tally tally
+	group Group
 }
 
 // party is a tenant's version in a role.
@@ -48,7 +56,7 @@ type watched struct {
 }
 
 func newObedience(p *player, shadow bool) *obedience {
-	return &obedience{player: p, shadow: shadow, arms: map[string]*arm{}, names: map[party]string{}, lanes: map[uint64]*watched{}}
+	return &obedience{player: p, shadow: shadow, arms: map[string]*arm{}, names: map[party]string{}, lanes: map[uint64]*watched{}, early: map[uint64]*early{}}
 }
 
 // installed notes which version a role is played by.
@@ -91,11 +99,14 @@ const native = "native"
 
 // introduced says whose a lane is before anybody is asked about it, which of a
 // connection from before the recording may never be: the active version's
-// unless it may be the canary's. A shadow watches them all.
+// unless it may be the canary's. Then the first answer tells. A shadow watches
+// them all.
 func (o *obedience) introduced(l *lane) {
 	role := policy.RoleShadow
 	if !o.shadow {
 		if c := o.arms[o.names[party{l.tenant.number, policy.RoleCanary}]]; c != nil && c.digest != native {
+			e := &early{group: Group{Client: l.client}}
+			o.early[l.number], l.tally, l.group = e, &e.tally, &e.group
 			return
 		}
 		role = policy.RoleActive
@@ -122,6 +133,7 @@ func (o *obedience) told(l *lane, r *trace.Record) {
 			a.tally.opened()
 		}
 		l.tally, l.group = &a.tally, a.groups.of(l.client)
+		o.claim(l, a)
 	}
 	o.player.count(l, &a.tally.questions, 1)
 	ends := q.at + int64(v.Deadline)
@@ -136,6 +148,18 @@ func (o *obedience) told(l *lane, r *trace.Record) {
 	if q.kind == abi.KindTimeout && v.Action != abi.ActionExtend && l.inflight == 0 {
 		o.end(l, policy.ReasonPolicy)
 	}
+}
+
+// claim gives an arm what its lane did before the first answer.
+func (o *obedience) claim(l *lane, a *arm) {
+	e := o.early[l.number]
+	if e == nil {
+		return
+	}
+	delete(o.early, l.number)
+	a.tally.add(&e.tally)
+	l.group.HeldUs += e.group.HeldUs
+	l.group.Premature += e.group.Premature
 }
 
 // cut has the host's close happen; a shadow that has been asked would have kept
@@ -183,6 +207,9 @@ func (o *obedience) outcomes() (all []*Played) {
 	requests := o.player.total.requests // as finish has added them up
 	for _, a := range o.arms {
 		requests += a.tally.requests
+	}
+	for _, e := range o.early {
+		requests += e.tally.requests
 	}
 	for _, key := range slices.Sorted(maps.Keys(o.arms)) {
 		a := o.arms[key]

@@ -99,3 +99,22 @@ func TestConnectionsFromBeforeTheRecording(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestsBeforeTheFirstAnswer belong to the version that answers then.
+func TestRequestsBeforeTheFirstAnswer(t *testing.T) {
+	const ms = second / 1000
+	tp := new(tape).then(installed(policy.RoleActive, "aa"), installed(policy.RoleCanary, "cc")).open(0, 1, 7).open(0, 2, 8).
+		then(trace.Record{Kind: trace.KindAsk, Conn: 1, Ask: &policy.Event{Kind: uint8(abi.KindAccept), Phase: uint8(abi.PhaseIdle)}}).
+		requests(1, ms).requests(2, ms)
+	v := extend(time.Minute)
+	v.Role, v.Source = policy.RoleCanary, policy.SourcePolicy
+	tp.then(trace.Record{Kind: trace.KindAnswer, Time: 2 * ms, Conn: 1, Answer: &trace.Answer{Verdict: v}}).requests(1, second)
+	all, err := PlayRecorded(t.Context(), tp.config(t))
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d outcomes, %v", len(all), err)
+	}
+	o := all[0].Outcome
+	if o.Digest != "cc" || o.Total.Requests != 2 || o.Total.Gaps != 2 || o.Total.UsefulMs != 1000 || o.Total.PeakOpen != 1 || o.Share < 0.66 || o.Share > 0.67 {
+		t.Errorf("%s, of a part of %v: %+v", o.Digest, o.Share, o.Total)
+	}
+}
