@@ -2,6 +2,7 @@ package examples
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -64,9 +65,14 @@ func anyText(line string) *regexp.Regexp {
 }
 
 // freeAddress returns one that nobody listens on.
+// freeAddress returns one that nobody listens on. Where the platform has more
+// addresses of its own than one, nobody else is soon given its port either.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)))
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,14 +95,13 @@ func habit(ctx context.Context, t *testing.T, url string, i int) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil:
-			t.Errorf("client %d: %v", i, err)
-			return
-		}
-		_, err = io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
-		if err != nil && ctx.Err() == nil {
-			t.Errorf("client %d: %v", i, err)
+		case err == nil:
+			_, err = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if err != nil && ctx.Err() == nil {
+				t.Errorf("client %d: %v", i, err)
+			}
+		default: // on a busy machine a new connection may idle for too long before its first request
 		}
 		select {
 		case <-time.After(around/2 + time.Duration(r.Int64N(int64(around)))):
