@@ -29,8 +29,8 @@ func (l *life) settle() {
 		}
 	}
 	w.life = nil
-	if l.why != EndStopped && time.Since(l.begun) < shortLife {
-		w.restLocked()
+	if l.why != EndStopped && len(spoilers) == 0 && time.Since(l.begun) < shortLife {
+		w.restLocked() // nobody is out of the way who might do it again
 	} else {
 		w.deaths = 0
 	}
@@ -104,6 +104,8 @@ func (l *life) leaveLocked(running int) {
 		switch {
 		case i == running && l.blame[q.guest] != nil:
 			l.give(q, l.why.fault())
+		case q.guest.closed: // no instance will be made for it
+			l.give(q, policy.FaultNotLoaded)
 		case l.sent && q.lives >= questionLives:
 			l.give(q, policy.FaultNotLoaded)
 		default:
@@ -132,24 +134,23 @@ func (l *life) give(q *question, fault policy.Fault) {
 // requeueLocked puts questions back, in their order, before all others of their
 // guests.
 func (p *Pool) requeueLocked(qs []*question) {
-	for start := 0; start < len(qs); {
-		w := qs[start].guest.at
-		end := start
-		for end < len(qs) && qs[end].guest.at == w && qs[end].guest.phase == present {
-			end++
+	if len(qs) == 0 {
+		return
+	}
+	queued, waiting := map[*worker][]*question{}, map[*Guest][]*question{}
+	for _, q := range qs {
+		if g := q.guest; g.phase == present {
+			queued[g.at] = append(queued[g.at], q)
+		} else {
+			waiting[g] = append(waiting[g], q)
 		}
-		if end > start {
-			w.queue.putBack(qs[start:end])
-			w.nudge()
-			start = end
-			continue
-		}
-		g := qs[start].guest
-		for end < len(qs) && qs[end].guest == g {
-			end++
-		}
-		g.waiting = append(append([]*question(nil), qs[start:end]...), g.waiting...)
-		start = end
+	}
+	for w, list := range queued {
+		w.queue.putBack(list)
+		w.nudge()
+	}
+	for g, list := range waiting {
+		g.waiting = append(list, g.waiting...)
 	}
 }
 

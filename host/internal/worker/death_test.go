@@ -1,0 +1,82 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/policy"
+)
+
+// TestOrderOutlivesAWorker: what is asked again is asked in its order, also of a
+// tenant that had another's questions between its own in the batch.
+func TestOrderOutlivesAWorker(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		h.cfg.Start = func(ctx context.Context, say Says) (Process, error) {
+			h.world.with(func() { delete(h.world.ends, "b") })
+			return h.world.start(ctx, say)
+		}
+		a, b, slow := h.guest("a", Options{}, nil), h.guest("b", Options{}, nil), h.guest("slow", Options{}, nil)
+		h.ask(a, 64) // so that what it costs is known
+		h.ask(b, 64)
+		time.Sleep(time.Millisecond)
+		h.world.with(func() { h.world.cost["slow"], h.world.batches = time.Millisecond, nil })
+		h.ask(slow, 1)
+		time.Sleep(time.Millisecond / 2) // its batch is out
+		h.world.with(func() { h.world.ends["b"] = EndKilled })
+		ra, rb := h.ask(a, 300), h.ask(b, 10)
+		time.Sleep(time.Second)
+		for _, r := range []*replies{ra, rb} {
+			all := r.all()
+			if !slices.IsSortedFunc(all, func(x, y reply) int { return int(x.conn) - int(y.conn) }) {
+				t.Errorf("%d answers are out of order", len(all))
+			}
+		}
+		if na, nb := len(ra.all()), len(rb.all()); na != 300 || nb != 10 {
+			t.Errorf("%d of 300 and %d of 10 answers", na, nb)
+		}
+	})
+}
+
+// TestSpoilersDoNotPutOffTheRest: who has ended a worker is out of it, so that
+// the others need not wait until the next is started.
+func TestSpoilersDoNotPutOffTheRest(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		good := h.guest("good", Options{}, nil)
+		var bad []*Guest
+		for i := range 8 {
+			name := string(rune('a' + i))
+			h.world.with(func() { h.world.ends[name] = EndQuestion })
+			bad = append(bad, h.guest(name, Options{}, nil))
+		}
+		for _, g := range bad {
+			h.ask(g, 1)
+			time.Sleep(10 * time.Millisecond)
+		}
+		start := time.Now()
+		r := h.ask(good, 1)
+		time.Sleep(10 * time.Second)
+		if took := r.all()[0].at.Sub(start); took > 20*time.Millisecond {
+			t.Errorf("a neighbour waited for %v", took)
+		}
+	})
+}
+
+// TestClosedWhileAsked: who is closed while a question of his is out is answered,
+// also where the worker ends of it, and nobody else is there to start another.
+func TestClosedWhileAsked(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		g := h.guest("a", Options{}, nil)
+		h.world.with(func() { h.world.cost["a"], h.world.ends["a"] = time.Millisecond, EndKilled })
+		r := h.ask(g, 2)
+		time.Sleep(time.Millisecond / 2)
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultNotLoaded, policy.FaultNotLoaded}) {
+			t.Errorf("answers %v", got)
+		}
+	})
+}
