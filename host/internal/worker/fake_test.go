@@ -215,7 +215,7 @@ func (f *fake) Load(_ context.Context, n uint32, p *engine.Prepared, s engine.St
 	case f.id < f.world.codeless:
 		return control.Loaded{}, engine.ErrNoCode
 	case f.world.loadErr[tenant] != nil:
-		return control.Loaded{}, f.world.loadErr[tenant]
+		return control.Loaded{Time: time.Millisecond}, f.world.loadErr[tenant]
 	case f.world.loadEnds[tenant] != EndStopped:
 		f.starting = n
 		f.endLocked(f.world.loadEnds[tenant])
@@ -358,7 +358,8 @@ func (h *house) try(tenant string, o Options, quota *engine.Quota) (*Guest, erro
 	p := &engine.Prepared{Name: tenant, Metered: &engine.Metered{Digest: sha256.Sum256([]byte(tenant))}}
 	h.world.with(func() { h.world.tenants[p] = tenant })
 	o.Tenant = tenant
-	return h.load(h.t.Context(), p, engine.Source{Name: tenant, Quota: quota}, o)
+	g, _, err := h.load(h.t.Context(), p, engine.Source{Name: tenant, Quota: quota}, o)
+	return g, err
 }
 
 // reply is what became of a question.

@@ -43,6 +43,7 @@ type Guest struct {
 	retry    time.Time // no load for a question before it
 	failures int       // loads in a row
 	stats    Stats
+	loads    time.Duration // processor time of all loads, of those that failed, too
 	closed   bool
 }
 
@@ -192,6 +193,12 @@ func (g *Guest) Stats() Stats {
 	s := g.stats
 	s.Worker = g.at.kind
 	return s
+}
+
+func (g *Guest) loadTime() time.Duration {
+	g.pool.mu.Lock()
+	defer g.pool.mu.Unlock()
+	return g.loads
 }
 
 // Kind returns what the worker is for that the guest is in.

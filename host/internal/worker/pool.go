@@ -156,10 +156,8 @@ func (p *Pool) Load(ctx context.Context, src engine.Source, o Options) (*Guest, 
 		return nil, err
 	}
 	defer p.loans.keep(prepared)
-	g, err := p.load(ctx, prepared, src, o)
-	if err == nil {
-		src.Quota.Charge(g.Stats().Load.Time)
-	}
+	g, took, err := p.load(ctx, prepared, src, o)
+	src.Quota.Charge(took)
 	return g, err
 }
 
@@ -170,10 +168,8 @@ func (p *Pool) LoadIn(ctx context.Context, j *engine.Job, src engine.Source, o O
 		return nil, err
 	}
 	defer p.loans.keep(prepared)
-	g, err := p.load(ctx, prepared, src, o)
-	if err == nil {
-		j.Elsewhere(g.Stats().Load.Time)
-	}
+	g, took, err := p.load(ctx, prepared, src, o)
+	j.Elsewhere(took)
 	return g, err
 }
 
@@ -186,22 +182,23 @@ func prepare(j *engine.Job) (*engine.Prepared, error) {
 	return p, j.Lend(p)
 }
 
-// load is Load of what is prepared and on loan.
-func (p *Pool) load(ctx context.Context, prepared *engine.Prepared, src engine.Source, o Options) (*Guest, error) {
-	g, err := p.join(prepared, src, o)
+// load is Load of what is prepared and on loan. took is the processor time of the
+// workers, also where it fails: that of a start function which fails is paid, too.
+func (p *Pool) load(ctx context.Context, prepared *engine.Prepared, src engine.Source, o Options) (g *Guest, took time.Duration, err error) {
+	g, err = p.join(prepared, src, o)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for attempt := 1; ; attempt++ {
 		err = g.settle(ctx)
 		if err == nil {
-			return g, nil
+			return g, g.loadTime(), nil
 		}
 		if attempt == loadAttempts || !errors.Is(err, errLost) || ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, errors.Join(err, g.Close())
+	return nil, g.loadTime(), errors.Join(err, g.Close())
 }
 
 // loadAttempts is how often a load is tried whose worker has ended for reasons

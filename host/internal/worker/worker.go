@@ -8,6 +8,7 @@ import (
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/fair"
+	"idlehost/host/internal/worker/child"
 	"idlehost/host/internal/worker/control"
 )
 
@@ -127,6 +128,7 @@ func (w *worker) endLoad(l *life, g *Guest, loaded control.Loaded, err error) er
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	w.loads = nil
+	g.loads += loaded.Time
 	switch {
 	case err != nil:
 		return err
@@ -185,6 +187,9 @@ func (w *worker) loadIn(ctx context.Context, l *life, g *Guest, n uint32, s engi
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
 	if why := l.blame[g]; why != nil {
+		if l.why == EndLoad {
+			loaded.Time = child.LeastStart // at least; nobody is left who could say more
+		}
 		return loaded, why
 	}
 	return loaded, lost(g.name, err)

@@ -75,8 +75,8 @@ const (
 	// lookFuel is the fuel after which a run looks at the clock: half of runTime
 	// at the highest price.
 	lookFuel = 100_000
-	// leastStart is the processor time that a load has at least.
-	leastStart = 60 * time.Millisecond
+	// LeastStart is the processor time that a load has at least.
+	LeastStart = 60 * time.Millisecond
 	// fuelPrice is the most that a unit of fuel costs.
 	fuelPrice = 5 * time.Nanosecond
 	// wasmPrice is the most that it takes to read a byte of metered Wasm, to check
@@ -87,5 +87,5 @@ const (
 // startTime is twice what the fuel of a start pays for.
 func startTime(b engine.Budgets, module int) time.Duration {
 	fuel := 2*b.Init + 2*b.Configure + 5*b.Call // the calls of engine's instantiation
-	return max(2*time.Duration(fuel)*fuelPrice, leastStart) + time.Duration(module)*wasmPrice
+	return max(2*time.Duration(fuel)*fuelPrice, LeastStart) + time.Duration(module)*wasmPrice
 }

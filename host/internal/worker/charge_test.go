@@ -1,0 +1,66 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"idlehost/host/internal/engine"
+	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/worker/child"
+)
+
+// noCompiler says that there is code.
+type noCompiler string
+
+func (c noCompiler) Dir() string { return string(c) }
+func (noCompiler) Compile(context.Context, string, []byte, uint64) (func(), time.Duration, error) {
+	return func() {}, 0, nil
+}
+
+// TestLoadIsPaidAlsoIfItFails: what a worker took for a start function that fails,
+// or that the watchdog ended, the owner pays.
+func TestLoadIsPaidAlsoIfItFails(t *testing.T) {
+	fails := &engine.FaultError{Step: "start", Fault: policy.FaultTrap, Err: errors.New("unreachable")}
+	wasm := wasmtest.Guest().Bytes()
+	for name, set := range map[string]struct {
+		err  error
+		ends Ending
+		want time.Duration
+	}{
+		"it is loaded":                  {want: time.Millisecond},
+		"its start function fails":      {err: fails, want: time.Millisecond},
+		"its start function has no end": {ends: EndLoad, want: child.LeastStart},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := engine.New(t.Context(), engine.Config{Compiler: noCompiler(t.TempDir())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			w := newWorld()
+			w.loadErr[""], w.loadEnds[""] = set.err, set.ends
+			p := New(Config{Engine: e, Start: w.start, Shared: 1})
+			defer p.Close()
+			var last time.Duration // that was charged: what the host itself takes comes before
+			quota := engine.NewQuota(engine.QuotaConfig{Charged: func(cpu time.Duration) { last = cpu }})
+			src := engine.Source{Wasm: wasm, Quota: quota}
+			if _, err := p.Load(t.Context(), src, Options{}); (err == nil) != (set.want == time.Millisecond && set.err == nil) {
+				t.Errorf("it came to %v", err)
+			}
+			if last != set.want {
+				t.Errorf("a load was charged with %v, want %v", last, set.want)
+			}
+			before := quota.Spent()
+			err = e.Do(t.Context(), src, func(j *engine.Job) error {
+				_, err := p.LoadIn(t.Context(), j, src, Options{Trial: true})
+				return err
+			})
+			if took := quota.Spent() - before; took < set.want {
+				t.Errorf("a check was charged with %v (%v), want %v at least", took, err, set.want)
+			}
+		})
+	}
+}
