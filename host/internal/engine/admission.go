@@ -116,7 +116,7 @@ func findCode(a *admission) error {
 		return walk(a.job.source.Name, codeSteps(), a) // the gate says so; too much to take a digest of
 	}
 	key := sha256.Sum256(a.job.source.Wasm)
-	c, err := a.job.engine.codes.use(a.job.ctx, key, a.job.without)
+	c, err := a.job.engine.codes.use(a.job.ctx, key, a.job.Without)
 	if c != nil || err != nil {
 		a.code = c
 		return err

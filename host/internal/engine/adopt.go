@@ -31,7 +31,7 @@ func (e *Engine) Adopt(ctx context.Context, p *Prepared, s State, log func(modul
 // adoptCode uses the code of equal bytes, or takes it from the folder.
 func adoptCode(a *admission) error {
 	m, codes := a.metered, a.job.engine.codes
-	c, err := codes.use(a.job.ctx, m.Digest, a.job.without)
+	c, err := codes.use(a.job.ctx, m.Digest, a.job.Without)
 	if c != nil || err != nil {
 		a.code = c
 		return err

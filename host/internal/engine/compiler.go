@@ -45,7 +45,7 @@ func (j *Job) runCompiler(owner string, wasm []byte, effort uint64) (release fun
 	if c == nil {
 		return func() {}, nil
 	}
-	lost := j.without(func() {
+	lost := j.Without(func() {
 		var cpu time.Duration
 		release, cpu, err = c.Compile(j.ctx, owner, wasm, effort)
 		j.apart += cpu

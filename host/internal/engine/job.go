@@ -78,10 +78,10 @@ func (j *Job) pause() {
 // in this turn: it counts as if it had been taken here.
 func (j *Job) Elsewhere(cpu time.Duration) { j.away += max(cpu, 0) }
 
-// without calls wait, which needs no processor of this process, and gives up the
+// Without calls wait, which needs no processor of this process, and gives up the
 // turn meanwhile. The error is that of the context; then the job has no turn any
 // more.
-func (j *Job) without(wait func()) error {
+func (j *Job) Without(wait func()) error {
 	j.pause()
 	wait()
 	return j.begin()

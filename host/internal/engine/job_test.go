@@ -34,7 +34,7 @@ func TestJobIsChargedToTheNanosecond(t *testing.T) {
 		q := NewQuota(QuotaConfig{Owner: "a", Charged: func(cpu time.Duration) { told += cpu }})
 		err := e.Do(t.Context(), owned(q, nil), func(j *Job) error {
 			clock.at += 7
-			if err := j.without(func() {
+			if err := j.Without(func() {
 				clock.at += time.Hour // of somebody else's
 				j.apart += 11 * time.Millisecond
 			}); err != nil {

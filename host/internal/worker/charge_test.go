@@ -8,6 +8,7 @@ import (
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/fair"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/worker/child"
 )
@@ -62,5 +63,42 @@ func TestLoadIsPaidAlsoIfItFails(t *testing.T) {
 				t.Errorf("a check was charged with %v (%v), want %v at least", took, err, set.want)
 			}
 		})
+	}
+}
+
+// TestLoadInWaitsWithoutATurn: others load and check while a check waits for a
+// worker, which may take seconds to be there.
+func TestLoadInWaitsWithoutATurn(t *testing.T) {
+	e, err := engine.New(t.Context(), engine.Config{Compiler: noCompiler(t.TempDir()), Turns: fair.New(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	w := newWorld()
+	starting, start := make(chan struct{}), make(chan struct{})
+	p := New(Config{Engine: e, Shared: 1, Start: func(ctx context.Context, say Says) (Process, error) {
+		starting <- struct{}{}
+		<-start
+		return w.start(ctx, say)
+	}})
+	defer p.Close()
+	src := engine.Source{Wasm: wasmtest.Guest().Bytes()}
+	loaded := make(chan error)
+	go func() {
+		loaded <- e.Do(t.Context(), src, func(j *engine.Job) error {
+			_, err := p.LoadIn(t.Context(), j, src, Options{Trial: true})
+			return err
+		})
+	}()
+	<-starting
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := e.Do(ctx, src, func(*engine.Job) error { return nil }); err != nil {
+		t.Errorf("another job: %v", err)
+	}
+	go func() { <-starting }() // the spare
+	close(start)
+	if err := <-loaded; err != nil {
+		t.Error(err)
 	}
 }

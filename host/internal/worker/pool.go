@@ -161,15 +161,21 @@ func (p *Pool) Load(ctx context.Context, src engine.Source, o Options) (*Guest, 
 	return g, err
 }
 
-// LoadIn is Load as a part of a job of the source's owner.
+// LoadIn is Load as a part of a job of the source's owner, whose turn others have
+// while a worker is waited for.
 func (p *Pool) LoadIn(ctx context.Context, j *engine.Job, src engine.Source, o Options) (*Guest, error) {
 	prepared, err := prepare(j)
 	if err != nil {
 		return nil, err
 	}
 	defer p.loans.keep(prepared)
-	g, took, err := p.load(ctx, prepared, src, o)
+	var g *Guest
+	var took time.Duration
+	ended := j.Without(func() { g, took, err = p.load(ctx, prepared, src, o) })
 	j.Elsewhere(took)
+	if ended != nil && err == nil {
+		return nil, errors.Join(ended, g.Close())
+	}
 	return g, err
 }
 
