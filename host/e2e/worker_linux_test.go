@@ -149,9 +149,10 @@ func TestOperatorsPolicyInAWorker(t *testing.T) {
 }
 
 // TestKilledWorkers: no connection and no request is lost, and what was learned
-// is at most one schedule old.
+// is at most one schedule old, give or take what a busy machine adds: package
+// worker tests the schedule to the nanosecond.
 func TestKilledWorkers(t *testing.T) {
-	const schedule = 10 * time.Second
+	const schedule = 15 * time.Second
 	h, o := startTown(t, "")
 	o.do("tenant", "set", "a", "--floor", "20ms")
 	digest := o.push("a", "counting.wasm", counting(50*time.Millisecond), "--promote")
@@ -163,14 +164,14 @@ func TestKilledWorkers(t *testing.T) {
 	}
 	w := newWitness(t, dial(t, h, ""), "a")
 	start := time.Now()
-	hosttest.Until(t, "it has learned for longer than a schedule", func() bool { return time.Since(start) > schedule+2*time.Second })
+	hosttest.Until(t, "it has learned for longer than a schedule", func() bool { return time.Since(start) > schedule+time.Second })
 	for kill := range 4 {
 		killed := time.Now()
 		signalWorkers(t, h, syscall.SIGKILL, false)
 		hosttest.Until(t, "the policy answers again", func() bool {
 			return time.Since(killed) > time.Second && slices.ContainsFunc(w.since(killed, api.StateActive), func(d api.Decision) bool { return d.Source == "policy" })
 		})
-		if least, now := counted(w, start, killed.Add(-schedule-time.Second)), countedFirst(w, killed.Add(100*time.Millisecond)); now < least {
+		if least, now := counted(w, start, killed.Add(-schedule)), countedFirst(w, killed.Add(100*time.Millisecond)); now < least {
 			t.Errorf("kill %d: goes on at %d, and was at %d a schedule before", kill, now, least)
 		}
 	}
