@@ -40,6 +40,7 @@ func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) (p *pending, 
 	p = c.putLocked(q, kind, base, now)
 	place := c.markLocked(p, q)
 	v = c.account.Decider.Decide(&q.ask)
+	p.unmarkLocked()
 	took := time.Duration(c.gov.clock.now() - p.start)
 	q.turn.spend(c.account, took)
 	c.asks++

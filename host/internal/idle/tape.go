@@ -1,6 +1,7 @@
 package idle
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,9 @@ type Tape interface {
 // its answer, which is some microseconds later, what other connections were
 // about may have changed what it is asked on.
 type Orderer interface {
+	// Locker is held from Mark until the policy was asked: questions have their
+	// places in the order in which the policy gets them, which it learns by.
+	sync.Locker
 	// Mark keeps a place among the records for one that follows soon.
 	Mark() (place uint64)
 	// TakeAt takes down a question at a place that Mark has kept, and its answer
@@ -162,8 +166,9 @@ func (c *Conn) tellEndLocked(t *Tape, now int64) {
 }
 
 // markLocked keeps a place on the account's tape for a question that is about to
-// be asked, and the question as it is put. That bytes began a request shows with
-// that request only: a question before it is put in the phase they have begun.
+// be asked, and the question as it is put; unmarkLocked is due when it was asked.
+// That bytes began a request shows with that request only: a question before it
+// is put in the phase they have begun.
 func (c *Conn) markLocked(p *pending, q *question) (place uint64) {
 	t := c.account.taping()
 	if t == nil {
@@ -178,9 +183,20 @@ func (c *Conn) markLocked(p *pending, q *question) (place uint64) {
 	}
 	p.tape, q.asked = t, q.ask.Event
 	if o, ok := (*t).(Orderer); ok {
+		o.Lock()
 		place = o.Mark()
 	}
 	return place
+}
+
+// unmarkLocked says that the policy was asked.
+func (p *pending) unmarkLocked() {
+	if p.tape == nil {
+		return
+	}
+	if o, ok := (*p.tape).(Orderer); ok {
+		o.Unlock()
+	}
 }
 
 // tellAskLocked tells of a question at the place that markLocked has kept, if it

@@ -3,6 +3,7 @@ package idle
 import (
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -317,5 +318,58 @@ func TestNoTapeNoMemory(t *testing.T) {
 	a.SetTape(nil)
 	if got := testing.AllocsPerRun(100, request); got > 0 {
 		t.Errorf("%v allocations a request without", got)
+	}
+}
+
+// placed is a Tape that notes the order of the places that questions get.
+type placed struct {
+	sync.Mutex
+	notes
+	order []uint64 // the connections asked about
+	next  uint64
+}
+
+func (p *placed) Mark() uint64 { p.next++; return p.next - 1 }
+
+func (p *placed) TakeAt(place uint64, ask trace.Record, _ *trace.Answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := int(place) + 1 - len(p.order); n > 0 {
+		p.order = append(p.order, make([]uint64, n)...)
+	}
+	p.order[place] = ask.Conn
+}
+
+// TestQuestionsAreRecordedInTheirOrder: the one in which the policy got them, by
+// which it learns, however many goroutines ask.
+func TestQuestionsAreRecordedInTheirOrder(t *testing.T) {
+	g := New(Config{ParkAfter: -1})
+	defer g.Close()
+	var mu sync.Mutex // guards got
+	var got []uint64
+	a := NewAccount("a", decide(func(ask *policy.Ask) policy.Verdict {
+		runtime.Gosched()
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, ask.Event.Conn)
+		return policy.Verdict{Action: abi.ActionDefault}
+	}), nil, policy.Timeouts{}, policy.Limits{})
+	tape := new(placed)
+	a.SetTape(tape)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				c := g.Govern(void{}, a, abi.SideAccepted)
+				if err := c.Admit(nil); err != nil {
+					t.Error(err)
+				}
+				c.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if len(got) != 800 || !slices.Equal(got, tape.order) {
+		t.Errorf("%d questions, recorded in another order than asked", len(got))
 	}
 }

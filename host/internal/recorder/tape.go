@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"maps"
+	"sync"
 	"sync/atomic"
 
 	"idlehost/host/internal/policy"
@@ -14,6 +15,10 @@ type Tape struct {
 	r     *Recorder
 	state *state // its records; the Recorder's mu guards it
 	told  uint64 // of dropped, what the writer has told; the writer's
+
+	// asking is held while the tenant's policy is asked: its questions have their
+	// places in the order in which it gets them.
+	asking sync.Mutex
 
 	queued  atomic.Int64  // records in the ring
 	dropped atomic.Uint64 // records that there was no room for
@@ -80,6 +85,12 @@ func (r *Recorder) stateLocked(rec trace.Record) {
 		r.overflow = append(r.overflow, w)
 	}
 }
+
+// Lock begins the asking of a question, from the Mark of its place on.
+func (t *Tape) Lock() { t.asking.Lock() }
+
+// Unlock ends it.
+func (t *Tape) Unlock() { t.asking.Unlock() }
 
 // Takes reports whether a client's connections are taken down.
 func (t *Tape) Takes(client uint64) bool {
