@@ -204,6 +204,21 @@ func TestEveryQuestionIsWatched(t *testing.T) {
 	}
 }
 
+// TestNobodyPaysForWhoCameBefore: the timer is set anew for the next guest once
+// the last ones have taken half a millisecond, whatever their fuel says.
+func TestNobodyPaysForWhoCameBefore(t *testing.T) {
+	for step, set := range map[time.Duration]int{ // the clock is looked at once after each run
+		watchedTime: 6, watchedTime - 1: 3, watchedTime / 2: 3, watchedTime/2 - 1: 2,
+	} {
+		b := newBench(t, engine.Config{}, wasmtest.Guest(), wasmtest.Guest())
+		b.step = step
+		b.batch(abi.KindTimeout, 0, 1, 0, 1, 0, 1)
+		if want := append(repeat(set, 4*time.Millisecond), 0); !reflect.DeepEqual(b.armed, want) {
+			t.Errorf("at %v: timer is set to %v, want %v", step, b.armed, want)
+		}
+	}
+}
+
 // trapper traps at a close.
 func trapper() wasmtest.Module {
 	return wasmtest.Guest(wasmtest.Func{Export: "on_close", Body: wasmtest.Unreachable()})
