@@ -80,16 +80,19 @@ func (r *running) start(say Says) (err error) {
 }
 
 // watch waits for the end, and brings it about where the control socket says that
-// the worker has gone, or makes no sense.
+// the worker has gone, or makes no sense. What it has said is read then: of which
+// guest it was making an instance, above all.
 func (r *running) watch() {
 	defer close(r.ended)
+	first, second := r.child.Done(), r.Gone()
 	select {
-	case <-r.child.Done():
-	case <-r.Gone():
-		select {
-		case <-r.child.Done():
-		case <-time.After(goodbye):
-		}
+	case <-first:
+	case <-second:
+		first, second = second, first
+	}
+	select {
+	case <-second:
+	case <-time.After(goodbye):
 	}
 	nonsense := errors.Is(r.Host.Err(), control.ErrNonsense)
 	r.child.Kill()
@@ -105,7 +108,8 @@ func (r *running) watch() {
 	}
 }
 
-// goodbye is how long a process may take to end that has closed its socket.
+// goodbye is how long a process may take to end that has closed its socket, and
+// what it has said to be read, once it has ended.
 const goodbye = time.Second
 
 // endingOf says why a process has ended.

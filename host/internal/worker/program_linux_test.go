@@ -117,3 +117,34 @@ func TestRealWorkers(t *testing.T) {
 		return len(descriptors(t)) <= files && runtime.NumGoroutine() <= goroutines
 	})
 }
+
+// TestEndIsToldAfterWhatWasSaid: who is to blame is found by what the worker has
+// said last.
+func TestEndIsToldAfterWhatWasSaid(t *testing.T) {
+	p, _ := startPool(t, Config{})
+	logged, heard := make(chan struct{}, 8), make(chan struct{})
+	g, err := p.Load(t.Context(), engine.Source{
+		Name: "trapping", Wasm: wasmtest.Guest(wasmtest.Returns("on_accept", 0), wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes(),
+		Log: func(string, int, string) { logged <- struct{}{}; <-heard },
+	}, Options{Tenant: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Ask(timeout(1), new(replies))
+	<-logged
+	p.mu.Lock()
+	r := g.at.life.process.(*running)
+	p.mu.Unlock()
+	r.Kill()
+	<-r.child.Done()
+	select {
+	case <-r.Ended():
+		t.Error("the end is told before what was said is heard")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(heard)
+	<-r.Ended()
+	if r.Host.Err() == nil {
+		t.Error("the worker has not said all")
+	}
+}
