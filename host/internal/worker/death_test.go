@@ -3,7 +3,9 @@ package worker
 import (
 	"context"
 	"slices"
+	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"idlehost/host/internal/policy"
@@ -77,6 +79,33 @@ func TestClosedWhileAsked(t *testing.T) {
 		time.Sleep(time.Second)
 		if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultNotLoaded, policy.FaultNotLoaded}) {
 			t.Errorf("answers %v", got)
+		}
+	})
+}
+
+// TestHangingWorkerIsWaitedForOnce: to fetch what a thousand guests have learned
+// from a worker that does not answer takes no longer than of one; once it answers
+// again, they are fetched.
+func TestHangingWorkerIsWaitedForOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		var guests []*Guest
+		for i := range 1000 {
+			guests = append(guests, h.guest(strconv.Itoa(i), Options{}, nil))
+		}
+		h.ask(guests[0], 3)
+		synctest.Wait()
+		h.world.with(func() { h.world.mute = true })
+		start := time.Now()
+		for _, g := range guests {
+			g.Learned()
+		}
+		if took := time.Since(start); took != statePatience {
+			t.Errorf("waited for %v", took)
+		}
+		h.world.with(func() { h.world.mute = false })
+		time.Sleep(keepEvery)
+		if got := guests[0].Learned().Bytes; len(got) == 0 || got[0] != 3 {
+			t.Errorf("learned %v", got)
 		}
 	})
 }

@@ -32,6 +32,7 @@ type world struct {
 	loadEnds map[string]Ending
 	loadErr  map[string]error
 	answer   func(tenant string, q *channel.Question, a *channel.Answer)
+	mute     bool             // nobody tells what was learned
 	codeless int              // processes that find no code, the first ones
 	faults   map[string]error // of its questions, where the answer says so
 	tenants  map[*engine.Prepared]string
@@ -239,8 +240,13 @@ func (f *fake) Unload(n uint32) error {
 	return nil
 }
 
-func (f *fake) State(_ context.Context, n uint32) (engine.State, error) {
+func (f *fake) State(ctx context.Context, n uint32) (engine.State, error) {
 	f.world.mu.Lock()
+	if f.world.mute {
+		f.world.mu.Unlock()
+		<-ctx.Done()
+		return engine.State{}, ctx.Err()
+	}
 	defer f.world.mu.Unlock()
 	g := f.guests[n]
 	if f.over || g == nil {

@@ -22,6 +22,8 @@ type life struct {
 	begun   time.Time
 	over    chan struct{} // closed when its end is settled
 
+	deaf time.Time // it is not asked for what guests have learned before. Pool.mu guards it
+
 	killing sync.Once
 	why     Ending // of the host's own will; written before the process is killed
 
@@ -40,6 +42,9 @@ type life struct {
 	told      []told
 	charges   []charge
 }
+
+// errDeaf is why nothing is learned of a guest whose process has just not answered.
+var errDeaf = errors.New("the worker does not answer")
 
 // told is an answer on its way to who asked.
 type told struct {
@@ -320,11 +325,25 @@ func (l *life) unload(n uint32) error {
 	}
 }
 
-// state fetches what a guest has learned.
+// state fetches what a guest has learned. Of a process that does not answer not
+// everybody waits in turn: a host that ends has thousands of guests to ask.
 func (l *life) state(n uint32) (engine.State, error) {
-	ctx, cancel := context.WithTimeout(l.worker.pool.life, statePatience)
+	p := l.worker.pool
+	p.mu.Lock()
+	deaf := time.Now().Before(l.deaf)
+	p.mu.Unlock()
+	if deaf {
+		return engine.State{}, errDeaf
+	}
+	ctx, cancel := context.WithTimeout(p.life, statePatience)
 	defer cancel()
-	return l.process.State(ctx, n)
+	s, err := l.process.State(ctx, n)
+	if errors.Is(err, context.DeadlineExceeded) {
+		p.mu.Lock()
+		l.deaf = time.Now().Add(keepEvery)
+		p.mu.Unlock()
+	}
+	return s, err
 }
 
 // kill ends the process, for a reason of the host's.
