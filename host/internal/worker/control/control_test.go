@@ -445,6 +445,21 @@ func TestFloodOfLinesEndsTheWorker(t *testing.T) {
 	}
 }
 
+// TestLinesOfGuestsThatHaveGone are no nonsense, however many there are in the long
+// run.
+func TestLinesOfGuestsThatHaveGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, conn, _ := pipe(t)
+		frame := finish(putBytes(append(put32(newFrame(kindLine), 1), 1), "x"))
+		for range 3 * mostDropped {
+			if _, err := conn.Write(frame); err != nil {
+				t.Fatalf("%v: %v", err, h.Err())
+			}
+			time.Sleep(lineEvery / 2)
+		}
+	})
+}
+
 // TestWorkerDropsLinesThatNobodyReads, says so, and loses no answer.
 func TestWorkerDropsLinesThatNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,7 +37,7 @@ type Host struct {
 	open     map[uint32]*request
 	guests   map[uint32]*guest
 	codes    map[[sha256.Size]byte]int // loaded guests that have it
-	stray    int                       // lines of guests that are not there
+	stray    lineRate                  // what is told of guests that are not there
 }
 
 // request is what the worker owes an answer to.
@@ -66,8 +66,6 @@ const (
 	loadsAtOnce = 2
 	// writeWait is how long a worker may take to read: it does nothing else.
 	writeWait = 2 * time.Second
-	// mostStray is how many lines of guests may come that have just gone.
-	mostStray = 10_000
 )
 
 // NewHost speaks with the worker at the other end of conn, which is closed with

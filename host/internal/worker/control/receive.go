@@ -172,9 +172,10 @@ func (h *Host) takeFault(f *fields) error {
 	return err
 }
 
-// strayLocked counts what is told of a guest that is not there, any more.
+// strayLocked counts what is told of a guest that is not there, any more. A right
+// worker tells little of one that has just gone, as long as it lives.
 func (h *Host) strayLocked() error {
-	if h.stray++; h.stray > mostStray {
+	if h.stray.pass(time.Now()); h.stray.dropped > mostDropped {
 		return fmt.Errorf("%w: lines of guests that are not there", ErrNonsense)
 	}
 	return nil
