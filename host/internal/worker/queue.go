@@ -64,12 +64,13 @@ func (q *queue) line(tenant string) *line {
 
 // take appends a batch of at most n questions to batch. Tenants have turns: each
 // gets an equal part of the batch, and of the time that it is expected to take;
-// what some leave is for those that have more. The one that was first is last
-// the next time.
+// what some leave is for those that have more. Those whose turn has not come are
+// first the next time; where all had one, the first is last then.
 func (q *queue) take(batch []*question, n int) []*question {
 	n = min(n, q.n)
 	var left time.Duration = batchTime
 	spent := make([]time.Duration, len(q.turns))
+	reached := 0 // of the turns
 	for took := true; took && n > 0 && left > 0; {
 		took = false
 		share := max(n/max(len(q.turns), 1), 1)
@@ -87,20 +88,24 @@ func (q *queue) take(batch []*question, n int) []*question {
 				n--
 				q.n--
 				took = true
+				reached = max(reached, i+1)
 			}
 			if left <= 0 {
 				break
 			}
 		}
 	}
-	q.turn()
+	if reached == len(q.turns) {
+		reached = 1
+	}
+	q.turn(reached)
 	return batch
 }
 
-// turn gives the next tenant the first turn, and forgets those without questions.
-func (q *queue) turn() {
-	if len(q.turns) > 1 {
-		q.turns = append(q.turns[1:], q.turns[0])
+// turn has so many turns come last, and forgets tenants without questions.
+func (q *queue) turn(n int) {
+	if n < len(q.turns) {
+		q.turns = append(q.turns[n:], q.turns[:n]...)
 	}
 	q.turns = slices.DeleteFunc(q.turns, func(l *line) bool {
 		if len(l.qs) == 0 {
