@@ -133,9 +133,16 @@ func (g *Guest) refusesLocked() policy.Fault {
 		return policy.FaultBreaker
 	case g.phase == absent && time.Now().Before(g.retry):
 		return g.lostAs
+	case g.open > mostOpen:
+		return policy.FaultBusy
 	}
 	return policy.FaultNone
 }
+
+// mostOpen is how many questions of a guest are open at most. Connections that are
+// open have one each; those that have come and gone meanwhile leave more where the
+// guest is slower than its clients, of some 600 bytes each.
+const mostOpen = 1 << 17
 
 // enqueueLocked has a question asked as soon as there is an instance.
 func (g *Guest) enqueueLocked(q *question) {
