@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/engine"
+	"idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/testnet"
 	"idlehost/host/internal/worker/channel"
 	"idlehost/plugins"
@@ -43,6 +44,29 @@ func TestRestingWorkerIsSmall(t *testing.T) {
 		return pss <= most
 	})
 	t.Logf("%d KiB", pss>>10)
+}
+
+// TestWorkerDoesNotGrowOfWhatItTells: what guests have learned is copied and told
+// time and again.
+func TestWorkerDoesNotGrowOfWhatItTells(t *testing.T) {
+	if raceSlow {
+		t.Skip("measures memory")
+	}
+	const most = 64 << 20
+	e, w := newHost(t), startWorker(t, options{})
+	m := wasmtest.Guest(wasmtest.Returns("state_region", engine.MaxState<<32|64<<10))
+	m.Pages = 4
+	w.mustLoad(t, e, 1, source(m))
+	for range 3000 {
+		if s, err := w.State(t.Context(), 1); err != nil || len(s.Bytes) != engine.MaxState {
+			t.Fatalf("learned %d bytes: %v", len(s.Bytes), err)
+		}
+	}
+	pss := proportional(t, w.cmd.Process.Pid)
+	t.Logf("%d KiB", pss>>10)
+	if pss > most {
+		t.Errorf("it has %d KiB", pss>>10)
+	}
 }
 
 // proportional is the memory of another process, in bytes: what it shares with

@@ -124,6 +124,7 @@ func answerBatches(ch *channel.Worker, a *asker, s *starter) error {
 
 // obey does what the host says on control.
 func obey(w *control.Worker, s *starter) error {
+	told := 0 // bytes, since the starter has had an occasion to collect them
 	for {
 		r, err := w.Next()
 		if err != nil {
@@ -135,18 +136,24 @@ func obey(w *control.Worker, s *starter) error {
 		case r.Unload:
 			s.enqueue(func() { s.unload(r.Guest) })
 		default:
-			learned(w, s.guests, r)
+			told += learned(w, s.guests, r)
+			if told >= slack/8 {
+				told = 0
+				s.enqueue(func() {})
+			}
 		}
 	}
 }
 
-// learned tells what a guest has learned. A question of it may wait for as long as
-// that is copied, and goes back then.
-func learned(w *control.Worker, table *guests, r control.Request) {
+// learned tells what a guest has learned, and returns how many bytes that is. A
+// question of it may wait for as long as that is copied, and goes back then.
+func learned(w *control.Worker, table *guests, r control.Request) (told int) {
 	g := table.find(r.Guest)
 	if g == nil {
 		w.State(r, engine.State{}, false)
-		return
+		return 0
 	}
-	w.State(r, g.policy.State(), true)
+	s := g.policy.State()
+	w.State(r, s, true)
+	return len(s.Bytes)
 }

@@ -10,7 +10,8 @@ import (
 // tidier collects garbage in a worker, where Go does not by itself (GOGC=off): a
 // collection waits for whoever runs a guest, with all questions waiting for it, so
 // it must not fall together with a start function. The thread that runs those is
-// the one that collects, in between. Questions leave no garbage but lines.
+// the one that collects, in between. Questions leave no garbage but lines; copies of what was learned are
+// collected when there are some.
 type tidier struct {
 	sample []metrics.Sample
 	live   uint64 // bytes of the heap after the last collection
