@@ -42,8 +42,8 @@ type Spec struct {
 	RewriteHost bool     `json:"rewrite_host,omitempty"`
 	// Own has its policies run in a worker process that no other tenant's are in.
 	Own    bool   `json:"own_worker,omitempty"`
-	Limits      Limits   `json:"limits,omitzero"`
-	Guard       Guard    `json:"guard,omitzero"`
+	Limits Limits `json:"limits,omitzero"`
+	Guard  Guard  `json:"guard,omitzero"`
 }
 
 // Limits bound a tenant. 0: the host's own value.
