@@ -193,38 +193,38 @@ func (r *attackedHost) enforce(t *testing.T, name string, a hostile.Attack) bool
 }
 
 // beside watches the neighbour while a tenant has its traffic, and tells what
-// the host has used meanwhile.
+// the host and its workers have used meanwhile.
 func (r *attackedHost) beside(t *testing.T, tenant string) (neighbour.Seen, time.Duration) {
 	t.Helper()
 	traffic := &neighbour.Traffic{Addr: r.h.Addr, Host: tenant + ".example", Conns: 48, Stay: time.Hour}
 	traffic.Start()
 	defer traffic.Stop()
-	before, err := r.h.CPU()
+	before, err := r.h.Times()
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := r.watch.For(t.Context(), watched)
-	after, err := r.h.CPU()
+	after, err := r.h.Times()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return seen, after - before
+	return seen, after.Since(before)
 }
 
 // rest waits until the host does nothing: questions that are due may follow one
 // another for seconds after their clients have gone.
 func (r *attackedHost) rest(t *testing.T) {
 	t.Helper()
-	at, before := time.Now(), time.Duration(-1)
+	at, before := time.Now(), hosttest.Times(nil)
 	hosttest.Until(t, "the host rests", func() bool {
-		if before >= 0 && time.Since(at) < 500*time.Millisecond {
+		if before != nil && time.Since(at) < 500*time.Millisecond {
 			return false
 		}
-		now, err := r.h.CPU()
+		now, err := r.h.Times()
 		if err != nil {
 			t.Fatal(err)
 		}
-		rested := before >= 0 && now-before < 20*time.Millisecond
+		rested := before != nil && now.Since(before) < 20*time.Millisecond
 		at, before = time.Now(), now
 		return rested
 	})

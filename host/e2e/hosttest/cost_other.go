@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// CPU is the processor time that the process has used.
-func (p *Process) CPU() (time.Duration, error) { return 0, errors.ErrUnsupported }
+// CPU is the processor time that a process has used.
+func CPU(int) (time.Duration, error) { return 0, errors.ErrUnsupported }
