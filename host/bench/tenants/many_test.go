@@ -8,10 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -47,11 +44,14 @@ func manyTenants(b *testing.B, digests int) {
 	begun := time.Now()
 	h := hosttest.StartHost(b, program, "--store", dir, "--upstream", answering(b))
 	b.ReportMetric(time.Since(begun).Seconds(), "start-s")
-	b.ReportMetric(resident(b, h), "MB-started")
+	b.ReportMetric(held(b, h), "MB-started")
 	cold := visit(b, h)
-	b.ReportMetric(resident(b, h), "MB-instances")
+	b.ReportMetric(held(b, h), "MB-instances")
 	warm := visit(b, h)
-	b.ReportMetric(resident(b, h), "MB-twice")
+	b.ReportMetric(held(b, h), "MB-twice")
+	workers := workersOf(b, h)
+	b.ReportMetric(float64(len(workers)), "workers")
+	b.ReportMetric(pss(b, workers...), "MB-workers")
 	for name, times := range map[string][]time.Duration{"cold": cold, "warm": warm} {
 		slices.Sort(times)
 		b.ReportMetric(float64(times[len(times)/2].Microseconds()), name+"-p50-us")
@@ -156,21 +156,30 @@ func each(tb testing.TB, n int, f func(int) error) {
 	}
 }
 
-// resident is the host's resident memory in MB.
-func resident(tb testing.TB, h *hosttest.Host) float64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.Pid()))
+// held is the memory of a host and its workers in MB: what processes share counts
+// once.
+func held(tb testing.TB, h *hosttest.Host) float64 {
+	tb.Helper()
+	return pss(tb, h.Pid()) + pss(tb, workersOf(tb, h)...)
+}
+
+func workersOf(tb testing.TB, h *hosttest.Host) []int {
+	tb.Helper()
+	pids, err := hosttest.Workers(h.Pid())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			if err != nil {
-				tb.Fatal(err)
-			}
-			return kb / 1024
+	return pids
+}
+
+func pss(tb testing.TB, pids ...int) (mb float64) {
+	tb.Helper()
+	for _, pid := range pids {
+		n, err := hosttest.PSS(pid)
+		if err != nil {
+			tb.Fatal(err)
 		}
+		mb += float64(n) / (1 << 20)
 	}
-	tb.Fatal("no resident memory is told")
-	return 0
+	return mb
 }

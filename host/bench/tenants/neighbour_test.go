@@ -215,7 +215,7 @@ func (s *street) measure(b *testing.B, kind string, round int) evening {
 		s.arm(b, kind, tenant)
 	}
 	s.turnTo(b, kind, tenant)
-	before, err := s.host.CPU()
+	before, err := s.host.Times()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -224,11 +224,11 @@ func (s *street) measure(b *testing.B, kind string, round int) evening {
 	if err != nil {
 		b.Fatal(err)
 	}
-	after, err := s.host.CPU()
+	after, err := s.host.Times()
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := evening{p50: quantile(took, 0.5), p99: quantile(took, 0.99), cpu: time.Duration(float64(after-before) / time.Since(begin).Seconds())}
+	e := evening{p50: quantile(took, 0.5), p99: quantile(took, 0.99), cpu: time.Duration(float64(after.Since(before)) / time.Since(begin).Seconds())}
 	b.Logf("round %d, %s: p50 %v, p99 %v, %.2f processors; answered %s", round+1, tenant, e.p50, e.p99, e.cpu.Seconds(), s.turnTo(b, none, tenant))
 	return e
 }

@@ -130,7 +130,7 @@ func (s *street) watch(b *testing.B, kind string) evening {
 	if err != nil {
 		b.Fatal(err)
 	}
-	before, err := s.host.CPU()
+	before, err := s.host.Times()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -143,13 +143,13 @@ func (s *street) watch(b *testing.B, kind string) evening {
 		b.Fatal(err)
 	}
 	waiting.Wait()
-	after, err := s.host.CPU()
+	after, err := s.host.Times()
 	if err != nil {
 		b.Fatal(err)
 	}
 	e.p50, e.p99 = quantile(took, 0.5), quantile(took, 0.99)
 	seconds := time.Since(begin).Seconds()
-	e.cpu = time.Duration(float64(after-before) / seconds)
+	e.cpu = time.Duration(float64(after.Since(before)) / seconds)
 	asks, err := s.host.Sample("host_policy_asks_total", "tenant", kind)
 	if err != nil {
 		b.Fatal(err)

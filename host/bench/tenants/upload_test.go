@@ -20,7 +20,8 @@ import (
 
 // BenchmarkUpload measures from the first byte of an upload until the next
 // question of an open connection is the new version's: the upload and the
-// promotion, each a request. known: the host has seen the digest.
+// promotion, each a request. known: the host has seen the digest. BEFORE is an
+// earlier build of the program, for which the same is measured, in turns.
 //
 //	go test -run '^$' -bench Upload -benchtime 15x ./host/bench/tenants
 func BenchmarkUpload(b *testing.B) {
@@ -40,36 +41,62 @@ func BenchmarkUpload(b *testing.B) {
 }
 
 func uploads(b *testing.B, base []byte, other func(testing.TB, []byte, int) []byte, known bool) {
-	b.Setenv("XDG_CACHE_HOME", b.TempDir()) // no code of an earlier run
-	ctx := context.Background()
-	// Loading is paid for in processor time, of which there is not enough for
-	// a benchmark: every upload is another tenant's.
-	h := hosttest.StartHost(b, program, "--store", b.TempDir(), "--upstream", answering(b))
-	api1 := dial(b, h)
-	var times []time.Duration
+	hosts := []*uploading{startUploading(b, program)}
+	if before := os.Getenv("BEFORE"); before != "" {
+		hosts = append(hosts, startUploading(b, before))
+	}
 	for i := 0; b.Loop(); i++ {
 		wasm := other(b, base, i)
-		name := fmt.Sprintf("up%d", i)
-		create(b, api1, name)
-		if known { // to somebody else
-			create(b, api1, name+"-first")
-			push(b, api1, name+"-first", wasm)
-		}
-		begun := time.Now()
-		digest := push(b, api1, name, wasm)
-		if _, err := api1.Promote(ctx, name, api.Step{Digest: digest}, api.Precondition{}); err != nil {
-			b.Fatal(err)
-		}
-		times = append(times, time.Since(begun))
-		if err := get(h, name+".example"); err != nil {
-			b.Fatal(err)
+		for k := range hosts {
+			hosts[(i+k)%len(hosts)].upload(b, fmt.Sprintf("up%d", i), wasm, known)
 		}
 	}
-	slices.Sort(times)
-	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "p50-ms")
-	b.ReportMetric(float64(times[len(times)-1].Microseconds())/1000, "max-ms")
 	b.ReportMetric(float64(len(base)), "bytes")
 	b.ReportMetric(0, "ns/op")
+	for i, name := range []string{"", "before-"}[:len(hosts)] {
+		b.ReportMetric(hosts[i].ms[0], name+"first-ms")
+		b.ReportMetric(median(slices.Clone(hosts[i].ms)), name+"p50-ms")
+		b.ReportMetric(slices.Max(hosts[i].ms), name+"max-ms")
+	}
+	if len(hosts) > 1 {
+		var ratios []float64
+		for i, now := range hosts[0].ms {
+			ratios = append(ratios, now/hosts[1].ms[i])
+		}
+		b.ReportMetric(median(ratios), "of-before")
+	}
+}
+
+// uploading is a host that uploads are made to.
+type uploading struct {
+	host *hosttest.Host
+	api  *client.Client
+	ms   []float64 // that each took
+}
+
+func startUploading(b *testing.B, program string) *uploading {
+	b.Setenv("XDG_CACHE_HOME", b.TempDir()) // no code of an earlier run
+	h := hosttest.StartHost(b, program, "--store", b.TempDir(), "--upstream", answering(b))
+	return &uploading{host: h, api: dial(b, h)}
+}
+
+// upload has a policy in force for a new tenant: loading is paid for in processor
+// time, of which one tenant has not enough for a benchmark.
+func (u *uploading) upload(b *testing.B, name string, wasm []byte, known bool) {
+	create(b, u.api, name)
+	if known { // to somebody else
+		create(b, u.api, name+"-first")
+		push(b, u.api, name+"-first", wasm)
+	}
+	begun := time.Now()
+	digest := push(b, u.api, name, wasm)
+	if _, err := u.api.Promote(context.Background(), name, api.Step{Digest: digest}, api.Precondition{}); err != nil {
+		b.Fatal(err)
+	}
+	u.ms = append(u.ms, ms(time.Since(begun)))
+	if err := get(u.host, name+".example"); err != nil {
+		b.Fatal(err)
+	}
 }
 
 func dial(tb testing.TB, h *hosttest.Host) *client.Client {
