@@ -8,12 +8,19 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"idlehost/host/e2e/hosttest"
+	"idlehost/host/internal/engine/compile"
+	"idlehost/host/internal/worker"
 )
 
 // What the test binary is, when it is started with one of these arguments.
 const (
 	beHost    = "be-host"    // governs as many connections as it is told
 	beClients = "be-clients" // opens them
+	beDue     = "be-due"     // governs those of some tenants, which are due at once
+	// beCompiler compiles for a host; hosttest.WorkerArg runs its policies.
+	beCompiler = "be-compiler"
 )
 
 func TestMain(m *testing.M) {
@@ -23,6 +30,12 @@ func TestMain(m *testing.M) {
 		err = host(os.Args[2])
 	case len(os.Args) == 4 && os.Args[1] == beClients:
 		err = clients(os.Args[2], os.Args[3])
+	case len(os.Args) == 5 && os.Args[1] == beDue:
+		err = serveDue(os.Args[2], os.Args[3], os.Args[4])
+	case len(os.Args) > 1 && os.Args[1] == beCompiler:
+		err = compile.Child(os.Stdin, os.Stdout)
+	case len(os.Args) > 1 && os.Args[1] == hosttest.WorkerArg:
+		err = worker.Main(os.Args[2:])
 	default:
 		os.Exit(m.Run())
 	}

@@ -50,14 +50,14 @@ func report(b *testing.B, conns int, all []figures) {
 	b.ReportMetric(sum.WakeWall.Seconds()*1e3, "wake-wall-ms")
 }
 
-// child is a process of this binary.
-type child struct {
+// process is one of this binary.
+type process struct {
 	cmd  *exec.Cmd
 	tell io.WriteCloser
 	hear *bufio.Scanner
 }
 
-func start(b *testing.B, args ...string) *child {
+func start(b *testing.B, args ...string) *process {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -72,10 +72,10 @@ func start(b *testing.B, args ...string) *child {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	return &child{cmd, in, bufio.NewScanner(out)}
+	return &process{cmd, in, bufio.NewScanner(out)}
 }
 
-func (c *child) line(b *testing.B) string {
+func (c *process) line(b *testing.B) string {
 	if !c.hear.Scan() {
 		b.Fatal("a child has ended")
 	}
@@ -84,7 +84,7 @@ func (c *child) line(b *testing.B) string {
 
 // measure runs hosts with their clients, all at once, and ends them.
 func measure(b *testing.B, hosts, conns int) []figures {
-	var servers, users []*child
+	var servers, users []*process
 	for range hosts {
 		s := start(b, beHost, strconv.Itoa(conns))
 		u := start(b, beClients, s.line(b), strconv.Itoa(conns))
