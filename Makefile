@@ -8,6 +8,7 @@ LONG     ?= 1
 REQUESTS ?= 10000
 CLANG    := 14.0.6
 PEERS    :=
+BEFORE   := HEAD~1
 TRACES   ?= ../shared/traces
 
 # using lists the packages whose tests say something.
@@ -15,7 +16,7 @@ using = $(shell grep -rlE --include='*_test.go' '$(1)' examples host plugins sdk
 
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-.PHONY: help build plugins plugins-table generate test test-long check fuzz bench bench-attacks bench-table bench-isolation bench-park bench-scale bench-tenants bench-peers bench-peers-table soak
+.PHONY: help build plugins plugins-table generate test test-long check fuzz bench bench-attacks bench-table bench-isolation bench-park bench-scale bench-tenants bench-workers bench-before bench-peers bench-peers-table soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -89,6 +90,15 @@ bench-tenants: ## 10,000 tenants: memory, start, cold and warm requests; from an
 	$(GO) test -run '^$$' -bench 'Neighbour|Streams' -benchtime 1x -timeout 45m ./host/bench/tenants >> host/bench/tenants/results.new
 	@mv host/bench/tenants/results.new host/bench/tenants/results.txt
 	@cat host/bench/tenants/results.txt
+
+bench-workers: ## worker processes: a question, 19,000 deadlines at once, memory of one at rest, what killing them loses
+	$(GO) test -run '^$$' -bench '^BenchmarkQuestion$$' ./host/internal/worker
+	$(GO) test -run '^$$' -bench '^BenchmarkDue$$' -benchtime 1x -timeout 10m ./host/bench/scale
+	$(GO) test -v -run '^TestRestingWorkerIsSmall$$' ./host/internal/worker/child
+	$(GO) test -v -run '^TestKilledWorkers$$' ./host/e2e
+
+bench-before: ## uploads, and questions in the host's process, beside those of an earlier commit, in turns: BEFORE=COMMIT
+	sh host/bench/before.sh $(BEFORE)
 
 bench-peers: ## idle connections and requests beside net/http, Caddy, nginx and HAProxy
 	sh host/bench/peers/install.sh
