@@ -3,6 +3,7 @@ package worker
 import (
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"idlehost/host/internal/policy"
@@ -46,7 +47,7 @@ func TestQuestionsAreBounded(t *testing.T) {
 		h.world.with(func() { h.world.cost["a"] = time.Hour })
 		h.ask(g, mostOpen)
 		over := h.ask(g, 2)
-		time.Sleep(time.Second)
+		synctest.Wait()
 		if got := over.faults(); len(got) != 2 || got[0] != policy.FaultBusy {
 			t.Errorf("above the bound: %v", got)
 		}
