@@ -30,7 +30,7 @@ func (l *life) settle() {
 	}
 	w.life = nil
 	if l.why != EndStopped && len(spoilers) == 0 && time.Since(l.begun) < shortLife {
-		w.restLocked() // nobody is out of the way who might do it again
+		w.restLocked(lastRest) // nobody is out of the way who might do it again
 	} else {
 		w.deaths = 0
 	}

@@ -109,3 +109,31 @@ func TestHangingWorkerIsWaitedForOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestKillsPutOffTheNextStart, for half a second at the longest: connections wait
+// for that.
+func TestKillsPutOffTheNextStart(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		g := h.guest("a", Options{}, nil)
+		h.world.with(func() { h.world.ends["a"] = EndKilled })
+		for range 5 {
+			h.ask(g, 1)
+			time.Sleep(3 * lastRest)
+		}
+		h.ask(g, 1)
+		time.Sleep(2 * lastRest) // the third end is just now
+		synctest.Wait()
+		h.world.with(func() { delete(h.world.ends, "a") })
+		start := time.Now()
+		r := h.ask(g, 1)
+		time.Sleep(lastRest - 1)
+		if len(r.all()) != 0 {
+			t.Errorf("answered after %v", r.all()[0].at.Sub(start))
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultNone}) {
+			t.Errorf("after %v: %v", lastRest, got)
+		}
+	})
+}

@@ -65,7 +65,10 @@ const (
 	// once.
 	shortLife = time.Second
 	firstRest = 50 * time.Millisecond
-	lastRest  = 5 * time.Second
+	// lastRest is the longest that guests wait for the next one: a start takes some
+	// 50 ms of the processor. Where none can be started, they wait for startRest.
+	lastRest  = 500 * time.Millisecond
+	startRest = 5 * time.Second
 )
 
 // load has an instance of g made. They are made one at a time.
@@ -244,14 +247,15 @@ func (w *worker) begin(process Process) (*life, error) {
 func (w *worker) rest() {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
-	w.restLocked()
+	w.restLocked(startRest)
 }
 
-// restLocked puts off the next start, from the second in a row on.
-func (w *worker) restLocked() {
+// restLocked puts off the next start, from the second in a row on, for most at the
+// longest.
+func (w *worker) restLocked(most time.Duration) {
 	w.deaths++
 	w.resumes = time.Now()
 	if w.deaths > 1 {
-		w.resumes = w.resumes.Add(min(firstRest<<min(w.deaths-2, 16), lastRest))
+		w.resumes = w.resumes.Add(min(firstRest<<min(w.deaths-2, 16), most))
 	}
 }
