@@ -29,8 +29,8 @@ func (l *life) settle() {
 		}
 	}
 	w.life = nil
-	if l.why != EndStopped && len(spoilers) == 0 && time.Since(l.begun) < shortLife {
-		w.restLocked(lastRest) // nobody is out of the way who might do it again
+	if l.rests(spoilers) {
+		w.restLocked(lastRest)
 	} else {
 		w.deaths = 0
 	}
@@ -50,6 +50,14 @@ func (l *life) settle() {
 		p.cfg.Observer.Moved(g, to, "it ended its worker: "+l.why.String())
 	}
 	l.tell()
+}
+
+// rests reports whether the next process is not to be started at once. It is where
+// the kernel has ended this one for a guest that is out of the way now; whoever was
+// at work when it failed may have been so by chance, and others fail next.
+func (l *life) rests(spoilers []*Guest) bool {
+	timed := len(spoilers) > 0 && (l.why == EndQuestion || l.why == EndLoad)
+	return l.why != EndStopped && !timed && time.Since(l.begun) < shortLife
 }
 
 // running returns the index of the question that was being asked; -1: none.
