@@ -330,18 +330,23 @@ func TestNonsenseEndsAWorker(t *testing.T) {
 // TestPutBack: what a worker has had enough of is asked the next time, in order.
 func TestPutBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *house) {
-		g := h.guest("a", Options{}, nil)
+		g, other := h.guest("a", Options{}, nil), h.guest("other", Options{}, nil)
 		n := 0
 		h.world.with(func() {
-			h.world.answer = func(_ string, q *channel.Question, a *channel.Answer) {
+			h.world.cost["other"] = time.Millisecond
+			h.world.answer = func(tenant string, q *channel.Question, a *channel.Answer) {
+				if tenant == "other" {
+					return
+				}
 				if n++; n%3 != 1 { // one of three
 					a.Fault = policy.FaultBusy
 				}
 			}
 		})
-		r := h.ask(g, 3)
+		h.ask(other, 1)
 		synctest.Wait()
-		time.Sleep(pauseTime - 1)
+		r := h.ask(g, 3) // while that is out, so that they go together
+		time.Sleep(time.Millisecond + pauseTime - 1)
 		synctest.Wait()
 		if got := len(r.all()); got != 2 { // all of the third batch was put back
 			t.Errorf("%d are answered at once", got)
@@ -352,7 +357,7 @@ func TestPutBack(t *testing.T) {
 		for _, x := range r.all() {
 			conns = append(conns, x.conn)
 		}
-		if !slices.Equal(conns, []uint64{1, 2, 3}) {
+		if !slices.Equal(conns, []uint64{2, 3, 4}) { // 1 is the other's
 			t.Errorf("answered %v", conns)
 		}
 	})
