@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the present tree takes beside that of an earlier commit, in turns: uploads
-# until they are in force, and questions in the host's process.
+# until they are in force, requests to many tenants, and questions in the host's
+# process.
 #
 #	host/bench/before.sh COMMIT [ROUNDS]
 set -eu
@@ -14,6 +15,7 @@ git archive "$commit" | tar -x -C "$work/tree"
 
 (cd "$work/tree" && go build -trimpath -o "$work/host" ./host)
 BEFORE=$work/host go test -run '^$' -bench '^BenchmarkUpload$' -benchtime "${rounds}x" -timeout 60m ./host/bench/tenants
+BEFORE=$work/host go test -run '^$' -bench '^BenchmarkMany$' -benchtime 1x -count 2 -timeout 60m ./host/bench/tenants
 
 packages='engine tenant idle'
 for p in $packages; do

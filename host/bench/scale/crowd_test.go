@@ -219,16 +219,17 @@ func (c *crowd) hold() error {
 func (c *crowd) measure() (r round, err error) {
 	due := time.Unix(0, c.due.Load())
 	time.Sleep(time.Until(due) - 50*time.Millisecond)
-	guest, cpu := c.guests(), used()
 	times, err := workerTimes()
 	if err != nil {
 		return r, err
 	}
+	guest, cpu := c.guests(), used()
 	for limit := due.Add(time.Minute); c.last.Load() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
 			return r, fmt.Errorf("%d questions put, %d answered", c.asked.Load(), c.applied.Load())
 		}
 	}
+	cpu = used() - cpu
 	after, err := workerTimes()
 	if err != nil {
 		return r, err
@@ -236,7 +237,7 @@ func (c *crowd) measure() (r round, err error) {
 	first := c.first.Load()
 	r = round{
 		Put: time.Duration(c.put.Load() - first), Wall: time.Duration(c.last.Load() - first),
-		Guest: c.guests() - guest, CPU: used() - cpu + after.Since(times), Lost: c.lost.Load(),
+		Guest: c.guests() - guest, CPU: cpu + after.Since(times), Lost: c.lost.Load(),
 	}
 	c.due.Store(due.Add(dueEvery).UnixNano())
 	for _, n := range []*atomic.Int64{&c.first, &c.put, &c.last, &c.asked, &c.applied, &c.lost} {

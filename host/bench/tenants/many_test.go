@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -25,30 +26,41 @@ const many = 10_000
 var policiesOf = []string{"fixed", "adaptive", "pressure"}
 
 // BenchmarkMany starts a host with 10,000 tenants, each with a policy of its own
-// in charge, and has a client come to each of them, twice.
+// in charge, and has a client come to each of them, twice. Memory is the sum of
+// PSS of the host and its workers; cpu-us is what a request takes of both. BEFORE
+// is an earlier build of the program, for which the same is measured.
 //
 //	go test -run '^$' -bench Many -benchtime 1x ./host/bench/tenants
 func BenchmarkMany(b *testing.B) {
 	for _, digests := range []int{3, 300} {
 		b.Run(fmt.Sprintf("digests=%d", digests), func(b *testing.B) {
 			for b.Loop() {
-				manyTenants(b, digests)
+				manyTenants(b, program, digests)
 			}
 		})
+		if before := os.Getenv("BEFORE"); before != "" {
+			b.Run(fmt.Sprintf("digests=%d/before", digests), func(b *testing.B) {
+				for b.Loop() {
+					manyTenants(b, before, digests)
+				}
+			})
+		}
 	}
 }
 
-func manyTenants(b *testing.B, digests int) {
+func manyTenants(b *testing.B, program string, digests int) {
 	dir := b.TempDir()
 	seed(b, dir, digests)
 	begun := time.Now()
 	h := hosttest.StartHost(b, program, "--store", dir, "--upstream", answering(b))
 	b.ReportMetric(time.Since(begun).Seconds(), "start-s")
 	b.ReportMetric(held(b, h), "MB-started")
-	cold := visit(b, h)
+	cold, coldCPU := visit(b, h)
 	b.ReportMetric(held(b, h), "MB-instances")
-	warm := visit(b, h)
+	warm, warmCPU := visit(b, h)
 	b.ReportMetric(held(b, h), "MB-twice")
+	b.ReportMetric(coldCPU, "cold-cpu-us")
+	b.ReportMetric(warmCPU, "warm-cpu-us")
 	workers := workersOf(b, h)
 	b.ReportMetric(float64(len(workers)), "workers")
 	b.ReportMetric(pss(b, workers...), "MB-workers")
@@ -112,9 +124,14 @@ func answering(tb testing.TB) string {
 }
 
 // visit makes a request to every tenant, on a connection of its own that stays
-// for as long as the answer takes, and returns how long each took.
-func visit(tb testing.TB, h *hosttest.Host) []time.Duration {
-	times := make([]time.Duration, many)
+// for as long as the answer takes, and returns how long each took, and how many
+// microseconds of processor time of the host and its workers.
+func visit(tb testing.TB, h *hosttest.Host) (times []time.Duration, us float64) {
+	times = make([]time.Duration, many)
+	before, err := h.Times()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	each(tb, many, func(i int) error {
 		begun := time.Now()
 		nc, err := net.Dial("tcp", h.Addr)
@@ -133,7 +150,11 @@ func visit(tb testing.TB, h *hosttest.Host) []time.Duration {
 		times[i] = time.Since(begun)
 		return nil
 	})
-	return times
+	after, err := h.Times()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return times, float64(after.Since(before).Microseconds()) / many
 }
 
 // each calls f for 0 to n-1 from a few goroutines.
