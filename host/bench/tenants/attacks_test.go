@@ -72,12 +72,13 @@ const (
 //	go test -run '^$' -bench Attacks -benchtime 1x -timeout 90m ./host/bench/tenants
 //
 // ATTACKS names attacks, classes or acts to be measured instead of all, or says
-// "glance": then no look is a long one. With -short, one of three attacks is looked
-// at shortly.
+// "glance": then no look is a long one; or "sample": the same for one attack of
+// three.
 func BenchmarkAttacks(b *testing.B) {
 	s := newAttackBench(b)
 	names := strings.Fields(os.Getenv("ATTACKS"))
-	glance := slices.Equal(names, []string{"glance"})
+	sample := slices.Equal(names, []string{"sample"})
+	glance := sample || slices.Equal(names, []string{"glance"})
 	if glance {
 		names = nil
 	}
@@ -96,7 +97,7 @@ func BenchmarkAttacks(b *testing.B) {
 		}
 	}
 	for i, a := range list {
-		if len(names) > 0 || telling(a) && !glance || testing.Short() && i%3 != 0 {
+		if len(names) > 0 || telling(a) && !glance || sample && i%3 != 0 {
 			continue
 		}
 		if m := s.arm(b, a, idling); m != nil {
