@@ -251,7 +251,7 @@ func TestSpoilerIsNamed(t *testing.T) {
 		burn.Funcs[i].Locals = 1
 	}
 	active := o.push("b", "one.wasm", keeping(time.Minute, 1), "--promote")
-	canary := o.push("b", "burning.wasm", burn.Bytes(), "--canary", "90")
+	canary := o.push("b", "burning.wasm", burn.Bytes(), "--canary", "100")
 	traffic := &neighbour.Traffic{Addr: h.Addr, Host: "b.example", Conns: 96, Stay: time.Hour}
 	traffic.Start()
 	defer traffic.Stop()
