@@ -65,7 +65,8 @@ func newPolicyList(r *remote) *cobra.Command {
 // fullOrPrefix is what the API takes for a digest.
 var fullOrPrefix = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
 
-// version returns the digest that an argument stands for, as the API takes it.
+// version returns the digest that an argument stands for, as the API takes it: a
+// digest, or a name, which may lack its ending .wasm as it may on the command line.
 func (s *session) version(tenant, text string) (string, error) {
 	if d := strings.ToLower(text); fullOrPrefix.MatchString(d) {
 		return d, nil
@@ -74,11 +75,9 @@ func (s *session) version(tenant, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var found []string
-	for _, p := range list {
-		if p.Name == text {
-			found = append(found, p.Digest)
-		}
+	found := named(list, text)
+	if len(found) == 0 {
+		found = named(list, text+".wasm")
 	}
 	switch len(found) {
 	case 1:
@@ -90,6 +89,16 @@ func (s *session) version(tenant, text string) (string, error) {
 		found[i] = short(found[i])
 	}
 	return "", hintf("say which by its digest", "%d versions are called %q: %s", len(found), text, strings.Join(found, ", "))
+}
+
+// named returns the digests of the policies that have this name.
+func named(list []api.Policy, name string) (digests []string) {
+	for _, p := range list {
+		if p.Name == name {
+			digests = append(digests, p.Digest)
+		}
+	}
+	return digests
 }
 
 func newPolicyRemove(r *remote) *cobra.Command {
