@@ -72,7 +72,8 @@ const imports = `
 	NONE < /host/longtest;
 	/host/longtest < /host/longtest/gotest;
 	testnet < /host/e2e/hosttest;
-	NONE < /host/e2e, /host/e2e/neighbour, /host/bench, /host/bench/bare, /host/bench/table, /host/bench/scale, /host/bench/peers;
+	/host/bench/attacks < /host/bench/table;
+	NONE < /host/e2e, /host/e2e/neighbour, /host/bench, /host/bench/bare, /host/bench/attacks, /host/bench/scale, /host/bench/peers;
 `
 
 // only names the packages that may import something, and why nobody else may.
