@@ -20,6 +20,8 @@ type Traffic struct {
 	// Stay is how long a connection is idle between requests, on average.
 	// 0: each is opened anew after every answer.
 	Stay time.Duration
+	// Over is how long it takes until all have begun.
+	Over time.Duration
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -34,8 +36,10 @@ type Counts struct{ Opened, Answered, Failed int64 }
 func (t *Traffic) Start() {
 	var ctx context.Context
 	ctx, t.stop = context.WithCancel(context.Background())
-	for range t.Conns {
+	begun := time.Now()
+	for i := range t.Conns {
 		t.running.Go(func() {
+			pause(ctx, begun.Add(t.Over*time.Duration(i)/time.Duration(t.Conns)))
 			for ctx.Err() == nil {
 				t.visit(ctx)
 			}

@@ -12,8 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
-	"sync"
 	"time"
 )
 
@@ -51,65 +49,55 @@ type Seen struct {
 
 // For watches for d.
 func (w Watch) For(ctx context.Context, d time.Duration) Seen {
-	end := time.Now().Add(d)
-	ctx, stop := context.WithDeadline(ctx, end)
-	defer stop()
-	var parts []*Seen
-	var wg sync.WaitGroup
-	start := func(n int, every time.Duration, f func(first time.Time, s *Seen)) {
-		for i := range n {
-			s := &Seen{}
-			parts = append(parts, s)
-			first := end.Add(-d + every*time.Duration(i)/time.Duration(n))
-			wg.Go(func() { f(first, s) })
-		}
-	}
-	start(w.Conns, w.Every, func(first time.Time, s *Seen) { w.request(ctx, first, end, w.Every, s) })
-	start(w.Rare, w.RareEvery, func(first time.Time, s *Seen) { w.request(ctx, first, end, w.RareEvery, s) })
-	start(w.Waiters, w.Idle, func(first time.Time, s *Seen) { w.wait(ctx, first, end, s) })
-	wg.Wait()
-	return gather(parts)
+	on := w.Start()
+	defer on.Stop()
+	begun := time.Now()
+	pause(ctx, begun.Add(d))
+	return on.seen(begun, begun.Add(d))
 }
 
-func gather(parts []*Seen) (all Seen) {
-	for _, p := range parts {
-		all.Took, all.Late = append(all.Took, p.Took...), append(all.Late, p.Late...)
-		all.Answered += p.Answered
-		all.Closed += p.Closed
-		all.Failed += p.Failed
-		if all.Err == nil {
-			all.Err = p.Err
+// Start has the clients begin. Stop ends them.
+func (w Watch) Start() *Watching {
+	ctx, stop := context.WithCancel(context.Background())
+	on := &Watching{watch: w, stop: stop}
+	begun := time.Now()
+	start := func(n int, every time.Duration, f func(ctx context.Context, first time.Time, c *client)) {
+		for i := range n {
+			c := &client{}
+			on.clients = append(on.clients, c)
+			first := begun.Add(every * time.Duration(i) / time.Duration(n))
+			on.running.Go(func() { f(ctx, first, c) })
 		}
 	}
-	slices.Sort(all.Took)
-	slices.Sort(all.Late)
-	return all
+	start(w.Conns, w.Every, func(ctx context.Context, first time.Time, c *client) { w.request(ctx, first, w.Every, c) })
+	start(w.Rare, w.RareEvery, func(ctx context.Context, first time.Time, c *client) { w.request(ctx, first, w.RareEvery, c) })
+	start(w.Waiters, w.Idle, w.wait)
+	return on
 }
 
 // request makes requests on one connection, the first when first has come. One
 // that is late because the one before it has waited, has waited too.
-func (w Watch) request(ctx context.Context, first, end time.Time, every time.Duration, s *Seen) {
+func (w Watch) request(ctx context.Context, first time.Time, every time.Duration, own *client) {
 	var c *conn
 	defer func() { c.close() }()
-	for due := first; due.Before(end); due = due.Add(every) {
+	for due := first; ; due = due.Add(every) {
 		begun := due
 		if pause(ctx, due) {
 			begun = time.Now() // a late timer is the client's own delay
 		}
+		if ctx.Err() != nil {
+			return
+		}
+		own.begin(begun, false)
 		var err error
 		quiet := c != nil && time.Since(c.used) >= w.Idle/2
-		if c, err = w.ask(c, end); err != nil && quiet {
+		if c, err = w.ask(ctx, c); err != nil && quiet {
 			// The one before it, or this client, was held up for so long that
 			// the policy has closed the connection.
 			c.close()
-			c, err = w.ask(nil, end)
+			c, err = w.ask(ctx, nil)
 		}
-		if err == nil {
-			s.Answered++
-		} else if time.Now().Before(end) {
-			s.fail(err)
-		}
-		s.Took = append(s.Took, time.Since(begun))
+		own.end(ctx, err)
 		if err != nil {
 			c.close()
 			c = nil
@@ -118,49 +106,42 @@ func (w Watch) request(ctx context.Context, first, end time.Time, every time.Dur
 }
 
 // wait makes a request, and waits to be closed, again and again.
-func (w Watch) wait(ctx context.Context, first, end time.Time, s *Seen) {
+func (w Watch) wait(ctx context.Context, first time.Time, own *client) {
 	for pause(ctx, first); ctx.Err() == nil; {
-		begun := time.Now()
-		c, err := w.ask(nil, end)
+		asked := time.Now()
+		c, err := w.ask(ctx, nil)
 		if err != nil {
-			if time.Now().Before(end) {
-				s.fail(err)
-			}
-			s.Took = append(s.Took, time.Since(begun))
+			own.begin(asked, false)
+			own.end(ctx, err)
 			c.close()
+			pause(ctx, time.Now().Add(10*time.Millisecond))
 			continue
 		}
-		due := time.Now().Add(w.Idle)
-		_, err = c.r.ReadByte()
-		late := time.Since(due)
-		c.close()
-		if errors.Is(err, os.ErrDeadlineExceeded) { // the time is over
-			if late > 0 {
-				s.Late = append(s.Late, late)
-			}
-			return
+		own.begin(time.Now().Add(w.Idle), true)
+		c.nc.SetReadDeadline(time.Now().Add(w.Idle + patience))
+		if _, err = c.r.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			err = nil // it is closed
 		}
-		s.Closed++
-		s.Late = append(s.Late, late)
+		own.end(ctx, err)
+		c.close()
 	}
 }
 
-func (s *Seen) fail(err error) {
-	s.Failed++
-	s.Err = err
-}
+// patience bounds the wait for an answer, and for a close that is overdue.
+const patience = 10 * time.Second
 
 // ask makes a request, on a new connection where c is nil.
-func (w Watch) ask(c *conn, end time.Time) (*conn, error) {
+func (w Watch) ask(ctx context.Context, c *conn) (*conn, error) {
 	if c == nil {
-		nc, err := (&net.Dialer{Deadline: end}).Dial("tcp", w.Addr)
+		nc, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", w.Addr)
 		if err != nil {
 			return nil, err
 		}
 		c = &conn{nc: nc, r: bufio.NewReader(nc)}
-		if err := nc.SetDeadline(end); err != nil {
-			return c, err
-		}
+		c.forget = context.AfterFunc(ctx, func() { nc.Close() })
+	}
+	if err := c.nc.SetDeadline(time.Now().Add(patience)); err != nil {
+		return c, err
 	}
 	return c, c.get(w.Host)
 }
@@ -170,10 +151,13 @@ type conn struct {
 	nc   net.Conn
 	r    *bufio.Reader
 	used time.Time // when the last answer had come
+
+	forget func() bool // takes back that the end of the watch closes it
 }
 
 func (c *conn) close() {
 	if c != nil {
+		c.forget()
 		c.nc.Close()
 	}
 }
