@@ -49,9 +49,9 @@ type Seen struct {
 
 // For watches for d.
 func (w Watch) For(ctx context.Context, d time.Duration) Seen {
+	begun := time.Now()
 	on := w.Start()
 	defer on.Stop()
-	begun := time.Now()
 	pause(ctx, begun.Add(d))
 	return on.seen(begun, begun.Add(d))
 }
