@@ -161,10 +161,8 @@ func TestKilledWorkers(t *testing.T) {
 		begun = killed.Add(100 * time.Millisecond)
 	}
 	counts := traffic.Stop()
-	// None should fail. One of 493 did in one of seven runs beside many other
-	// tests, for a reason that is not known: more of them are an error.
-	if counts.Failed > 1 || counts.Answered == 0 {
-		t.Errorf("%d of %d requests failed", counts.Failed, counts.Answered)
+	if counts.Failed > 0 || counts.Answered == 0 {
+		t.Errorf("%d of %d requests failed: %v", counts.Failed, counts.Answered, traffic.Err())
 	}
 	if got := quiet("a.example"); got != "a" {
 		t.Errorf("the quiet connection: %s", got)

@@ -3,6 +3,7 @@ package neighbour
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -27,10 +28,28 @@ type Traffic struct {
 	running sync.WaitGroup
 
 	opened, answered, failed atomic.Int64
+	first                    atomic.Pointer[failure]
 }
+
+// failure is why a request had no answer.
+type failure struct{ err error }
 
 // Counts is what Traffic has done.
 type Counts struct{ Opened, Answered, Failed int64 }
+
+// Err returns what the first request failed of; nil: none did.
+func (t *Traffic) Err() error {
+	if f := t.first.Load(); f != nil {
+		return f.err
+	}
+	return nil
+}
+
+// fail notes a request that had no answer.
+func (t *Traffic) fail(err error) {
+	t.failed.Add(1)
+	t.first.CompareAndSwap(nil, &failure{err})
+}
 
 // Start begins. Stop ends it.
 func (t *Traffic) Start() {
@@ -63,7 +82,9 @@ func (t *Traffic) Counts() Counts {
 func (t *Traffic) visit(ctx context.Context) {
 	nc, err := new(net.Dialer).DialContext(ctx, "tcp", t.Addr)
 	if err != nil {
-		t.failed.Add(1)
+		if ctx.Err() == nil {
+			t.fail(err)
+		}
 		pause(ctx, time.Now().Add(100*time.Millisecond))
 		return
 	}
@@ -71,10 +92,12 @@ func (t *Traffic) visit(ctx context.Context) {
 	defer context.AfterFunc(ctx, func() { nc.Close() })()
 	t.opened.Add(1)
 	c := &conn{nc: nc, r: bufio.NewReader(nc)}
-	for requests := 1 + rand.IntN(2); requests > 0; requests-- {
+	requests := 1 + rand.IntN(2)
+	for made := range requests {
+		sent := time.Now()
 		if err := c.get(t.Host); err != nil {
 			if ctx.Err() == nil {
-				t.failed.Add(1)
+				t.fail(fmt.Errorf("request %d of a connection, after %v: %w", made+1, time.Since(sent), err))
 				pause(ctx, time.Now().Add(10*time.Millisecond))
 			}
 			return
