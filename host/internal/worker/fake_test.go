@@ -31,6 +31,7 @@ type world struct {
 	// Of a load.
 	loadEnds map[string]Ending
 	loadErr  map[string]error
+	loadTime map[string]time.Duration // 0: a millisecond on the clock, and none to wait
 	answer   func(tenant string, q *channel.Question, a *channel.Answer)
 	mute     bool             // nobody tells what was learned
 	codeless int              // processes that find no code, the first ones
@@ -42,7 +43,7 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		cost: map[string]time.Duration{}, ends: map[string]Ending{}, loadEnds: map[string]Ending{},
-		loadErr: map[string]error{}, tenants: map[*engine.Prepared]string{},
+		loadErr: map[string]error{}, loadTime: map[string]time.Duration{}, tenants: map[*engine.Prepared]string{},
 	}
 }
 
@@ -53,7 +54,7 @@ func (w *world) start(ctx context.Context, _ Says) (Process, error) {
 		w.failing--
 		return nil, errors.New("no process")
 	}
-	f := &fake{world: w, id: len(w.processes), guests: map[uint32]*fakeGuest{}, ended: make(chan struct{}), running: -1}
+	f := &fake{world: w, id: len(w.processes), guests: map[uint32]*fakeGuest{}, ended: make(chan struct{}), loading: make(chan struct{}, 1), running: -1}
 	w.processes = append(w.processes, f)
 	return f, nil
 }
@@ -108,6 +109,7 @@ type fake struct {
 	world    *world
 	id       int
 	ended    chan struct{}
+	loading  chan struct{} // holds one while an instance is made
 	guests   map[uint32]*fakeGuest
 	over     bool
 	closed   bool
@@ -207,9 +209,21 @@ func (f *fake) Starting() (uint32, bool) {
 }
 
 func (f *fake) Load(_ context.Context, n uint32, p *engine.Prepared, s engine.State) (control.Loaded, error) {
+	f.loading <- struct{}{}
+	defer func() { <-f.loading }()
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	tenant := f.world.tenants[p]
+	took := time.Millisecond
+	if d := f.world.loadTime[tenant]; d > 0 {
+		took = d
+		f.world.mu.Unlock()
+		select {
+		case <-time.After(d):
+		case <-f.ended:
+		}
+		f.world.mu.Lock()
+	}
 	switch {
 	case f.over:
 		return control.Loaded{}, channel.ErrGone
@@ -227,7 +241,7 @@ func (f *fake) Load(_ context.Context, n uint32, p *engine.Prepared, s engine.St
 		g.asked = binary.LittleEndian.Uint64(s.Bytes)
 	}
 	f.guests[n] = g
-	return control.Loaded{Restored: len(s.Bytes) > 0, Time: time.Millisecond}, nil
+	return control.Loaded{Restored: len(s.Bytes) > 0, Time: took}, nil
 }
 
 func (f *fake) Unload(n uint32) error {

@@ -45,6 +45,8 @@ type Guest struct {
 	stats    Stats
 	loads    time.Duration // processor time of all loads, of those that failed, too
 	closed   bool
+
+	takesLong bool // its loads do, or did once
 }
 
 // phase is where a guest stands.
@@ -208,6 +210,21 @@ func (g *Guest) loadTime() time.Duration {
 	return g.loads
 }
 
+// loadCostLocked is what making an instance is expected to take of the processor.
+func (g *Guest) loadCostLocked() time.Duration {
+	if took := g.stats.Load.Time; took > 0 {
+		return took
+	}
+	return unknownLoad + time.Duration(len(g.prepared.Metered.Wasm))*unknownLoadByte
+}
+
+const (
+	// unknownLoad and unknownLoadByte are what is expected of the first load of a
+	// module, and for each of its bytes.
+	unknownLoad     = time.Millisecond
+	unknownLoadByte = 20 * time.Nanosecond
+)
+
 // Kind returns what the worker is for that the guest is in.
 func (g *Guest) Kind() Kind { return g.Stats().Worker }
 
@@ -230,7 +247,9 @@ func (g *Guest) reload() {
 	if !g.lostAs.Passes() {
 		g.failures++
 	}
-	g.retry = time.Now().Add(min(firstRetry<<min(max(g.failures-1, 0), 16), lastRetry))
+	if !errors.Is(err, errLost) { // else it is not of its own doing, and may work the next time
+		g.retry = time.Now().Add(min(firstRetry<<min(max(g.failures-1, 0), 16), lastRetry))
+	}
 	p.refuseLocked(g.takeWaitingLocked(), g.lostAs)
 	p.logger.Warn("policy not loaded again in a worker", "tenant", g.tenant, "policy", short(g.key.digest), "worker", g.at.kind.String(), "error", err)
 }

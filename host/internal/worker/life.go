@@ -76,7 +76,7 @@ func (l *life) serve() {
 		}
 		l.partLocked()
 		l.takeLocked()
-		more, idle := w.queue.n > 0, len(w.guests) == 0 && w.loads == nil
+		more, idle := w.queue.n > 0, len(w.guests) == 0 && w.loads == 0
 		p.mu.Unlock()
 		l.tell() // what was refused
 		if len(l.batch) == 0 {

@@ -1,6 +1,9 @@
 package worker
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // placeLocked returns the worker that a guest belongs to.
 func (p *Pool) placeLocked(g *Guest) *worker {
@@ -16,6 +19,12 @@ func (p *Pool) placeLocked(g *Guest) *worker {
 		return w
 	case g.record.suspected():
 		return p.aloneLocked(Suspects)
+	case g.takesLong || g.loadCostLocked() > longLoad:
+		g.takesLong = true
+		if p.long == nil {
+			p.long = newWorker(p, Shared, "")
+		}
+		return p.long
 	case g.at != nil && g.at.kind == Shared:
 		return g.at
 	}
@@ -27,6 +36,11 @@ func (p *Pool) placeLocked(g *Guest) *worker {
 	}
 	return least
 }
+
+// longLoad is what a load takes at most of a guest that shares a worker with those
+// whose loads are quick: they wait for it, where the worker has ended. Those that
+// take longer have another worker, and wait for one another.
+const longLoad = 5 * time.Millisecond
 
 // aloneLocked returns the one worker of a kind.
 func (p *Pool) aloneLocked(k Kind) *worker {

@@ -98,6 +98,7 @@ type Pool struct {
 	guests   map[uint32]*Guest
 	records  map[recordKey]*record
 	shared   []*worker
+	long     *worker            // shared, of guests whose loads take long; nil: there is none yet
 	alone    [Kinds]*worker     // suspects and trial; nil: there is none yet
 	own      map[string]*worker // by tenant
 	refused  []refusal          // questions that are to be told so
@@ -270,7 +271,7 @@ func (p *Pool) Close() error {
 // workersLocked lists the workers.
 func (p *Pool) workersLocked() []*worker {
 	list := append([]*worker(nil), p.shared...)
-	for _, w := range p.alone {
+	for _, w := range append(p.alone[:], p.long) {
 		if w != nil {
 			list = append(list, w)
 		}

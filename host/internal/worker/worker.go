@@ -17,7 +17,8 @@ type worker struct {
 	pool   *Pool
 	kind   Kind
 	tenant string          // whose it is, of kind Own
-	turn   chan struct{}   // holds one while an instance is made, or a process started
+	turns  *fair.Queue     // of tenants, to have instances made
+	start  chan struct{}   // holds one while a process is started
 	wake   chan struct{}   // holds one when there is something to do
 	tenth  *fair.Allowance // of the processors; nil: it has no less than others. The life's
 
@@ -26,7 +27,7 @@ type worker struct {
 	guests  map[*Guest]struct{}
 	queue   queue
 	leavers []leaver  // that are to go elsewhere, after the batch that is out
-	loads   *Guest    // whose instance is being made; nil: nobody's
+	loads   int       // instances that are being made
 	deaths  int       // soon after the start, in a row
 	resumes time.Time // no process is started before
 	closed  bool
@@ -35,7 +36,7 @@ type worker struct {
 func newWorker(p *Pool, k Kind, tenant string) *worker {
 	w := &worker{
 		pool: p, kind: k, tenant: tenant,
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), guests: map[*Guest]struct{}{},
+		turns: fair.New(loadsAtOnce), start: make(chan struct{}, 1), wake: make(chan struct{}, 1), guests: map[*Guest]struct{}{},
 	}
 	if k == Suspects {
 		w.tenth = newTenth()
@@ -58,6 +59,9 @@ func (w *worker) closeLocked() {
 }
 
 const (
+	// loadsAtOnce is how many instances are on their way: a process makes one after
+	// the other, and has the next one's module already.
+	loadsAtOnce = 2
 	// loadPatience is how long a load is waited for: a process that takes longer
 	// does not work.
 	loadPatience = 10 * time.Second
@@ -71,7 +75,7 @@ const (
 	startRest = 5 * time.Second
 )
 
-// load has an instance of g made. They are made one at a time.
+// load has an instance of g made, when its tenant's turn has come.
 func (w *worker) load(ctx context.Context, g *Guest) error {
 	err := w.loadOnce(ctx, g)
 	if !errors.Is(err, engine.ErrNoCode) {
@@ -103,14 +107,12 @@ func (w *worker) renew() {
 }
 
 func (w *worker) loadOnce(ctx context.Context, g *Guest) error {
-	select {
-	case w.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-w.pool.life.Done():
-		return ErrClosed
+	turn, err := w.enter(ctx, g)
+	if err != nil {
+		return err
 	}
-	defer func() { <-w.turn }()
+	var took time.Duration
+	defer func() { turn.Leave(took) }()
 	l, err := w.living(ctx)
 	if err != nil {
 		return err
@@ -119,18 +121,38 @@ func (w *worker) loadOnce(ctx context.Context, g *Guest) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	loaded, err := w.loadIn(ctx, l, g, n, state)
+	if took = loaded.Time; err != nil { // which may have taken as long as that
+		took = max(took, time.Since(began))
+	}
 	if err = w.endLoad(l, g, loaded, err); errors.Is(err, ErrClosed) {
 		err = errors.Join(err, l.unload(n))
 	}
 	return err
 }
 
+// enter waits for the turn of a guest's tenant: after a worker has ended, all of
+// them wait for one, the quick ones first.
+func (w *worker) enter(ctx context.Context, g *Guest) (*fair.Turn, error) {
+	w.pool.mu.Lock()
+	about := g.loadCostLocked()
+	w.pool.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(w.pool.life, func() { cancel(ErrClosed) })()
+	turn, err := w.turns.Enter(ctx, g.tenant, about)
+	if err != nil {
+		err = context.Cause(ctx)
+	}
+	return turn, err
+}
+
 // endLoad notes what came of a load.
 func (w *worker) endLoad(l *life, g *Guest, loaded control.Loaded, err error) error {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
-	w.loads = nil
+	w.loads--
 	g.loads += loaded.Time
 	switch {
 	case err != nil:
@@ -153,7 +175,7 @@ func (w *worker) beginLoad(g *Guest) (n uint32, s engine.State, err error) {
 		return 0, s, ErrClosed
 	}
 	w.pool.numberLocked(g)
-	w.loads = g
+	w.loads++
 	return g.number, g.learned, nil
 }
 
@@ -200,10 +222,17 @@ func (w *worker) loadIn(ctx context.Context, l *life, g *Guest, n uint32, s engi
 
 var errSilent = errors.New("no answer")
 
-// living returns the process, which is started if there is none. The caller has
-// the worker's turn.
+// living returns the process, which is started if there is none.
 func (w *worker) living(ctx context.Context) (*life, error) {
 	p := w.pool
+	select {
+	case w.start <- struct{}{}:
+		defer func() { <-w.start }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.life.Done():
+		return nil, ErrClosed
+	}
 	p.mu.Lock()
 	l, rest := w.life, time.Until(w.resumes)
 	p.mu.Unlock()
