@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -95,21 +97,38 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(cmds[0].Process.Signal(known[args[0]]))
 }
 
-// fetch URL FILE writes the status and body of an answer to a
-// file. It waits for the address to be listened on, for a host in the
-// background takes a moment.
+// fetch URL FILE [PATTERN...] puts the status and the body of an answer into FILE,
+// once the address is listened on and all patterns match: what a client sees, the
+// host may count a moment later.
 func fetch(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: fetch url file")
+	if len(args) < 2 {
+		ts.Fatalf("usage: fetch url file [pattern...]")
 	}
-	var res *http.Response
+	var patterns []*regexp.Regexp
+	for _, p := range args[2:] {
+		re, err := regexp.Compile("(?m)" + p)
+		ts.Check(err)
+		patterns = append(patterns, re)
+	}
+	var answer []byte
 	var err error
-	testnet.Holds(func() bool { res, err = http.Get(args[0]); return err == nil })
-	ts.Check(err)
+	if !testnet.Holds(func() bool {
+		answer, err = get(args[0])
+		return err == nil && !slices.ContainsFunc(patterns, func(re *regexp.Regexp) bool { return !re.Match(answer) })
+	}) {
+		ts.Fatalf("%s: %v, want %q in\n%s", args[0], err, args[2:], answer)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), answer, 0o600))
+}
+
+func get(url string) ([]byte, error) {
+	res, err := http.Get(url)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	res.Body.Close()
-	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(res.Status+"\n"+string(body)), 0o600))
+	return append([]byte(res.Status+"\n"), body...), err
 }
 
 // gone ADDRESS opens a connection, says nothing, and returns when the host has
