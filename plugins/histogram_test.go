@@ -70,7 +70,7 @@ func TestHistogramKnowingNothing(t *testing.T) {
 	g := started(t, "histogram")
 	g.e.IdleMs = 100
 	if a := g.ask(t, abi.KindTimeout); a.action != abi.ActionDefault || a.reason != quietNoData {
-		t.Errorf("%+v", a)
+		t.Errorf("answer %+v, want the default for want of data", a)
 	}
 	if got := started(t, "histogram", "fallback=12s").after(t, 100); got != 12_000 {
 		t.Errorf("fallback=12s: closes at %d", got)

@@ -161,7 +161,7 @@ func TestRecordsSecureTunnels(t *testing.T) {
 		t.Errorf("the recording holds %v", got)
 	}
 	if s := studied(t, o, file, "fixed:10s"); s.Trace.Connections != 2 || s.Trace.Clients != 2 || s.Trace.Lost != 0 { // one of them is dialled
-		t.Errorf("%+v", s.Trace)
+		t.Errorf("the study saw %+v, want 2 connections of 2 clients and nothing lost", s.Trace)
 	}
 }
 

@@ -124,7 +124,7 @@ func TestFullDisk(t *testing.T) {
 
 	_, _, err := c.Upload(t.Context(), "b", api.Upload{Name: "b", Wasm: padded(100, 1)}, nil)
 	if p := noRoom(t, err); p.Reserve != 1<<20 || !strings.Contains(p.Detail, "it is full") {
-		t.Errorf("%+v", p)
+		t.Errorf("the upload was refused with %+v, want a reserve of 1 MiB and that the disk is full", p)
 	}
 	if got := readyz(t, h); !strings.HasPrefix(got, "degraded\nstore: the host's disk takes no more: it is full (") {
 		t.Errorf("/readyz: %q", got)

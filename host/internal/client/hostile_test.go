@@ -92,7 +92,7 @@ func TestProblemsComeAsTheyAre(t *testing.T) {
 	_, _, err := c.Upload(t.Context(), "a", api.Upload{}, nil)
 	var p *api.Problem
 	if !errors.As(err, &p) || p.Status != 422 || p.Cause != "compile" || string(p.Report) != `{"a":1}` || Kind(err) != api.KindRefused {
-		t.Errorf("%+v", err)
+		t.Errorf("error %+v, want the 422 that was sent, with its cause and report", err)
 	}
 	if err.Error() != "Unprocessable Entity: gate: too large" {
 		t.Error(err)

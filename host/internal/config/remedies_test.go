@@ -14,10 +14,10 @@ func TestRemediesByCause(t *testing.T) {
 	}
 	want := policy.Remedies{policy.FaultTrap: policy.RemedyPrevious}
 	if got := c.Plugin.Remedies(); got != want {
-		t.Fatalf("%v", got)
+		t.Fatalf("remedies %v, want %v", got, want)
 	}
 	if got := (Plugin{}).Remedies(); got != policy.DefaultRemedies() {
-		t.Fatalf("%v", got)
+		t.Fatalf("remedies of no section %v, want %v", got, policy.DefaultRemedies())
 	}
 }
 

@@ -37,7 +37,7 @@ func FuzzPassed(f *testing.F) {
 			return
 		}
 		if l.parent <= 0 || l.least() < 0 {
-			t.Fatalf("%+v", l)
+			t.Fatalf("%q is parsed as %+v, want a parent and no limit below 0", value, l)
 		}
 		if again, err := parse(l.pass(l.parent)); err != nil || !reflect.DeepEqual(normal(again), normal(l)) {
 			t.Fatalf("%+v, then %+v (%v)", l, again, err)

@@ -220,7 +220,7 @@ func TestBounds(t *testing.T) {
 				t.Errorf("%+v: %s", e, stderr)
 			}
 			if tt.limits.CPU > 0 && e.CPU < time.Second {
-				t.Errorf("%+v", e)
+				t.Errorf("end %+v, want at least 1s of processor time", e)
 			}
 		})
 	}

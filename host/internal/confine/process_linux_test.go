@@ -118,7 +118,7 @@ func TestChildEndsWithContext(t *testing.T) {
 	p := waiting(t, ctx, Spec{})
 	cancel()
 	if e := p.Wait(); e.Signal != syscall.SIGKILL || e.Code != -1 || e.Err == nil {
-		t.Errorf("%+v", e)
+		t.Errorf("end %+v, want a kill, and the cause", e)
 	}
 	if _, err := Start(ctx, Spec{Argv: []string{"t", idleEntry}, Marker: testMarker}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -137,7 +137,7 @@ func TestKill(t *testing.T) {
 	p.Kill()
 	e := p.Wait()
 	if e.Signal != syscall.SIGKILL || e.CPU <= 0 || e.Wall <= 0 || e.Memory < 1<<20 || e.Memory > 1<<30 {
-		t.Errorf("%+v", e)
+		t.Errorf("end %+v, want a kill, times, and 1 MiB to 1 GiB of memory", e)
 	}
 	if err := other.Wait(); err == nil {
 		t.Error("another process of the group was not killed")
@@ -164,7 +164,7 @@ func TestGroupEndsWithItsLeader(t *testing.T) {
 		t.Error("another process of the group was not killed")
 	}
 	if e := p.Wait(); e.Memory != 0 || e.Signal != syscall.SIGKILL {
-		t.Errorf("%+v", e)
+		t.Errorf("end %+v, want a kill, and no memory that is known", e)
 	}
 }
 
@@ -239,7 +239,7 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 		if e := p.Wait(); e.Err != nil || e.Code != 0 {
-			t.Errorf("%+v", e)
+			t.Errorf("end %+v, want code 0", e)
 		}
 	}
 	run() // opens the poller's descriptors

@@ -42,6 +42,6 @@ func TestAListReadsNoReports(t *testing.T) {
 		t.Errorf("%d reports were read for a list", n)
 	}
 	if p := list[0]; p.Size != len("module 9") || p.Name != "module 9" || p.Report != nil {
-		t.Errorf("%+v", p)
+		t.Errorf("first policy %+v, want module 9 without a report", p)
 	}
 }

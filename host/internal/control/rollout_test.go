@@ -256,7 +256,7 @@ func TestRefusedStepChangesNothing(t *testing.T) {
 	_, err := d.Promote(t.Context(), operator, "shop", api.Step{Digest: d.one, Params: map[string]string{"bad": "worth is no duration"}}, api.Precondition{})
 	p := wantKind(t, "promote", err, api.KindRefused)
 	if p.Cause != "configure" || p.Detail != "worth is no duration" {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want configure: worth is no duration", p)
 	}
 	after, _ := d.Rollout(t.Context(), "shop")
 	if !reflect.DeepEqual(before, after) {

@@ -79,7 +79,7 @@ func TestLimitOfBytes(t *testing.T) {
 	checked := h.runtime.checked()
 	_, _, err := h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("three")})
 	if p := problem(t, err); p.Status != 507 || p.Type != api.TypePrefix+api.KindStorage || p.Used != 4<<12 || p.Limit != 4<<12 || p.Asked != 1<<12 {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want 507: 4 blocks of 4 are used, one more was asked for", p)
 	}
 	if h.runtime.checked() != checked {
 		t.Error("what has no room was checked")
@@ -104,7 +104,7 @@ func TestReportHasNoRoom(t *testing.T) {
 	h.create("a", api.Spec{})
 	_, _, err := h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("one")})
 	if p := problem(t, err); p.Status != 507 {
-		t.Errorf("%v", p)
+		t.Errorf("problem %+v, want status 507", p)
 	}
 	if used := b.Used("a"); used != 0 {
 		t.Errorf("%d bytes are left of it", used)
@@ -216,7 +216,7 @@ func TestFullDiskIsSaid(t *testing.T) {
 	b.full.Store(&space.DiskError{Why: "it is full", Free: 100, Reserve: 200, Asked: 4096})
 	_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("one")})
 	if p := problem(t, err); p.Status != 507 || p.Free != 100 || p.Reserve != 200 || p.Asked != 4096 || p.Limit != 0 {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want 507 with the figures of the disk and no limit", p)
 	}
 	if _, _, err := h.PutTenant(t.Context(), operator, "shop", api.Spec{RewriteHost: true}, api.Precondition{Match: tag}); err != nil {
 		t.Errorf("a small record: %v", err)
@@ -225,7 +225,7 @@ func TestFullDiskIsSaid(t *testing.T) {
 	s.broken.Store(true)
 	_, _, err = h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("one")})
 	if p := problem(t, err); p.Status != 507 || p.Detail != "the host's disk takes no more: it is full" {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want 507 since the disk is full", p)
 	}
 	s.broken.Store(false)
 	h.upload("shop", "one")
@@ -244,7 +244,7 @@ func TestManyDeletedPolicies(t *testing.T) {
 	}
 	_, _, err := h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("one more")})
 	if p := problem(t, err); p.Status != 429 || p.RetryAfter <= 0 {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want 429 with a time to retry after", p)
 	}
 	h.create("b", api.Spec{})
 	h.upload("b", "one more")

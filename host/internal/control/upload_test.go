@@ -89,7 +89,7 @@ func TestRefusedUpload(t *testing.T) {
 	}
 	p := wantKind(t, "upload", upload(), api.KindRefused)
 	if p.Cause != "trap" || string(p.Report) != `{"verdict":"faulty"}` {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want a trap and the report", p)
 	}
 	if _, err := h.store.Policy(t.Context(), control.DigestOf(bad)); err == nil {
 		t.Error("it is kept")
@@ -112,12 +112,12 @@ func TestRefusedUpload(t *testing.T) {
 	// What only has to wait is no refusal.
 	h.runtime.bad[control.DigestOf(bad)] = &control.Refusal{Cause: "rate", Text: "later", RetryAfter: 3 * time.Second}
 	if p := wantKind(t, "too often", upload(), api.KindRate); p.RetryAfter != 3*time.Second || len(h.log("shop")) != 12 {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v and %d entries, want a retry after 3s and 12 entries", p, len(h.log("shop")))
 	}
 	h.runtime.bad[control.DigestOf(bad)] = &control.Refusal{Cause: "busy", Text: "no processor", RetryAfter: 2 * time.Second}
 	p = wantKind(t, "no means", upload(), api.KindBusy)
 	if p.Status != 503 || p.RetryAfter != 2*time.Second || len(h.log("shop")) != 12 {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v and %d entries, want 503, a retry after 2s and 12 entries", p, len(h.log("shop")))
 	}
 	if _, err := h.store.Policy(t.Context(), control.DigestOf(bad)); err == nil {
 		t.Error("what was not decided is kept")
@@ -130,7 +130,7 @@ func TestUploadQuota(t *testing.T) {
 	h.runtime.do(func() { h.runtime.retry["shop"] = 1500 * time.Millisecond })
 	_, err := h.MayUpload(t.Context(), "shop")
 	if p := wantKind(t, "may upload", err, api.KindRate); p.RetryAfter != 1500*time.Millisecond {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want a retry after 1.5s", p)
 	}
 	l, err := h.Limits(t.Context(), "shop")
 	if err != nil || l.RetryAfterSec != 2 || l.Open != 3 || l.UploadBytes != 1<<20 || l.Effective.Connections != 50 {

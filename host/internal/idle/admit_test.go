@@ -56,7 +56,7 @@ func TestReassignedConnectionIsTheTenants(t *testing.T) {
 		b.conn.End()
 		b.aliveFor(3 * time.Second)
 		if end := b.log.end(b.T); end.Account != shop || end.Asks != 2 || end.Verdict.Role != policy.RoleCanary || asked[1].State[0] != 7 {
-			b.Errorf("%+v", end)
+			b.Errorf("end %+v with state %d, want 2 questions to the shop's canary with state 7", end, asked[1].State[0])
 		}
 		if shop.Open() != 0 {
 			b.Error("still open")

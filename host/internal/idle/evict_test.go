@@ -233,7 +233,7 @@ func TestEvictedConnectionIsClosedSoon(t *testing.T) {
 		}
 		synctest.Wait() // the descriptor is free before the end is observed
 		if l.end(t).Reason != policy.ReasonPressure || g.evicting.Load() != 0 {
-			t.Errorf("%+v", l.end(t))
+			t.Errorf("it ended with %+v and %d are being evicted, want the reason pressure and none", l.end(t), g.evicting.Load())
 		}
 		c.Close()
 	})

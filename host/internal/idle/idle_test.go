@@ -25,7 +25,7 @@ func TestIdleEndsAtItsLease(t *testing.T) {
 		b.aliveFor(75 * time.Second)
 		e := b.log.end(b.T)
 		if e.Reason != policy.ReasonDefault || e.Phase != abi.PhaseIdle || e.Idle != 75*time.Second || e.Deadline != 75*time.Second {
-			b.Fatalf("%+v", e)
+			b.Fatalf("end %+v, want the default reason in phase idle after 75s", e)
 		}
 	})
 }
@@ -68,10 +68,10 @@ func TestPolicyExtendsThenCloses(t *testing.T) {
 		b.serve()
 		b.aliveFor(25 * time.Second)
 		if e := b.log.end(b.T); e.Reason != policy.ReasonPolicy || e.Asks != 3 || e.Verdict.Reason != 7 {
-			b.Fatalf("%+v", e)
+			b.Fatalf("end %+v, want the policy's, of reason 7, after 3 questions", e)
 		}
 		if asked[0].Kind != uint8(abi.KindAccept) || asked[1].IdleMs != 5000 || asked[1].DeadlineMs != 5000 || asked[2].IdleMs != 25000 {
-			b.Fatalf("%+v", asked)
+			b.Fatalf("asked %+v, want accept, then at 5s, then at 25s", asked)
 		}
 	})
 }
@@ -105,7 +105,7 @@ func TestDefaultAtAShorterLeaseFollowsTheLaw(t *testing.T) {
 		b.serve()
 		b.aliveFor(75 * time.Second)
 		if e := b.log.end(b.T); e.Reason != policy.ReasonDefault || e.Verdict.Fault != policy.FaultTrap {
-			b.Fatalf("%+v", e)
+			b.Fatalf("end %+v, want the default reason after a trap", e)
 		}
 	})
 }
@@ -136,7 +136,7 @@ func TestVerdictsAreClamped(t *testing.T) {
 				b.serve()
 				b.aliveFor(tt.dies)
 				if e := b.log.end(b.T); e.Reason != tt.reason {
-					b.Fatalf("%+v", e)
+					b.Fatalf("end %+v, want reason %v", e, tt.reason)
 				}
 			})
 		})
@@ -181,7 +181,7 @@ func TestHandshakeIsBounded(t *testing.T) {
 		}()
 		b.aliveFor(10 * time.Second)
 		if e := l.end(t); e.Reason != policy.ReasonProgress || e.Phase != abi.PhaseHandshake {
-			t.Fatalf("%+v", e)
+			t.Fatalf("end %+v, want no progress during the handshake", e)
 		}
 		far.Close()
 	})
@@ -202,7 +202,7 @@ func TestHeaderSlowloris(t *testing.T) {
 		}()
 		b.aliveFor(30 * time.Second)
 		if e := b.log.end(b.T); e.Reason != policy.ReasonProgress {
-			b.Fatalf("%+v", e)
+			b.Fatalf("end %+v, want the reason that there was no progress", e)
 		}
 	})
 }
@@ -294,7 +294,7 @@ func TestGapsAndPhasesOfAKeepAlive(t *testing.T) {
 		}
 		b.aliveFor(75 * time.Second)
 		if e := b.log.end(b.T); e.Requests != 3 || e.BytesIn != 30 || e.BytesOut != 18 {
-			b.Fatalf("%+v", e)
+			b.Fatalf("end %+v, want 3 requests, 30 bytes in and 18 out", e)
 		}
 	})
 }
@@ -316,7 +316,7 @@ func TestAPingIsNotUse(t *testing.T) {
 		}()
 		b.aliveFor(180 * time.Second)
 		if last.IdleMs != 180_000 || last.ControlMs > 20_000 || last.ControlMs < 19_990 || last.Phase != uint8(abi.PhaseStreamIdle) {
-			b.Fatalf("%+v", last)
+			b.Fatalf("the last event is %+v, want a stream idle for 180s, and 20s since the last control frame", last)
 		}
 	})
 }
@@ -472,7 +472,7 @@ func TestDrain(t *testing.T) {
 		}()
 		time.Sleep(time.Second)
 		if e := b.log.end(b.T); e.Reason != policy.ReasonDrain || e.ID != b.conn.ID() {
-			b.Fatalf("%+v", e)
+			b.Fatalf("end %+v, want the drain of connection %d", e, b.conn.ID())
 		}
 		busy.conn.Write([]byte("answer"))
 		busy.conn.End()

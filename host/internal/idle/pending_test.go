@@ -199,7 +199,7 @@ func TestPatienceIsOver(t *testing.T) {
 			end := b.log.end(b.T)
 			if end.Reason != policy.ReasonDefault || end.Verdict.Fault != policy.FaultNotLoaded ||
 				end.Verdict.Source != policy.SourceFallback || end.Verdict.Role != policy.RoleCanary || end.Asks != 2 {
-				b.Errorf("%+v", end)
+				b.Errorf("end %+v, want the default reason for a canary that is not loaded, after 2 questions", end)
 			}
 			if l.count() != 2 {
 				b.Errorf("%d questions", l.count())
@@ -300,7 +300,7 @@ func TestCloseAtALateAccept(t *testing.T) {
 		b.endsFor(policy.ReasonPolicy)
 		synctest.Wait()
 		if end := b.log.end(b.T); end.Reason != policy.ReasonPolicy || end.Idle != time.Millisecond {
-			b.Errorf("%+v", end)
+			b.Errorf("end %+v, want the policy's after 1ms idle", end)
 		}
 	})
 	laterBubble(t, time.Minute, func(b *bench, l *later) { // in a request
@@ -561,7 +561,7 @@ func TestAnAnswerDuringAnEnd(t *testing.T) {
 		b.endsFor(policy.ReasonPressure)
 		b.conn.Close()
 		if end := b.log.end(b.T); end.Verdict.Action != abi.ActionExtend || end.Reason != policy.ReasonPressure {
-			b.Errorf("%+v", end)
+			b.Errorf("end %+v, want pressure, and the verdict to extend that was there before", end)
 		}
 	})
 }

@@ -47,7 +47,7 @@ func TestARetiredAccountsConnectionsEndPolitely(t *testing.T) {
 			b.Errorf("%d left", left)
 		}
 		if e := b.log.ends[len(b.log.ends)-1]; e.Reason != policy.ReasonDrain || e.ID != busy.conn.ID() {
-			b.Errorf("%+v", e)
+			b.Errorf("the last end is %+v, want the drain of connection %d", e, busy.conn.ID())
 		}
 		if !b.acct.Retired() || other.acct.Retired() {
 			b.Error("another account is retired")

@@ -204,7 +204,7 @@ func TestTheKernelKnowsMore(t *testing.T) {
 		t.Skip("no TCP_INFO here")
 	}
 	if info.received != 5 || info.rttUs == 0 {
-		t.Fatalf("%+v", info)
+		t.Fatalf("TCP_INFO %+v, want 5 bytes received and a round trip", info)
 	}
 	far.Write([]byte("more"))
 	for unread(c.inner) != 4 {

@@ -117,7 +117,7 @@ func TestDifferencesAreExplained(t *testing.T) {
 	}
 	d := s.Differences[0]
 	if d.CostMs[0] >= d.CostMs[1] || len(d.Decisions[0]) == 0 || len(d.Decisions[1]) == 0 {
-		t.Fatalf("%+v", d)
+		t.Fatalf("difference %+v, want the first cheaper, and decisions of both", d)
 	}
 	accept := d.Decisions[1][0]
 	if accept.Event != "accept" || accept.Asked["worth_ms"] != 120_000 || accept.Asked["client"] == 0 {

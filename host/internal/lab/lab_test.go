@@ -166,7 +166,7 @@ func TestTunnels(t *testing.T) {
 	)
 	o := playTape(t, tunnel, "fixed:tunnel=30s").Outcome.Total
 	if o.Broken != 1 || o.Premature != 1 || o.UsefulMs != 20_000 || o.ShortMs != 30_000 || o.NeverMs != 10_000 {
-		t.Errorf("%+v", o)
+		t.Errorf("tunnel %+v, want one broken early, held for 20s of use, 30s and 10s in vain", o)
 	}
 }
 
@@ -191,7 +191,7 @@ func TestALimitMakesRoom(t *testing.T) {
 	limited := func(c *Config) { c.Setting.Limit = 2 }
 	o := playTape(t, tp, "fixed:60s", limited).Outcome.Total
 	if o.Premature != 1 || o.PeakOpen > 3 || o.ShortMs != 2000 {
-		t.Errorf("%+v", o)
+		t.Errorf("outcome %+v, want one closed early after 2s in vain, and 3 open at most", o)
 	}
 }
 

@@ -172,11 +172,11 @@ func TestRouterKnowsTheHello(t *testing.T) {
 		first := asked.all[0]
 		if first.Listener != "test" || first.TLS != m.tls() || first.Greeted || first.Name != "" || first.ALPN != "" ||
 			first.Destination.String() != r.addr || first.Local.String() != r.addr || first.Peer == nil {
-			t.Errorf("%+v", first)
+			t.Errorf("first asked with %+v, want listener test, %s, nothing greeted", first, r.addr)
 		}
 		if !m.tls() {
 			if len(asked.all) != 1 {
-				t.Errorf("%+v", asked.all[1:])
+				t.Errorf("asked again with %+v, want once", asked.all[1:])
 			}
 			return
 		}

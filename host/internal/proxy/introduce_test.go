@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -81,7 +82,7 @@ func TestPROXYHeaderSaysWhoAsks(t *testing.T) {
 				for _, h := range asked.all {
 					if test.peer != "" && (h.Peer.String() != test.peer || h.Destination.String() != test.destination) ||
 						test.peer == "" && (h.Peer.(*net.TCPAddr).Port == 0 || h.Destination.String() != r.addr) {
-						t.Errorf("%+v", h)
+						t.Errorf("introduced as %+v, want from %q to %q", h, test.peer, cmp.Or(test.destination, r.addr))
 					}
 				}
 				asked.mu.Unlock()

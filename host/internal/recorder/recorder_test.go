@@ -153,7 +153,7 @@ func TestNothingIsWrittenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := r.Stats(); s.File != filepath.Join(dir, "live-9.trace") || s.Files != 1 {
-		t.Errorf("%+v", s)
+		t.Errorf("statistics %+v, want one file, live-9.trace", s)
 	}
 	tracetest.Read(t, r.Stats().File)
 	for _, name := range there {

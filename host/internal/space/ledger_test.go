@@ -95,7 +95,7 @@ func TestHammerLedger(t *testing.T) {
 	}
 	wg.Wait()
 	if disk.Size() > total || disk.Used("a") > limit || disk.Used("b") > limit || disk.Used("c") > limit {
-		t.Errorf("%v", disk.used)
+		t.Errorf("used %v, want at most %d by each and %d by all", disk.used, limit, total)
 	}
 	if refused.Load() < 48 || l.all != 0 || len(l.claimed) != 0 {
 		t.Errorf("%d refused, %d left claimed", refused.Load(), l.all)

@@ -263,7 +263,7 @@ func TestEarlierEventsAreShorter(t *testing.T) {
 	_, got := read(t, framed(record))
 	e := got[0].Ask
 	if e.Size != 9 || e.Conn != 8 || e.Client != 0 || e.Leases[0] != 0 {
-		t.Errorf("%+v", e)
+		t.Errorf("a short event is read as %+v, want size 9, connection 8 and zeros", e)
 	}
 }
 

@@ -269,11 +269,11 @@ func TestAudit(t *testing.T) {
 	g.tenants[""].entries = []api.Entry{{Seq: 9, At: then, Actor: "boss", Action: "token.create"}, {Seq: 8, At: then, Actor: "boss", Action: "token.create"}}
 	page := into[api.Page[api.Entry]](t, g.want(t, 200, ask{method: "GET", path: "/v1/audit?before=9&limit=1", token: boss}))
 	if len(page.Items) != 1 || page.Items[0].Seq != 8 {
-		t.Errorf("%+v", page)
+		t.Errorf("page %+v, want entry 8 alone", page)
 	}
 	page = into[api.Page[api.Entry]](t, g.want(t, 200, ask{method: "GET", path: "/v1/tenants/shop/audit", token: shop}))
 	if len(page.Items) != 1 || page.Items[0].Tenant != "shop" {
-		t.Errorf("%+v", page)
+		t.Errorf("page %+v, want an entry of the tenant alone", page)
 	}
 }
 

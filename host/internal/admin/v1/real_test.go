@@ -123,7 +123,7 @@ func TestRealAnswers(t *testing.T) {
 	g.want(t, 200, asked(own, "POST", shop+"/policies", "\x00asm one", "Content-Type", wasmType))
 	refused := problem(t, g.want(t, 422, asked(own, "POST", shop+"/policies", "bad", "Content-Type", wasmType)))
 	if refused.Cause != "refused" || len(refused.Report) == 0 {
-		t.Errorf("%+v", refused)
+		t.Errorf("problem %+v, want the cause refused and a report", refused)
 	}
 	g.want(t, 422, asked(own, "POST", shop+"/policies", "\x00asm one", "Content-Type", wasmType, api.SignatureHeader, base64.StdEncoding.EncodeToString([]byte("nonsense"))))
 	g.want(t, 200, asked(own, "GET", shop+"/policies/"+digests[0][:8], ""))

@@ -155,7 +155,7 @@ func TestExpectContinue(t *testing.T) {
 				defer stop()
 				io.WriteString(sender, strings.Replace(fmt.Sprintf(uploadHead, 10), "\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n", 1))
 				if res := answer(); res == nil || res.StatusCode != tt.want {
-					t.Errorf("%+v", res)
+					t.Errorf("response %+v, want status %d", res, tt.want)
 				}
 			})
 		})

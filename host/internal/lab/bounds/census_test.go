@@ -75,7 +75,7 @@ func TestKinds(t *testing.T) {
 	for _, k := range kinds {
 		names = append(names, k.Name)
 		if k.Clients != 1 {
-			t.Errorf("%+v", k)
+			t.Errorf("kind %+v, want one client", k)
 		}
 	}
 	if !slices.Equal(names, []string{KindOnce, KindBeat, KindBurst, KindPeople, KindTunnel, KindDialled, KindOther}) {
@@ -117,7 +117,7 @@ func TestACrowdIsOfOneKind(t *testing.T) {
 	}
 	kinds := c.Trace().Kinds
 	if last := kinds[len(kinds)-1]; last.Name != KindOther || last.Clients != 100 {
-		t.Errorf("%+v", kinds)
+		t.Errorf("kinds %+v, want 100 clients in the last, %q", kinds, KindOther)
 	}
 	if got := c.Kind(crowd+7, abi.SideAccepted, abi.ProtocolHTTP1); got != KindOther {
 		t.Errorf("one too many is %s", got)

@@ -308,10 +308,10 @@ func TestNothingAtAll(t *testing.T) {
 	b := recording{}.survey(Config{To: 1e9, WorthMs: 1000}).Bounds(1000)
 	for _, p := range slices.Concat(b.Fixed, b.LRU, b.Belady, []study.Point{b.BestFixed, b.Clairvoyant, b.SkiRental, b.SkiRandom}) {
 		if p.HeldMs != 0 || p.Premature != 0 || p.CostMs != 0 || p.PeakOpen != 0 {
-			t.Errorf("%+v", p)
+			t.Errorf("point %+v of an empty recording, want zeros", p)
 		}
 	}
 	if c := (recording{}).census(); c.Records() != 0 || c.Span() != 0 || len(c.Gaps()) != 0 || len(c.Beats()) != 0 || len(c.Trace().Kinds) != 0 {
-		t.Errorf("%+v", c.Trace())
+		t.Errorf("census %+v of an empty recording, want zeros", c.Trace())
 	}
 }

@@ -14,7 +14,7 @@ func TestACanaryIsExtrapolated(t *testing.T) {
 	}}
 	w := whole(whole(s))
 	if got := w.Policies[1]; got.Total.CostMs != 800 || got.Total.Premature != 12 || got.Total.PeakOpen != 7 || !strings.HasSuffix(got.Name, ", 25%") {
-		t.Errorf("%+v", got)
+		t.Errorf("the canary's arm became %+v, want four times its cost and ends, and the same peak", got)
 	}
 	if w.Policies[0].Total != s.Policies[0].Total || s.Policies[1].Total.CostMs != 200 {
 		t.Error("others, or the study itself, have changed")

@@ -123,7 +123,7 @@ func TestSessionsSleepWithoutAWindow(t *testing.T) {
 	r.parked()
 	r.headers(3, true, "x-size", "10")
 	if f, ok := r.read().(*http2.MetaHeadersFrame); !ok || f.StreamEnded() {
-		t.Fatalf("%v", f)
+		t.Fatalf("frame %v, want the headers of an answer that goes on", f)
 	}
 	r.ping()
 	r.WriteWindowUpdate(0, 10)

@@ -272,7 +272,7 @@ func FuzzRead(f *testing.F) {
 		case slow.Len() != from.Len():
 			t.Errorf("%d and %d bytes are left", slow.Len(), from.Len())
 		case h.Source.IsValid() != h.Destination.IsValid() || h.Local && h.Source.IsValid():
-			t.Errorf("%+v", h)
+			t.Errorf("header %+v, want two addresses, or none if it is local", h)
 		}
 		// Not a byte less is a header, and not a byte more is needed.
 		if _, err := Read(bytes.NewReader(b[:used-1])); err == nil {

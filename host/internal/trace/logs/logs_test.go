@@ -61,7 +61,7 @@ func TestPartsOfALogAreReadInOrder(t *testing.T) {
 	defer s.Close()
 	h := s.Header()
 	if h.Start != at(t, "2000-10-10T20:55:36Z") || h.Host != "host v1" || h.Origin != "log.2.gz and 3 more (Common; a client is one connection)" {
-		t.Errorf("%+v", h)
+		t.Errorf("header %+v, want the first time, the program and the files", h)
 	}
 	same(t, told(t, s), `
 0 open1
@@ -75,7 +75,7 @@ func TestPartsOfALogAreReadInOrder(t *testing.T) {
 `)
 	st := s.Stats()
 	if st.Clock != time.Second || !st.Dated || st.Last.Sub(st.First) != 24*time.Second {
-		t.Errorf("%+v", st)
+		t.Errorf("statistics %+v, want dates, a clock of 1s, and 24s from the first to the last", st)
 	}
 	var r trace.Record
 	if err := s.Next(&r); err != io.EOF {
@@ -193,7 +193,7 @@ func TestBareDurations(t *testing.T) {
 	s := opened(t, log, Config{})
 	counts(t, s)
 	if st := s.Stats(); !st.Unitless || !strings.Contains(strings.Join(st.Notes(), "\n"), "no unit that is known") {
-		t.Errorf("%+v", st)
+		t.Errorf("statistics %+v, want a duration without a unit, and a note on it", st)
 	}
 	s = opened(t, log, Config{Unit: time.Second})
 	same(t, told(t, s), "0 open1\n0 begin1\n7 end1:0")

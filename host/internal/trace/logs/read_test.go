@@ -96,7 +96,7 @@ func TestTunnelsAreConnectionsOfTheirOwn(t *testing.T) {
 10 close2
 `)
 	if st := s.Stats(); st.Clients != 1 || st.Tunnels != 2 {
-		t.Errorf("%+v", st)
+		t.Errorf("statistics %+v, want one client and 2 tunnels", st)
 	}
 }
 
@@ -156,7 +156,7 @@ func TestAWindowHasRoomForSoManyRequests(t *testing.T) {
 	s := opened(t, log.String()+"0\tb\n1999\ta\n", Config{Reorder: 10})
 	counts(t, s)
 	if st := s.Stats(); st.Dropped != 1 || st.DroppedAt != "standard input:1002" {
-		t.Errorf("%+v", st)
+		t.Errorf("statistics %+v, want one row dropped, on line 1002", st)
 	}
 	if n := cap(s.window.run); n > 64 {
 		t.Errorf("%d requests were kept for a window of 10", n)
@@ -212,7 +212,7 @@ func TestAClientThatIsForgottenBeginsAnew(t *testing.T) {
 90 end1:1
 `)
 	if st := s.Stats(); st.Forgotten != 2 || st.Clients != 4 {
-		t.Errorf("%+v", st)
+		t.Errorf("statistics %+v, want 4 clients, 2 of them forgotten", st)
 	}
 }
 
