@@ -31,10 +31,9 @@ timeouts: fixed:5s,30s,120s.
 
 Beside the policies stand what makes a number mean something: every fixed
 timeout, the best one that hindsight can choose, one fitted on the first half and
-judged on the second, the optimum of somebody who knows the future, ski rental,
-and the best that a limit on connections can do (LRU, Belady). Of a recording
-made by host --record, what its own policies, canaries and shadows did is told as
-well.`
+judged on the second, the optimum of somebody who knows the future, and ski
+rental. Of a recording made by host --record, what its own policies, canaries and
+shadows did is told as well.`
 
 type replayFlags struct {
 	assumptions

@@ -183,14 +183,6 @@ func sample() *study.Study {
 	}
 	b.SkiRental, b.SkiRandom = point(gaps, worth), point(gaps, worth*6/10)
 	b.SplitFixed = study.Split{Fitted: b.Fixed[40], Best: b.BestFixed}
-	for k := int64(1); k < 600; k *= 2 {
-		for i, list := range []*[]study.Point{&b.LRU, &b.Belady} {
-			p := point(gaps, 6000*k/(3-int64(i)))
-			p.TimeoutMs, p.Limit, p.HeldMs, p.Premature = 0, k, p.HeldMs*9/10, p.Premature*int64(3-i)/4
-			p.CostMs = p.HeldMs + worth*p.Premature
-			*list = append(*list, p)
-		}
-	}
 	play(s, gaps)
 	return s
 }

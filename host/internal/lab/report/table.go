@@ -82,12 +82,6 @@ func bounds(s *study.Study) grid {
 	best := b.BestFixed.CostMs
 	add("clairvoyant", b.Clairvoyant, best)
 	add("best fixed, "+timeout(b.BestFixed.TimeoutMs), b.BestFixed, best)
-	if p, ok := cheapest(b.Belady); ok {
-		add(fmt.Sprintf("Belady, limit %s", number(float64(p.Limit))), p, best)
-	}
-	if p, ok := cheapest(b.LRU); ok {
-		add(fmt.Sprintf("LRU, limit %s", number(float64(p.Limit))), p, best)
-	}
 	add("ski rental", b.SkiRental, best)
 	add("ski rental, random", b.SkiRandom, best)
 	add("fitted on half, "+timeout(b.SplitFixed.Fitted.TimeoutMs), b.SplitFixed.Fitted, b.SplitFixed.Best.CostMs)
@@ -105,16 +99,6 @@ func bounds(s *study.Study) grid {
 		{"peak", 3, cells(func(p study.Point, _ int64) string { return number(float64(p.PeakOpen)) })},
 	}
 	return g
-}
-
-// cheapest is the point of least cost.
-func cheapest(points []study.Point) (best study.Point, ok bool) {
-	for _, p := range points {
-		if !ok || p.CostMs < best.CostMs {
-			best, ok = p, true
-		}
-	}
-	return best, ok
 }
 
 func ratio(cost, base int64) string {

@@ -12,10 +12,6 @@ function setUpBounds() {
     rows.push(row('Best fixed, ' + timeout(best.timeout), 'chosen in hindsight', best, price(best, w), base));
     const half = timeout(bound.fitted.timeout), own = timeout(bound.second.timeout);
     if (bound.second.cost > 0) rows.push(row('Fixed by the first half, ' + half, `on the second half, against its own best, ${own}; at the price of the replay`, null, bound.fitted.cost, bound.second.cost));
-    for (const [name, what, points] of [['Belady', 'a limit on idle connections; knows who returns last', bound.belady], ['LRU', 'a limit on idle connections; the one idle longest goes', bound.lru]]) {
-      const p = least(points, w);
-      if (p) rows.push(row(`${name}, limit ${number(p.limit)}`, what, p, price(p, w), base));
-    }
     if (w === ownWorth) {
       if (bound.ski.cost) rows.push(row('Ski rental', 'holds for the worth of a reconnect: at most twice the optimum a gap', bound.ski, bound.ski.cost, base));
       if (bound.random.cost) rows.push(row('Ski rental, random', 'e/(e−1) of the optimum a gap, expected', bound.random, bound.random.cost, base));

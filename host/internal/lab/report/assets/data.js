@@ -25,14 +25,12 @@ const title = p => p.live ? `${p.name} (${p.outcome.source === 'recorded' ? 'liv
 const gapCount = Math.max(study.trace.gaps, ...policies.map(p => p.total.gaps), 0);
 
 const point = p => ({
-  timeout: p.timeout_ms < 0 ? Infinity : p.timeout_ms || 0, limit: p.limit || 0, held: p.held_ms, premature: p.premature, peak: p.peak_open, cost: p.cost_ms,
+  timeout: p.timeout_ms < 0 ? Infinity : p.timeout_ms || 0, held: p.held_ms, premature: p.premature, peak: p.peak_open, cost: p.cost_ms,
 });
 const bound = {
   curve: list(study.bounds.fixed).map(point).sort((a, b) => a.timeout - b.timeout),
   best: point(study.bounds.best_fixed), clairvoyant: point(study.bounds.clairvoyant),
   ski: point(study.bounds.ski_rental), random: point(study.bounds.ski_random),
-  lru: list(study.bounds.lru).map(point).sort((a, b) => a.limit - b.limit),
-  belady: list(study.bounds.belady).map(point).sort((a, b) => a.limit - b.limit),
   fitted: point(study.bounds.split_fixed.fitted), second: point(study.bounds.split_fixed.best),
 };
 

@@ -14,8 +14,7 @@ function setUpPareto() {
   if (!gapCount || !bound.curve.length && !policies.length) { node.append(el('p', { class: 'none' }, 'No client came back: there is nothing to plot.')); return; }
   const c = chart('Mean of idle connections held against the part of gaps that reconnect', 'tall', () => paretoPlot(c), (u) => nearest(u, c.spots));
   node.append(c.host, el('div', { class: 'legend' },
-    line('solid', 'ink-2', 'fixed timeouts'), bound.lru.length && line('dashed', 'ink-2', 'limit, least recently used goes (LRU)'),
-    bound.belady.length && line('dotted', 'ink-2', 'limit, knows who returns last (Belady)'), line('dashed', 'accent', 'costs as much as the best fixed')));
+    line('solid', 'ink-2', 'fixed timeouts'), line('dashed', 'accent', 'costs as much as the best fixed')));
   c.rebuild();
   hear('shown', c.rebuild);
   hear('price', () => { if (c.plot) c.plot.setData(paretoData(c)); });
@@ -52,8 +51,8 @@ function paretoData(c) {
   }
   const last = Math.log10(total / counted);
   if (last > c.range[0] && last < c.range[1]) { same[0].push(last); same[1].push(0); }
-  const tables = [curveOf(bound.curve), curveOf(bound.lru), curveOf(bound.belady), same, [[...c.range], [null, null]]];
-  return uPlot.join(tables).slice(0, 5);
+  const tables = [curveOf(bound.curve), same, [[...c.range], [null, null]]];
+  return uPlot.join(tables).slice(0, 3);
 }
 
 function paretoPlot(c) {
@@ -70,7 +69,7 @@ function paretoPlot(c) {
         scaleAxis('idle connections held, mean', (min, max) => decades(min, max), v => number(10 ** v), 46, 2),
         scaleAxis('gaps that reconnect', yTicks, yName, 26, 3),
       ],
-      series: [{}, stroke('ink-2', 2), stroke('ink-2', 1.5, [7, 5]), stroke('ink-2', 1.5, [2, 4]), stroke('accent', 1.5, [9, 5])],
+      series: [{}, stroke('ink-2', 2), stroke('accent', 1.5, [9, 5])],
       hooks: { draw: [u => paretoMarks(u, c)] },
     },
   };
@@ -92,9 +91,6 @@ function paretoMarks(u, c) {
   ctx.save();
   ctx.setLineDash([]);
   for (const p of bound.curve) if (inside(at(p))) c.spots.push({ at: at(p), weak: true, lines: told('fixed ' + timeout(p.timeout), p, 'ink-2') });
-  for (const [name, points] of [['LRU', bound.lru], ['Belady', bound.belady]]) {
-    for (const p of points) if (inside(at(p))) c.spots.push({ at: at(p), weak: true, lines: told(`${name}, limit ${number(p.limit)}`, p, 'ink-2') });
-  }
   const marks = [
     { p: bound.clairvoyant, name: 'knows the future' + (state.worth === ownWorth ? '' : ', at ' + duration(ownWorth)), shape: 'star', hue: 'ink' },
     ...(showing().some(p => p.reference) ? [] : [{ p: bound.best, name: 'best fixed, ' + timeout(bound.best.timeout), shape: 'circle', hue: 'ink-2', hollow: true }]),
