@@ -138,10 +138,7 @@ func TestAnythingGoes(t *testing.T) {
 		}
 		c := rec.census()
 		c.Beats()
-		b := rec.survey(Config{WorthMs: wild(r), From: wild(r), To: wild(r), Limits: []int64{-1, 0, 1, 3}}).Bounds(wild(r))
-		if len(b.LRU) != 2 || len(b.Belady) != 2 {
-			t.Fatalf("limits %+v", b.LRU)
-		}
+		rec.survey(Config{WorthMs: wild(r), From: wild(r), To: wild(r)}).Bounds(wild(r))
 	}
 }
 

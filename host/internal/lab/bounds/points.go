@@ -22,18 +22,9 @@ func (s *Survey) Bounds(worthMs int64) study.Bounds {
 		Clairvoyant: s.all.clairvoyant(worth).point(worthMs),
 		SkiRental:   s.point(&s.all, sums, worth, worthMs),
 		SkiRandom:   s.all.skiRandom(worthMs),
-		LRU:         []study.Point{}, Belady: []study.Point{},
 	}
 	if s.middle > 0 {
 		b.SplitFixed = s.split(worthMs)
-	}
-	for i := range s.recency {
-		r, f := &s.recency[i], &s.foresight[i]
-		b.LRU = append(b.LRU, limited(r.sum, r.limit, r.peak, worthMs))
-		b.Belady = append(b.Belady, limited(f.sum, f.limit, f.places.used, worthMs))
-		if len(s.cfg.Limits) == 0 && r.peak < r.limit {
-			break
-		}
 	}
 	return b
 }
@@ -62,11 +53,5 @@ func (s *Survey) point(h *lengths, sums []sum, i int, worthMs int64) study.Point
 	}
 	k, _ := slices.BinarySearch(s.clocks.timeouts, h.grid[i])
 	p.PeakOpen = s.clocks.peak(k)
-	return p
-}
-
-func limited(s sum, limit, peak, worthMs int64) study.Point {
-	p := s.point(worthMs)
-	p.Limit, p.PeakOpen = limit, peak
 	return p
 }

@@ -1,7 +1,6 @@
 // Package bounds works out what the numbers of policies are held against: every
 // fixed timeout, the best one in hindsight, the optimum of somebody who knows
-// the future, ski rental, and limits on connections instead of clocks (Survey).
-// And it takes the census of a recording: what there is in it, of what kinds its
+// the future, and ski rental (Survey). And it takes the census of a recording: what there is in it, of what kinds its
 // clients are, and what their heartbeats are (Census).
 //
 // All of it reads a recording by lanes (package demand) once, and holds what
@@ -14,7 +13,6 @@
 package bounds
 
 import (
-	"slices"
 	"time"
 
 	"idlehost/host/internal/lab/study"
@@ -28,9 +26,6 @@ type Config struct {
 	// From leaves rests out that began before, nanoseconds. To is where the
 	// recording ends; 0: at its last record, and there are no halves.
 	From, To int64
-	// Limits are the limits on connections held idle that are tried. Empty: 1,
-	// 2, 5 and so on to 10000, as far as they bite.
-	Limits []int64
 }
 
 // Survey works out the bounds from the records of one pass. Its methods are for
@@ -43,8 +38,6 @@ type Survey struct {
 	all, first, second lengths
 	queue              queue
 	clocks             *clocks
-	recency            []recency
-	foresight          []foresight
 }
 
 // New returns a Survey that has seen nothing yet.
@@ -57,17 +50,6 @@ func New(cfg Config) *Survey {
 	if cfg.To > cfg.From {
 		s.middle = cfg.From + (cfg.To-cfg.From)/2
 		s.first, s.second = newLengths(grid), newLengths(grid)
-	}
-	limits := slices.Clone(cfg.Limits)
-	if len(limits) == 0 {
-		limits = []int64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000}
-	}
-	slices.Sort(limits)
-	for _, k := range slices.Compact(limits) {
-		if k > 0 {
-			s.recency = append(s.recency, recency{limit: k})
-			s.foresight = append(s.foresight, foresight{limit: k})
-		}
 	}
 	return s
 }
@@ -86,46 +68,31 @@ func (s *Survey) Finish() study.Bounds {
 }
 
 func (s *Survey) rested(l *lane) {
-	now := s.walk.now
-	s.clocks.advance(now)
-	s.queue.push(l, now)
+	s.clocks.advance(s.walk.now)
+	s.queue.push(l, s.walk.now)
 	s.clocks.push(l)
-	for i := range s.recency {
-		s.recency[i].push(l, now, s.cfg.From)
-	}
 }
 
 func (s *Survey) returned(l *lane, from, to int64, gap bool) {
-	counts := gap && from >= s.cfg.From
-	if counts {
+	if gap && from >= s.cfg.From {
 		s.measure(from, to, true)
 	}
-	began := l.turn
-	s.unqueue(l, to-from, true, counts)
-	if gap { // what was no gap is no reason to have a place
-		for i := range s.foresight {
-			s.foresight[i].remove(began, s.queue.turns, to-from, counts)
-		}
-	}
+	s.unqueue(l)
 }
 
 func (s *Survey) left(l *lane, from, to int64) {
-	counts := from >= s.cfg.From
-	if counts {
+	if from >= s.cfg.From {
 		s.measure(from, to, false)
 	}
-	s.unqueue(l, to-from, false, counts)
+	s.unqueue(l)
 }
 
-func (s *Survey) dropped(l *lane) { s.unqueue(l, 0, false, false) }
+func (s *Survey) dropped(l *lane) { s.unqueue(l) }
 
-// unqueue ends a rest of so many nanoseconds.
-func (s *Survey) unqueue(l *lane, ns int64, back, counts bool) {
+// unqueue ends a rest.
+func (s *Survey) unqueue(l *lane) {
 	s.clocks.advance(s.walk.now)
 	s.clocks.remove(l)
-	for i := range s.recency {
-		s.recency[i].remove(l, ns, back, counts)
-	}
 	s.queue.remove(l)
 }
 

@@ -131,31 +131,9 @@ func (sc *scene) peak(timeout int64) (peak int64) {
 	return peak
 }
 
-// lru keeps the k that began to rest last.
-func (sc *scene) lru(k int) (p study.Point) {
-	var held []*plain
-	for _, e := range sc.events {
-		i := slices.Index(held, e.rest)
-		switch {
-		case e.begun:
-			if held = append(held, e.rest); len(held) > k {
-				p.HeldMs += (e.at - held[0].from) / 1e6
-				held = held[1:]
-			}
-		case i >= 0:
-			p.HeldMs += (e.at - e.rest.from) / 1e6
-			held = slices.Delete(held, i, i+1)
-		case e.rest.back && e.rest.gap:
-			p.Premature++
-		}
-		p.PeakOpen = max(p.PeakOpen, int64(len(held)))
-	}
-	return p
-}
-
 func check(t *testing.T, what string, got, want study.Point) {
 	t.Helper()
-	got.TimeoutMs, got.Limit = 0, 0
+	got.TimeoutMs = 0
 	if got != want {
 		t.Errorf("%s: %+v, want %+v", what, got, want)
 	}
@@ -163,19 +141,13 @@ func check(t *testing.T, what string, got, want study.Point) {
 
 func TestSurveyIsWhatPlainReckoningSays(t *testing.T) {
 	const worth = 30_000
-	limits := []int64{1, 2, 3, 5, 8}
 	right := func(seed uint64) bool {
 		sc := played(seed)
-		b := sc.records.survey(Config{WorthMs: worth, To: sc.end, Limits: limits}).Bounds(worth)
+		b := sc.records.survey(Config{WorthMs: worth, To: sc.end}).Bounds(worth)
 		for _, p := range b.Fixed {
 			want := sc.fixed(max(p.TimeoutMs*1e6, -1), 0, forever, worth)
 			want.PeakOpen = sc.peak(max(p.TimeoutMs*1e6, -1))
 			check(t, "fixed", p, want)
-		}
-		for i, k := range limits {
-			want := sc.lru(int(k))
-			want.CostMs = want.HeldMs + worth*want.Premature
-			check(t, "lru", b.LRU[i], want)
 		}
 		middle := sc.end / 2
 		least, at := int64(forever), int64(0)
@@ -205,7 +177,7 @@ func TestNothingBeatsWhoKnowsTheFuture(t *testing.T) {
 	const worth = 30_000
 	right := func(seed uint64) bool {
 		sc := played(seed)
-		b := sc.records.survey(Config{WorthMs: worth, Limits: []int64{1, 2, 4, 1000}}).Bounds(worth)
+		b := sc.records.survey(Config{WorthMs: worth}).Bounds(worth)
 		least := b.Clairvoyant.CostMs
 		want := int64(0)
 		for _, r := range sc.rests {
@@ -216,41 +188,9 @@ func TestNothingBeatsWhoKnowsTheFuture(t *testing.T) {
 		if least != want {
 			t.Errorf("the optimum costs %d, want %d", least, want)
 		}
-		for _, p := range slices.Concat(b.Fixed, b.LRU, b.Belady, []study.Point{b.BestFixed, b.SkiRental, b.SkiRandom}) {
+		for _, p := range slices.Concat(b.Fixed, []study.Point{b.BestFixed, b.SkiRental, b.SkiRandom}) {
 			if p.CostMs < least {
 				t.Errorf("%+v costs less than the optimum, %d", p, least)
-			}
-		}
-		for i, p := range b.LRU {
-			if b.Belady[i].Premature > p.Premature || b.Belady[i].PeakOpen > p.Limit || p.PeakOpen > p.Limit {
-				t.Errorf("LRU %+v, Belady %+v", p, b.Belady[i])
-			}
-		}
-		if all := b.Belady[3]; all.Premature != 0 || all.CostMs != all.HeldMs {
-			t.Errorf("1000 places are not enough: %+v", all)
-		}
-		return !t.Failed()
-	}
-	if err := quick.Check(right, &quick.Config{MaxCount: 50}); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestAClockNeedsAsManyAsItsPeak: with a limit of what a timeout has open at
-// most, no more clients have to reconnect without the clock.
-func TestAClockNeedsAsManyAsItsPeak(t *testing.T) {
-	right := func(seed uint64) bool {
-		sc := played(seed)
-		fixed := sc.records.survey(Config{}).Bounds(30_000).Fixed
-		var limits []int64
-		for _, p := range fixed {
-			limits = append(limits, p.PeakOpen)
-		}
-		lru := sc.records.survey(Config{Limits: limits}).Bounds(30_000).LRU
-		for _, p := range fixed {
-			i := slices.IndexFunc(lru, func(q study.Point) bool { return q.Limit == p.PeakOpen })
-			if lru[i].Premature > p.Premature {
-				t.Errorf("timeout %+v, limit %+v", p, lru[i])
 			}
 		}
 		return !t.Failed()
@@ -269,15 +209,6 @@ func TestWhatBeganBeforeDoesNotCount(t *testing.T) {
 			want := sc.fixed(max(p.TimeoutMs*1e6, -1), from, forever, 1000)
 			want.PeakOpen = p.PeakOpen
 			check(t, "fixed", p, want)
-		}
-		counted := sc.fixed(forever, from, forever, 0).HeldMs
-		for _, p := range b.LRU {
-			if p.HeldMs > counted {
-				t.Errorf("%+v, of %d ms of rest", p, counted)
-			}
-		}
-		if last := b.LRU[len(b.LRU)-1]; last.Premature != 0 || last.HeldMs != counted {
-			t.Errorf("without a limit that bites: %+v, of %d ms of rest", last, counted)
 		}
 		return !t.Failed()
 	}
@@ -306,7 +237,7 @@ func TestTheEndIsWhereItIsSaidToBe(t *testing.T) {
 
 func TestNothingAtAll(t *testing.T) {
 	b := recording{}.survey(Config{To: 1e9, WorthMs: 1000}).Bounds(1000)
-	for _, p := range slices.Concat(b.Fixed, b.LRU, b.Belady, []study.Point{b.BestFixed, b.Clairvoyant, b.SkiRental, b.SkiRandom}) {
+	for _, p := range slices.Concat(b.Fixed, []study.Point{b.BestFixed, b.Clairvoyant, b.SkiRental, b.SkiRandom}) {
 		if p.HeldMs != 0 || p.Premature != 0 || p.CostMs != 0 || p.PeakOpen != 0 {
 			t.Errorf("point %+v of an empty recording, want zeros", p)
 		}

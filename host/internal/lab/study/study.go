@@ -177,14 +177,11 @@ type Bounds struct {
 	Clairvoyant Point   `json:"clairvoyant"` // knows every gap
 	SkiRental   Point   `json:"ski_rental"`  // holds for the worth
 	SkiRandom   Point   `json:"ski_random"`  // e/(e-1), expected
-	LRU         []Point `json:"lru"`         // by limit, no clock
-	Belady      []Point `json:"belady"`
 }
 
 // Point is what one rule costs.
 type Point struct {
 	TimeoutMs int64 `json:"timeout_ms,omitempty"`
-	Limit     int64 `json:"limit,omitempty"` // of open idle connections
 	HeldMs    int64 `json:"held_ms"`
 	Premature int64 `json:"premature"`
 	PeakOpen  int64 `json:"peak_open"` // idle ones
