@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	. "idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/engine/wasmtest"
 )
 
 func runCheck(t *testing.T, args ...string) (code int, stdout, stderr string) {
@@ -21,10 +21,10 @@ func runCheck(t *testing.T, args ...string) (code int, stdout, stderr string) {
 func TestCheckExitCodes(t *testing.T) {
 	dir := t.TempDir() + "/"
 	for name, wasm := range map[string][]byte{
-		"good.wasm":  Guest().Bytes(),
+		"good.wasm":  wasmtest.Guest().Bytes(),
 		"noise.wasm": []byte("\x00asm noise"),
-		"trap.wasm":  Guest(Hook("on_timeout", Unreachable())).Bytes(),
-		"loop.wasm":  Guest(Hook("on_timeout", Forever(), Const64(0))).Bytes(),
+		"trap.wasm":  wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes(),
+		"loop.wasm":  wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Forever(), wasmtest.Const64(0))).Bytes(),
 	} {
 		if err := os.WriteFile(dir+name, wasm, 0o600); err != nil {
 			t.Fatal(err)
