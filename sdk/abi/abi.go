@@ -51,7 +51,7 @@ const (
 	PhaseStreamIdle Phase = 6 // an HTTP/2 connection without streams
 	PhaseTunnel     Phase = 7 // bytes pass both ways: WebSocket, CONNECT, TCP
 	PhaseHalfClosed Phase = 8 // a tunnel of which one direction has ended
-	PhaseDraining   Phase = 9 // the connection is on its way to being closed
+	PhaseDraining   Phase = 9 // the end of the connection is decided: no timeout is asked about
 )
 
 var phaseNames = [...]string{"handshake", "header", "body", "upstream", "write", "idle", "stream_idle", "tunnel", "half_closed", "draining"}

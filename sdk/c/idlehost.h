@@ -39,7 +39,7 @@ enum {
 	PHASE_STREAM_IDLE = 6, /* an HTTP/2 connection without streams */
 	PHASE_TUNNEL = 7, /* bytes pass both ways: WebSocket, CONNECT, TCP */
 	PHASE_HALF_CLOSED = 8, /* a tunnel of which one direction has ended */
-	PHASE_DRAINING = 9, /* the connection is on its way to being closed */
+	PHASE_DRAINING = 9, /* the end of the connection is decided: no timeout is asked about */
 };
 
 /* Side: who opened the connection */

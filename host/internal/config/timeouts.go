@@ -42,7 +42,8 @@ type Timeouts struct {
 	// the same once one direction has ended.
 	Tunnel     Duration `toml:"tunnel"`
 	HalfClosed Duration `toml:"half_closed"`
-	// Draining is how long a connection may take to say good-bye.
+	// Draining is how long a connection may take to say good-bye once its end
+	// is decided and no request is under way; 0: 10 s.
 	Draining Duration `toml:"draining"`
 	// Floor is the shortest deadline a policy may set, Ceiling the longest
 	// idle time that any connection reaches.

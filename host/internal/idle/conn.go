@@ -145,8 +145,17 @@ func (c *Conn) Account() *Account {
 	return c.account
 }
 
-// Phase returns the current phase.
+// Phase returns the current phase; from the decision to end the connection on
+// the one that it was decided in, since a request may be faster.
 func (c *Conn) Phase() policy.Phase { return policy.Phase(c.phase.Load()) }
+
+// ReportedPhase is Phase, but Draining once the end is decided.
+func (c *Conn) ReportedPhase() policy.Phase {
+	if c.ending.Load() != 0 {
+		return abi.PhaseDraining
+	}
+	return c.Phase()
+}
 
 // Side tells who opened the connection.
 func (c *Conn) Side() policy.Side { return c.side }

@@ -32,7 +32,7 @@ const recheck = int64(time.Hour)
 func (c *Conn) baseLocked() int64 {
 	read, write := c.lastRead.Load(), c.lastWrite.Load()
 	switch p := policy.Phase(c.phase.Load()); {
-	case restful(p), p == abi.PhaseUpstream, p == abi.PhaseDraining:
+	case restful(p), p == abi.PhaseUpstream:
 		return c.phaseStart
 	case p == abi.PhaseTunnel, p == abi.PhaseHalfClosed:
 		return max(c.phaseStart, read, write)

@@ -129,6 +129,9 @@ func (c *Conn) graceLocked() int64 {
 	if c.marks.has(markEvicted) {
 		return int64(evictGrace)
 	}
+	if d := c.account.law.Load().timeouts[abi.PhaseDraining].Max; d > 0 {
+		return int64(d)
+	}
 	return int64(endGrace)
 }
 

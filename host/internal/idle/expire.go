@@ -27,10 +27,10 @@ func (c *Conn) expire(now int64, q *question) {
 		return
 	case c.ending.Load() != 0 && c.inflight > 0 && restful(c.endPhase):
 		// a request was faster than the end; it is the last, and is served
-		c.scheduleLocked(now + int64(endGrace))
+		c.scheduleLocked(now + c.graceLocked())
 		c.mu.Unlock()
 		return
-	case c.ending.Load() != 0: // its owner had endGrace to close it
+	case c.ending.Load() != 0: // its owner had graceLocked to close it
 		c.inner.Close()
 		c.mu.Unlock()
 		c.Close()

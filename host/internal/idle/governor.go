@@ -48,7 +48,8 @@ type Config struct {
 }
 
 // endGrace is how long the owner of a connection has to close it after the
-// host decided to end it; then the host closes it itself.
+// host decided to end it, where its law has no time for phase Draining; then
+// the host closes it itself.
 const endGrace = 10 * time.Second
 
 // Governor governs connections. Create it with New.

@@ -362,6 +362,29 @@ func TestDrainSaysGoodbyeAfterTheLastStream(t *testing.T) {
 	})
 }
 
+// TestAnOwnerHasTheTimeOfDrainingToClose: then the host closes the connection
+// itself. Without one it is endGrace.
+func TestAnOwnerHasTheTimeOfDrainingToClose(t *testing.T) {
+	for limit, want := range map[time.Duration]time.Duration{0: endGrace, 2 * time.Second: 2 * time.Second} {
+		bubble(t, native, policy.Limits{}, func(b *bench) {
+			law := testTimeouts
+			law[abi.PhaseDraining] = policy.Timeout{Max: limit}
+			b.acct.SetLaw(law, policy.Limits{})
+			b.conn.Shut(policy.ReasonPolicy)
+			time.Sleep(want - 100*time.Millisecond)
+			synctest.Wait()
+			if n := b.log.count(); n != 0 {
+				b.Fatalf("draining = %v: ended before %v were over", limit, want)
+			}
+			time.Sleep(200 * time.Millisecond)
+			synctest.Wait()
+			if end := b.log.end(b.T); end.Phase != abi.PhaseIdle {
+				b.Errorf("draining = %v: decided in phase %v, want idle", limit, end.Phase)
+			}
+		})
+	}
+}
+
 func TestARequestFasterThanTheEndIsServed(t *testing.T) {
 	bubble(t, native, policy.Limits{}, func(b *bench) {
 		b.conn.SetProtocol(abi.ProtocolHTTP2)

@@ -16,7 +16,7 @@ type Status struct {
 	ID        uint64
 	Side      policy.Side
 	Protocol  policy.Protocol
-	Phase     policy.Phase
+	Phase     policy.Phase // as reported
 	Peer      netip.AddrPort
 	Client    uint64    // the peer's pseudonym; 0: it has no address
 	Opened    time.Time // wall clock
@@ -38,7 +38,7 @@ func (c *Conn) Status(s *Status) {
 	defer c.mu.Unlock()
 	now := c.gov.clock.now()
 	*s = Status{
-		ID: c.id, Side: c.side, Protocol: c.protocol, Phase: c.Phase(),
+		ID: c.id, Side: c.side, Protocol: c.protocol, Phase: c.ReportedPhase(),
 		Peer: netip.AddrPortFrom(c.peer, c.peerPort), Client: c.client,
 		Opened: time.UnixMilli(c.gov.clock.millis(c.opened)), Age: time.Duration(now - c.opened),
 		Idle: time.Duration(max(now-c.baseLocked(), 0)), Due: c.askDueLocked(now),

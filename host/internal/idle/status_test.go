@@ -37,8 +37,8 @@ func TestStatus(t *testing.T) {
 			b.Errorf("%v allocations", n)
 		}
 		b.conn.Shut(policy.ReasonPolicy)
-		if b.conn.Status(&s); s.Due >= 0 {
-			b.Errorf("asked again in %v", s.Due)
+		if b.conn.Status(&s); s.Due >= 0 || s.Phase != abi.PhaseDraining {
+			b.Errorf("ending, in phase %v, asked again in %v, want draining and not asked", s.Phase, s.Due)
 		}
 	})
 	bubble(t, decide(func(*policy.Ask) policy.Verdict { return extend(time.Second) }), policy.Limits{}, func(b *bench) {

@@ -90,7 +90,7 @@ func (c openCollector) Describe(ch chan<- *prometheus.Desc) { ch <- openDesc }
 func (c openCollector) Collect(ch chan<- prometheus.Metric) {
 	open := map[openKey]int{}
 	c.conns.Each(func(conn *idle.Conn) bool {
-		open[openKey{c.m.of(conn.Account()).name, conn.Side(), conn.Protocol(), conn.Phase()}]++
+		open[openKey{c.m.of(conn.Account()).name, conn.Side(), conn.Protocol(), conn.ReportedPhase()}]++
 		return true
 	})
 	for k, n := range open {
