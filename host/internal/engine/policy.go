@@ -101,34 +101,41 @@ func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
 }
 
 // Answer asks as Decide does, for somebody who is in another process: the reply
-// is what CheckReply makes a verdict of. fuel is what it took in all, a new
-// instance and what the engine asked beside it included.
-func (p *Policy) Answer(ask *policy.Ask) (raw uint64, fault policy.Fault, fuel uint64) {
-	r, fault, fuel := p.ask(ask)
-	return uint64(r), fault, fuel
+// is what CheckReply makes a verdict of.
+func (p *Policy) Answer(ask *policy.Ask) (raw uint64, fault policy.Fault, used Used) {
+	r, fault, used := p.ask(ask)
+	return uint64(r), fault, used
+}
+
+// Used is the fuel that a question took.
+type Used struct {
+	All  uint64 // a new instance, and what the engine asked beside it, included
+	Hook uint64 // of the guest's hook alone
 }
 
 // ask asks, and hands over what was said.
-func (p *Policy) ask(ask *policy.Ask) (reply, policy.Fault, uint64) {
-	r, fault, fuel, lines := p.decide(ask)
+func (p *Policy) ask(ask *policy.Ask) (reply, policy.Fault, Used) {
+	r, fault, used, lines := p.decide(ask)
 	if lines != nil {
 		emit(p.log, p.name, lines)
 	}
-	return r, fault, fuel
+	return r, fault, used
 }
 
-func (p *Policy) decide(ask *policy.Ask) (reply, policy.Fault, uint64, []line) {
+func (p *Policy) decide(ask *policy.Ask) (reply, policy.Fault, Used, []line) {
 	if !p.mu.lockWithin(p.engine.cfg.wait()) {
 		p.busy.Add(1)
-		return 0, policy.FaultBusy, 0, nil
+		return 0, policy.FaultBusy, Used{}, nil
 	}
 	defer p.mu.Unlock()
-	before := p.stats.FuelSpent
+	hook := min(ask.Event.Kind, uint8(abi.KindClose))
+	before := Used{p.stats.FuelSpent, p.stats.FuelTotal[hook]}
 	r, fault := p.answerLocked(ask)
 	if fault != policy.FaultNone {
 		p.stats.Faults[fault]++
 	}
-	return r, fault, p.stats.FuelSpent - before, p.world.log.take(ask.Event.NowMs)
+	used := Used{p.stats.FuelSpent - before.All, p.stats.FuelTotal[hook] - before.Hook}
+	return r, fault, used, p.world.log.take(ask.Event.NowMs)
 }
 
 func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {

@@ -14,7 +14,8 @@ func TestReviveDoesWhatAQuestionWould(t *testing.T) {
 	ask := func(p *Policy, ms uint64, asks uint32) (uint64, policy.Fault, uint64) {
 		q := at(abi.KindTimeout, ms)
 		q.Event.Asks = asks
-		return p.Answer(q)
+		raw, fault, used := p.Answer(q)
+		return raw, fault, used.All
 	}
 	now := func(ms uint64) uint64 { return at(abi.KindTimeout, ms).Event.NowMs }
 	for n, ms := range []uint64{0, 10, 20, 30, 1000, 60_000, 60_001} {

@@ -16,7 +16,10 @@ import (
 type Question struct {
 	Guest uint32 // number that the host gave the instance
 	Event policy.Event
-	Kind  GapsKind
+	// Follows: State and Leases of the event are those that the question asked
+	// last of the same guest has left, whatever stands in Event.
+	Follows bool
+	Kind    GapsKind
 	// Gaps is the histogram where Kind is GapsNew. At the worker's end it lies
 	// in shared memory and is valid until Batch.Done.
 	Gaps *policy.Gaps
@@ -40,13 +43,14 @@ type Answer struct {
 	State  [abi.StateSize]uint8 // any
 	Leases [abi.Phases]uint32   // any
 	Fuel   uint64               // at most MaxFuel
+	Hook   uint64               // the part of Fuel that the guest's hook took
 	Time   time.Duration        // processor time, this question's share; 0 to MaxTime
 }
 
 // What an answer may claim at most. Both are far beyond what a question can
 // use, so that sums of them do not overflow.
 const (
-	MaxFuel = 1 << 40
+	MaxFuel = 1<<32 - 1
 	MaxTime = time.Minute
 )
 

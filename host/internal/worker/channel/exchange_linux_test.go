@@ -116,7 +116,7 @@ func TestExchangeCarriesEveryField(t *testing.T) {
 }
 
 func randomQuestion(r *rand.Rand) *Question {
-	q := &Question{Guest: r.Uint32(), Kind: GapsKind(r.IntN(3))}
+	q := &Question{Guest: r.Uint32(), Kind: GapsKind(r.IntN(3)), Follows: r.IntN(2) == 0}
 	random(reflect.ValueOf(&q.Event).Elem(), r)
 	if q.Kind == GapsNew {
 		q.Gaps = new(policy.Gaps)
@@ -126,9 +126,10 @@ func randomQuestion(r *rand.Rand) *Question {
 }
 
 func randomAnswer(r *rand.Rand) Answer {
+	fuel := r.Uint64N(MaxFuel + 1)
 	a := Answer{
 		Fault: policy.Fault(r.IntN(int(lastFault) + 1)), Reply: r.Uint64(),
-		Fuel: r.Uint64N(MaxFuel + 1), Time: time.Duration(r.Int64N(int64(MaxTime) + 1)),
+		Fuel: fuel, Hook: r.Uint64N(fuel + 1), Time: time.Duration(r.Int64N(int64(MaxTime) + 1)),
 	}
 	random(reflect.ValueOf(&a.State).Elem(), r)
 	random(reflect.ValueOf(&a.Leases).Elem(), r)

@@ -96,12 +96,12 @@ func obey(t *testing.T, a *attacker, script []byte) {
 // plausible holds an answer that the host has taken to the memory, and to what
 // Answer promises.
 func plausible(t *testing.T, a Answer, s answerSlot) {
-	if uint8(a.Fault) > lastFault || a.Fuel > MaxFuel || a.Time < 0 || a.Time > MaxTime {
+	if uint8(a.Fault) > lastFault || a.Fuel > MaxFuel || a.Hook > a.Fuel || a.Time < 0 || a.Time > MaxTime {
 		t.Errorf("the host takes %+v", a)
 	}
 	var back answerSlot
 	back.put(1, &a)
-	s = answerSlot{batch: s.batch, fault: s.fault, reply: s.reply, fuel: s.fuel, time: s.time, state: s.state, leases: s.leases}
+	s = answerSlot{batch: s.batch, fault: s.fault, reply: s.reply, fuel: s.fuel, hook: s.hook, time: s.time, state: s.state, leases: s.leases}
 	if back != s {
 		t.Errorf("the host takes %+v for %+v", a, s)
 	}

@@ -94,7 +94,7 @@ func TestNonsenseIsNamed(t *testing.T) {
 	}{
 		"fault":         {slot(2, func(s *answerSlot) { s.fault = lastFault + 1 }), ErrProtocol, fmt.Sprintf("question 2, of guest 2: there is no fault %d", lastFault+1)},
 		"highest fault": {slot(2, func(s *answerSlot) { s.fault = 255 }), ErrProtocol, "there is no fault 255"},
-		"fuel":          {slot(0, func(s *answerSlot) { s.fuel = MaxFuel + 1 }), ErrProtocol, "question 0, of guest 0: it cannot have used"},
+		"fuel":          {slot(0, func(s *answerSlot) { s.hook = s.fuel + 1 }), ErrProtocol, "question 0, of guest 0: its hook cannot have used"},
 		"time":          {slot(1, func(s *answerSlot) { s.time = uint64(MaxTime) + 1 }), ErrProtocol, "question 1, of guest 1: it cannot have taken"},
 		"negative time": {slot(1, func(s *answerSlot) { s.time = 1 << 63 }), ErrProtocol, "it cannot have taken"},
 		"no answer":     {slot(1, func(s *answerSlot) { s.batch = 0 }), ErrProtocol, "its answer is to batch 0"},
@@ -136,7 +136,7 @@ func TestChangesWhileTheHostReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	right := answerSlot{batch: 1, fault: uint8(policy.FaultTrap), fuel: 1, time: 1}
-	wrong := answerSlot{batch: 1, fault: 255, fuel: 1 << 63, time: 1 << 63}
+	wrong := answerSlot{batch: 1, fault: 255, hook: 1 << 31, time: 1 << 63}
 	var stop atomic.Bool
 	var writer sync.WaitGroup
 	writer.Go(func() {
@@ -150,7 +150,7 @@ func TestChangesWhileTheHostReads(t *testing.T) {
 		if err != nil && !errors.Is(err, ErrProtocol) {
 			t.Error(err)
 		}
-		if got := as[1]; err == nil && (uint8(got.Fault) > lastFault || got.Fuel > MaxFuel || got.Time < 0 || got.Time > MaxTime) {
+		if got := as[1]; err == nil && (uint8(got.Fault) > lastFault || got.Fuel > MaxFuel || got.Hook > got.Fuel || got.Time < 0 || got.Time > MaxTime) {
 			t.Errorf("the host takes %+v", got)
 			break
 		}

@@ -27,10 +27,11 @@ type header struct {
 
 // questionSlot is a question in the memory.
 type questionSlot struct {
-	guest uint32
-	gaps  uint32 // a GapsKind; the index of the histogram is added to GapsNew
-	_     [line - 8]byte
-	event [abi.EventSize]byte
+	guest   uint32
+	gaps    uint32 // a GapsKind; the index of the histogram is added to GapsNew
+	follows uint32 // 0: it does not
+	_       [line - 12]byte
+	event   [abi.EventSize]byte
 }
 
 // gapsSlot is a histogram in the memory.
@@ -45,7 +46,8 @@ type answerSlot struct {
 	fault  uint8
 	_      [3]byte
 	reply  uint64
-	fuel   uint64
+	fuel   uint32
+	hook   uint32
 	time   uint64 // nanoseconds
 	state  [abi.StateSize]uint8
 	leases [abi.Phases]uint32
@@ -108,19 +110,22 @@ func copyOf(shared *answerSlot) answerSlot {
 }
 
 func (s *questionSlot) put(q *Question) {
-	s.guest, s.gaps = q.Guest, uint32(q.Kind)
+	s.guest, s.gaps, s.follows = q.Guest, uint32(q.Kind), 0
+	if q.Follows {
+		s.follows = 1
+	}
 	*(*policy.Event)(unsafe.Pointer(&s.event)) = q.Event
 }
 
 // take leaves q.Gaps to the caller.
 func (s *questionSlot) take(q *Question) {
-	q.Guest, q.Kind = s.guest, GapsKind(min(s.gaps, uint32(GapsNew)))
+	q.Guest, q.Kind, q.Follows = s.guest, GapsKind(min(s.gaps, uint32(GapsNew))), s.follows != 0
 	q.Event = *(*policy.Event)(unsafe.Pointer(&s.event))
 }
 
 func (s *answerSlot) put(batch uint32, a *Answer) {
 	*s = answerSlot{
-		batch: batch, fault: uint8(a.Fault), reply: a.Reply, fuel: a.Fuel, time: uint64(a.Time),
+		batch: batch, fault: uint8(a.Fault), reply: a.Reply, fuel: uint32(a.Fuel), hook: uint32(a.Hook), time: uint64(a.Time),
 		state: a.State, leases: a.Leases,
 	}
 }
@@ -135,14 +140,14 @@ func (s *answerSlot) take(batch uint32, a *Answer) error {
 		return fmt.Errorf("its answer is to batch %d", s.batch)
 	case s.fault > lastFault:
 		return fmt.Errorf("there is no fault %d", s.fault)
-	case s.fuel > MaxFuel:
-		return fmt.Errorf("it cannot have used %d units of fuel", s.fuel)
+	case s.hook > s.fuel:
+		return fmt.Errorf("its hook cannot have used %d of %d units of fuel", s.hook, s.fuel)
 	case s.time > uint64(MaxTime):
 		return fmt.Errorf("it cannot have taken %d ns", s.time)
 	}
 	*a = Answer{
 		Fault: policy.Fault(s.fault), Reply: s.reply, State: s.state, Leases: s.leases,
-		Fuel: s.fuel, Time: time.Duration(s.time),
+		Fuel: uint64(s.fuel), Hook: uint64(s.hook), Time: time.Duration(s.time),
 	}
 	return nil
 }

@@ -107,6 +107,10 @@ func (a *asker) run(b batch, i int, began time.Duration, late bool) (next int) {
 // fuel that it took of this thread.
 func (a *asker) one(b batch, i int, g *guest, late bool, answer *channel.Answer) (used uint64) {
 	gaps := g.take(&a.next)
+	if a.next.Follows {
+		a.next.Event.State, a.next.Event.Leases = g.left.State, g.left.Leases
+	}
+	g.left.State, g.left.Leases = a.next.Event.State, a.next.Event.Leases
 	answer.Fault = policy.FaultBusy
 	if !late && g.held != a.batch && a.lives(g, answer) {
 		used = a.put(b, i, g, gaps, answer)
@@ -145,13 +149,16 @@ func (a *asker) put(b batch, i int, g *guest, gaps *policy.Gaps, answer *channel
 	a.ask.Event, a.ask.Gaps = a.next.Event, gaps
 	a.watch()
 	b.Begin(i)
-	raw, fault, used := g.policy.Answer(&a.ask)
+	raw, fault, took := g.policy.Answer(&a.ask)
+	used = took.All
 	a.watched.fuel += used
 	g.faulted = fault != policy.FaultNone
 	answer.Reply, answer.Fault = raw, fault
 	answer.Fuel = min(answer.Fuel+used, channel.MaxFuel)
+	answer.Hook = min(took.Hook, answer.Fuel)
+	g.left.State, g.left.Leases = a.ask.Event.State, a.ask.Event.Leases
 	if fault == policy.FaultNone {
-		answer.State, answer.Leases = a.ask.Event.State, a.ask.Event.Leases
+		answer.State, answer.Leases = g.left.State, g.left.Leases
 	} else if !fault.Passes() && fault != policy.FaultBreaker {
 		a.fault(a.next.Guest, g.policy.Err())
 	}

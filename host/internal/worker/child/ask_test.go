@@ -342,3 +342,44 @@ func TestAskingAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// stepping adds one to the connection's state for a timeout.
+func stepping() wasmtest.Module {
+	const at = wasmtest.Buffer + abi.EventStateOffset
+	return wasmtest.Guest(wasmtest.Hook("on_timeout",
+		wasmtest.Store64(at, wasmtest.Code(wasmtest.Load64(at), wasmtest.Const64(1), wasmtest.Add64())),
+		wasmtest.Const64(wasmtest.Extend60s)))
+}
+
+// TestQuestionFollowsAnother of the same guest: it has the state that one has left,
+// also where others come between them, in the batch, or another batch.
+func TestQuestionFollowsAnother(t *testing.T) {
+	b := newBench(t, engine.Config{}, stepping(), stepping())
+	ask := func(qs ...channel.Question) (left []byte) {
+		q := &questions{asked: qs, answers: make([]channel.Answer, len(qs))}
+		b.answer(q)
+		for _, a := range q.answers {
+			if a.Fault != none {
+				t.Fatal(a.Fault)
+			}
+			left = append(left, a.State[0])
+		}
+		return left
+	}
+	first := func(guest uint32, state byte) channel.Question {
+		event := policy.Event{Kind: uint8(abi.KindTimeout), NowMs: 1_700_000_000_000}
+		event.State[0] = state
+		return channel.Question{Guest: guest, Event: event}
+	}
+	next := func(guest uint32) channel.Question {
+		q := first(guest, 99)
+		q.Follows = true
+		return q
+	}
+	if got, want := ask(first(0, 5), next(0), first(1, 20), next(0), next(1)), []byte{6, 7, 21, 8, 22}; !reflect.DeepEqual(got, want) {
+		t.Errorf("states %v are left, want %v", got, want)
+	}
+	if got, want := ask(next(1), next(0), first(0, 1), next(0)), []byte{23, 9, 2, 3}; !reflect.DeepEqual(got, want) {
+		t.Errorf("states %v are left, want %v", got, want)
+	}
+}

@@ -67,8 +67,8 @@ func compare(t *testing.T, w *worker, n uint32, p *engine.Policy, s *story, coun
 		ask := policy.Ask{Event: event, Gaps: gaps}
 		raw, fault, fuel := p.Answer(&ask)
 		a := w.insist(t, &channel.Question{Guest: n, Event: event, Gaps: gaps, Kind: kind})
-		if a.Reply != raw || a.Fault != fault || a.Fuel != fuel {
-			t.Fatalf("question %d, %+v: %#x, %v, %d units; in the worker %#x, %v, %d", i, event, raw, fault, fuel, a.Reply, a.Fault, a.Fuel)
+		if a.Reply != raw || a.Fault != fault || a.Fuel != fuel.All || a.Hook != fuel.Hook {
+			t.Fatalf("question %d, %+v: %#x, %v, %+v units; in the worker %#x, %v, %d, %d", i, event, raw, fault, fuel, a.Reply, a.Fault, a.Fuel, a.Hook)
 		}
 		if fault == policy.FaultNone && (a.State != ask.Event.State || a.Leases != ask.Event.Leases) {
 			t.Fatalf("question %d leaves state % x, leases %v; in the worker % x, %v", i, ask.Event.State, ask.Event.Leases, a.State, a.Leases)

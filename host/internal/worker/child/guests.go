@@ -15,10 +15,11 @@ type guest struct {
 	policy *engine.Policy
 
 	// What follows is of the thread that asks, but for what a start leaves.
-	gaps    policy.Gaps // that it was given last
-	given   bool        // it was given any
-	faulted bool        // the last question; so it may have no instance
-	held    uint64      // the batch in which a question of it went back
+	gaps    policy.Gaps    // that it was given last
+	given   bool           // it was given any
+	left    channel.Answer // State and Leases that the last question has left
+	faulted bool           // the last question; so it may have no instance
+	held    uint64         // the batch in which a question of it went back
 	start   start
 }
 
