@@ -67,16 +67,17 @@ bench: ## processor time per proxied request, against a bare ReverseProxy
 	@mv host/bench/results.new host/bench/results.txt
 	@$(GO) run ./host/bench/table host/bench/results.txt
 
-bench-table: ## put the table of host/bench/results.txt into README.md
+bench-table: ## put the tables of the results of bench and bench-attacks into README.md
 	$(GO) run ./host/bench/table -w README.md host/bench/results.txt
+	@if test -f host/bench/tenants/attacks.tsv; then \
+		$(GO) run ./host/bench/table -of attacks -w README.md host/bench/tenants/attacks.tsv; fi
 
 bench-isolation: ## latency of a tenant's requests while another attacks, against a quiet run
 	$(GO) test -run '^$$' -bench '^BenchmarkIsolation$$' -benchtime 3000x -timeout 30m ./host/bench
 
-bench-attacks: ## what a tenant sees of every attack by another: latency, deadlines, processor time
-	$(GO) test -v -run '^$$' -bench Attacks -benchtime 1x -timeout 90m ./host/bench/tenants > host/bench/tenants/attacks.new
-	@mv host/bench/tenants/attacks.new host/bench/tenants/attacks.txt
-	@grep -E '^(goos|goarch|pkg|cpu|Benchmark.* 1)' host/bench/tenants/attacks.txt
+bench-attacks: ## what a tenant sees of every attack by another; ATTACKS=sample for one of eight, ATTACKS=1/4 for a part, to which others are added
+	$(GO) test -v -run '^$$' -bench Attacks -benchtime 1x -timeout 90m ./host/bench/tenants
+	@if test -z "$(ATTACKS)"; then mv host/bench/tenants/attacks.new host/bench/tenants/attacks.tsv; fi
 
 bench-park: ## what the readiness to park costs busy connections
 	$(GO) test -run '^$$' -bench '^BenchmarkParkTax$$' -benchtime $(REQUESTS)x -timeout 30m ./host/bench

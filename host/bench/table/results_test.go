@@ -51,14 +51,18 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestSplice(t *testing.T) {
+	begin, end := markers("bench")
 	doc := "before\n" + begin + "old\n" + end + "after\n"
-	got, err := splice(doc, "new\n")
+	got, err := splice(doc, "bench", "new\n")
 	if want := "before\n" + begin + "new\n" + end + "after\n"; err != nil || got != want {
 		t.Errorf("splice = %q, %v; want %q", got, err, want)
 	}
 	for _, bad := range []string{"", begin, end, end + begin} {
-		if _, err := splice(bad, "new\n"); err == nil {
+		if _, err := splice(bad, "bench", "new\n"); err == nil {
 			t.Errorf("splice(%q) accepted", bad)
 		}
+	}
+	if _, err := splice(doc, "attacks", "new\n"); err == nil {
+		t.Error("results go between the markers of others")
 	}
 }
