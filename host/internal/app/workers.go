@@ -100,8 +100,8 @@ func (w *watcher) Asked(tenant string, cpu time.Duration) { w.metrics.Asked(tena
 func (w *watcher) Moved(_ *worker.Guest, to worker.Kind, _ string) { w.metrics.Moved(to.String()) }
 
 // Ended implements worker.Observer. A policy that ends its worker is put down in
-// the audit log of its tenant; a canary is taken back.
-func (w *watcher) Ended(k worker.Kind, why worker.Ending, spoiler *worker.Guest) {
+// the audit log of its tenant; a canary is taken back, once that is proven.
+func (w *watcher) Ended(k worker.Kind, why worker.Ending, spoiler *worker.Guest, proven bool) {
 	a := w.app
 	w.metrics.Ended(k.String(), why.String())
 	if spoiler == nil || a.state.Load() == starting {
@@ -109,11 +109,14 @@ func (w *watcher) Ended(k worker.Kind, why worker.Ending, spoiler *worker.Guest)
 	}
 	name, digest := spoiler.Tenant(), spoiler.Digest()
 	reason := fmt.Sprintf("it ended its worker: %s", why)
+	if !proven {
+		reason = fmt.Sprintf("it may have ended its worker, and is set apart: %s", why)
+	}
 	a.goBehind(func(ctx context.Context) {
 		if err := a.control.Spoiled(ctx, name, digest, reason); err != nil && ctx.Err() == nil {
 			a.logger.Error("audit entry not kept", "tenant", name, "policy", tenant.Short(digest), "error", err)
 		}
-		if m := a.members.get(name); m != nil && m.tenant.DigestOf(policy.RoleCanary) == digest {
+		if m := a.members.get(name); proven && m != nil && m.tenant.DigestOf(policy.RoleCanary) == digest {
 			a.revert(ctx, m, digest, reason)
 		}
 	})

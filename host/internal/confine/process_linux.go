@@ -67,7 +67,8 @@ func (p *Process) run(ctx context.Context, s Spec, started chan<- error) {
 	p.exit = Exit{Err: err, Code: -1, Wall: time.Since(begin), Memory: p.peak}
 	if st := cmd.ProcessState; st != nil {
 		p.exit.Code = st.ExitCode()
-		p.exit.CPU = st.UserTime() + st.SystemTime()
+		p.exit.System = st.SystemTime()
+		p.exit.CPU = st.UserTime() + p.exit.System
 		if w, ok := st.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 			p.exit.Signal = w.Signal()
 		}

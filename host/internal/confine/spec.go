@@ -60,6 +60,7 @@ type Exit struct {
 	Signal syscall.Signal
 	Wall   time.Duration
 	CPU    time.Duration
+	System time.Duration // that of it which the kernel took
 	// Memory is the most resident memory, in bytes, read when the child was
 	// killed; 0: it ended by itself. (The kernel's own account of the dead
 	// counts what the host had when it forked.)

@@ -19,12 +19,15 @@ func (l *life) settle() {
 	running := l.running()
 	spoilers := l.spoilersLocked(running)
 	for _, g := range spoilers {
-		l.blame[g] = l.accusation(g)
+		if l.proofLocked(g) {
+			g.err = l.accusation(g)
+			l.blame[g] = g.err
+		}
 	}
 	l.leaveLocked(running)
 	moved := map[*Guest]Kind{}
 	for _, g := range spoilers {
-		if to, ok := p.condemnLocked(g, l.blame[g]); ok {
+		if to, ok := p.setApartLocked(g); ok {
 			moved[g] = to
 		}
 	}
@@ -47,7 +50,7 @@ func (l *life) settle() {
 		p.logger.Debug("worker not closed", "worker", w.kind.String(), "error", err)
 	}
 	for g, to := range moved {
-		p.cfg.Observer.Moved(g, to, "it ended its worker: "+l.why.String())
+		p.cfg.Observer.Moved(g, to, "it seems to have ended its worker: "+l.why.String())
 	}
 	l.tell()
 }
@@ -60,8 +63,12 @@ func (l *life) rests(spoilers []*Guest) bool {
 	return l.why != EndStopped && !timed && time.Since(l.begun) < shortLife
 }
 
-// running returns the index of the question that was being asked; -1: none.
+// running returns the index of the question that was being asked, or whose answer
+// makes no sense; -1: none.
 func (l *life) running() int {
+	if l.nonsense >= 0 {
+		return l.nonsense
+	}
 	if l.sent {
 		if i, ok := l.process.Running(); ok && i < len(l.batch) {
 			return i
@@ -162,25 +169,39 @@ func (p *Pool) requeueLocked(qs []*question) {
 	}
 }
 
-// condemnLocked has a guest that ended a worker go to the suspects, or where it
-// was alone to blame already not be asked for a while.
-func (p *Pool) condemnLocked(g *Guest, why error) (to Kind, moved bool) {
-	g.err = why
+// proofLocked notes that a guest seems to have ended the worker, and reports
+// whether that is proven now.
+func (l *life) proofLocked(g *Guest) (proven bool) {
+	timed := l.why == EndQuestion || l.why == EndLoad
+	user, system := l.process.Usage()
+	noise := timed && system > user
 	if g.trial {
-		return 0, false
+		return g.record.spoilTrial()
 	}
-	alone := g.at.kind == Suspects || g.at.kind == Own
-	g.record.spoil(alone)
+	w := l.worker
+	alone := w.kind == Own || w.kind == Suspects && (timed || len(w.guests) == 1)
+	proven = g.record.spoil(alone, noise)
+	if !noise {
+		w.pool.holdAgainstLocked(g.tenant)
+	}
 	if g.record.spoiled >= poisoned {
 		g.learned = engine.State{}
 	}
-	if alone {
+	return proven
+}
+
+// setApartLocked has a guest that seems to have ended a worker go to the suspects.
+func (p *Pool) setApartLocked(g *Guest) (to Kind, moved bool) {
+	if g.trial || g.at.kind == Own || g.at.kind == Suspects && g.record.suspected() && len(g.at.guests) == 1 {
 		return 0, false
 	}
-	g.record.accuse()
+	was := g.at.kind
+	if was != Suspects {
+		g.record.accuse()
+	}
 	if g.loading == nil {
 		p.putLocked(g)
-		return g.at.kind, true
+		return g.at.kind, g.at.kind != was
 	}
 	return Suspects, false // whoever loads it puts it there the next time
 }
@@ -207,13 +228,17 @@ func (l *life) report(spoilers []*Guest) {
 		return
 	}
 	for _, g := range spoilers {
-		p.logger.Warn("policy ended its worker", "tenant", g.tenant, "policy", short(g.key.digest),
+		says, proven := "policy ended its worker", l.blame[g] != nil
+		if !proven {
+			says = "policy may have ended its worker"
+		}
+		p.logger.Warn(says, "tenant", g.tenant, "policy", short(g.key.digest),
 			"worker", w.kind.String(), "cause", l.why.String(), "then", g.sentence())
-		p.cfg.Observer.Ended(w.kind, l.why, g)
+		p.cfg.Observer.Ended(w.kind, l.why, g, proven)
 	}
 	if len(spoilers) == 0 {
 		p.logger.Warn("worker ended, another takes over", "worker", w.kind.String(), "cause", l.why.String())
-		p.cfg.Observer.Ended(w.kind, l.why, nil)
+		p.cfg.Observer.Ended(w.kind, l.why, nil, false)
 	}
 }
 
@@ -223,6 +248,8 @@ func (g *Guest) sentence() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case g.trial && g.record.trials < 2:
+		return "it is tried again"
 	case g.trial:
 		return "it is not accepted"
 	case g.record.breakerOpen():

@@ -28,12 +28,14 @@ type world struct {
 	// By tenant. Of a question: what it costs, or how it ends the process.
 	cost map[string]time.Duration
 	ends map[string]Ending
+	once bool // that a tenant ends one
 	// Of a load.
 	loadEnds map[string]Ending
 	loadErr  map[string]error
 	loadTime map[string]time.Duration // 0: a millisecond on the clock, and none to wait
 	answer   func(tenant string, q *channel.Question, a *channel.Answer)
 	mute     bool             // nobody tells what was learned
+	system   time.Duration    // that the kernel took of each
 	codeless int              // processes that find no code, the first ones
 	faults   map[string]error // of its questions, where the answer says so
 	tenants  map[*engine.Prepared]string
@@ -166,6 +168,9 @@ func (f *fake) Exchange(qs []*channel.Question, as []channel.Answer, deadline ti
 		}
 		f.world.mu.Lock()
 		if why != EndStopped {
+			if f.world.once {
+				delete(f.world.ends, g.tenant)
+			}
 			f.endLocked(why)
 			f.world.mu.Unlock()
 			return channel.ErrGone
@@ -299,6 +304,12 @@ func (f *fake) Ending() Ending {
 	return f.ending
 }
 
+func (f *fake) Usage() (user, system time.Duration) {
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	return f.used, f.world.system
+}
+
 // listener keeps what it is told.
 type listener struct {
 	mu    sync.Mutex
@@ -320,12 +331,15 @@ func (l *listener) Asked(tenant string, cpu time.Duration) {
 	l.cpu[tenant] += cpu
 }
 
-func (l *listener) Ended(k Kind, why Ending, g *Guest) {
+func (l *listener) Ended(k Kind, why Ending, g *Guest, proven bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	text := k.String() + " " + why.String()
 	if g != nil {
 		text += " " + g.Tenant()
+		if proven {
+			text += ", proven"
+		}
 	}
 	l.ended = append(l.ended, text)
 }
@@ -375,7 +389,12 @@ func (h *house) guest(tenant string, o Options, quota *engine.Quota) *Guest {
 }
 
 func (h *house) try(tenant string, o Options, quota *engine.Quota) (*Guest, error) {
-	p := &engine.Prepared{Name: tenant, Metered: &engine.Metered{Digest: sha256.Sum256([]byte(tenant))}}
+	return h.version(tenant, tenant, o, quota)
+}
+
+// version loads one of a tenant's policies.
+func (h *house) version(tenant, name string, o Options, quota *engine.Quota) (*Guest, error) {
+	p := &engine.Prepared{Name: tenant, Metered: &engine.Metered{Digest: sha256.Sum256([]byte(name))}}
 	h.world.with(func() { h.world.tenants[p] = tenant })
 	o.Tenant = tenant
 	g, _, err := h.load(h.t.Context(), p, engine.Source{Name: tenant, Quota: quota}, o)

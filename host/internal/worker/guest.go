@@ -331,6 +331,8 @@ func (g *Guest) Close() error {
 	l := w.life
 	unload, n := g.phase == present && l != nil, g.number
 	p.dropRecordLocked(g)
+	p.leaveCellLocked(g, w)
+	unload = unload && !w.closed // which ends
 	p.mu.Unlock()
 	w.nudge()
 	if !unload {

@@ -29,7 +29,11 @@ func (p *Pool) keepLearned() {
 		p.mu.Lock()
 		p.releaseSuspectsLocked()
 		due := p.dueLocked(time.Now())
+		idle := len(p.guests) == 0 && p.restsLocked()
 		p.mu.Unlock()
+		if idle {
+			p.spare.drop()
+		}
 		for l, gs := range due {
 			l.keep(gs)
 		}

@@ -34,6 +34,7 @@ type life struct {
 	// The following are serve's.
 	batch     []*question // asked for, and not answered yet
 	sent      bool        // the batch has gone to the process
+	nonsense  int         // question of the batch whose answer makes no sense; -1: none
 	pause     bool        // all of the last batch was put back
 	questions []channel.Question
 	pointers  []*channel.Question
@@ -159,7 +160,7 @@ func (l *life) restful() bool {
 	w := l.worker
 	var d time.Duration
 	if w.tenth != nil {
-		d = w.tenth.Overdrawn(time.Now())
+		d = w.tenth.overdrawn(time.Now())
 	}
 	if l.pause {
 		d = max(d, pauseTime)
@@ -209,6 +210,7 @@ func (l *life) take() error {
 			continue
 		}
 		if _, err := engine.CheckReply(a.Reply); err != nil {
+			l.nonsense = i
 			return fmt.Errorf("%w: %w", channel.ErrProtocol, err)
 		}
 	}
@@ -266,7 +268,7 @@ func (l *life) pay(now time.Time) {
 		c.guest.quota.Asked(c.fuel, c.cpu)
 		w.pool.cfg.Observer.Asked(c.guest.tenant, c.cpu)
 		if w.tenth != nil {
-			w.tenth.Use(now, c.cpu)
+			w.tenth.use(now, c.cpu)
 		}
 		l.charges[i] = charge{}
 	}

@@ -17,6 +17,8 @@ func (p *Pool) placeLocked(g *Guest) *worker {
 			p.own[g.tenant] = w
 		}
 		return w
+	case g.record.suspected() && g.record.ended:
+		return p.cellLocked(g)
 	case g.record.suspected():
 		return p.aloneLocked(Suspects)
 	case g.takesLong || g.loadCostLocked() > longLoad:
@@ -52,15 +54,19 @@ func (p *Pool) aloneLocked(k Kind) *worker {
 
 // putLocked has a guest without an instance belong where it should.
 func (p *Pool) putLocked(g *Guest) {
-	to := p.placeLocked(g)
-	if to == g.at {
-		return
+	if to := p.placeLocked(g); to != g.at {
+		p.assignLocked(g, to)
 	}
+}
+
+// assignLocked has a guest without an instance belong to a worker.
+func (p *Pool) assignLocked(g *Guest, to *worker) {
 	from := g.at
 	delete(from.guests, g)
 	g.at = to
 	to.guests[g] = struct{}{}
 	p.retireLocked(from)
+	p.leaveCellLocked(g, from)
 	from.nudge() // it may be idle now
 }
 
@@ -163,23 +169,5 @@ func (p *Pool) Isolate(tenant string, own bool) {
 		}
 		g.own = own
 		p.rehouseLocked(g, "the tenant's isolation has changed")
-	}
-}
-
-// releaseSuspectsLocked has those come back whose term is over, unless they are
-// as slow as ever.
-func (p *Pool) releaseSuspectsLocked() {
-	w := p.alone[Suspects]
-	if w == nil {
-		return
-	}
-	for g := range w.guests {
-		switch {
-		case g.record.suspected():
-		case g.window.mean() > slow:
-			g.record.accuse()
-		default:
-			p.rehouseLocked(g, "its time among the suspects is over")
-		}
 	}
 }

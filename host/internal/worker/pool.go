@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"idlehost/host/internal/engine"
-	"idlehost/host/internal/fair"
 	"idlehost/host/internal/policy"
 )
 
@@ -48,8 +47,8 @@ type Observer interface {
 	// Asked: questions of a tenant have taken so much of the processors.
 	Asked(tenant string, cpu time.Duration)
 	// Ended: a worker has ended otherwise than by the host's will. spoiler is who
-	// has brought it about; nil: nobody is known to have.
-	Ended(worker Kind, why Ending, spoiler *Guest)
+	// seems to have brought it about, proven that it is; nil: nobody is known to have.
+	Ended(worker Kind, why Ending, spoiler *Guest, proven bool)
 	// Moved: a guest has gone to the suspects, or is back.
 	Moved(g *Guest, to Kind, why string)
 }
@@ -97,12 +96,15 @@ type Pool struct {
 	number   uint32 // of the last guest
 	guests   map[uint32]*Guest
 	records  map[recordKey]*record
+	conducts map[string]*conduct // by tenant
 	shared   []*worker
 	long     *worker            // shared, of guests whose loads take long; nil: there is none yet
 	alone    [Kinds]*worker     // suspects and trial; nil: there is none yet
 	own      map[string]*worker // by tenant
-	refused  []refusal          // questions that are to be told so
-	refusing bool               // somebody tells them
+	cells    map[*Guest]*worker // of suspects that have ended workers: one each
+	tenth    tenth
+	refused  []refusal // questions that are to be told so
+	refusing bool      // somebody tells them
 }
 
 // ErrClosed is returned by Load after Close.
@@ -113,6 +115,7 @@ func New(cfg Config) *Pool {
 	p := &Pool{
 		cfg: cfg, logger: cfg.Logger,
 		guests: map[uint32]*Guest{}, records: map[recordKey]*record{}, own: map[string]*worker{},
+		conducts: map[string]*conduct{}, cells: map[*Guest]*worker{}, tenth: newTenth(),
 	}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)
@@ -279,6 +282,9 @@ func (p *Pool) workersLocked() []*worker {
 	for _, w := range p.own {
 		list = append(list, w)
 	}
+	for _, w := range p.cells {
+		list = append(list, w)
+	}
 	return list
 }
 
@@ -336,17 +342,10 @@ func lost(name string, why error) error {
 	return &engine.FaultError{Policy: name, Step: "worker", Fault: policy.FaultNotLoaded, Err: fmt.Errorf("%w: %w", errLost, why)}
 }
 
-// newTenth is what suspects get of the processors: a tenth, of which little can
-// be saved up, so that they hold nobody up for long.
-func newTenth() *fair.Allowance {
-	a := fair.NewAllowance(5*time.Millisecond, time.Duration(runtime.GOMAXPROCS(0))*time.Second/10)
-	return &a
-}
-
 // deaf is an Observer that does not listen.
 type deaf struct{}
 
-func (deaf) Batch(Kind, int)             {}
-func (deaf) Asked(string, time.Duration) {}
-func (deaf) Ended(Kind, Ending, *Guest)  {}
-func (deaf) Moved(*Guest, Kind, string)  {}
+func (deaf) Batch(Kind, int)                  {}
+func (deaf) Asked(string, time.Duration)      {}
+func (deaf) Ended(Kind, Ending, *Guest, bool) {}
+func (deaf) Moved(*Guest, Kind, string)       {}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,55 +181,69 @@ func TestQuestionThatSeesManyEnds(t *testing.T) {
 	})
 }
 
-// TestSpoilerIsFound: it goes to the suspects, and when it does it again there it
-// is not asked for two seconds, for four the next time. The neighbour notices
-// nothing.
+// TestSpoilerIsFound: what it was asked when its worker ended is asked again where
+// nobody else is; when that ends, too, it is not asked for two seconds, for four
+// the next time. The neighbour notices nothing.
 func TestSpoilerIsFound(t *testing.T) {
-	inBubble(t, func(t *testing.T, h *house) {
-		bad, good := h.guest("bad", Options{}, nil), h.guest("good", Options{}, nil)
-		h.world.with(func() { h.world.ends["bad"] = EndQuestion; h.world.cost["bad"] = 4 * time.Millisecond })
-		start := time.Now()
-		rb, rg := h.ask(bad, 1), h.ask(good, 5)
-		synctest.Wait()
-		time.Sleep(4 * time.Millisecond)
-		synctest.Wait()
-		if got := rb.faults(); !slices.Equal(got, []policy.Fault{policy.FaultTime}) {
-			t.Errorf("the spoiler's answers %v", got)
-		}
-		if got := rg.faults(); len(got) != 5 || slices.ContainsFunc(got, func(f policy.Fault) bool { return f != policy.FaultNone }) {
-			t.Errorf("the neighbour's answers %v", got)
-		}
-		if bad.Kind() != Suspects || good.Kind() != Shared {
-			t.Errorf("the spoiler is in %v, the neighbour in %v", bad.Kind(), good.Kind())
-		}
-		var fault *engine.FaultError
-		if err := bad.Err(); !errors.As(err, &fault) || fault.Fault != policy.FaultTime {
-			t.Errorf("the spoiler's error is %v", err)
-		}
-		for wait := 2 * time.Second; wait <= 8*time.Second; wait *= 2 {
-			r := h.ask(bad, 1)
+	for _, why := range []Ending{EndQuestion, EndCrash} {
+		inBubble(t, func(t *testing.T, h *house) {
+			bad, good := h.guest("bad", Options{}, nil), h.guest("good", Options{}, nil)
+			h.world.with(func() { h.world.ends["bad"] = why; h.world.cost["bad"] = 4 * time.Millisecond })
+			start := time.Now()
+			rb, rg := h.ask(bad, 1), h.ask(good, 5)
 			synctest.Wait()
 			time.Sleep(4 * time.Millisecond)
 			synctest.Wait()
-			if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultTime}) {
-				t.Fatalf("alone, after %v: %v", time.Since(start), got)
+			if got := rb.faults(); len(got) != 0 || bad.Kind() != Suspects || good.Kind() != Shared || bad.Err() != nil {
+				t.Errorf("the first time is proof: %v, in %v, the neighbour in %v, %v", got, bad.Kind(), good.Kind(), bad.Err())
 			}
-			time.Sleep(wait - 1)
-			r = h.ask(bad, 1)
+			if got := rg.faults(); len(got) != 5 || slices.ContainsFunc(got, func(f policy.Fault) bool { return f != policy.FaultNone }) {
+				t.Errorf("the neighbour's answers %v", got)
+			}
+			time.Sleep(4 * time.Millisecond)
 			synctest.Wait()
-			if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultBreaker}) {
-				t.Fatalf("1 ns early, after %v: %v", time.Since(start), got)
+			if got := rb.faults(); !slices.Equal(got, []policy.Fault{why.fault()}) {
+				t.Errorf("the spoiler's answers %v", got)
 			}
-			time.Sleep(1)
-		}
-		want := []string{"shared question_time bad", "suspects question_time bad", "suspects question_time bad", "suspects question_time bad"}
-		if got := h.heard.endings(); !slices.Equal(got, want) {
-			t.Errorf("told %q", got)
-		}
-		if got := h.heard.moves(); !slices.Equal(got, []string{"bad suspects"}) {
-			t.Errorf("moved %q", got)
-		}
-	})
+			var fault *engine.FaultError
+			if err := bad.Err(); !errors.As(err, &fault) || fault.Fault != why.fault() {
+				t.Errorf("the spoiler's error is %v", err)
+			}
+			for wait := 2 * time.Second; wait <= 8*time.Second; wait *= 2 {
+				time.Sleep(wait - 1)
+				r := h.ask(bad, 1)
+				synctest.Wait()
+				if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultBreaker}) {
+					t.Fatalf("1 ns early, after %v: %v", time.Since(start), got)
+				}
+				time.Sleep(1)
+				r = h.ask(bad, 1)
+				synctest.Wait()
+				time.Sleep(4 * time.Millisecond)
+				synctest.Wait()
+				if got := r.faults(); !slices.Equal(got, []policy.Fault{why.fault()}) {
+					t.Fatalf("alone, after %v: %v", time.Since(start), got)
+				}
+			}
+			want := []string{"shared bad"}
+			for range 4 {
+				want = append(want, "suspects bad, proven")
+			}
+			if got := h.heard.endings(); !slices.Equal(got, replaceAll(want, " bad", " "+why.String()+" bad")) {
+				t.Errorf("told %q", got)
+			}
+			if got := h.heard.moves(); !slices.Equal(got, []string{"bad suspects"}) {
+				t.Errorf("moved %q", got)
+			}
+		})
+	}
+}
+
+func replaceAll(list []string, old, with string) (out []string) {
+	for _, s := range list {
+		out = append(out, strings.ReplaceAll(s, old, with))
+	}
+	return out
 }
 
 // TestSlowGuestIsMoved, and comes back when its term is over.
@@ -321,7 +336,7 @@ func TestNonsenseEndsAWorker(t *testing.T) {
 		})
 		h.ask(g, 1)
 		synctest.Wait()
-		if got := h.heard.endings(); len(got) == 0 || got[0] != "shared protocol" {
+		if got := h.heard.endings(); !slices.Equal(got, []string{"shared protocol a", "suspects protocol a, proven"}) {
 			t.Errorf("told %q", got)
 		}
 	})
@@ -385,7 +400,9 @@ func TestLoadThatTakesTooLong(t *testing.T) {
 		if _, err = h.try("trial", Options{Trial: true}, nil); !errors.As(err, &fault) || fault.Fault != policy.FaultTime {
 			t.Errorf("a check came to %v", err)
 		}
-		if got, want := h.heard.endings(), []string{"shared load_time bad", "trial load_time trial"}; !slices.Equal(got, want) {
+		if got, want := h.heard.endings(), []string{
+			"shared load_time bad", "suspects load_time bad, proven", "trial load_time trial", "trial load_time trial, proven",
+		}; !slices.Equal(got, want) {
 			t.Errorf("told %q", got)
 		}
 	})

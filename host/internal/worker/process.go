@@ -42,6 +42,8 @@ type Process interface {
 	Ended() <-chan struct{}
 	// Ending says why; after Ended.
 	Ending() Ending
+	// Usage says what of the processors it has taken; after Ended.
+	Usage() (user, system time.Duration)
 	// Close gives back what the host has of it; after Ended. Idempotent.
 	Close() error
 }

@@ -48,7 +48,8 @@ type running struct {
 	child   *confine.Process
 	said    tail
 	ended   chan struct{}
-	ending  Ending // written before ended is closed
+	ending  Ending       // written before ended is closed
+	exit    confine.Exit // the same
 	closing sync.Once
 }
 
@@ -97,6 +98,7 @@ func (r *running) watch() {
 	nonsense := errors.Is(r.Host.Err(), control.ErrNonsense)
 	r.child.Kill()
 	exit := r.child.Wait()
+	r.exit = exit
 	switch {
 	case nonsense:
 		r.ending = EndProtocol
@@ -152,6 +154,11 @@ func (r *running) Ended() <-chan struct{} { return r.ended }
 
 // Ending implements Process.
 func (r *running) Ending() Ending { return r.ending }
+
+// Usage implements Process.
+func (r *running) Usage() (user, system time.Duration) {
+	return r.exit.CPU - r.exit.System, r.exit.System
+}
 
 // Close implements Process.
 func (r *running) Close() (err error) {

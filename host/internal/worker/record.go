@@ -2,6 +2,54 @@ package worker
 
 import "time"
 
+// conduct is what is held against a tenant, whatever the version: another digest
+// is no clean record.
+type conduct struct {
+	ended int       // workers, by policies that are not in trial
+	last  time.Time // when the last did, or one was forgiven
+}
+
+const (
+	// distrust is the number of workers from which on what a tenant brings begins
+	// among the suspects.
+	distrust = 2
+	// forgiven is the time for which one of them counts, mostHeld of them at
+	// most; and by which a version's terms become one less.
+	forgiven = time.Hour
+	mostHeld = 8
+)
+
+// forgive takes back what is long ago.
+func (c *conduct) forgive(now time.Time) {
+	if n := int(now.Sub(c.last) / forgiven); n > 0 {
+		c.ended = max(c.ended-n, 0)
+		c.last = c.last.Add(time.Duration(n) * forgiven)
+	}
+}
+
+// conductLocked returns a tenant's; nil: there is nothing against it.
+func (p *Pool) conductLocked(tenant string) *conduct {
+	c := p.conducts[tenant]
+	if c == nil {
+		return nil
+	}
+	if c.forgive(time.Now()); c.ended == 0 {
+		delete(p.conducts, tenant)
+		return nil
+	}
+	return c
+}
+
+// holdAgainstLocked counts a worker that a tenant's policy has ended.
+func (p *Pool) holdAgainstLocked(tenant string) {
+	c := p.conductLocked(tenant)
+	if c == nil {
+		c = new(conduct)
+		p.conducts[tenant] = c
+	}
+	c.ended, c.last = min(c.ended+1, mostHeld), time.Now()
+}
+
 // recordKey names a tenant's version.
 type recordKey struct{ tenant, digest string }
 
@@ -10,9 +58,12 @@ type recordKey struct{ tenant, digest string }
 type record struct {
 	guests  int       // that have it
 	suspect time.Time // it belongs to the suspects until then
-	terms   int       // with the suspects so far
-	spoiled int       // workers that it ended by itself, in a row
-	last    time.Time // when it did
+	terms   int       // with the suspects so far, less what is forgiven
+	spoiled int       // workers that it is said to have ended, in a row
+	trials  int       // the same, in trial
+	noisy   int       // those that the kernel's own time has ended, in a row: not counted
+	last    time.Time // when it was said
+	ended   bool      // it is a suspect because of them
 	open    time.Time // it is not asked before
 }
 
@@ -21,13 +72,16 @@ const (
 	// time it is twice as long, longestTerm at most.
 	term        = 10 * time.Minute
 	longestTerm = 24 * time.Hour
-	// breakerFirst is for how long a guest is not asked that has ended a worker
-	// in which it was alone to blame; each further time in a row it is twice as
-	// long.
+	// breakerFirst, twice, is for how long a guest is not asked that has ended two
+	// workers, the second alone; each further time in a row it is twice as long.
 	breakerFirst = time.Second
 	breakerLast  = 5 * time.Minute
 	// calm is after how long a further time is the first again.
 	calm = 30 * time.Minute
+	// enough is the number of workers ended in a row that is no chance, whoever else
+	// was there, and mostNoise that of endings which are put down to the kernel.
+	enough    = 3
+	mostNoise = 2
 	// poisoned is the number of workers ended in a row after which the learned
 	// state is suspected, and dropped.
 	poisoned = 4
@@ -38,6 +92,9 @@ func (p *Pool) recordLocked(k recordKey) *record {
 	if r == nil {
 		r = new(record)
 		p.records[k] = r
+		if c := p.conductLocked(k.tenant); c != nil && c.ended >= distrust {
+			r.accuse()
+		}
 	}
 	r.guests++
 	return r
@@ -73,22 +130,46 @@ func (r *record) suspected() bool { return !r.suspect.IsZero() && time.Now().Bef
 
 // accuse sends it to the suspects for another term.
 func (r *record) accuse() {
-	r.suspect = time.Now().Add(min(term<<min(r.terms, 16), longestTerm))
+	now := time.Now()
+	if good := now.Sub(r.suspect); r.terms > 0 && good > 0 {
+		r.terms = max(r.terms-int(good/forgiven), 0)
+	}
+	r.suspect = now.Add(min(term<<min(r.terms, 16), longestTerm))
 	r.terms++
 }
 
-// spoil notes that it has ended a worker. alone: it is the only one that can
-// have, so that its breaker opens.
-func (r *record) spoil(alone bool) {
+// spoil notes that a worker has ended, as it seems of its doing. One ending may be
+// chance: of who else is there, or of what the machine does beside. noise: most of
+// what the process took was the kernel's. alone: nobody else was there. It reports
+// whether this one proves it: then its breaker opens.
+func (r *record) spoil(alone, noise bool) (proven bool) {
+	r.again()
+	r.ended = true
+	if noise && r.noisy < mostNoise {
+		r.noisy++
+		return false
+	}
+	r.spoiled++
+	if proven = r.spoiled >= 2 && alone || r.spoiled >= enough; proven {
+		r.open = r.last.Add(min(breakerFirst<<min(r.spoiled-1, 16), breakerLast))
+	}
+	return proven
+}
+
+// spoilTrial is spoil of a version that is being checked, where others may be, too.
+func (r *record) spoilTrial() (proven bool) {
+	r.again()
+	r.trials++
+	return r.trials >= 2
+}
+
+// again begins counting anew where the last time is long ago.
+func (r *record) again() {
 	now := time.Now()
 	if now.Sub(r.last) >= calm {
-		r.spoiled = 0
+		r.spoiled, r.trials, r.noisy = 0, 0, 0
 	}
 	r.last = now
-	r.spoiled++
-	if alone {
-		r.open = now.Add(min(breakerFirst<<min(r.spoiled-1, 16), breakerLast))
-	}
 }
 
 // window is what a guest's questions have cost lately.

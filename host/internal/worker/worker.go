@@ -16,11 +16,11 @@ import (
 type worker struct {
 	pool   *Pool
 	kind   Kind
-	tenant string          // whose it is, of kind Own
-	turns  *fair.Queue     // of tenants, to have instances made
-	start  chan struct{}   // holds one while a process is started
-	wake   chan struct{}   // holds one when there is something to do
-	tenth  *fair.Allowance // of the processors; nil: it has no less than others. The life's
+	tenant string        // whose it is, of kind Own
+	turns  *fair.Queue   // of tenants, to have instances made
+	start  chan struct{} // holds one while a process is started
+	wake   chan struct{} // holds one when there is something to do
+	tenth  *tenth        // of the processors; nil: it has no less than others
 
 	// Pool.mu guards the following fields.
 	life    *life // the process; nil: there is none for the moment
@@ -39,7 +39,7 @@ func newWorker(p *Pool, k Kind, tenant string) *worker {
 		turns: fair.New(loadsAtOnce), start: make(chan struct{}, 1), wake: make(chan struct{}, 1), guests: map[*Guest]struct{}{},
 	}
 	if k == Suspects {
-		w.tenth = newTenth()
+		w.tenth = &p.tenth
 	}
 	return w
 }
@@ -259,7 +259,7 @@ func (w *worker) living(ctx context.Context) (*life, error) {
 // begin has a process serve the worker.
 func (w *worker) begin(process Process) (*life, error) {
 	p := w.pool
-	l := &life{worker: w, process: process, begun: time.Now(), over: make(chan struct{}), blame: map[*Guest]error{}}
+	l := &life{worker: w, process: process, begun: time.Now(), nonsense: -1, over: make(chan struct{}), blame: map[*Guest]error{}}
 	p.mu.Lock()
 	if w.closed || p.closed {
 		p.mu.Unlock()
