@@ -3,7 +3,9 @@ package worker
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"idlehost/host/internal/engine"
@@ -22,7 +24,7 @@ func (noCompiler) Compile(context.Context, string, []byte, uint64) (func(), time
 }
 
 // TestLoadIsPaidAlsoIfItFails: what a worker took for a start function that fails,
-// or that the watchdog ended, the owner pays.
+// or that the watchdog ended (twice: once is no proof), the owner pays.
 func TestLoadIsPaidAlsoIfItFails(t *testing.T) {
 	fails := &engine.FaultError{Step: "start", Fault: policy.FaultTrap, Err: errors.New("unreachable")}
 	wasm := wasmtest.Guest().Bytes()
@@ -33,7 +35,7 @@ func TestLoadIsPaidAlsoIfItFails(t *testing.T) {
 	}{
 		"it is loaded":                  {want: time.Millisecond},
 		"its start function fails":      {err: fails, want: time.Millisecond},
-		"its start function has no end": {ends: EndLoad, want: child.LeastStart},
+		"its start function has no end": {ends: EndLoad, want: 2 * child.LeastStart},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, err := engine.New(t.Context(), engine.Config{Compiler: noCompiler(t.TempDir())})
@@ -101,4 +103,35 @@ func TestLoadInWaitsWithoutATurn(t *testing.T) {
 	if err := <-loaded; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestEndsArePaid by who seems to have brought them about: the start of the next
+// worker, and the loads of all that it has taken along.
+func TestEndsArePaid(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		quota, other := engine.NewQuota(engine.QuotaConfig{}), engine.NewQuota(engine.QuotaConfig{})
+		var good []*Guest
+		for i := range 20 {
+			good = append(good, h.guest(strconv.Itoa(i), Options{}, other))
+		}
+		bad := h.guest("bad", Options{}, quota)
+		before := other.Spent()
+		h.world.with(func() { h.world.ends["bad"] = EndQuestion })
+		h.ask(bad, 1)
+		synctest.Wait()
+		for _, g := range good {
+			h.ask(g, 2)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got, want := quota.Spent(), 2*startTime+20*time.Millisecond; got != want {
+			t.Errorf("two ends and 20 loads were charged with %v, want %v", got, want)
+		}
+		if got := quota.CPUSpent(); got != 2*child.Patience || h.heard.cpu["bad"] != got {
+			t.Errorf("two questions without an end were charged with %v, told of %v", got, h.heard.cpu["bad"])
+		}
+		if other.Spent() != before {
+			t.Errorf("the neighbours were charged with %v", other.Spent()-before)
+		}
+	})
 }

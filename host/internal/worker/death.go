@@ -8,6 +8,7 @@ import (
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/worker/child"
 )
 
 // settle is called once, when the process has ended: it finds out who is to
@@ -24,6 +25,7 @@ func (l *life) settle() {
 			l.blame[g] = g.err
 		}
 	}
+	l.oweLocked(spoilers)
 	l.leaveLocked(running)
 	moved := map[*Guest]Kind{}
 	for _, g := range spoilers {
@@ -45,6 +47,7 @@ func (l *life) settle() {
 	if idle {
 		p.spare.drop()
 	}
+	l.chargeEnd(spoilers)
 	l.report(spoilers)
 	if err := l.process.Close(); err != nil {
 		p.logger.Debug("worker not closed", "worker", w.kind.String(), "error", err)
@@ -189,6 +192,34 @@ func (l *life) proofLocked(g *Guest) (proven bool) {
 	}
 	return proven
 }
+
+// oweLocked has the first of those who seem to have ended the worker pay for the
+// instances of the others, when they are made again.
+func (l *life) oweLocked(spoilers []*Guest) {
+	if len(spoilers) == 0 {
+		return
+	}
+	for g := range l.worker.guests {
+		if g.phase == present && g.tenant != spoilers[0].tenant {
+			g.owedBy = spoilers[0].quota
+		}
+	}
+}
+
+// chargeEnd has those who seem to have ended the worker pay for the next one, and
+// for the question, which nobody is left to tell the time of.
+func (l *life) chargeEnd(spoilers []*Guest) {
+	for _, g := range spoilers {
+		g.quota.Charge(startTime / time.Duration(len(spoilers)))
+		if l.why == EndQuestion {
+			g.quota.Asked(0, child.Patience)
+			l.worker.pool.cfg.Observer.Asked(g.tenant, child.Patience)
+		}
+	}
+}
+
+// startTime is what starting a worker takes of the processors.
+const startTime = 50 * time.Millisecond
 
 // setApartLocked has a guest that seems to have ended a worker go to the suspects.
 func (p *Pool) setApartLocked(g *Guest) (to Kind, moved bool) {

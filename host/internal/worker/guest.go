@@ -46,7 +46,8 @@ type Guest struct {
 	loads    time.Duration // processor time of all loads, of those that failed, too
 	closed   bool
 
-	takesLong bool // its loads do, or did once
+	takesLong bool          // its loads do, or did once
+	owedBy    *engine.Quota // pays for the next load: it has ended the last instance
 }
 
 // phase is where a guest stands.

@@ -150,8 +150,13 @@ func (w *worker) enter(ctx context.Context, g *Guest) (*fair.Turn, error) {
 
 // endLoad notes what came of a load.
 func (w *worker) endLoad(l *life, g *Guest, loaded control.Loaded, err error) error {
+	var payer *engine.Quota
+	defer func() { payer.Charge(loaded.Time) }()
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
+	if err == nil {
+		payer, g.owedBy = g.owedBy, nil
+	}
 	w.loads--
 	g.loads += loaded.Time
 	switch {
@@ -211,10 +216,10 @@ func (w *worker) loadIn(ctx context.Context, l *life, g *Guest, n uint32, s engi
 	<-l.over
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
+	if started, ok := l.process.Starting(); ok && started == n && l.why == EndLoad {
+		loaded.Time = child.LeastStart // at least; nobody is left who could say more
+	}
 	if why := l.blame[g]; why != nil {
-		if l.why == EndLoad {
-			loaded.Time = child.LeastStart // at least; nobody is left who could say more
-		}
 		return loaded, why
 	}
 	return loaded, lost(g.name, err)

@@ -65,9 +65,11 @@ type patience struct {
 }
 
 // standard is the patience with guests of the host.
-func standard() patience { return patience{4 * time.Millisecond, startTime} }
+func standard() patience { return patience{Patience, startTime} }
 
 const (
+	// Patience is the processor time that a question has.
+	Patience = 4 * time.Millisecond
 	// runTime and batchTime are the processor time after which the questions
 	// that are left of a guest's run, or of a batch, go back unasked.
 	runTime   = time.Millisecond
