@@ -17,10 +17,10 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, confine, testnet, engine/wasmtest, engine/gate, demo, proxy/leantls, lab/study;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, confine, testnet, engine/wasmtest, engine/gate, engine/outline, demo, proxy/leantls, lab/study;
 	engine/gate, engine/wasmtest < engine/gate/gatetest;
 	engine/gate < engine/meter;
-	policy, fair, confine < engine/compile;
+	policy, fair, confine, engine/outline < engine/compile;
 	policy, engine/wasmtest, /sdk/abi < engine/hostile;
 
 	/sdk/abi < policy;

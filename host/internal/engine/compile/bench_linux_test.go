@@ -2,11 +2,14 @@ package compile
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
+
+	"idlehost/host/internal/engine/outline"
 )
 
 // goGuest builds a policy with Go: 1.8 to 2.3 MB.
@@ -92,4 +95,44 @@ func guests(b *testing.B) map[string][]byte {
 		b.Fatal(err)
 	}
 	return map[string][]byte{"small": small, "go": goGuest(b)}
+}
+
+// BenchmarkOutline measures how long a runtime that is new takes to find code, by
+// the module and by its outline.
+func BenchmarkOutline(b *testing.B) {
+	for name, wasm := range guests(b) {
+		compiler := open(b, config(b))
+		c, err := compiler.Compile(b.Context(), Order{Wasm: wasm})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close()
+		out, err := outline.Of(wasm)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for way, wasm := range map[string][]byte{"whole": wasm, "outline": out} {
+			b.Run(name+"/"+way, func(b *testing.B) {
+				for b.Loop() {
+					find(b, compiler.Dir(), wasm)
+				}
+			})
+		}
+	}
+}
+
+// find has a new runtime load code.
+func find(b *testing.B, dir string, wasm []byte) {
+	ctx := b.Context()
+	cache, err := wazero.NewCompilationCacheWithDir(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCompilationCache(cache).WithDebugInfoEnabled(false))
+	if _, err := r.CompileModule(ctx, wasm); err != nil {
+		b.Fatal(err)
+	}
+	if err := errors.Join(r.Close(ctx), cache.Close(ctx)); err != nil {
+		b.Fatal(err)
+	}
 }

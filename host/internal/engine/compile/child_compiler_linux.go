@@ -27,6 +27,8 @@ type childCompiler struct {
 	// probe's file in it; both name the compiler and the processor.
 	sub, probe string
 	maker      string // part of every key
+	// lookup finds where wazero looks for code; nil: it is not known.
+	lookup *lookup
 	// unit is the processor time that a unit of effort is expected to take.
 	unit time.Duration
 	// confined says under which measures the trial was compiled.
@@ -96,6 +98,9 @@ func (c *childCompiler) open(ctx context.Context) (err error) {
 	c.code = filepath.Join(c.path, c.session.path("code"))
 	if c.sub, c.probe, err = compileProbe(c.code); err != nil {
 		return fmt.Errorf("compiler does not work: %w", err)
+	}
+	if l, ok := newLookup(probeModule(), c.probe); ok && c.links() {
+		c.lookup = &l
 	}
 	c.discard(c.probe)
 	c.maker = fmt.Sprintf("%q %q %q %q", compilerBuild(), c.sub, c.probe, c.cfg.Version)
@@ -195,7 +200,7 @@ func (c *childCompiler) same(r reply) error {
 }
 
 // fetch puts code from the cache on loan, if it is there and authentic.
-func (c *childCompiler) fetch(key string) (made, bool) {
+func (c *childCompiler) fetch(key string, o Order) (made, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	temp := c.session.fresh("load")
@@ -208,11 +213,15 @@ func (c *childCompiler) fetch(key string) (made, bool) {
 	if err == nil {
 		err = c.root.Rename(temp, c.loan(name))
 	}
+	m := made{report: Report{Apart: true, Cached: true, CodeBytes: size}, name: name}
+	if err == nil {
+		err = c.link(&m, o)
+	}
 	if err != nil {
 		_ = c.root.Remove(temp) // the session's end removes it otherwise
 		return made{}, false
 	}
-	return made{report: Report{Apart: true, Cached: true, CodeBytes: size}, name: name}, true
+	return m, true
 }
 
 // compile has a child make code for o, keeps it, and puts it on loan. Beside
@@ -240,11 +249,18 @@ func (c *childCompiler) compile(ctx context.Context, key string, o Order, lowPri
 	if err := c.same(r); err != nil {
 		return m, busyError("", used, "%v", err)
 	}
+	if c.lookup != nil && r.Name != c.lookup.name(o.Wasm, o.Stoppable) {
+		return m, busyError("", used, "child has made the code of another module")
+	}
 	path := filepath.Join(stage, r.Sub, r.Name)
 	if m.report.CodeBytes, m.report.NotKept, err = c.keep(key, r.Name, path); err != nil {
 		return m, busyError("", used, "result of the child: %v", err)
 	}
-	if err := c.root.Rename(path, c.loan(r.Name)); err != nil {
+	err = c.root.Rename(path, c.loan(r.Name))
+	if err == nil {
+		err = c.link(&m, o)
+	}
+	if err != nil {
 		return m, fmt.Errorf("compile: %w", err)
 	}
 	return m, nil

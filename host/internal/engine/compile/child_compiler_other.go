@@ -20,16 +20,17 @@ type childCompiler struct {
 	why         error
 	unit        time.Duration
 	confined    confine.Report
+	lookup      *lookup
 }
 
 var errPlatform = errors.New("only Linux has the means to bound a child process")
 
 func openChildCompiler(context.Context, Config) (*childCompiler, error) { return nil, errPlatform }
 
-func (c *childCompiler) codeDir() string           { return "" }
-func (c *childCompiler) fetch(string) (made, bool) { return made{}, false }
-func (c *childCompiler) discard(string)            {}
-func (c *childCompiler) close() error              { return nil }
+func (c *childCompiler) codeDir() string                  { return "" }
+func (c *childCompiler) fetch(string, Order) (made, bool) { return made{}, false }
+func (c *childCompiler) discard(string)                   {}
+func (c *childCompiler) close() error                     { return nil }
 func (c *childCompiler) compile(context.Context, string, Order, bool) (made, error) {
 	return made{}, errPlatform
 }

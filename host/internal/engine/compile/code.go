@@ -53,6 +53,8 @@ type piece struct {
 type made struct {
 	report Report
 	name   string // of the file below Dir
+	// outlined is where the same code lies for the module's outline; "": nowhere.
+	outlined string
 }
 
 // errAbandoned ends a piece that nobody waits for any longer.
@@ -165,6 +167,9 @@ func (c *Compiler) dropLocked(p *piece) {
 	delete(c.pieces, p.key)
 	if p.err == nil {
 		c.child.discard(p.made.name)
+		if p.made.outlined != "" {
+			c.child.discard(p.made.outlined)
+		}
 	}
 }
 
@@ -183,7 +188,7 @@ func (c *Compiler) complete(p *piece, o Order) {
 }
 
 func (c *Compiler) make(p *piece, o Order) (made, error) {
-	if m, ok := c.child.fetch(p.key); ok {
+	if m, ok := c.child.fetch(p.key, o); ok {
 		m.report.ModuleBytes = len(o.Wasm)
 		return m, nil
 	}

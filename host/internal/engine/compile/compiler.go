@@ -118,6 +118,10 @@ func (c *Compiler) Dir() string {
 	return c.child.codeDir()
 }
 
+// Outlines reports whether the code of a module in Dir is also that of its outline:
+// package outline.
+func (c *Compiler) Outlines() bool { return c.child != nil && c.child.lookup != nil }
+
 // LowerPriority has children run at nice 10 from now on: whoever calls it begins
 // to serve requests beside them.
 func (c *Compiler) LowerPriority() { c.lowPriority.Store(true) }
