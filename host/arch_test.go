@@ -32,7 +32,7 @@ const imports = `
 	trace < trace/tracetest;
 	policy, store, space, fair, api < control;
 	api < admin/v1, client;
-	policy, fair, engine/gate, engine/meter, /sdk/abi < engine;
+	policy, fair, engine/gate, engine/meter, engine/outline, /sdk/abi < engine;
 	policy, /sdk/abi < worker/channel;
 	policy, engine, /sdk/abi < worker/control;
 	policy, engine, worker/channel, worker/control < worker/child;

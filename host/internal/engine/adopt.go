@@ -43,7 +43,7 @@ func adoptCode(a *admission) error {
 	}
 	c = &code{
 		key: m.Digest, digest: hex.EncodeToString(m.Digest[:]), has: opSet(m.Exports),
-		bytes: len(m.Wasm), pages: m.Pages, grows: m.Grows,
+		bytes: m.Size, pages: m.Pages, grows: m.Grows,
 	}
 	if err := a.place(c, m.Wasm, int(m.Types)); err != nil {
 		return a.noCode(err)

@@ -27,6 +27,13 @@ type Compiler interface {
 	Compile(ctx context.Context, owner string, wasm []byte, effort uint64) (release func(), cpu time.Duration, err error)
 }
 
+// outlines reports whether the Compiler's folder holds the code of a module also as
+// that of its outline (package outline).
+func (j *Job) outlines() bool {
+	c, ok := j.engine.cfg.Compiler.(interface{ Outlines() bool })
+	return ok && c.Outlines()
+}
+
 // newCache returns the compiled code that runtimes share.
 func newCache(cfg Config) (wazero.CompilationCache, error) {
 	dir := cfg.Code

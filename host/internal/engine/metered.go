@@ -12,7 +12,8 @@ import (
 // Metered is what gate, meter and linker make of a module.
 type Metered struct {
 	Digest  [sha256.Size]byte // of the module's own bytes
-	Wasm    []byte            // in an engine of a worker that has the code: nil
+	Wasm    []byte            // in an engine of a worker its outline, or where that has the code: nil
+	Size    int               // of the Wasm, in bytes
 	Exports uint32            // those of the ABI that it has: opSet
 	Types   uint32            // of functions
 	Pages   uint32            // of 64 KiB, that the memory begins with
@@ -46,7 +47,7 @@ func findMetered(a *admission) error {
 func newMetered(key [sha256.Size]byte, a *admission) *Metered {
 	memory, _ := a.module.Memory()
 	return &Metered{
-		Digest: key, Wasm: a.linked.wasm, Exports: uint32(a.linked.has), Types: uint32(a.linked.types),
+		Digest: key, Wasm: a.linked.wasm, Size: len(a.linked.wasm), Exports: uint32(a.linked.has), Types: uint32(a.linked.types),
 		Pages: memory.Min, Grows: a.module.Grows(), effort: a.module.Effort(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"idlehost/host/internal/engine/outline"
 	"idlehost/host/internal/policy"
 )
 
@@ -17,8 +18,9 @@ type Prepared struct {
 	MemoryPages uint32 // that the guest's memory may have
 	Metered     *Metered
 
-	mu      sync.Mutex // guards the following field
-	release func()     // gives the code back; nil: it is not on loan
+	mu       sync.Mutex // guards the following fields
+	release  func()     // gives the code back; nil: it is not on loan
+	outlined bool       // the code is that of the outline, too
 }
 
 // errNoWorkers is why code is not lent.
@@ -63,7 +65,22 @@ func (j *Job) Lend(p *Prepared) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.release = func() { release(); releaseTrampoline() }
+	p.outlined = j.outlines()
 	return nil
+}
+
+// Loadable returns the module by which a worker finds the code that is on loan: the
+// metered one or its outline.
+func (p *Prepared) Loadable() []byte {
+	p.mu.Lock()
+	outlined := p.outlined
+	p.mu.Unlock()
+	if outlined {
+		if wasm, err := outline.Of(p.Metered.Wasm); err == nil {
+			return wasm
+		}
+	}
+	return p.Metered.Wasm
 }
 
 // uncompiled names the step, unless it is the context that has ended.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -259,5 +260,29 @@ func TestCodeOnlyEngineLoads(t *testing.T) {
 	lend(t, host, p)
 	if _, err := worker.Load(context.Background(), source(tiny().Bytes())); err != nil {
 		t.Error(err)
+	}
+}
+
+// outlining is a compiler whose code is that of outlines, too.
+type outlining struct{ *elsewhere }
+
+func (outlining) Outlines() bool { return true }
+
+// TestLoadableIsTheOutline while code is on loan that can be found by it, and what
+// the code is of is known all the same.
+func TestLoadableIsTheOutline(t *testing.T) {
+	c := &elsewhere{dir: t.TempDir()}
+	for _, set := range []struct {
+		compiler Compiler
+		outlined bool
+	}{{c, false}, {outlining{c}, true}} {
+		host := newEngine(t, Config{Compiler: set.compiler})
+		p := prepare(t, host, source(counting().Bytes()))
+		lend(t, host, p)
+		got := p.Loadable()
+		if whole := bytes.Equal(got, p.Metered.Wasm); whole == set.outlined || p.Metered.Size != len(p.Metered.Wasm) {
+			t.Errorf("a worker is sent %d bytes of a module of %d, %d", len(got), len(p.Metered.Wasm), p.Metered.Size)
+		}
+		p.Release()
 	}
 }

@@ -78,7 +78,7 @@ func (s *starter) take() (job func()) {
 func (s *starter) load(r control.Request) {
 	var p *engine.Policy
 	var err error
-	took := s.timed(r.Guest, len(r.Load.Metered.Wasm), func() {
+	took := s.timed(r.Guest, r.Load.Metered.Size, func() {
 		p, err = s.engine.Adopt(context.Background(), r.Load, r.Learned, s.lines(r.Guest))
 	})
 	if err != nil {

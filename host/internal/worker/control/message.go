@@ -11,7 +11,8 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// putPrepared appends what a worker needs of p, with its Wasm or without.
+// putPrepared appends what a worker needs of p, with what its code is found by or
+// without.
 func putPrepared(b []byte, p *engine.Prepared, wasm bool) []byte {
 	m := p.Metered
 	b = putBytes(b, p.Name)
@@ -21,18 +22,19 @@ func putPrepared(b []byte, p *engine.Prepared, wasm bool) []byte {
 	b = put32(b, m.Exports)
 	b = put32(b, m.Types)
 	b = put32(b, m.Pages)
+	b = put32(b, uint32(m.Size))
 	b = putBool(b, m.Grows)
 	if !wasm {
 		return putBytes(b, "")
 	}
-	return putBytes(b, m.Wasm)
+	return putBytes(b, p.Loadable())
 }
 
 func takePrepared(f *fields) *engine.Prepared {
 	p := &engine.Prepared{Name: string(f.bytes()), Params: bytes.Clone(f.bytes()), MemoryPages: f.u32(), Metered: new(engine.Metered)}
 	m := p.Metered
 	copy(m.Digest[:], f.take(uint32(len(m.Digest))))
-	m.Exports, m.Types, m.Pages, m.Grows = f.u32(), f.u32(), f.u32(), f.bool()
+	m.Exports, m.Types, m.Pages, m.Size, m.Grows = f.u32(), f.u32(), f.u32(), int(f.u32()), f.bool()
 	m.Wasm = f.bytes() // wazero keeps none of it
 	return p
 }
