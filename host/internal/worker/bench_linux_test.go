@@ -53,14 +53,18 @@ func ownCPU(b *testing.B) time.Duration {
 // rest. alone: each is put when the one before is answered. batch: so many are
 // open all the time, each put again by whoever takes its answer, so that they
 // cross together. together: so many are put, one by one as a tick does, and all
-// answers awaited, so that some go ahead of the others.
+// answers awaited, so that some go ahead of the others; tenants: of so many, one
+// after the other.
 func BenchmarkQuestion(b *testing.B) {
-	b.Run("alone", func(b *testing.B) { askInTurns(b, 1) })
+	b.Run("alone", func(b *testing.B) { askInTurns(b, 1, 1) })
 	for _, n := range []int{10, 100} {
 		b.Run(fmt.Sprintf("batch=%d", n), func(b *testing.B) { askAgain(b, n) })
 	}
 	for _, n := range []int{10, 100, 19_000} {
-		b.Run(fmt.Sprintf("together=%d", n), func(b *testing.B) { askInTurns(b, n) })
+		b.Run(fmt.Sprintf("together=%d", n), func(b *testing.B) { askInTurns(b, n, 1) })
+	}
+	for _, tenants := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("together=19000/tenants=%d", tenants), func(b *testing.B) { askInTurns(b, 19_000, tenants) })
 	}
 }
 
@@ -69,27 +73,30 @@ type asked struct {
 	deaf
 	b          *testing.B
 	pool       *Pool
-	guest      *Guest
+	guests     []*Guest
 	batches    atomic.Int64
 	pid        int
 	own, other time.Duration
-	before     Stats
+	before     done
 }
 
 // Batch implements Observer.
 func (a *asked) Batch(Kind, int) { a.batches.Add(1) }
 
 // ask begins to measure, once a few questions are answered.
-func ask(b *testing.B) *asked {
+func ask(b *testing.B, tenants int) *asked {
 	a := &asked{b: b}
 	a.pool, _ = startPool(b, Config{Shared: 1, Observer: a})
 	wasm := wasmtest.Guest(wasmtest.Returns("on_accept", 0), wasmtest.Returns("on_timeout", 1<<32|5)).Bytes()
-	var err error
-	if a.guest, err = a.pool.Load(b.Context(), engine.Source{Name: "tiny", Wasm: wasm}, Options{Tenant: "a"}); err != nil {
-		b.Fatal(err)
+	for i := range tenants {
+		g, err := a.pool.Load(b.Context(), engine.Source{Name: "tiny", Wasm: wasm}, Options{Tenant: strconv.Itoa(i)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		a.guests = append(a.guests, g)
 	}
 	for range 10 {
-		a.together(1)
+		a.together(tenants)
 	}
 	a.pid = pids(a.pool)[0]
 	a.reset()
@@ -97,23 +104,38 @@ func ask(b *testing.B) *asked {
 }
 
 func (a *asked) reset() {
-	a.own, a.other, a.before = ownCPU(a.b), cpuOf(a.b, a.pid), a.guest.Stats()
+	a.own, a.other, a.before = ownCPU(a.b), cpuOf(a.b, a.pid), a.done()
 	a.batches.Store(0)
 	a.b.ResetTimer()
 }
 
 // report tells what a question has taken since the reset.
 func (a *asked) report() {
-	cpu, now := ownCPU(a.b)-a.own+cpuOf(a.b, a.pid)-a.other, a.guest.Stats()
-	n, guest := float64(now.Questions-a.before.Questions), now.CPU-a.before.CPU
+	cpu, now := ownCPU(a.b)-a.own+cpuOf(a.b, a.pid)-a.other, a.done()
+	n, guest := float64(now.questions-a.before.questions), now.cpu-a.before.cpu
 	a.b.ReportMetric(float64(cpu)/n, "cpu-ns/question")
 	a.b.ReportMetric(float64(guest)/n, "guest-ns/question")
 	a.b.ReportMetric(float64(cpu-guest)/n, "beside-ns/question")
 	a.b.ReportMetric(n/float64(a.batches.Load()), "questions/batch")
 }
 
-func askInTurns(b *testing.B, n int) {
-	a := ask(b)
+// done is what guests have done.
+type done struct {
+	questions uint64
+	cpu       time.Duration
+}
+
+func (a *asked) done() (sum done) {
+	for _, g := range a.guests {
+		s := g.Stats()
+		sum.questions += s.Questions
+		sum.cpu += s.CPU
+	}
+	return sum
+}
+
+func askInTurns(b *testing.B, n, tenants int) {
+	a := ask(b, tenants)
 	for b.Loop() {
 		a.together(n)
 	}
@@ -125,8 +147,8 @@ func (a *asked) together(n int) {
 	var all answers
 	all.Add(n)
 	q := timeout(1)
-	for range n {
-		a.guest.Ask(q, &all)
+	for i := range n {
+		a.guests[i%len(a.guests)].Ask(q, &all)
 	}
 	all.Wait()
 }
@@ -137,13 +159,13 @@ type answers struct{ sync.WaitGroup }
 func (a *answers) Answered(*policy.Ask, policy.Verdict, policy.Fault) { a.Done() }
 
 func askAgain(b *testing.B, n int) {
-	a := ask(b)
-	r := &again{guest: a.guest}
+	a := ask(b, 1)
+	r := &again{guest: a.guests[0]}
 	r.left.Store(int64(b.N))
 	r.Add(n)
 	q := timeout(1)
 	for range n {
-		a.guest.Ask(q, r)
+		r.guest.Ask(q, r)
 	}
 	r.Wait()
 	a.report()

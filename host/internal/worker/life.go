@@ -130,7 +130,7 @@ func (l *life) fillLocked() {
 	for i := len(l.batch) - 1; i >= n; i-- {
 		l.batch[i].guest.sent = l.before[i]
 	}
-	l.worker.queue.putBack(l.batch[n:])
+	l.worker.queue.putOff(l.batch[n:])
 	l.batch, l.pointers = l.batch[:n], l.pointers[:n]
 }
 

@@ -11,12 +11,15 @@ type queue struct {
 	lines map[string]*line // those with questions
 	turns []*line          // the same, in the order of their turns
 	n     int              // questions
+	batch uint64           // number of the last that was taken
 }
 
 // line is one tenant's part: first in, first out.
 type line struct {
 	tenant string
 	qs     []*question
+	batch  uint64        // the last in which it had a turn
+	spent  time.Duration // what it is expected to take of that
 }
 
 const (
@@ -25,6 +28,11 @@ const (
 	tenantShare = time.Millisecond
 	// batchTime is the same of all of them together: others wait for so long.
 	batchTime = 5 * time.Millisecond
+	// longestTurn is the longest that a turn of a tenant is beyond its part of the
+	// batch: some dozen questions of a small guest.
+	longestTurn = 25 * time.Microsecond
+	// besideCost is what a question takes beside its guest's time.
+	besideCost = time.Microsecond
 	// unknownCost is expected of a guest that was never asked.
 	unknownCost = 100 * time.Microsecond
 )
@@ -48,6 +56,21 @@ func (q *queue) putBack(xs []*question) {
 	}
 }
 
+// putOff puts back those for which a batch has no room. Their tenants' turns come
+// first.
+func (q *queue) putOff(xs []*question) {
+	q.putBack(xs)
+	var first []*line
+	for _, x := range xs {
+		if l := q.lines[x.guest.tenant]; !slices.Contains(first, l) {
+			first = append(first, l)
+		}
+	}
+	if len(first) > 0 {
+		q.turns = append(first, slices.DeleteFunc(q.turns, func(l *line) bool { return slices.Contains(first, l) })...)
+	}
+}
+
 // line returns a tenant's, whose turn comes last if it is new.
 func (q *queue) line(tenant string) *line {
 	l := q.lines[tenant]
@@ -62,57 +85,72 @@ func (q *queue) line(tenant string) *line {
 	return l
 }
 
-// take appends a batch of at most n questions to batch. Tenants have turns: each
-// gets an equal part of the batch, and of the time that it is expected to take;
-// what some leave is for those that have more. Those whose turn has not come are
-// first the next time; where all had one, the first is last then.
+// take appends a batch of at most n questions to batch. Tenants have turns, one
+// after the other, for as long as there is room: those whose turn has not come are
+// first the next time.
 func (q *queue) take(batch []*question, n int) []*question {
 	n = min(n, q.n)
-	var left time.Duration = batchTime
-	spent := make([]time.Duration, len(q.turns))
-	reached := 0 // of the turns
-	for took := true; took && n > 0 && left > 0; {
-		took = false
-		share := max(n/max(len(q.turns), 1), 1)
-		for i, l := range q.turns {
-			for k := 0; k < share && n > 0 && len(l.qs) > 0; k++ {
-				cost := l.qs[0].guest.cost()
-				if spent[i] > 0 && spent[i]+cost > tenantShare {
-					break
-				}
-				batch = append(batch, l.qs[0])
-				l.qs[0] = nil
-				l.qs = l.qs[1:]
-				spent[i] += cost
-				left -= cost
-				n--
-				q.n--
-				took = true
-				reached = max(reached, i+1)
-			}
-			if left <= 0 {
-				break
-			}
+	q.batch++
+	bounds := turnBounds(n, len(q.turns))
+	var full []*line // that have had their share of the batch
+	for left := batchTime; n > 0 && left > 0 && len(q.turns) > 0; {
+		l := q.turns[0]
+		q.turns = q.turns[1:]
+		had := len(batch)
+		var took time.Duration
+		batch, took = l.turn(batch, q.batch, n, bounds)
+		had = len(batch) - had
+		left -= took
+		n -= had
+		q.n -= had
+		switch {
+		case len(l.qs) == 0:
+			delete(q.lines, l.tenant)
+		case had == 0:
+			full = append(full, l)
+		default:
+			q.turns = append(q.turns, l)
 		}
 	}
-	if reached == len(q.turns) {
-		reached = 1
-	}
-	q.turn(reached)
+	q.turns = append(q.turns, full...)
 	return batch
 }
 
-// turn has so many turns come last, and forgets tenants without questions.
-func (q *queue) turn(n int) {
-	if n < len(q.turns) {
-		q.turns = append(q.turns[n:], q.turns[:n]...)
+// bounds are those of a turn, beyond its first question.
+type bounds struct {
+	questions int           // an equal part of the batch; more where they take less than longestTurn
+	time      time.Duration // the turns of all take batchTime
+}
+
+// turnBounds are those where so many tenants wait for a batch of n questions. A
+// change of the guest takes as much as a small question, so that turns are long.
+func turnBounds(n, tenants int) bounds {
+	tenants = max(tenants, 1)
+	return bounds{questions: n / tenants, time: batchTime / time.Duration(tenants)}
+}
+
+// turn appends what a tenant may ask in one turn of a batch, most questions at the
+// most. It returns what their guests are expected to take.
+func (l *line) turn(batch []*question, number uint64, most int, of bounds) (_ []*question, took time.Duration) {
+	if l.batch != number {
+		l.batch, l.spent = number, 0
 	}
-	q.turns = slices.DeleteFunc(q.turns, func(l *line) bool {
-		if len(l.qs) == 0 {
-			delete(q.lines, l.tenant)
+	n, turn := 0, time.Duration(0)
+	for n < min(most, len(l.qs)) {
+		cost := l.qs[n].guest.cost()
+		turn += cost + besideCost
+		if l.spent > 0 && l.spent+cost > tenantShare ||
+			n > 0 && (turn > of.time || n >= of.questions && turn > longestTurn) {
+			break
 		}
-		return len(l.qs) == 0
-	})
+		l.spent += cost
+		took += cost
+		n++
+	}
+	batch = append(batch, l.qs[:n]...)
+	clear(l.qs[:n])
+	l.qs = l.qs[n:]
+	return batch, took
 }
 
 // remove takes out a guest's questions.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -9,33 +10,72 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// TestNobodyHasASecondTurnBeforeAll, where a batch has no room for all, in time or
-// in number.
-func TestNobodyHasASecondTurnBeforeAll(t *testing.T) {
-	for _, tc := range []struct {
-		tenants, perBatch int
-		cost              time.Duration
-	}{
-		{100, int(batchTime / tenantShare), tenantShare},
-		{3 * batchSize, batchSize, time.Microsecond},
-	} {
-		var q queue
-		for i := range tc.tenants {
-			g := &Guest{tenant: strconv.Itoa(i), window: window{average: tc.cost}}
-			for range 1000 {
-				q.push(&question{guest: g})
+// TestNobodyWaitsForMoreThanABatchTime of others, from its first question on: where
+// all of many tenants have questions without end, whatever those take. A question
+// each is asked of them, though, and a batch is as long as it is.
+func TestNobodyWaitsForMoreThanABatchTime(t *testing.T) {
+	for _, tenants := range []int{1, 2, 100, 3 * batchSize, 2000} {
+		for _, cost := range []time.Duration{time.Microsecond / 10, time.Microsecond, 30 * time.Microsecond, tenantShare} {
+			q, waited := crowdedQueue(tenants, cost), map[string]time.Duration{}
+			others := time.Duration(tenants) * (cost + besideCost)
+			bound := max(batchTime, others) + batchTime + batchSize*besideCost
+			for round := 3 * tenants; round > 0; {
+				batch := q.take(nil, batchSize)
+				for _, x := range batch {
+					delete(waited, x.guest.tenant)
+				}
+				for _, l := range q.turns {
+					waited[l.tenant] += time.Duration(len(batch)) * (cost + besideCost)
+				}
+				for tenant, d := range waited {
+					if d > bound {
+						t.Fatalf("%d tenants of %v: %s has waited for %v, of %v", tenants, cost, tenant, d, bound)
+					}
+				}
+				round -= len(batch)
 			}
 		}
-		batches := tc.tenants / tc.perBatch
-		seen := map[string]bool{}
-		for range batches {
-			for _, x := range q.take(nil, batchSize) {
-				seen[x.guest.tenant] = true
-			}
+	}
+}
+
+func crowdedQueue(tenants int, cost time.Duration) *queue {
+	q := new(queue)
+	for i := range tenants {
+		x := &question{guest: &Guest{tenant: strconv.Itoa(i), window: window{average: cost}}}
+		for range 300 {
+			q.push(x)
 		}
-		if len(seen) != tc.tenants {
-			t.Errorf("%d of %d tenants had a turn in %d batches of %d tenants", len(seen), tc.tenants, batches, tc.perBatch)
+	}
+	return q
+}
+
+// TestTurnsOfManyAreLong: a change of the guest takes as much as a small question.
+func TestTurnsOfManyAreLong(t *testing.T) {
+	q := crowdedQueue(100, time.Microsecond/2)
+	runs, last := 0, ""
+	for _, x := range q.take(nil, batchSize) {
+		if x.guest.tenant != last {
+			runs, last = runs+1, x.guest.tenant
 		}
+	}
+	if most := batchSize / 10; runs > most {
+		t.Errorf("%d questions are of %d turns, want at most %d", batchSize, runs, most)
+	}
+}
+
+// TestPutOffIsNext: what a batch has no room for begins the next one, in order.
+func TestPutOffIsNext(t *testing.T) {
+	q := crowdedQueue(100, 30*time.Microsecond)
+	n := q.n
+	batch := q.take(nil, batchSize)
+	off := slices.Clone(batch[len(batch)/2:])
+	q.putOff(off)
+	next := q.take(nil, batchSize)
+	if !slices.Equal(next[:len(off)], off) {
+		t.Error("the next batch begins with something else")
+	}
+	if left := n - len(batch)/2 - len(next); q.n != left {
+		t.Errorf("%d questions wait, want %d", q.n, left)
 	}
 }
 
