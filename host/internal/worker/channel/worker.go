@@ -8,8 +8,8 @@ import (
 )
 
 // Worker is the worker's end of a channel. It trusts the host. One goroutine
-// uses it; while it is locked to a thread, Next takes twice the time, because
-// the scheduler hands it over from the thread that waits.
+// uses it; were it locked to a thread, Next would take twice the time, because the
+// scheduler would hand it over from the thread that waits.
 type Worker struct {
 	sock   *socket
 	memory memory

@@ -15,7 +15,7 @@ type batch interface {
 	Answer(i int, a *channel.Answer)
 }
 
-// asker asks guests, on the thread that is theirs.
+// asker asks guests, on one thread for each batch.
 type asker struct {
 	guests   *guests
 	patience time.Duration                        // with a question

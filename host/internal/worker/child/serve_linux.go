@@ -101,25 +101,39 @@ func mustArm(w *watchdog) func(time.Duration) {
 	}
 }
 
-// answerBatches answers what the host asks, on a thread of its own.
+// answerBatches answers what the host asks. It is locked to its thread while it
+// asks, for the sake of clock and timer, and not while it waits: what comes for a
+// goroutine that is locked is handed over to its thread by the one that waits for
+// all, which takes two more wake-ups.
 func answerBatches(ch *channel.Worker, a *asker, s *starter) error {
-	runtime.LockOSThread()
-	dog, err := newWatchdog(SignalQuestion)
-	if err != nil {
-		return err
-	}
-	a.clock, a.arm = threadTime, mustArm(dog)
+	dogs := newWatchdogs(SignalQuestion)
+	a.clock = threadTime
 	a.start = func(n uint32, g *guest, now uint64) { s.enqueue(func() { s.revive(n, g, now) }) }
 	for {
 		b, err := ch.Next()
 		if err != nil {
 			return err
 		}
-		a.answer(b)
+		if err := answerLocked(b, a, dogs); err != nil {
+			return err
+		}
 		if err := ch.Done(); err != nil {
 			return err
 		}
 	}
+}
+
+// answerLocked answers a batch on one thread, whose watchdog sleeps afterwards.
+func answerLocked(b *channel.Batch, a *asker, dogs *watchdogs) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	arm, err := dogs.mine()
+	if err != nil {
+		return err
+	}
+	a.arm = arm
+	a.answer(b)
+	return nil
 }
 
 // obey does what the host says on control.

@@ -1,6 +1,6 @@
 // Package child is a worker process: it runs policies for the host, which sends
 // questions in batches (package channel) and says what to load (package control).
-// Questions run on one thread, loads on another, each under the eyes of a timer of
+// Questions run on one thread at a time, loads on another, each under the eyes of a timer of
 // the kernel's that ends the process where a guest takes too much of the
 // processor. A worker holds policies and what they have learned, and nothing else.
 package child

@@ -39,7 +39,7 @@ type sigaction struct {
 }
 
 // newWatchdog returns one for the calling thread, to which the goroutine is
-// locked for good, which ends the process by signal.
+// locked, which ends the process by signal.
 func newWatchdog(signal syscall.Signal) (*watchdog, error) {
 	var byDefault sigaction // which ends the process
 	if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(signal), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0); e != 0 {
@@ -61,6 +61,33 @@ func (w *watchdog) arm(d time.Duration) error {
 		return os.NewSyscallError("timer_settime", e)
 	}
 	return nil
+}
+
+// watchdogs are those of the threads on which a goroutine has been. A thread of
+// Go's runtime ends only with a goroutine that is locked to it; arming the watchdog
+// of one that has ended fails.
+type watchdogs struct {
+	signal syscall.Signal
+	known  map[uintptr]func(time.Duration) // arm them, by the kernel's number of the thread
+}
+
+func newWatchdogs(signal syscall.Signal) *watchdogs {
+	return &watchdogs{signal: signal, known: map[uintptr]func(time.Duration){}}
+}
+
+// mine arms that of the calling thread, to which the goroutine is locked.
+func (w *watchdogs) mine() (arm func(time.Duration), err error) {
+	thread, _, _ := unix.RawSyscall(unix.SYS_GETTID, 0, 0, 0)
+	if arm = w.known[thread]; arm != nil {
+		return arm, nil
+	}
+	dog, err := newWatchdog(w.signal)
+	if err != nil {
+		return nil, err
+	}
+	arm = mustArm(dog)
+	w.known[thread] = arm
+	return arm, nil
 }
 
 // threadTime returns the processor time of the calling thread.
