@@ -20,6 +20,7 @@ type fakeGuest struct {
 	fault   policy.Fault
 	digest  string
 	learned State
+	tells   func() // when set, is called by Learned
 	answer  func(*policy.Ask) policy.Verdict
 	inside  chan struct{} // when set, Decide sends on it, then waits for leave
 	leave   chan struct{}
@@ -47,8 +48,13 @@ func (g *fakeGuest) Decide(q *policy.Ask) (policy.Verdict, policy.Fault) {
 	return policy.Verdict{Action: abi.ActionExtend, Reason: g.reason}, policy.FaultNone
 }
 func (g *fakeGuest) Digest() string { return g.digest }
-func (g *fakeGuest) Learned() State { return g.learned }
-func (g *fakeGuest) Close() error   { g.closed.Add(1); return nil }
+func (g *fakeGuest) Learned() State {
+	if g.tells != nil {
+		g.tells()
+	}
+	return g.learned
+}
+func (g *fakeGuest) Close() error { g.closed.Add(1); return nil }
 
 // fakeLoader makes guests whose learned state is what they were given, with
 // their digest behind it.

@@ -32,21 +32,45 @@ func (t *Tenant) Lose(cause policy.Fault, digest string) {
 
 // set does it; anew: no version is taken for one that the tenant has.
 func (t *Tenant) set(p Plan, anew bool) {
+	from, learned := t.legacy(p, anew)
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()
 		t.refuse(p)
 		return
 	}
-	c := t.changeLocked(p, anew)
+	c := t.changeLocked(p, anew, from, learned)
 	t.mu.Unlock()
 	c.clear()
 }
 
-// changeLocked puts p in force; clear is left to do.
-func (t *Tenant) changeLocked(p Plan, anew bool) *change {
+// legacy fetches what the version that is active has learned, where p has others
+// begin with that. It may take a while, for which no lock is held: another Set may
+// come first, and then it is nobody's.
+func (t *Tenant) legacy(p Plan, anew bool) (from *resident, s State) {
+	t.mu.Lock()
+	active := t.plan.Load().active
+	from = active.resident
+	needed := from != nil && slices.ContainsFunc([]*Lane{p.Active, p.Canary, p.Shadow}, func(l *Lane) bool {
+		return l != nil && l.Guest == nil && (anew || !from.version.same(l.Version))
+	})
+	var g *roleGuest
+	if needed {
+		g = active.take(0)
+	}
+	t.mu.Unlock()
+	if g == nil {
+		return nil, State{}
+	}
+	defer g.release()
+	return from, g.loaded.guest.Learned()
+}
+
+// changeLocked puts p in force; clear is left to do. learned is what from has
+// learned, if it is not nil.
+func (t *Tenant) changeLocked(p Plan, anew bool, from *resident, learned State) *change {
 	old := t.plan.Load()
-	c := &change{t: t, anew: anew, old: old, next: &plan{percent: min(max(p.Percent, 0), 100), guard: p.Guard}}
+	c := &change{t: t, anew: anew, old: old, source: from, learned: learned, next: &plan{percent: min(max(p.Percent, 0), 100), guard: p.Guard}}
 	c.placeLocked(p)
 	c.previousLocked()
 	c.bequeathLocked()
@@ -61,6 +85,9 @@ type change struct {
 	t         *Tenant
 	anew      bool
 	old, next *plan
+
+	source  *resident // nil, or the one that had learned so much
+	learned State
 
 	newcomers []*resident
 	surplus   []Guest // came with versions that had a guest
@@ -162,9 +189,8 @@ func (c *change) bequeathLocked() {
 		if r.loaded != nil || !leaves {
 			continue
 		}
-		r.legacy = from.kept
-		if from.loaded != nil {
-			r.legacy = from.loaded.guest.Learned()
+		if r.legacy = from.kept; from == c.source {
+			r.legacy = c.learned
 		}
 	}
 }

@@ -190,3 +190,25 @@ func TestEndsAreToldToThoseWhoWantIt(t *testing.T) {
 		t.Error("of versions that have gone")
 	}
 }
+
+// TestNobodyWaitsForWhatWasLearned: a worker may take a second to tell it, for
+// which the tenant is not locked.
+func TestNobodyWaitsForWhatWasLearned(t *testing.T) {
+	tn := New(Config{Loader: newLoader()})
+	defer tn.Close()
+	told := 0
+	a := &fakeGuest{digest: "a", learned: State{Format: 1, Bytes: []byte("a")}}
+	a.tells = func() {
+		told++
+		if !tn.mu.TryLock() {
+			t.Error("it is fetched with the tenant locked")
+			return
+		}
+		tn.mu.Unlock()
+	}
+	tn.Set(Plan{Active: with(a)})
+	tn.Set(Plan{Active: of("c")})
+	if r := tn.plan.Load().active.resident; told == 0 || string(r.legacy.Bytes) != "a" {
+		t.Errorf("fetched %d times, the next begins with %q", told, r.legacy.Bytes)
+	}
+}

@@ -208,7 +208,7 @@ func (t *Tenant) WantsClose() bool {
 func (t *Tenant) Close() error {
 	t.mu.Lock()
 	if !t.closed {
-		c := t.changeLocked(Plan{}, false)
+		c := t.changeLocked(Plan{}, false, nil, State{})
 		t.closed = true
 		t.mu.Unlock()
 		c.clear()

@@ -140,3 +140,23 @@ func TestKillsPutOffTheNextStart(t *testing.T) {
 		}
 	})
 }
+
+// TestNobodyWaitsForAStoppedWorker that closes a guest or the pool.
+func TestNobodyWaitsForAStoppedWorker(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		a, b := h.guest("a", Options{}, nil), h.guest("b", Options{}, nil)
+		h.world.with(func() { h.world.stopped, h.world.mute, h.world.ends["b"] = true, true, EndSilent })
+		r := h.ask(b, 1)
+		synctest.Wait()
+		start := time.Now()
+		if err := a.Close(); err != nil || time.Since(start) > 0 {
+			t.Errorf("a guest is closed after %v: %v", time.Since(start), err)
+		}
+		if err := h.Close(); err != nil || time.Since(start) > 0 {
+			t.Errorf("the pool is closed after %v: %v", time.Since(start), err)
+		}
+		if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultNotLoaded}) || h.world.left() > 0 {
+			t.Errorf("answers %v, %d processes", got, h.world.left())
+		}
+	})
+}

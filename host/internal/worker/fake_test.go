@@ -35,6 +35,7 @@ type world struct {
 	loadTime map[string]time.Duration // 0: a millisecond on the clock, and none to wait
 	answer   func(tenant string, q *channel.Question, a *channel.Answer)
 	mute     bool             // nobody tells what was learned
+	stopped  bool             // nobody reads: what writes waits for two seconds
 	system   time.Duration    // that the kernel took of each
 	codeless int              // processes that find no code, the first ones
 	faults   map[string]error // of its questions, where the answer says so
@@ -66,6 +67,12 @@ func (w *world) with(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f()
+}
+
+func (w *world) stops() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stopped
 }
 
 // living returns the processes that have guests.
@@ -160,8 +167,12 @@ func (f *fake) Exchange(qs []*channel.Question, as []channel.Answer, deadline ti
 		cost, why := f.world.cost[g.tenant], f.world.ends[g.tenant]
 		f.world.mu.Unlock()
 		if why == EndSilent {
-			<-time.After(time.Until(deadline))
-			return os.ErrDeadlineExceeded
+			select {
+			case <-time.After(time.Until(deadline)):
+				return os.ErrDeadlineExceeded
+			case <-f.ended:
+				return channel.ErrGone
+			}
 		}
 		if cost > 0 {
 			<-time.After(cost)
@@ -250,6 +261,12 @@ func (f *fake) Load(_ context.Context, n uint32, p *engine.Prepared, s engine.St
 }
 
 func (f *fake) Unload(n uint32) error {
+	if f.world.stops() {
+		select {
+		case <-time.After(2 * time.Second):
+		case <-f.ended:
+		}
+	}
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	if !f.over && f.guests[n] == nil {

@@ -315,13 +315,14 @@ func (g *Guest) settleIn(ctx context.Context, w *worker) error {
 	return nil
 }
 
-// Close ends the instance. It is called after the last question was answered, or
-// has those that are not answered with FaultNotLoaded. Idempotent.
+// Close ends the instance, behind: it is called where answers are taken, and a
+// worker may not read. It is called after the last question was answered, or has
+// those that are not answered with FaultNotLoaded. Idempotent; there is no error.
 func (g *Guest) Close() error {
 	p := g.pool
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if g.closed {
-		p.mu.Unlock()
 		return nil
 	}
 	g.closed = true
@@ -329,17 +330,20 @@ func (g *Guest) Close() error {
 	delete(p.guests, g.number)
 	delete(w.guests, g)
 	p.refuseLocked(append(g.takeWaitingLocked(), w.queue.remove(g)...), policy.FaultNotLoaded)
-	l := w.life
-	unload, n := g.phase == present && l != nil, g.number
 	p.dropRecordLocked(g)
 	p.leaveCellLocked(g, w)
-	unload = unload && !w.closed // which ends
-	p.mu.Unlock()
-	w.nudge()
-	if !unload {
-		return nil
+	if l, n := w.life, g.number; g.phase == present && l != nil && !w.closed {
+		p.behind.Go(func() { g.unload(l, n) })
 	}
-	return l.unload(n)
+	w.nudge()
+	return nil
+}
+
+// unload ends an instance of it, where the process lives.
+func (g *Guest) unload(l *life, n uint32) {
+	if err := l.unload(n); err != nil {
+		g.pool.logger.Debug("instance not ended in order", "tenant", g.tenant, "policy", short(g.key.digest), "error", err)
+	}
 }
 
 func short(digest string) string { return digest[:min(12, len(digest))] }

@@ -257,16 +257,23 @@ func (p *Pool) Close() error {
 		return nil
 	}
 	p.closed = true
+	var lives []*life
 	for _, w := range p.workersLocked() {
 		w.closeLocked()
+		if w.life != nil {
+			lives = append(lives, w.life)
+		}
 	}
 	for _, g := range p.guests {
 		p.refuseLocked(g.takeWaitingLocked(), policy.FaultNotLoaded)
 	}
 	p.mu.Unlock()
 	p.end()
-	p.behind.Wait()
+	for _, l := range lives {
+		l.kill(EndStopped) // one that does not answer is not waited for
+	}
 	p.spare.close()
+	p.behind.Wait()
 	p.loans.close()
 	return nil
 }

@@ -66,6 +66,3 @@ var endingNames = [...]string{"stopped", "question_time", "load_time", "crash", 
 
 // String returns the name used in logs and metrics.
 func (e Ending) String() string { return endingNames[e] }
-
-// Endings is the number of endings.
-const Endings = len(endingNames)
