@@ -50,14 +50,11 @@ func exponent(b []byte, unit int64) (int64, error) {
 
 // natural returns a number of at most 19 digits.
 func natural(b []byte) (n uint64, err error) {
-	if len(b) == 0 || len(b) > 19 {
-		return 0, errNumber
+	if len(b) <= 19 {
+		n, err = strconv.ParseUint(string(b), 10, 64)
 	}
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, errNumber
-		}
-		n = n*10 + uint64(c-'0')
+	if err != nil || len(b) > 19 {
+		return 0, errNumber
 	}
 	return n, nil
 }

@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"errors"
+	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -16,8 +17,9 @@ var (
 )
 
 // object reads the scalars of one JSON object, in a form that servers write
-// who escape too much or too little. What it is told of an object that is JSON
-// is what encoding/json would tell.
+// who escape too much or too little: encoding/json refuses nginx's \x22, and
+// makes one client of all whose names are not UTF-8. What it is told of an
+// object that is JSON is what encoding/json would tell.
 type object struct {
 	// visit is told of every scalar by its path, keys joined by dots, strings
 	// without quotes. The elements of an array have the array's path. Neither
@@ -217,19 +219,13 @@ func (o *object) unicode(b []byte) int {
 
 // hexadecimal returns the number that n digits from at on are, -1 if there are
 // others.
-func hexadecimal(b []byte, at, n int) (r rune) {
+func hexadecimal(b []byte, at, n int) rune {
 	if len(b) < at+n {
 		return -1
 	}
-	for _, c := range b[at : at+n] {
-		switch {
-		case c >= '0' && c <= '9':
-			r = r<<4 | rune(c-'0')
-		case c|0x20 >= 'a' && c|0x20 <= 'f':
-			r = r<<4 | rune(c|0x20-'a'+10)
-		default:
-			return -1
-		}
+	c, err := strconv.ParseUint(string(b[at:at+n]), 16, 32)
+	if err != nil {
+		return -1
 	}
-	return r
+	return rune(c)
 }

@@ -14,7 +14,8 @@ var (
 
 // stamp returns a point of time in Unix nanoseconds: a number of seconds,
 // milliseconds, microseconds or nanoseconds since 1970, told apart by how many
-// there are, or a date as ISO 8601 or the Common Log Format have it.
+// there are, or a date as ISO 8601 or the Common Log Format have it. It is not
+// time.Parse since that knows neither leap seconds nor a zone of hours alone.
 func stamp(b []byte, zone *time.Location) (int64, error) {
 	b = bytes.Trim(b, "[] ")
 	switch {
@@ -82,16 +83,16 @@ func (d date) at(clock []byte, zone *time.Location) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	seconds := d.days()*86400 + int64(h)*3600 + int64(m)*60 + int64(s)
+	in := time.UTC
 	east, err := offset(bytes.TrimSpace(rest))
 	if err == errZone && zone != nil {
-		t := time.Date(d.year, time.Month(d.month), d.day, h, m, s, 0, zone)
-		return checked(t.Unix()*1e9+ns, nil)
+		in, err = zone, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	return checked((seconds-east)*1e9+ns, nil)
+	t := time.Date(d.year, time.Month(d.month), d.day, h, m, s, 0, in)
+	return checked((t.Unix()-east)*1e9+ns, nil)
 }
 
 // valid reports whether there is such a day, in years whose nanoseconds fit.
@@ -100,16 +101,6 @@ func (d date) valid() bool {
 		return false
 	}
 	return d.day <= 28 || d.day <= time.Date(d.year, time.Month(d.month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
-}
-
-// days counts from 1 January 1970; the year begins in March, so that the leap
-// day is its last.
-func (d date) days() int64 {
-	y, m := d.year, d.month-3
-	if m < 0 {
-		y, m = y-1, m+12
-	}
-	return int64(365*y+y/4-y/100+y/400+(153*m+2)/5+d.day) - 719469
 }
 
 // fraction reads ".123" in nanoseconds, if there is one.

@@ -75,16 +75,6 @@ func TestStamps(t *testing.T) {
 	}
 }
 
-// TestDays holds the calendar to that of package time.
-func TestDays(t *testing.T) {
-	for at := time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() < 2117; at = at.AddDate(0, 0, 1) {
-		d := date{at.Year(), int(at.Month()), at.Day()}
-		if !d.valid() || d.days() != at.Unix()/86400 {
-			t.Fatalf("%v: day %d, want %d", at, d.days(), at.Unix()/86400)
-		}
-	}
-}
-
 func FuzzStamp(f *testing.F) {
 	for _, seed := range []string{"10/Oct/2000:13:55:36 -0700", "2013-11-17T06:31:00.25Z", "1384687860.123", "1e9", "2022/03/10 01:02:03 +00", ""} {
 		f.Add(seed)
