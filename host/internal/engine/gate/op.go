@@ -103,15 +103,25 @@ func (o Op) info() opInfo {
 // refused.
 func (o Op) String() string { return o.info().name }
 
+// Signature returns the types of what an instruction takes and leaves, a letter
+// each: i and I are i32 and i64, f and F f32 and f64; false for one of which the
+// opcode alone does not tell.
+func (o Op) Signature() (operands, results string, ok bool) {
+	return strings.Cut(o.info().sig, ":")
+}
+
 // Stack returns how many operands an instruction takes and how many results it
 // leaves; false for one of which the opcode alone does not tell.
 func (o Op) Stack() (takes, leaves int, ok bool) {
-	operands, results, ok := strings.Cut(o.info().sig, ":")
+	operands, results, ok := o.Signature()
 	return len(operands), len(results), ok
 }
 
 // Access reports whether the instruction loads from memory or stores to it.
 func (o Op) Access() bool { return o.info().imm == immMemory }
+
+// Width returns how many bytes an access to memory loads or stores.
+func (o Op) Width() int { return 1 << o.info().align }
 
 // Ops returns every instruction that a module may hold.
 func Ops() (ops []Op) {
