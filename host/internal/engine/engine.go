@@ -27,15 +27,15 @@ type Config struct {
 	// CallFuel bounds one call of a hook in units of fuel, each about one
 	// simple instruction: 0.3 to 1 ns, 5 at most (TestPrices in package meter).
 	// 0: 400,000, 2 ms at most (TestQuestionAtFullBudget in package hostile), of
-	// which one built by Go takes 260,000 to say what it panics with, and
-	// 220,000 where its heap grows. While a guest runs, a pending
+	// which one built by Go takes 290,000 to say what it panics with, and
+	// as much where its heap grows. While a guest runs, a pending
 	// garbage collection holds up the whole process, so a large CallFuel is
 	// paid by everybody.
 	CallFuel int64
 	// ConfigureFuel bounds configure, and configure_buffer. 0: 5 million.
 	ConfigureFuel int64
 	// InitFuel bounds the start function, and _initialize. 0: 5 million; a
-	// guest built by Go needs 2.3. It bounds the stack of these calls too.
+	// guest built by Go needs 2.5. It bounds the stack of these calls too.
 	InitFuel int64
 	// FuelPerSecond is what a policy without a Quota may use in the long run,
 	// new instances included; the fuel of two seconds can be saved up. What comes beyond it

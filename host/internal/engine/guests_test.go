@@ -124,7 +124,8 @@ EXPORT(on_timeout) u64 on_timeout(void) { buffer.event.leases[PHASE_DRAINING] = 
 func TestGoGuest(t *testing.T) {
 	wasm := build(t, []string{"GOOS=wasip1", "GOARCH=wasm", "GOFLAGS="}, "go", "build", "-buildmode=c-shared", "-o", "OUT", "./testdata/goguest")
 	var j journal
-	p := load(t, newEngine(t, Config{Log: j.log}), source(wasm))
+	// Its first question takes 410,000 units, all others 150,000.
+	p := load(t, newEngine(t, Config{Log: j.log, CallFuel: 500_000}), source(wasm))
 	for n := range uint64(3) {
 		v, fault := p.Decide(at(abi.KindAccept, n))
 		wantFault(t, "accept", fault, policy.FaultNone)

@@ -20,10 +20,6 @@ import (
 	"idlehost/host/internal/engine/gate"
 )
 
-// Version is part of the key of compiled code: it changes with the costs and
-// with the code that is written.
-const Version = 4
-
 // Global is the name under which a metered module exports its fuel, a mutable
 // i64.
 const Global = gate.Reserved + "fuel"
@@ -37,7 +33,7 @@ const StackGlobal = gate.Reserved + "stack"
 type Config struct {
 	// Init is the fuel that a new instance begins with, for its start function
 	// and whatever else runs before the host sets the global. 0: 20 million, of
-	// which a policy built by Go needs about 2.3. At most 1<<62.
+	// which a policy built by Go needs about 2.5. At most 1<<62.
 	Init int64
 }
 
