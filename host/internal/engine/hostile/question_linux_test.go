@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"context"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"time"
@@ -15,34 +16,44 @@ import (
 
 // TestQuestionAtFullBudget: no attack that uses up the fuel of a question takes
 // longer than 2 ms of processor time for it, on a machine that nobody slows
-// down.
+// down. What took longer is asked again, with others in between: a neighbour is
+// gone at one time or another, a wrong price never.
 func TestQuestionAtFullBudget(t *testing.T) {
-	const most = 2 * time.Millisecond
+	const most, attempts, pause = 2 * time.Millisecond, 8, 10
 	if raceSlow > 1 {
 		t.Skip("measures time")
 	}
-	var worst time.Duration
+	var all []Attack
 	for _, a := range Corpus() {
-		if a.Want.Outcome != AtCall || a.Want.Fault != policy.FaultFuel {
-			continue
+		if a.Want.Outcome == AtCall && a.Want.Fault == policy.FaultFuel {
+			all = append(all, a)
 		}
+	}
+	least := map[string]time.Duration{}
+	rest := all
+	for range attempts {
+		var long []Attack
+		for _, a := range rest {
+			took := lasts(t, a)
+			if was, ok := least[a.Name]; !ok || took < was {
+				least[a.Name] = took
+			}
+			if least[a.Name] > most {
+				long = append(long, a)
+			}
+		}
+		if rest = long; len(rest) == 0 {
+			break
+		}
+		for range pause {
+			lasts(t, all[rand.IntN(len(all))])
+		}
+	}
+	for _, a := range all {
 		t.Run(a.Name, func(t *testing.T) {
-			var took time.Duration
-			for range 3 {
-				once := lasts(t, a)
-				if took == 0 || once < took {
-					took = once
-				}
-				if took < most/2 {
-					break
-				}
-			}
-			if took > worst {
-				worst = took
-				t.Logf("%v", took)
-			}
-			if took > most {
-				t.Errorf("a question lasts %v, want at most %v", took, most)
+			t.Logf("%v: %s", least[a.Name], a.Name)
+			if least[a.Name] > most {
+				t.Errorf("a question lasts %v, want at most %v", least[a.Name], most)
 			}
 		})
 	}
@@ -69,7 +80,7 @@ func lasts(t *testing.T, a Attack) (longest time.Duration) {
 		slow := calibrate(t)
 		begin := threadTime(t)
 		_, fault := p.Decide(q)
-		took := time.Duration(float64(threadTime(t)-begin) / max(slow, calibrate(t)))
+		took := time.Duration(float64(threadTime(t)-begin) / min(slow, calibrate(t)))
 		if fault == policy.FaultFuel {
 			return took // the next would begin an instance
 		}

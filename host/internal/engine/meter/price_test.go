@@ -2,17 +2,9 @@ package meter
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
-	"maps"
-	"runtime"
-	"slices"
-	"testing"
-	"time"
-
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+	"slices"
 
 	"idlehost/host/internal/engine/wasmtest"
 )
@@ -45,10 +37,12 @@ type work struct {
 	funcs       []wasmtest.Func // 1 and on
 	locals      int             // more of i64, from 12 on
 	floats      int             // more of f64, behind them
+	singles     int             // of f32, behind those
 	globals     int             // more of i64, from 1 on
 	entries     int             // of the table; 0: 100
 	pointer     bool            // global 0 is of i32
 	fill        func(mem []byte)
+	cases       map[string]func(mem []byte) // what else to fill memory with, each on its own
 }
 
 // again repeats code n times in an endless loop, so that neither the branch
@@ -179,7 +173,7 @@ func (w work) module() []byte {
 		funcs = append(funcs, uleb(kinds[string(kind)])...)
 		locals := slices.Concat([]byte{1}, uleb(int(f.Locals)), []byte{wasmtest.I64})
 		if i == 0 {
-			locals = slices.Concat([]byte{5, 4, 0x7e, 4, 0x7c, 4, 0x7f}, uleb(w.locals), []byte{0x7e}, uleb(w.floats), []byte{0x7c})
+			locals = slices.Concat([]byte{6, 4, 0x7e, 4, 0x7c, 4, 0x7f}, uleb(w.locals), []byte{0x7e}, uleb(w.floats), []byte{0x7c}, uleb(w.singles), []byte{0x7d})
 		}
 		code = append(code, vec(slices.Concat(locals, f.Body, []byte{0x0b}))...)
 	}
@@ -204,101 +198,4 @@ func (w work) module() []byte {
 		part(6, uleb(1+w.globals), first, bytes.Repeat([]byte{0x7e, 1, 0x42, 0, 0x0b}, w.globals)), part(7, []byte{1, 3, 'r', 'u', 'n', 0, 0}),
 		part(9, []byte{2, 0, 0x41, 0, 0x0b}, elements, []byte{1, 0, 1, 0}), part(12, []byte{1}), part(10, n, code),
 		part(11, []byte{1, 1}, vec(make([]byte, 1<<16))))
-}
-
-// elapse spends fuel units, and returns the processor time of the quickest of
-// n, of which the first warms up.
-func (w work) elapse(t testing.TB, units int64, n int) time.Duration {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	ctx := experimental.WithMemoryAllocator(context.Background(), experimental.MemoryAllocatorFunc((&heap{}).Allocate))
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
-	defer r.Close(ctx)
-	code, err := r.CompileModule(ctx, metered(t, w.module(), ample))
-	if err != nil {
-		t.Fatal(err)
-	}
-	least := time.Hour
-	for range n {
-		ctx := experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc((&heap{}).Allocate))
-		guest, err := r.InstantiateModule(ctx, code, wazero.NewModuleConfig().WithName(""))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.fill != nil {
-			mem, _ := guest.Memory().Read(0, guest.Memory().Size())
-			w.fill(mem)
-		}
-		run, fuel := guest.ExportedFunction("run"), guest.ExportedGlobal(Global).(api.MutableGlobal)
-		fuel.Set(uint64(units))
-		begin := threadTime(t)
-		_, err = run.Call(ctx)
-		least = min(least, threadTime(t)-begin)
-		if err == nil || int64(fuel.Get()) >= 0 {
-			t.Fatalf("ends with %v, %d fuel left", err, int64(fuel.Get()))
-		}
-		_ = guest.Close(ctx)
-	}
-	return least
-}
-
-// mostPrice is how long a unit of fuel may last, in ns, on a server of 2020s
-// make: one that takes calibrated ns for a multiplication that waits for
-// another and an addition.
-const mostPrice, calibrated = 5.0, 1.1
-
-// calibrate returns how much slower the machine is at the moment.
-func calibrate(t testing.TB) float64 {
-	const rounds = 50_000
-	least := time.Hour
-	for range 5 {
-		begin, x := threadTime(t), uint64(rounds)
-		for range rounds {
-			x = x*6364136223846793005 + 1442695040888963407
-		}
-		sink = x
-		least = min(least, threadTime(t)-begin)
-	}
-	return max(1, float64(least)/rounds/calibrated)
-}
-
-var sink uint64
-
-// price returns how long a unit of fuel lasts in ns on a machine that nobody
-// slows down. It measures again what is too long.
-func (w work) price(t testing.TB) (ns float64) {
-	runtime.LockOSThread() // whose time is measured
-	defer runtime.UnlockOSThread()
-	const units = 1_000_000
-	for range 3 {
-		slow := calibrate(t)
-		took := w.elapse(t, units, 2)
-		slow = max(slow, calibrate(t))
-		if again := float64(took) / units / slow; ns == 0 || again < ns {
-			ns = again
-		}
-		if ns < mostPrice {
-			break
-		}
-	}
-	return ns
-}
-
-// TestPrices: no class of instructions, and no attack, makes a unit of fuel
-// last longer than mostPrice; see the log for what it is.
-func TestPrices(t *testing.T) {
-	if raced {
-		t.Skip("measures time")
-	}
-	all := classes()
-	maps.Copy(all, shapes())
-	for name, w := range all {
-		t.Run(name, func(t *testing.T) {
-			price := w.price(t)
-			t.Logf("%.2f ns a unit: %s", price, name)
-			if price > mostPrice {
-				t.Errorf("a unit lasts %.2f ns", price)
-			}
-		})
-	}
 }
