@@ -132,6 +132,12 @@ func (l *life) leaveLocked(running int) {
 	}
 	l.batch = nil
 	again = append(again, l.worker.queue.drain()...)
+	if l.worker.kind == Trial { // of a check that has to begin anew
+		for _, q := range again {
+			l.give(q, policy.FaultNotLoaded)
+		}
+		again = nil
+	}
 	for g := range l.worker.guests {
 		if g.phase == present {
 			g.phase = absent
@@ -179,7 +185,9 @@ func (l *life) proofLocked(g *Guest) (proven bool) {
 	user, system := l.process.Usage()
 	noise := timed && system > user
 	if g.trial {
-		return g.record.spoilTrial()
+		g.stats.CPU += startTime + child.Patience // as in chargeEnd: the check pays
+		g.spoiled = g.record.spoilTrial()
+		return g.spoiled
 	}
 	w := l.worker
 	alone := w.kind == Own || w.kind == Suspects && (timed || len(w.guests) == 1)

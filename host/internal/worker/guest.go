@@ -45,6 +45,7 @@ type Guest struct {
 	stats    Stats
 	loads    time.Duration // processor time of all loads, of those that failed, too
 	closed   bool
+	spoiled  bool // of a trial: it has ended its worker
 
 	takesLong bool          // its loads do, or did once
 	owedBy    *engine.Quota // pays for the next load: it has ended the last instance
@@ -106,10 +107,14 @@ func (g *Guest) Ask(ask *policy.Ask, to Answerer) {
 	q := p.newQuestion(g, ask, to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	g.askLocked(q, ask)
+}
+
+func (g *Guest) askLocked(q *question, ask *policy.Ask) {
 	g.open++
 	g.shareLocked(q, ask)
 	if fault := g.refusesLocked(); fault != policy.FaultNone {
-		p.refuseLocked([]*question{q}, fault)
+		g.pool.refuseLocked([]*question{q}, fault)
 		return
 	}
 	g.enqueueLocked(q)

@@ -217,6 +217,7 @@ func (l *life) take() error {
 	p, w := l.worker.pool, l.worker
 	now := time.Now()
 	var back []*question
+	var failed []*Guest // at a question of their check
 	p.mu.Lock()
 	for i, q := range l.batch {
 		a := &l.answers[i]
@@ -235,8 +236,14 @@ func (l *life) take() error {
 			p.suspectLocked(q.guest)
 		}
 		l.told = append(l.told, q.answered(a))
+		if a.Fault != policy.FaultNone && q.guest.trial {
+			failed = append(failed, q.guest)
+		}
 	}
 	p.requeueLocked(back)
+	for _, g := range failed {
+		g.stopLocked()
+	}
 	p.mu.Unlock()
 	p.cfg.Observer.Batch(w.kind, len(l.batch)-len(back))
 	l.pause = len(back) == len(l.batch)
@@ -291,6 +298,9 @@ func (g *Guest) answeredLocked(a *channel.Answer, now time.Time) (slow bool) {
 // answered writes what the guest has left in the event.
 func (q *question) answered(a *channel.Answer) told {
 	t := told{q: q, fault: a.Fault}
+	if q.answer != nil {
+		q.answer.Fuel, q.answer.Hook = a.Fuel, a.Hook
+	}
 	if a.Fault != policy.FaultNone || q.ask.Event.Kind == uint8(abi.KindClose) {
 		return t
 	}

@@ -19,6 +19,10 @@ type question struct {
 	ask   policy.Ask
 	hist  *histogram // nil: there is none
 	lives int        // of workers, that ended while it was with them
+
+	// The following are of AskAll.
+	follows bool
+	answer  *Answer // gets what it took; nil: nobody wants to know
 }
 
 // histogram is a copy that questions share. It does not change.
@@ -45,7 +49,7 @@ func (p *Pool) newQuestion(g *Guest, ask *policy.Ask, to Answerer) *question {
 	if q == nil {
 		q = new(question)
 	}
-	q.guest, q.to, q.lives = g, to, 0
+	q.guest, q.to, q.lives, q.follows = g, to, 0, false
 	q.ask = policy.Ask{Event: ask.Event}
 	return q
 }
@@ -56,14 +60,14 @@ func (p *Pool) tell(q *question, v policy.Verdict, fault policy.Fault) {
 		q.ask.Gaps = &q.hist.gaps
 	}
 	q.to.Answered(&q.ask, v, fault)
-	q.guest, q.to, q.hist, q.ask.Gaps = nil, nil, nil, nil
+	q.guest, q.to, q.hist, q.ask.Gaps, q.answer = nil, nil, nil, nil, nil
 	p.questions.Put(q)
 }
 
 // fill writes what crosses to the worker. The guest's instance was last given
 // the histogram sent, which is what it was given last afterwards.
 func (q *question) fill(c *channel.Question, sent *histogramKey) {
-	c.Guest, c.Event, c.Gaps = q.guest.number, q.ask.Event, nil
+	c.Guest, c.Event, c.Follows, c.Gaps = q.guest.number, q.ask.Event, q.follows, nil
 	switch {
 	case q.hist == nil:
 		c.Kind = channel.GapsNone

@@ -58,7 +58,7 @@ const unbounded = 1 << 40
 
 // patience is the processor time after which a guest ends the worker.
 type patience struct {
-	question time.Duration // its fuel pays for 2 ms at most
+	question time.Duration
 	// start is that of making an instance of a module of so many bytes, which are
 	// to be read before; 0: of one whose code is there.
 	start func(b engine.Budgets, module int) time.Duration
@@ -68,7 +68,8 @@ type patience struct {
 func standard() patience { return patience{Patience, startTime} }
 
 const (
-	// Patience is the processor time that a question has.
+	// Patience is the processor time that a question has. Its fuel pays for 2 ms at
+	// most.
 	Patience = 4 * time.Millisecond
 	// runTime and batchTime are the processor time after which the questions
 	// that are left of a guest's run, or of a batch, go back unasked.
