@@ -32,9 +32,12 @@ func (a *Answer) String() string {
 	return fmt.Sprintf("%s in phase %s after %v (%s)", a.Kind, a.Phase, millis(a.IdleMs), a.Scene)
 }
 
-// asker is what the questions are put to: engine.Policy, once it is loaded.
+// asker is what the questions are put to, in the order of story: a policy, once it
+// is loaded.
 type asker interface {
-	Decide(*policy.Ask) (policy.Verdict, policy.Fault)
+	// Decide asks. The error says why there is no answer, which has nothing to do
+	// with the question.
+	Decide(*policy.Ask) (policy.Verdict, policy.Fault, error)
 	Err() error
 	// Fuel returns what was used by the questions of a kind so far.
 	Fuel(kind abi.Kind) uint64
@@ -43,7 +46,7 @@ type asker interface {
 }
 
 // put asks one question. ask keeps what the guest left in it.
-func put(p asker, scene string, ask *policy.Ask) Answer {
+func put(p asker, scene string, ask *policy.Ask) (Answer, error) {
 	e := &ask.Event
 	kind, leases := abi.Kind(e.Kind), e.Leases
 	a := Answer{
@@ -51,7 +54,7 @@ func put(p asker, scene string, ask *policy.Ask) Answer {
 		Flags: []string{}, Leases: map[string]uint32{},
 	}
 	before := p.Fuel(kind)
-	v, fault := p.Decide(ask)
+	v, fault, err := p.Decide(ask)
 	a.Fuel = p.Fuel(kind) - before
 	switch {
 	case fault != policy.FaultNone:
@@ -59,7 +62,7 @@ func put(p asker, scene string, ask *policy.Ask) Answer {
 	case kind != abi.KindClose:
 		a.take(v, leases[:], e.Leases[:])
 	}
-	return a
+	return a, err
 }
 
 // take notes a verdict.

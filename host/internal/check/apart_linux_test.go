@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +10,14 @@ import (
 
 	"idlehost/host/internal/engine"
 	"idlehost/host/internal/engine/compile"
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/engine/hostile"
+	. "idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/fair"
 	"idlehost/host/internal/worker"
 	"idlehost/host/internal/worker/child"
+	"idlehost/host/longtest"
 	"idlehost/plugins"
+	"idlehost/sdk/abi"
 )
 
 // The arguments with which the test binary becomes a child.
@@ -40,14 +43,15 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// newWorkers returns an engine and worker processes for it.
-func newWorkers(t *testing.T) (*engine.Engine, *worker.Pool) {
+// newWorkers returns an engine with one turn, and worker processes for it, as as
+// has them.
+func newWorkers(t *testing.T, as func(worker.Process) worker.Process) (*engine.Engine, *worker.Pool) {
 	t.Helper()
 	c, err := compile.New(context.Background(), compile.Config{Argv: []string{os.Args[0], compileEntry}, Dir: t.TempDir() + "/code"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(t.Context(), engine.Config{Compiler: compile.Loader{Compiler: c}})
+	e, err := engine.New(t.Context(), engine.Config{Compiler: compile.Loader{Compiler: c}, Turns: fair.New(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +59,13 @@ func newWorkers(t *testing.T) (*engine.Engine, *worker.Pool) {
 		Argv:     []string{os.Args[0], workerEntry},
 		Settings: func() child.Settings { return child.Settings{Code: c.Dir(), MemoryPages: 128} },
 	}
-	p := worker.New(worker.Config{Engine: e, Start: program.Start})
+	p := worker.New(worker.Config{Engine: e, Start: func(ctx context.Context, say worker.Says) (worker.Process, error) {
+		p, err := program.Start(ctx, say)
+		if err != nil {
+			return nil, err
+		}
+		return as(p), nil
+	}})
 	t.Cleanup(func() {
 		if err := errors.Join(p.Close(), e.Close(), c.Close()); err != nil {
 			t.Error(err)
@@ -64,32 +74,55 @@ func newWorkers(t *testing.T) (*engine.Engine, *worker.Pool) {
 	return e, p
 }
 
-// TestCheckInAWorker says what a check in the host's process says, but for fuel
-// that is used beside the questions, and the number of lines that are too many.
+// stateful counts in the state of a connection, and in what it has learned, and
+// traps where the two come to a multiple of 16.
+func stateful() []byte {
+	const at, learned = Buffer + abi.EventStateOffset, 8192
+	next := func(at uint32) []byte { return Store64(at, Code(Load64(at), Const64(1), Add64())) }
+	fails := Code(Load64(at), Load64(learned), Add64(), Const64(15), []byte{0x83, 0x50}) // i64.and, i64.eqz
+	return Guest(
+		Returns("state_region", 8<<32|learned), Returns("state_format", 7),
+		Hook("on_timeout", next(at), next(learned), fails, If(Unreachable()),
+			Code(Load64(learned), Const64(Extend60s), Add64())),
+	).Bytes()
+}
+
+// TestCheckInAWorker says what a check in the host's process says, fuel included,
+// of every bundled policy, of those that fail, and of attacks.
 func TestCheckInAWorker(t *testing.T) {
-	e, p := newWorkers(t)
-	modules := map[string][]byte{
-		"no module": []byte("\x00asm"),
-		"trapping":  wasmtest.Guest(wasmtest.Returns("on_accept", 0), wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes(),
-		"refusing":  wasmtest.Guest(wasmtest.Returns("on_accept", 0), wasmtest.Hook("_initialize", wasmtest.Unreachable())).Bytes(),
+	e, p := newWorkers(t, func(p worker.Process) worker.Process { return p })
+	type module struct {
+		wasm   []byte
+		params map[string]string
+	}
+	modules := map[string]module{
+		"no module":         {wasm: []byte("\x00asm")},
+		"traps at timeouts": {wasm: Guest(Returns("on_accept", 0), Hook("on_timeout", Unreachable())).Bytes()},
+		"traps at the end":  {wasm: Guest(Func{Export: "on_close", Body: Unreachable()}).Bytes()},
+		"does not start":    {wasm: Guest(Func{Export: "_initialize", Body: Unreachable()}).Bytes()},
+		"counts":            {wasm: stateful()},
+		"takes all":         {wasm: Guest(Hook("on_timeout", Forever())).Bytes()},
 	}
 	for _, name := range plugins.Names() {
-		modules[name], _ = plugins.Lookup(name)
+		wasm, _ := plugins.Lookup(name)
+		modules[name] = module{wasm: wasm}
 	}
-	for name, wasm := range modules {
-		here, err := Run(t.Context(), Input{Name: name, Wasm: wasm, On: e})
-		if err != nil {
-			t.Fatal(err)
+	sixths := longtest.Count(t, 1, 6, "sixths of the attacks")
+	for i, a := range hostile.Corpus() {
+		if i%6 < sixths && a.Class != hostile.Compiler && a.Class != hostile.Decoder {
+			modules["attack "+a.Name] = module{a.Wasm(), a.Params}
 		}
-		quota := engine.NewQuota(engine.QuotaConfig{})
-		apart, err := Run(t.Context(), Input{Name: name, Wasm: wasm, On: e, Workers: p, Quota: quota})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(apart.Answers) > 0 && quota.Spent() == 0 {
+	}
+	for name, m := range modules {
+		in := Input{Name: name, Wasm: m.wasm, Params: m.params, On: e}
+		here := run(t, in)
+		in.Workers, in.Quota = p, engine.NewQuota(engine.QuotaConfig{})
+		apart := run(t, in)
+		if len(apart.Answers) > 0 && in.Quota.Spent() == 0 {
 			t.Errorf("%s: nobody pays", name)
 		}
-		a, b := strings.Split(said(t, here), "\n"), strings.Split(said(t, apart), "\n")
+		here.LogDropped, apart.LogDropped = 0, 0 // what the worker does not tell as fast is dropped there
+		a, b := strings.Split(jsonText(t, here), "\n"), strings.Split(jsonText(t, apart), "\n")
 		for i := range min(len(a), len(b)) {
 			if a[i] != b[i] {
 				t.Errorf("%s: line %d: here %s, apart %s", name, i, a[i], b[i])
@@ -100,29 +133,4 @@ func TestCheckInAWorker(t *testing.T) {
 			t.Errorf("%s: here %d lines, apart %d", name, len(a), len(b))
 		}
 	}
-}
-
-// said is a report without these.
-func said(t *testing.T, r *Report) string {
-	t.Helper()
-	c := *r
-	c.Fuel, c.LogDropped = Fuel{}, 0
-	c.Answers = append([]Answer{}, r.Answers...)
-	for i := range c.Answers {
-		c.Answers[i].Fuel = 0
-	}
-	if r.Failure != nil {
-		f := *r.Failure
-		if f.Event != nil {
-			e := *f.Event
-			e.Fuel = 0
-			f.Event = &e
-		}
-		c.Failure = &f
-	}
-	var b bytes.Buffer
-	if err := c.WriteJSON(&b); err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(b.String())
 }

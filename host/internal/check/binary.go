@@ -49,10 +49,13 @@ func (r *Report) budget(b engine.Budgets) {
 	}
 }
 
+// callsOfQuestion is how many calls a question may take, each with the fuel of one.
+const callsOfQuestion = 3
+
 // totalFuel is the most that a policy can use which answers every question: what
 // one instance takes to be made, and for each question a call and the two by
 // which the engine looks whether the guest's buffer and state have moved.
 func totalFuel(b engine.Budgets) uint64 {
 	made := 2*b.Init + 2*b.Configure + 5*b.Call
-	return uint64(made) + 3*uint64(b.Call)*uint64(questions())
+	return uint64(made) + callsOfQuestion*uint64(b.Call)*uint64(questions())
 }

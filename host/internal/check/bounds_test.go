@@ -55,7 +55,7 @@ func TestFuelOfACheckEnds(t *testing.T) {
 			if want := uint64(tt.asked) * tt.price; r.Fuel.Total != want || r.Fuel.TotalBudget != budget {
 				t.Errorf("took %d of %d, want %d of %d", r.Fuel.Total, r.Fuel.TotalBudget, want, budget)
 			}
-			if told := strings.Contains(errorText(r), "for 1"); tt.asked < all && tt.fault != policy.FaultNone && !told {
+			if told := strings.Contains(errorText(r), "more were not asked"); tt.asked < all && tt.fault != policy.FaultNone && !told {
 				t.Errorf("%q does not tell how many were not asked", errorText(r))
 			}
 		})

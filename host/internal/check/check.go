@@ -61,10 +61,7 @@ func (r *Report) run(ctx context.Context, e *engine.Engine, in Input) error {
 	}
 	load := loadHere
 	if in.Workers != nil {
-		var said lines
-		defer said.tell(r)
-		src.Log = said.hear
-		load = func(j *engine.Job) (loaded, error) { return loadApart(ctx, j, in, src) }
+		load = func(j *engine.Job) (loaded, error) { return loadApart(ctx, j, in, src, r) }
 	}
 	err := e.Do(ctx, src, func(j *engine.Job) error { return r.examine(j, load) })
 	return r.failed(err, VerdictFaulty)
@@ -80,17 +77,31 @@ func (r *Report) examine(j *engine.Job, load func(*engine.Job) (loaded, error)) 
 	if err := j.Yield(); err != nil {
 		return err
 	}
+	fresh := *r
+	for attempt := 1; ; attempt++ {
+		err := r.try(j, load)
+		if !errors.Is(err, worker.ErrLost) {
+			return err
+		}
+		if *r = fresh; attempt == attempts {
+			return &engine.FaultError{Policy: r.Policy, Step: "worker", Fault: policy.FaultNotLoaded, Err: err}
+		}
+	}
+}
+
+// attempts is how often a policy is loaded and asked from the first question on
+// whose worker ends for reasons of others.
+const attempts = 10
+
+// try asks a new instance.
+func (r *Report) try(j *engine.Job, load func(*engine.Job) (loaded, error)) error {
 	p, err := load(j)
 	if err != nil {
 		return r.failed(err, VerdictFaulty)
 	}
 	defer p.Close() // its memory; the engine's Close would tell of an error
 	r.profile(p.told())
-	if err := r.ask(j, p); err != nil {
-		return err
-	}
-	r.conclude()
-	return nil
+	return r.ask(j, p)
 }
 
 // failed puts what is wrong with the policy into the report, and returns what is

@@ -25,7 +25,8 @@ type Failure struct {
 	// Failed is how many questions were not answered, Asked how many were asked.
 	Failed int `json:"failed"`
 	Asked  int `json:"asked"`
-	// Unasked is how many were not, since the fuel of the check was used up.
+	// Unasked is how many were not, since the fuel of the check was used up, or the
+	// policy has ended its worker.
 	Unasked int `json:"unasked"`
 
 	fault policy.Fault
@@ -68,7 +69,7 @@ func (f *Failure) Error() string {
 	}
 	s := fmt.Sprintf("%s; asked about %v; %d of %d questions failed", f.Text, f.Event, f.Failed, f.Asked)
 	if f.Unasked > 0 {
-		s += fmt.Sprintf(", and for %d more there was no fuel", f.Unasked)
+		s += fmt.Sprintf(", and %d more were not asked", f.Unasked)
 	}
 	return s
 }

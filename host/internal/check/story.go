@@ -18,7 +18,7 @@ const epochMs = 1_750_000_000_000
 // or not, for reasons of its own.
 const restMs = 2 * minute
 
-// maxTime bounds the processor time of a check in this process. No verdict
+// maxTime bounds the processor time of a check. No verdict
 // depends on it, since fuel bounds a check already: using up all of that takes
 // 0.1 to 1.9 s.
 const maxTime = 2 * time.Second
@@ -33,30 +33,38 @@ type job interface {
 	Used() time.Duration
 }
 
-// errSpent ends the questions to a policy that has used up the fuel of a check.
-var errSpent = errors.New("has used up the fuel of a check")
+var (
+	// errSpent ends the questions to a policy that has used up the fuel of a check.
+	errSpent = errors.New("has used up the fuel of a check")
+	// errUntold is why there is no answer of a policy that has ended its worker: it
+	// was not asked any more, or its answer has gone with the worker.
+	errUntold = errors.New("ended with its worker")
+)
 
-// ask puts every question of every scene, as far as the fuel goes.
-func (r *Report) ask(j job, p asker) error {
+// question is one of the story.
+type question struct {
+	scene string
+	opens bool // a connection: the ones that follow have the state that it leaves
+	ask   *policy.Ask
+}
+
+// story yields every question of every scene, in every phase. What is left in the
+// event is there at the connection's next question.
+func story(yield func(question) bool) {
 	now, conn := uint64(epochMs), uint64(0)
 	for _, s := range scenes() {
 		for phase := abi.PhaseHandshake; phase <= abi.PhaseDraining; phase++ {
 			conn++
-			end, err := r.tell(j, p, s, phase, conn, now)
-			if errors.Is(err, errSpent) {
-				r.stop(p)
-				return nil
-			}
-			if err != nil {
-				return err
+			end, more := s.connection(phase, conn, now, yield)
+			if !more {
+				return
 			}
 			now = end + restMs
 		}
 	}
-	return nil
 }
 
-// questions counts what ask puts.
+// questions counts what story yields.
 func questions() (n int) {
 	for _, s := range scenes() {
 		n += int(abi.PhaseDraining-abi.PhaseHandshake+1) * (2 + len(s.idles))
@@ -64,38 +72,63 @@ func questions() (n int) {
 	return n
 }
 
-// tell asks about one connection in one phase: at accept, after each of the
-// scene's idle times, whatever was said before, and at the end, a second later.
-// It returns when that was.
-func (r *Report) tell(j job, p asker, s scene, phase abi.Phase, conn, start uint64) (end uint64, err error) {
+// connection asks about one in one phase: at accept, after each of the scene's
+// idle times, whatever was said before, and at the end, a second later. It returns
+// when that was.
+func (s *scene) connection(phase abi.Phase, conn, start uint64, yield func(question) bool) (end uint64, more bool) {
 	ask := &policy.Ask{Event: newcomer(s.side), Gaps: s.gaps}
 	e := &ask.Event
 	s.set(e)
 	e.Phase, e.Protocol, e.Conn = uint8(phase), uint8(protocol(phase)), conn
-	put := func(kind abi.Kind, idle uint32) error {
-		now := start + uint64(idle)
-		if kind == abi.KindClose {
-			now += second
+	put := func(kind abi.Kind, idle uint32) bool {
+		if end = start + uint64(idle); kind == abi.KindClose {
+			end += second
 		}
-		e.Kind, e.NowMs, e.Random = uint8(kind), now, random(conn, e.Asks)
+		e.Kind, e.NowMs, e.Random = uint8(kind), end, random(conn, e.Asks)
 		pass(e, idle)
-		r.note(put(p, s.name, ask), kind, p)
+		more := yield(question{scene: s.name, opens: kind == abi.KindAccept, ask: ask})
 		e.Asks++
-		end = now
-		return r.goOn(j, p)
+		return more
 	}
 	used := opened(e)
-	if err := put(abi.KindAccept, 0); err != nil {
-		return end, err
+	if !put(abi.KindAccept, 0) {
+		return end, false
 	}
 	used(e)
 	idle := uint32(0)
 	for _, idle = range s.idles {
-		if err := put(abi.KindTimeout, idle); err != nil {
-			return end, err
+		if !put(abi.KindTimeout, idle) {
+			return end, false
 		}
 	}
 	return end, put(abi.KindClose, idle)
+}
+
+// ask puts every question, as far as the fuel goes.
+func (r *Report) ask(j job, p asker) error {
+	untold := false
+	for q := range story {
+		kind := abi.Kind(q.ask.Event.Kind)
+		a, err := put(p, q.scene, q.ask)
+		if untold = errors.Is(err, errUntold); untold {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		r.note(a, kind, p)
+		if err := r.goOn(j, p); errors.Is(err, errSpent) {
+			r.stop()
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	if untold && r.Failure == nil { // it was not at a question
+		r.fail(VerdictFaulty, p.Err())
+	}
+	r.conclude()
+	return nil
 }
 
 // goOn says whether there is to be another question, and lets others have their
@@ -116,11 +149,10 @@ func (r *Report) goOn(j job, p asker) error {
 
 // stop notes that the questions end early. A policy that answers them all
 // cannot use so much.
-func (r *Report) stop(p asker) {
+func (r *Report) stop() {
 	if r.Failure == nil {
 		r.fail(VerdictFaulty, fmt.Errorf("policy %w of %d units", errSpent, r.Fuel.TotalBudget))
 	}
-	r.Failure.Unasked = questions() - len(r.Answers)
 }
 
 // opened takes from an event what a connection does not have when it is
@@ -170,7 +202,7 @@ func cause(p asker, a *Answer) error {
 // conclude counts.
 func (r *Report) conclude() {
 	if r.Failure != nil {
-		r.Failure.Asked = len(r.Answers)
+		r.Failure.Asked, r.Failure.Unasked = len(r.Answers), questions()-len(r.Answers)
 	}
 }
 

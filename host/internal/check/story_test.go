@@ -17,10 +17,10 @@ type recordingDecider struct {
 	fault policy.Fault // what becomes of every question
 }
 
-func (s *recordingDecider) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
+func (s *recordingDecider) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault, error) {
 	s.asks = append(s.asks, *ask)
 	ask.Event.State[0]++
-	return policy.Verdict{Action: abi.ActionExtend}, s.fault
+	return policy.Verdict{Action: abi.ActionExtend}, s.fault, nil
 }
 func (s *recordingDecider) Err() error           { return errors.New("never") }
 func (s *recordingDecider) Fuel(abi.Kind) uint64 { return uint64(len(s.asks)) }
@@ -47,19 +47,15 @@ func (p *pace) Yield() error {
 // stories lets a recordingDecider be asked everything; every element is a connection.
 func stories(t *testing.T) (all [][]policy.Ask) {
 	t.Helper()
-	r, now := newReport("", "", 0), uint64(epochMs)
-	for _, s := range scenes() {
-		for phase := abi.PhaseHandshake; phase <= abi.PhaseDraining; phase++ {
-			p := &recordingDecider{}
-			end, err := r.tell(&pace{}, p, s, phase, uint64(len(all)+1), now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if last := p.asks[len(p.asks)-1].Event.NowMs; last != end {
-				t.Fatalf("a connection's end is told as %d, was %d", end, last)
-			}
-			all, now = append(all, p.asks), end+restMs
+	p := &recordingDecider{}
+	if err := newReport("", "", 0).ask(&pace{}, p); err != nil {
+		t.Fatal(err)
+	}
+	for _, ask := range p.asks {
+		if ask.Event.Kind == uint8(abi.KindAccept) {
+			all = append(all, nil)
 		}
+		all[len(all)-1] = append(all[len(all)-1], ask)
 	}
 	return all
 }
