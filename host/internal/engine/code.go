@@ -189,14 +189,26 @@ func (k *codes) dropLocked(c *code) error {
 	return errors.Join(c.module.Close(context.Background()), k.leaveLocked(c.shared))
 }
 
-// close gives back all code. Nobody uses any.
-func (k *codes) close() error {
+// dropSpare gives back the code that nobody uses.
+func (k *codes) dropSpare() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.dropSpareLocked()
+}
+
+func (k *codes) dropSpareLocked() error {
 	var errs []error
 	for len(k.spare) > 0 {
 		errs = append(errs, k.dropLocked(k.spare[0]))
 	}
+	return errors.Join(errs...)
+}
+
+// close gives back all code. Nobody uses any.
+func (k *codes) close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	errs := []error{k.dropSpareLocked()}
 	if k.shared != nil {
 		errs = append(errs, k.shared.close())
 		k.shared = nil

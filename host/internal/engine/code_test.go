@@ -86,6 +86,20 @@ func TestUnusedCodeIsBounded(t *testing.T) {
 	settled(t, e, 0, 0)
 }
 
+// TestUnusedCodeIsDropped at once where somebody wants that, and what is used stays.
+func TestUnusedCodeIsDropped(t *testing.T) {
+	e := newEngine(t, Config{})
+	used := load(t, e, version(0))
+	shut(t, load(t, e, version(1)))
+	settled(t, e, 2, 1)
+	if err := e.DropSpareCode(); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, e, 1, 0)
+	_, fault := used.Decide(at(abi.KindTimeout, 0))
+	wantFault(t, "what is used", fault, policy.FaultNone)
+}
+
 // TestWhatIsRefusedIsNotKnown: it is refused again, for whoever loads it.
 func TestWhatIsRefusedIsNotKnown(t *testing.T) {
 	e := newEngine(t, Config{})

@@ -153,6 +153,9 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	return e, nil
 }
 
+// DropSpareCode lets go of the code that no policy uses: Config.SpareCode.
+func (e *Engine) DropSpareCode() error { return e.codes.dropSpare() }
+
 // Close closes every policy and gives back all compiled code. Loads in flight
 // end with ErrClosed, and are waited for. Questions asked afterwards are
 // answered with FaultNotLoaded. Idempotent.

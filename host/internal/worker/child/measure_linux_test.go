@@ -38,12 +38,29 @@ func TestRestingWorkerIsSmall(t *testing.T) {
 			}
 		}
 	}
+	w.mustLoad(t, e, 2000, source(large()))
+	if err := w.Unload(2000); err != nil {
+		t.Fatal(err)
+	}
 	var pss int
 	testnet.Eventually(t, "a resting worker has at most 12 MiB", func() bool {
 		pss = proportional(t, w.cmd.Process.Pid)
 		return pss <= most
 	})
 	t.Logf("%d KiB", pss>>10)
+}
+
+// large has some megabytes of code.
+func large() wasmtest.Module {
+	sum := wasmtest.Const64(1)
+	for range 1000 {
+		sum = append(append(sum, wasmtest.Load64(8)...), wasmtest.Add64()...)
+	}
+	funcs := make([]wasmtest.Func, 200)
+	for i := range funcs {
+		funcs[i].Body = wasmtest.Code(sum, wasmtest.Drop())
+	}
+	return wasmtest.Guest(funcs...)
 }
 
 // TestWorkerDoesNotGrowOfWhatItTells: what guests have learned is copied and told

@@ -49,7 +49,7 @@ func (s Settings) engine() engine.Config {
 	return engine.Config{
 		Code: s.Code, MemoryPages: s.MemoryPages,
 		CallFuel: s.CallFuel, ConfigureFuel: s.ConfigureFuel, InitFuel: s.InitFuel,
-		FuelPerSecond: unbounded, SpareCode: -1,
+		FuelPerSecond: unbounded,
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *starter) enqueue(job func()) {
 
 // run does what is enqueued, and tidies in between. It never returns.
 func (s *starter) run() {
-	t := newTidier()
+	t := newTidier(s.engine.DropSpareCode)
 	for {
 		select {
 		case <-s.wake:
