@@ -34,9 +34,16 @@ func (l *life) settle() {
 		}
 	}
 	w.life = nil
-	if l.rests(spoilers) {
+	if time.Since(l.begun) >= shortLife {
+		w.deaths = 0
+	}
+	switch {
+	case l.why == EndMemory: // the next one takes as much
+		w.deaths = max(w.deaths, 1)
+		w.restLocked(startRest)
+	case l.rests(spoilers):
 		w.restLocked(lastRest)
-	} else {
+	default:
 		w.deaths = 0
 	}
 	p.resumeLocked()
@@ -276,7 +283,11 @@ func (l *life) report(spoilers []*Guest) {
 		p.cfg.Observer.Ended(w.kind, l.why, g, proven)
 	}
 	if len(spoilers) == 0 {
-		p.logger.Warn("worker ended, another takes over", "worker", w.kind.String(), "cause", l.why.String())
+		says := "worker ended, another takes over"
+		if l.why == EndMemory {
+			says = "worker ended for want of memory, another takes over in a while"
+		}
+		p.logger.Warn(says, "worker", w.kind.String(), "cause", l.why.String())
 		p.cfg.Observer.Ended(w.kind, l.why, nil, false)
 	}
 }

@@ -160,3 +160,20 @@ func TestNobodyWaitsForAStoppedWorker(t *testing.T) {
 		}
 	})
 }
+
+// TestWantOfMemoryPutsOffTheNextStart, and is nobody's doing.
+func TestWantOfMemoryPutsOffTheNextStart(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		g := h.guest("a", Options{}, nil)
+		time.Sleep(time.Minute)
+		h.world.with(func() { h.world.ends["a"], h.world.once = EndMemory, true })
+		r, start := h.ask(g, 1), time.Now()
+		time.Sleep(time.Minute)
+		if got := r.all(); len(got) != 1 || got[0].fault != policy.FaultNone || got[0].at.Sub(start) != firstRest {
+			t.Errorf("answers %+v, want one after %v", got, firstRest)
+		}
+		if got := h.heard.endings(); !slices.Equal(got, []string{"shared out_of_memory"}) || g.Kind() != Shared {
+			t.Errorf("told %q, it is in %v", got, g.Kind())
+		}
+	})
+}

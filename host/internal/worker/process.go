@@ -60,9 +60,10 @@ const (
 	EndKilled                 // somebody else ended it
 	EndProtocol               // it answered nonsense
 	EndSilent                 // it did not answer
+	EndMemory                 // there was no memory for it, or the kernel needed it
 )
 
-var endingNames = [...]string{"stopped", "question_time", "load_time", "crash", "killed", "protocol", "silent"}
+var endingNames = [...]string{"stopped", "question_time", "load_time", "crash", "killed", "protocol", "silent", "out_of_memory"}
 
 // String returns the name used in logs and metrics.
 func (e Ending) String() string { return endingNames[e] }

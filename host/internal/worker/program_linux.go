@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -47,6 +49,7 @@ type running struct {
 	channel *channel.Host
 	child   *confine.Process
 	said    tail
+	starved int // processes that the kernel had ended for want of memory before it
 	ended   chan struct{}
 	ending  Ending       // written before ended is closed
 	exit    confine.Exit // the same
@@ -65,6 +68,7 @@ func (r *running) start(say Says) (err error) {
 	sock, mem := r.channel.ChildFiles()
 	defer sock.Close()
 	defer mem.Close()
+	r.starved = starved()
 	settings := r.program.Settings()
 	r.child, err = confine.Start(context.Background(), confine.Spec{
 		Argv:   append(slices.Clone(r.program.Argv), settings.String()),
@@ -103,7 +107,7 @@ func (r *running) watch() {
 	case nonsense:
 		r.ending = EndProtocol
 	default:
-		r.ending = endingOf(exit)
+		r.ending = endingOf(exit, starved() > r.starved, r.said.String())
 	}
 	if r.ending == EndCrash {
 		r.program.logger().Error("worker failed", "exit", exit.Code, "signal", int(exit.Signal), "says", r.said.String())
@@ -114,17 +118,33 @@ func (r *running) watch() {
 // what it has said to be read, once it has ended.
 const goodbye = time.Second
 
-// endingOf says why a process has ended.
-func endingOf(exit confine.Exit) Ending {
-	switch exit.Signal {
-	case child.SignalQuestion:
+// endingOf says why a process has ended that said so much. starved: the kernel has
+// ended some meanwhile for want of memory, this one first of all: see confine.
+func endingOf(exit confine.Exit, starved bool, said string) Ending {
+	switch {
+	case exit.Signal == child.SignalQuestion:
 		return EndQuestion
-	case child.SignalStart:
+	case exit.Signal == child.SignalStart:
 		return EndLoad
-	case syscall.SIGKILL:
+	case exit.Signal == syscall.SIGKILL && starved, strings.Contains(said, "out of memory"):
+		return EndMemory
+	case exit.Signal == syscall.SIGKILL:
 		return EndKilled
 	}
 	return EndCrash
+}
+
+// starved returns how many processes the kernel has ended for want of memory; 0: it
+// does not tell.
+func starved() int {
+	text, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), "\noom_kill ")
+	line, _, _ := strings.Cut(after, "\n")
+	n, _ := strconv.Atoi(line)
+	return n
 }
 
 // complaint is what a process said that was not ready.
