@@ -13,6 +13,7 @@ import (
 	"idlehost/host/internal/engine"
 	corpus "idlehost/host/internal/engine/hostile"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/tenant"
 	"idlehost/sdk/abi"
 )
 
@@ -99,7 +100,7 @@ func (a *attacker) turnTo(name string) string {
 	var ctx context.Context
 	ctx, a.stop = context.WithCancel(context.Background())
 	if name == none {
-		a.host.tenants[hostile].Replace(nil)
+		a.host.tenants[hostile].Set(tenant.Plan{})
 		return did
 	}
 	if name == traffic {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/config"
@@ -44,6 +45,7 @@ type shared struct {
 	routes   routes
 	proxy    *front.Proxy
 	address  string // of the quiet tenant's listener
+	loads    atomic.Int64
 }
 
 // routes leads each listener to its tenant.
@@ -136,7 +138,7 @@ func (s *shared) settle(name, target string) (front.Listener, error) {
 	c := config.Default()
 	t := tenant.New(tenant.Config{Name: name, Logger: s.logger})
 	s.tenants[name] = t
-	accepted := idle.NewAccount(name, t, books.New(books.Config{Clients: c.Limits.Clients}), c.Timeouts.Accepted(), c.AcceptedLimits())
+	accepted := idle.NewAccount(name, t, books.New(books.Config{Clients: c.Limits.Clients}), c.Timeouts.Accepted(), c.DialledLimits())
 	dialled := idle.NewAccount(name, t, books.New(books.Config{Clients: 256}), c.Timeouts.Dialled(), c.DialledLimits())
 	g, err := backend.New(backend.Config{Governor: s.governor, Account: dialled, Targets: []string{target}})
 	if err != nil {
@@ -159,7 +161,9 @@ func (s *shared) load(name string, src engine.Source) error {
 	if err != nil {
 		return err
 	}
-	s.tenants[name].Replace(guest{p})
+	// Each load is a version of its own: one that is there keeps its guest.
+	v := tenant.Version{Digest: p.Digest(), Params: map[string]string{"load": fmt.Sprint(s.loads.Add(1))}}
+	s.tenants[name].Set(tenant.Plan{Active: &tenant.Lane{Version: v, Guest: guest{p}}})
 	return nil
 }
 

@@ -161,6 +161,11 @@ func serveDue(tenants, where, code string) (err error) {
 	return nil
 }
 
+// inCharge is the plan of a guest that answers alone.
+func inCharge(g tenant.Guest) tenant.Plan {
+	return tenant.Plan{Active: &tenant.Lane{Version: tenant.Version{Digest: g.Digest()}, Guest: g}}
+}
+
 // add makes a tenant.
 func (c *crowd) add(ctx context.Context, e *engine.Engine, pool *worker.Pool, name, where string) error {
 	cfg := config.Default()
@@ -173,15 +178,15 @@ func (c *crowd) add(ctx context.Context, e *engine.Engine, pool *worker.Pool, na
 			return err
 		}
 		m.apart = g
-		m.tenant.Replace(apart{g})
+		m.tenant.Set(inCharge(apart{g}))
 	} else {
 		p, err := e.Load(ctx, src)
 		if err != nil {
 			return err
 		}
-		m.tenant.Replace(guest{p})
+		m.tenant.Set(inCharge(guest{p}))
 	}
-	m.account = idle.NewAccount(name, m, books.New(books.Config{Clients: 1024}), cfg.Timeouts.Accepted(), cfg.AcceptedLimits())
+	m.account = idle.NewAccount(name, m, books.New(books.Config{Clients: 1024}), cfg.Timeouts.Accepted(), cfg.DialledLimits())
 	c.members = append(c.members, m)
 	return nil
 }

@@ -107,8 +107,8 @@ func host(count string) error {
 	}
 	c := config.Default()
 	h := &held{want: n, tenant: tenant.New(tenant.Config{Name: "scale"}), governor: idle.New(idle.Config{})}
-	h.tenant.Replace(guest{p})
-	h.account = idle.NewAccount("scale", h, books.New(books.Config{Clients: 16384}), c.Timeouts.Accepted(), c.AcceptedLimits())
+	h.tenant.Set(inCharge(guest{p}))
+	h.account = idle.NewAccount("scale", h, books.New(books.Config{Clients: 16384}), c.Timeouts.Accepted(), c.DialledLimits())
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -91,13 +91,6 @@ func (t Timeouts) common() policy.Timeouts {
 	}
 }
 
-// AcceptedLimits returns what a policy may decide on clients' connections.
-func (c *Config) AcceptedLimits() policy.Limits {
-	l := c.DialledLimits()
-	l.Connections = c.Limits.TenantConnections
-	return l
-}
-
 // DialledLimits returns what a policy may decide on upstream connections. A
 // tenant's connection limit counts clients only: the connections that serve
 // them must not be refused for being there.

@@ -33,11 +33,12 @@ func TestLawOfEachSide(t *testing.T) {
 	}
 }
 
-func TestTenantLimitCountsClientsOnly(t *testing.T) {
+// TestTenantLimitIsNotForUpstreams: a tenant's limit counts clients only.
+func TestTenantLimitIsNotForUpstreams(t *testing.T) {
 	c := Default()
 	c.Limits.TenantConnections = 7
-	if a, d := c.AcceptedLimits(), c.DialledLimits(); a.Connections != 7 || d.Connections != 0 || a.Worth != 2*time.Minute || d.Ceiling != 24*time.Hour {
-		t.Errorf("accepted %+v, dialled %+v", a, d)
+	if got, want := c.DialledLimits(), (policy.Limits{Floor: 100 * time.Millisecond, Ceiling: 24 * time.Hour, Worth: 2 * time.Minute}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

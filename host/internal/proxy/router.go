@@ -34,9 +34,6 @@ type Home = httpproxy.Home
 // Lobby is the Home of connections whose tenant the first request decides.
 type Lobby = httpproxy.Lobby
 
-// Warmer is a Home that has something to get ready first.
-type Warmer = httpproxy.Warmer
-
 // Refusal is an error of a Lobby that says what a request is answered with.
 type Refusal = httpproxy.Refusal
 
@@ -67,12 +64,6 @@ func (u Unknown) Error() string {
 	}
 	return "nobody answers for this host here"
 }
-
-// One is the Router of a host with one tenant.
-type One Tenant
-
-// Route returns the tenant.
-func (o One) Route(*Hello) (Tenant, error) { return Tenant(o), nil }
 
 // serverName normalises a name from a client.
 func serverName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }

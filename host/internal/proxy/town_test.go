@@ -175,5 +175,5 @@ func open(t testing.TB, a *idle.Account, n int) {
 var (
 	_ proxy.Router = (*town)(nil)
 	_ proxy.Lobby  = (*town)(nil)
-	_ proxy.Warmer = (*house)(nil)
+	_ httpproxy.Warmer = (*house)(nil)
 )

@@ -56,6 +56,19 @@ func (g *fakeGuest) Learned() State {
 }
 func (g *fakeGuest) Close() error { g.closed.Add(1); return nil }
 
+var replacements atomic.Int64
+
+// replace puts g in charge of tn as a version that tn has not seen; nil: the
+// native policy.
+func replace(tn *Tenant, g Guest) {
+	if g == nil {
+		tn.Set(Plan{})
+		return
+	}
+	unique := map[string]string{"n": fmt.Sprint(replacements.Add(1))}
+	tn.Set(Plan{Active: &Lane{Version: Version{Digest: g.Digest(), Params: unique}, Guest: g}})
+}
+
 // fakeLoader makes guests whose learned state is what they were given, with
 // their digest behind it.
 type fakeLoader struct {

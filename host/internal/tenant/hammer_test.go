@@ -47,7 +47,6 @@ func TestHammerTenant(t *testing.T) {
 	}
 	until(&askers, func(*rand.Rand) {
 		tn.Warm(t.Context())
-		tn.Guest(func(g Guest) { g.Learned() })
 		tn.WantsClose()
 		tn.Digest()
 	})

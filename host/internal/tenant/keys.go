@@ -19,7 +19,6 @@ const (
 type keys struct {
 	hosts     []named[string]
 	below     []named[string]
-	listeners []named[string]
 	sockets   []named[netip.AddrPort]
 	addresses []named[netip.Addr]
 	prefixes  []named[netip.Prefix]
@@ -47,9 +46,6 @@ func parseKeys(k Keys) (*keys, error) {
 		if err := p.host(h); err != nil {
 			return nil, err
 		}
-	}
-	for _, l := range k.Listeners {
-		add(&p.listeners, l, fmt.Sprintf("listener %q", l))
 	}
 	for _, d := range k.Destinations {
 		if err := p.destination(d); err != nil {

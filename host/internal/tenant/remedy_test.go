@@ -18,8 +18,8 @@ func previousFor(causes ...policy.Fault) *policy.Remedies {
 func TestThePreviousPolicyAnswers(t *testing.T) {
 	tn := New(Config{Remedies: previousFor(policy.FaultTrap, policy.FaultBreaker)})
 	first, second, third := &fakeGuest{reason: 1}, &fakeGuest{reason: 2, fault: policy.FaultTrap}, &fakeGuest{reason: 3, fault: policy.FaultOutput}
-	tn.Replace(first)
-	tn.Replace(second)
+	replace(tn, first)
+	replace(tn, second)
 	v := tn.Decide(&policy.Ask{})
 	if v.Source != policy.SourceFallback || v.Fault != policy.FaultTrap || v.Reason != 1 || v.Action != abi.ActionExtend {
 		t.Fatalf("a trap: %+v", v)
@@ -27,14 +27,14 @@ func TestThePreviousPolicyAnswers(t *testing.T) {
 	if first.closed.Load() != 0 {
 		t.Fatal("the previous policy was closed")
 	}
-	tn.Replace(third)
+	replace(tn, third)
 	if first.closed.Load() != 1 || second.closed.Load() != 0 {
 		t.Fatal("not exactly one previous policy is kept")
 	}
 	if v := tn.Decide(&policy.Ask{}); v.Action != abi.ActionDefault || v.Fault != policy.FaultOutput {
 		t.Fatalf("a cause with another remedy: %+v", v)
 	}
-	tn.Lose(policy.FaultTrap, "d4") // as if it trapped when it was loaded
+	tn.Set(Plan{Active: &Lane{Version: Version{Digest: "d4"}, Lost: policy.FaultTrap}}) // as if it trapped when it was loaded
 	if v := tn.Decide(&policy.Ask{}); v.Action != abi.ActionDefault {
 		t.Fatalf("both fail: %+v", v)
 	}
@@ -50,8 +50,8 @@ func TestThePreviousPolicyAnswers(t *testing.T) {
 func TestAPreviousPolicyThatNobodyWantsIsClosed(t *testing.T) {
 	tn := New(Config{Remedies: previousFor(policy.FaultTrap)})
 	first, second := &fakeGuest{}, &fakeGuest{fault: policy.FaultTrap}
-	tn.Replace(first)
-	tn.Replace(second)
+	replace(tn, first)
+	replace(tn, second)
 	tn.SetRemedies(policy.DefaultRemedies())
 	if first.closed.Load() != 1 {
 		t.Fatal("kept")
@@ -63,13 +63,13 @@ func TestAPreviousPolicyThatNobodyWantsIsClosed(t *testing.T) {
 
 func TestThePreviousPolicyOfNoneIsNone(t *testing.T) {
 	tn := New(Config{Remedies: previousFor(policy.FaultTrap)})
-	tn.Replace(&fakeGuest{fault: policy.FaultTrap})
+	replace(tn, &fakeGuest{fault: policy.FaultTrap})
 	if v := tn.Decide(&policy.Ask{}); v.Action != abi.ActionDefault || v.Fault != policy.FaultTrap {
 		t.Fatalf("%+v", v)
 	}
 	good := &fakeGuest{}
-	tn.Replace(good)
-	tn.Replace(nil)
+	replace(tn, good)
+	replace(tn, nil)
 	if good.closed.Load() != 1 {
 		t.Fatal("kept although nothing is in charge")
 	}

@@ -13,8 +13,6 @@ type Keys struct {
 	// "*.example". Their case does not matter, nor does a dot at the end; IDNA
 	// is the caller's.
 	Hosts []string
-	// Listeners are names of listeners.
-	Listeners []string
 	// Destinations are "192.0.2.1", "192.0.2.1:443", "192.0.2.0/24", and the
 	// same for IPv6: "2001:db8::1", "[2001:db8::1]:443", "2001:db8::/32".
 	Destinations []string
@@ -30,7 +28,6 @@ type Roster[T any] struct {
 	hosts        map[string]*entry[T]
 	below        map[string]*entry[T] // by what follows "*."
 	depths       depths               // of below
-	listeners    map[string]*entry[T]
 	sockets      map[netip.AddrPort]*entry[T]
 	addresses    map[netip.Addr]*entry[T]
 	prefixes     map[netip.Prefix]*entry[T]
@@ -48,8 +45,7 @@ type entry[T any] struct {
 func NewRoster[T any]() *Roster[T] {
 	return &Roster[T]{
 		names: map[string]*entry[T]{}, hosts: map[string]*entry[T]{}, below: map[string]*entry[T]{},
-		listeners: map[string]*entry[T]{}, sockets: map[netip.AddrPort]*entry[T]{},
-		addresses: map[netip.Addr]*entry[T]{}, prefixes: map[netip.Prefix]*entry[T]{},
+		sockets: map[netip.AddrPort]*entry[T]{}, addresses: map[netip.Addr]*entry[T]{}, prefixes: map[netip.Prefix]*entry[T]{},
 	}
 }
 
@@ -110,7 +106,6 @@ func (r *Roster[T]) takenLocked(e *entry[T]) (key, owner string) {
 	k := e.keys
 	taken(k.hosts, r.hosts, e.name, &key, &owner)
 	taken(k.below, r.below, e.name, &key, &owner)
-	taken(k.listeners, r.listeners, e.name, &key, &owner)
 	taken(k.sockets, r.sockets, e.name, &key, &owner)
 	taken(k.addresses, r.addresses, e.name, &key, &owner)
 	taken(k.prefixes, r.prefixes, e.name, &key, &owner)
@@ -129,7 +124,6 @@ func (r *Roster[T]) addLocked(e *entry[T]) {
 	k := e.keys
 	put(k.hosts, r.hosts, e)
 	put(k.below, r.below, e)
-	put(k.listeners, r.listeners, e)
 	put(k.sockets, r.sockets, e)
 	put(k.addresses, r.addresses, e)
 	put(k.prefixes, r.prefixes, e)
@@ -145,7 +139,6 @@ func (r *Roster[T]) removeLocked(name string) bool {
 	k := e.keys
 	drop(k.hosts, r.hosts)
 	drop(k.below, r.below)
-	drop(k.listeners, r.listeners)
 	drop(k.sockets, r.sockets)
 	drop(k.addresses, r.addresses)
 	drop(k.prefixes, r.prefixes)
@@ -183,13 +176,6 @@ func (r *Roster[T]) Name(name string) (v T, ok bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.names[name].get()
-}
-
-// Listener returns what the owner of a listener has.
-func (r *Roster[T]) Listener(name string) (v T, ok bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.listeners[name].get()
 }
 
 func (e *entry[T]) get() (v T, ok bool) {

@@ -71,11 +71,11 @@ func TestTheMostSpecificDestinationCounts(t *testing.T) {
 func TestAKeyBelongsToOneName(t *testing.T) {
 	r := NewRoster[string]()
 	mustPut(t, r, "a", Keys{
-		Hosts: []string{"a.example", "*.a.example"}, Listeners: []string{"main"},
+		Hosts:        []string{"a.example", "*.a.example"},
 		Destinations: []string{"192.0.2.1", "192.0.2.1:443", "198.51.100.0/24"},
 	})
 	for _, k := range []Keys{
-		{Hosts: []string{"b.example", "A.example."}}, {Hosts: []string{"*.A.example"}}, {Listeners: []string{"main"}},
+		{Hosts: []string{"b.example", "A.example."}}, {Hosts: []string{"*.A.example"}},
 		{Destinations: []string{"192.0.2.1/32"}}, {Destinations: []string{"[::ffff:192.0.2.1]:443"}},
 		{Destinations: []string{"198.51.100.9/24"}},
 	} {
@@ -92,14 +92,11 @@ func TestAKeyBelongsToOneName(t *testing.T) {
 	}
 	// A name may have its own keys again, and give others up.
 	mustPut(t, r, "a", Keys{Hosts: []string{"*.a.example", "c.example", "C.EXAMPLE"}})
-	mustPut(t, r, "b", Keys{Hosts: []string{"a.example"}, Listeners: []string{"main"}, Destinations: []string{"192.0.2.1"}})
+	mustPut(t, r, "b", Keys{Hosts: []string{"a.example"}, Destinations: []string{"192.0.2.1"}})
 	for host, want := range map[string]string{"a.example": "b", "x.a.example": "a", "c.example": "a"} {
 		if got, _ := r.Host(host); got != want {
 			t.Errorf("%s: %q, want %q", host, got, want)
 		}
-	}
-	if got, _ := r.Listener("main"); got != "b" {
-		t.Errorf("listener: %q", got)
 	}
 	if got, _ := r.Name("b"); got != "b" {
 		t.Errorf("name: %q", got)

@@ -12,34 +12,15 @@ import (
 // learned, and a Guest that comes with it is closed; if its role stays the
 // same too, it keeps its record. A guest without a role is closed after its
 // last question, unless a remedy wants the previous policy.
-func (t *Tenant) Set(p Plan) { t.set(p, false) }
-
-// Replace puts a policy in charge by itself, even if one of the same digest
-// was; nil: the native one.
-func (t *Tenant) Replace(g Guest) {
-	if g == nil {
-		t.set(Plan{}, true)
-		return
-	}
-	t.set(Plan{Active: &Lane{Version: Version{Digest: g.Digest()}, Guest: g}}, true)
-}
-
-// Lose notes that the policy which should be in charge could not be loaded:
-// until the next Set, the native one answers, and every answer says why.
-func (t *Tenant) Lose(cause policy.Fault, digest string) {
-	t.set(Plan{Active: &Lane{Version: Version{Digest: digest}, Lost: cause}}, true)
-}
-
-// set does it; anew: no version is taken for one that the tenant has.
-func (t *Tenant) set(p Plan, anew bool) {
-	from, learned := t.legacy(p, anew)
+func (t *Tenant) Set(p Plan) {
+	from, learned := t.legacy(p)
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()
 		t.refuse(p)
 		return
 	}
-	c := t.changeLocked(p, anew, from, learned)
+	c := t.changeLocked(p, from, learned)
 	t.mu.Unlock()
 	c.clear()
 }
@@ -47,12 +28,12 @@ func (t *Tenant) set(p Plan, anew bool) {
 // legacy fetches what the version that is active has learned, where p has others
 // begin with that. It may take a while, for which no lock is held: another Set may
 // come first, and then it is nobody's.
-func (t *Tenant) legacy(p Plan, anew bool) (from *resident, s State) {
+func (t *Tenant) legacy(p Plan) (from *resident, s State) {
 	t.mu.Lock()
 	active := t.plan.Load().active
 	from = active.resident
 	needed := from != nil && slices.ContainsFunc([]*Lane{p.Active, p.Canary, p.Shadow}, func(l *Lane) bool {
-		return l != nil && l.Guest == nil && (anew || !from.version.same(l.Version))
+		return l != nil && l.Guest == nil && !from.version.same(l.Version)
 	})
 	var g *roleGuest
 	if needed {
@@ -68,9 +49,9 @@ func (t *Tenant) legacy(p Plan, anew bool) (from *resident, s State) {
 
 // changeLocked puts p in force; clear is left to do. learned is what from has
 // learned, if it is not nil.
-func (t *Tenant) changeLocked(p Plan, anew bool, from *resident, learned State) *change {
+func (t *Tenant) changeLocked(p Plan, from *resident, learned State) *change {
 	old := t.plan.Load()
-	c := &change{t: t, anew: anew, old: old, source: from, learned: learned, next: &plan{percent: min(max(p.Percent, 0), 100), guard: p.Guard}}
+	c := &change{t: t, old: old, source: from, learned: learned, next: &plan{percent: min(max(p.Percent, 0), 100), guard: p.Guard}}
 	c.placeLocked(p)
 	c.previousLocked()
 	c.bequeathLocked()
@@ -83,7 +64,6 @@ func (t *Tenant) changeLocked(p Plan, anew bool, from *resident, learned State) 
 // change is the way from one plan to the next.
 type change struct {
 	t         *Tenant
-	anew      bool
 	old, next *plan
 
 	source  *resident // nil, or the one that had learned so much
@@ -137,10 +117,7 @@ func (c *change) laneLocked(role policy.Role, l *Lane, was *lane) *lane {
 func (c *change) residentLocked(l *Lane) *resident {
 	same := func(r *resident) bool { return r.version.same(l.Version) }
 	var r *resident
-	known := c.newcomers
-	if !c.anew {
-		known = append(c.old.residents(), c.newcomers...)
-	}
+	known := append(c.old.residents(), c.newcomers...)
 	if i := slices.IndexFunc(known, same); i >= 0 {
 		r = known[i]
 	} else {

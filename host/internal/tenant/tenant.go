@@ -176,15 +176,6 @@ func (t *Tenant) decide(p *plan, ask *policy.Ask, reply policy.Replier) (v polic
 	return v, true
 }
 
-// Guest calls f with the active version's guest, which is not closed
-// meanwhile; not at all when none lives.
-func (t *Tenant) Guest(f func(Guest)) {
-	if s := t.plan.Load().active.take(0); s != nil {
-		defer s.release()
-		f(s.guest)
-	}
-}
-
 // Digest returns the digest of the active version; empty: the native policy.
 func (t *Tenant) Digest() string { return t.plan.Load().active.digest() }
 
@@ -208,7 +199,7 @@ func (t *Tenant) WantsClose() bool {
 func (t *Tenant) Close() error {
 	t.mu.Lock()
 	if !t.closed {
-		c := t.changeLocked(Plan{}, false, nil, State{})
+		c := t.changeLocked(Plan{}, nil, State{})
 		t.closed = true
 		t.mu.Unlock()
 		c.clear()

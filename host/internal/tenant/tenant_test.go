@@ -19,11 +19,11 @@ func TestDecideSaysWhoAnswered(t *testing.T) {
 	if v := tn.Decide(&policy.Ask{}); v != (policy.Verdict{Source: policy.SourceNative}) {
 		t.Errorf("without a policy: %+v", v)
 	}
-	tn.Replace(&fakeGuest{reason: 7, digest: "d1"})
+	replace(tn, &fakeGuest{reason: 7, digest: "d1"})
 	if v := tn.Decide(&policy.Ask{}); v.Source != policy.SourcePolicy || v.Reason != 7 || v.Action != abi.ActionExtend {
 		t.Errorf("with a policy: %+v", v)
 	}
-	tn.Replace(&fakeGuest{fault: policy.FaultTrap, digest: "d2"})
+	replace(tn, &fakeGuest{fault: policy.FaultTrap, digest: "d2"})
 	want := policy.Verdict{Source: policy.SourceFallback, Fault: policy.FaultTrap}
 	if v := tn.Decide(&policy.Ask{}); v != want {
 		t.Errorf("with a policy that traps: %+v, want %+v", v, want)
@@ -31,12 +31,11 @@ func TestDecideSaysWhoAnswered(t *testing.T) {
 	if side := tn.Stats().Sides[0]; tn.Digest() != "d2" || side.Asks != 1 || side.Faults[policy.FaultTrap] != 1 {
 		t.Errorf("digest %q, record %+v", tn.Digest(), side)
 	}
-	tn.Lose(policy.FaultCompile, "d3")
+	tn.Set(Plan{Active: &Lane{Version: Version{Digest: "d3"}, Lost: policy.FaultCompile}})
 	if v := tn.Decide(&policy.Ask{}); v.Source != policy.SourceFallback || v.Fault != policy.FaultCompile {
 		t.Errorf("with a policy that is lost: %+v", v)
 	}
-	tn.Guest(func(Guest) { t.Error("a lost policy was handed out") })
-	tn.Replace(nil)
+	replace(tn, nil)
 	if v := tn.Decide(&policy.Ask{}); v.Source != policy.SourceNative || tn.Digest() != "" {
 		t.Errorf("after removal: %+v", v)
 	}
@@ -58,7 +57,7 @@ func TestRateKeepsTheLastDeadline(t *testing.T) {
 		{policy.FaultFuel, abi.KindTimeout, 45_000, policy.Verdict{}},
 	} {
 		tn := New(Config{})
-		tn.Replace(closeWatcher{&fakeGuest{fault: c.fault}})
+		replace(tn, closeWatcher{&fakeGuest{fault: c.fault}})
 		c.want.Source, c.want.Fault = policy.SourceFallback, c.fault
 		ask := &policy.Ask{Event: policy.Event{Kind: uint8(c.kind), DeadlineMs: c.deadline}}
 		if v := tn.Decide(ask); v != c.want {
@@ -69,7 +68,7 @@ func TestRateKeepsTheLastDeadline(t *testing.T) {
 
 func TestUnknownFaultIsBadOutput(t *testing.T) {
 	tn := New(Config{})
-	tn.Replace(&fakeGuest{fault: 200})
+	replace(tn, &fakeGuest{fault: 200})
 	if v := tn.Decide(&policy.Ask{}); v.Fault != policy.FaultOutput {
 		t.Errorf("fault = %d", v.Fault)
 	}
@@ -79,10 +78,10 @@ func TestReplaceClosesAfterTheLastQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tn := New(Config{})
 		old := &fakeGuest{inside: make(chan struct{}), leave: make(chan struct{})}
-		tn.Replace(old)
+		replace(tn, old)
 		go tn.Decide(&policy.Ask{})
 		<-old.inside
-		tn.Replace(&fakeGuest{})
+		replace(tn, &fakeGuest{})
 		synctest.Wait()
 		if old.closed.Load() != 0 {
 			t.Fatal("closed while it is being asked")
@@ -99,7 +98,7 @@ func TestFaultsAreLoggedOncePerBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		tn := New(Config{Name: "a", Logger: slog.New(slog.NewTextHandler(&out, nil))})
-		tn.Replace(&fakeGuest{fault: policy.FaultTrap, digest: strings.Repeat("ab", 32)})
+		replace(tn, &fakeGuest{fault: policy.FaultTrap, digest: strings.Repeat("ab", 32)})
 		ask := &policy.Ask{Event: policy.Event{Kind: uint8(abi.KindTimeout), Phase: uint8(abi.PhaseIdle)}}
 		lines := func(n int, when string) {
 			t.Helper()
@@ -129,11 +128,11 @@ func TestFaultsAreLoggedOncePerBurst(t *testing.T) {
 
 func TestWantsCloseIsTheGuestsWord(t *testing.T) {
 	tn := New(Config{})
-	tn.Replace(&fakeGuest{})
+	replace(tn, &fakeGuest{})
 	if tn.WantsClose() {
 		t.Error("wanted by a guest that did not say so")
 	}
-	tn.Replace(closeWatcher{&fakeGuest{}})
+	replace(tn, closeWatcher{&fakeGuest{}})
 	if !tn.WantsClose() {
 		t.Error("not wanted by a guest that said so")
 	}
@@ -193,7 +192,6 @@ func TestHammerReplace(t *testing.T) {
 					return
 				default:
 					tn.Decide(ask)
-					tn.Guest(func(g Guest) { g.Decide(ask) })
 					_ = tn.Digest()
 				}
 			}
@@ -202,7 +200,7 @@ func TestHammerReplace(t *testing.T) {
 	guests := make([]*fakeGuest, 2000)
 	for i := range guests {
 		guests[i] = &fakeGuest{digest: "x"}
-		tn.Replace(guests[i])
+		replace(tn, guests[i])
 	}
 	close(stop)
 	asking.Wait()

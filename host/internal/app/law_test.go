@@ -1,0 +1,19 @@
+package app
+
+import (
+	"testing"
+
+	"idlehost/host/internal/config"
+	"idlehost/host/internal/store"
+)
+
+func TestTenantLimitCountsClientsOnly(t *testing.T) {
+	c := config.Default()
+	c.Limits.TenantConnections = 7
+	for own, want := range map[int]int{0: 7, 3: 3} {
+		s := &standing{config: c, spec: store.Spec{Limits: store.Limits{Connections: own}}}
+		if got, dialled := acceptedLimits(s).Connections, dialledLimits(s).Connections; got != want || dialled != 0 {
+			t.Errorf("limit of its own %d: %d accepted and %d dialled, want %d and any", own, got, dialled, want)
+		}
+	}
+}
