@@ -129,7 +129,7 @@ func (s *shared) guestSays(module string, _ int, text string) {
 func (s *shared) govern() {
 	lines := observe.NewLines(observe.LinesConfig{Logger: s.logger, Rate: 50, Burst: 200, Metrics: s.metrics})
 	s.governor = idle.New(idle.Config{
-		Pressure: observe.NewProcess().Pressure, Observer: observe.Both{s.metrics, lines},
+		Pressure: observe.NewProcess().Pressure, Observer: observe.Observers{s.metrics, lines},
 	})
 }
 

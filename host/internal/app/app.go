@@ -212,7 +212,7 @@ func (a *App) govern(ctx context.Context, c *config.Config) error {
 	a.warnOfRoom(c)
 	cfg := idle.Config{
 		Limit: c.Limits.Connections, Descriptors: a.descriptors.connections, Pressure: process.Pressure,
-		Observer: observe.Both{observe.Both{a.metrics, a.lines}, observe.Both{a.decided, ledger{}}}, ParkAfter: parkAfter(c),
+		Observer: observe.Observers{a.metrics, a.lines, a.decided, ledger{}}, ParkAfter: parkAfter(c),
 	}
 	if a.store != nil { // clients keep their pseudonyms, and their side of a canary
 		key, err := a.store.Secret(ctx, "client-key")

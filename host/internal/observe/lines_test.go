@@ -159,7 +159,7 @@ func TestHammerLines(t *testing.T) {
 	defer w.Close()
 	m := NewMetrics("v1")
 	l := NewLines(LinesConfig{Logger: slog.New(slog.NewTextHandler(w, nil)), Rate: 1000, Metrics: m})
-	both := Both{m, l}
+	both := Observers{m, l}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
