@@ -1,7 +1,7 @@
 package app
 
 import (
-	"time"
+	"cmp"
 
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/idle"
@@ -12,15 +12,15 @@ import (
 // connections: the host's own limits, but for what its spec says.
 func acceptedLimits(s *standing) policy.Limits {
 	l := dialledLimits(s)
-	l.Connections = or(s.spec.Limits.Connections, s.config.Limits.TenantConnections)
+	l.Connections = cmp.Or(s.spec.Limits.Connections, s.config.Limits.TenantConnections)
 	l.ClientConnections = s.spec.Limits.ClientConnections
 	return l
 }
 
 func dialledLimits(s *standing) policy.Limits {
 	l := s.config.DialledLimits()
-	l.Floor = or(s.spec.Limits.Floor, l.Floor)
-	l.Ceiling = or(s.spec.Limits.Ceiling, l.Ceiling)
+	l.Floor = cmp.Or(s.spec.Limits.Floor, l.Floor)
+	l.Ceiling = cmp.Or(s.spec.Limits.Ceiling, l.Ceiling)
 	if l.Ceiling > 0 {
 		l.Floor = min(l.Floor, l.Ceiling)
 	}
@@ -32,11 +32,4 @@ type terms struct{ accepted, dialled *idle.Terms }
 
 func termsOf(c *config.Config) *terms {
 	return &terms{accepted: idle.NewTerms(c.Timeouts.Accepted()), dialled: idle.NewTerms(c.Timeouts.Dialled())}
-}
-
-func or[T int | int64 | time.Duration](v, otherwise T) T {
-	if v == 0 {
-		return otherwise
-	}
-	return v
 }

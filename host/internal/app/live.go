@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -246,8 +247,8 @@ func (r live) Effective(name string) (api.EffectiveLimits, error) {
 		Effective: api.Limits{
 			Connections: l.Connections, ClientConnections: l.ClientConnections, FuelPerSecond: m.quota.FuelPerSecond(),
 			CPU:         api.Duration(m.quota.CPUPerSecond()),
-			MemoryPages: or(s.spec.Limits.MemoryPages, policyPages),
-			LogRate:     or(s.spec.Limits.LogRate, s.config.Log.Rate), LogBurst: or(s.spec.Limits.LogBurst, s.config.Log.Burst),
+			MemoryPages: cmp.Or(s.spec.Limits.MemoryPages, policyPages),
+			LogRate:     cmp.Or(s.spec.Limits.LogRate, s.config.Log.Rate), LogBurst: cmp.Or(s.spec.Limits.LogBurst, s.config.Log.Burst),
 			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling), StoreBytes: storeBytes,
 		},
 		Storage: stored,

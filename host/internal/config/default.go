@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // DefaultAddress is listened on where neither file nor flags name an address.
 const DefaultAddress = "127.0.0.1:8080"
@@ -58,18 +61,11 @@ func (c *Config) Complete() {
 	}
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
-		l.Name = or(l.Name, l.Address)
-		l.Protocol = or(l.Protocol, "http")
+		l.Name = cmp.Or(l.Name, l.Address)
+		l.Protocol = cmp.Or(l.Protocol, "http")
 		l.TenantBy = c.tenantBy(*l)
 		if l.TenantBy == "listener" {
-			l.Tenant = or(l.Tenant, c.Tenants.Default)
+			l.Tenant = cmp.Or(l.Tenant, c.Tenants.Default)
 		}
 	}
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
