@@ -104,7 +104,7 @@ func (a *App) doWithout(r *arrival, fault policy.Fault, err error) {
 		r.lost = fault
 	}
 	m := r.declaration.module
-	a.logger.Error(says, "tenant", r.name, "policy", m.name, "digest", tenant.Short(m.digest), "cause", fault.String(), "error", err)
+	a.logger.Error(says, "tenant", r.name, "policy", m.name, "digest", policy.ShortDigest(m.digest), "cause", fault.String(), "error", err)
 }
 
 // mayPass reports whether one of the policies that the host does without may

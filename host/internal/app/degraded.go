@@ -41,7 +41,7 @@ func (ms *members) notInForce() (reasons []string) {
 		s := m.standing.Load()
 		if n := s.missed; n != nil {
 			reasons = append(reasons, fmt.Sprintf("tenant %s: policy %s (%s) is not in force: %s; %s stays",
-				m.name, n.module.name, tenant.Short(n.module.digest), n.fault, s.module.name))
+				m.name, n.module.name, policy.ShortDigest(n.module.digest), n.fault, s.module.name))
 		}
 		for _, l := range m.tenant.Losses() {
 			reasons = append(reasons, fmt.Sprintf("tenant %s: %s is not in force: %s", m.name, s.called(l), l.Fault))
@@ -55,7 +55,7 @@ func (ms *members) notInForce() (reasons []string) {
 
 // called is what people call a version.
 func (s *standing) called(l tenant.Loss) string {
-	name, short := "policy", tenant.Short(l.Version.Digest)
+	name, short := "policy", policy.ShortDigest(l.Version.Digest)
 	if l.Role != policy.RoleActive {
 		name = l.Role.String()
 	}

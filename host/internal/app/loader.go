@@ -43,7 +43,7 @@ func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learne
 	s := m.standing.Load()
 	apart := m.app.workers != nil
 	src := engine.Source{
-		Name: m.name + "/" + tenant.Short(v.Digest), Params: v.Params,
+		Name: m.name + "/" + policy.ShortDigest(v.Digest), Params: v.Params,
 		State:       engine.State{Format: learned.Format, Bytes: learned.Bytes},
 		MemoryPages: uint32(s.spec.Limits.MemoryPages), Log: m.says,
 	}
@@ -56,7 +56,7 @@ func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learne
 			wasm, err = m.stored(ctx, v.Digest)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("module %s: %w", tenant.Short(v.Digest), err)
+			return nil, fmt.Errorf("module %s: %w", policy.ShortDigest(v.Digest), err)
 		}
 		src.Wasm, src.Quota = wasm, m.quota
 	}
@@ -131,7 +131,7 @@ func (s states) PutState(name, digest string, st tenant.State) error {
 func (s states) State(name, digest string) (tenant.State, bool) {
 	st, err := s.m.app.store.State(context.Background(), name, digest)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		s.m.app.logger.Warn("learned state not read", "tenant", name, "policy", tenant.Short(digest), "error", err)
+		s.m.app.logger.Warn("learned state not read", "tenant", name, "policy", policy.ShortDigest(digest), "error", err)
 	}
 	return tenant.State{Format: st.Format, Bytes: st.Bytes}, err == nil
 }

@@ -48,7 +48,7 @@ func (ms *members) declaredOnes() []*member {
 // digest returns what people call the version that plays a role for a tenant.
 func (ms *members) digest(name string, role policy.Role) string {
 	if m := ms.get(name); m != nil {
-		return tenant.Short(m.tenant.DigestOf(role))
+		return policy.ShortDigest(m.tenant.DigestOf(role))
 	}
 	return ""
 }

@@ -7,7 +7,6 @@ import (
 
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/tenant"
 )
 
 // patrol looks after the tenants: it takes canaries back that do worse than
@@ -88,7 +87,7 @@ func (a *App) revert(ctx context.Context, m *member, canary, reason string) {
 		a.logger.Error("canary not taken back", "tenant", m.name, "reason", reason, "error", err)
 	default:
 		a.metrics.Reverted()
-		a.logger.Warn("canary taken back", "tenant", m.name, "policy", tenant.Short(canary), "reason", reason)
+		a.logger.Warn("canary taken back", "tenant", m.name, "policy", policy.ShortDigest(canary), "reason", reason)
 	}
 }
 

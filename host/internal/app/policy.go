@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -54,8 +52,7 @@ func findModule(c *config.Config, path string, p config.Plugin) (*module, error)
 	} else if err != nil {
 		return nil, c.Problem(path+"plugin.path", err.Error(), "")
 	}
-	sum := sha256.Sum256(m.wasm)
-	m.digest = hex.EncodeToString(sum[:])
+	m.digest = policy.Digest(m.wasm)
 	return m, nil
 }
 
@@ -153,9 +150,9 @@ func (m *member) rule() string {
 	case s.module != nil && lost != nil:
 		return fmt.Sprintf("policy %s could not be loaded (%s): the native fixed policy decides", s.module.name, lost.Fault)
 	case s.module != nil:
-		return fmt.Sprintf("policy %s (%s) decides", s.module.name, tenant.Short(s.module.digest))
+		return fmt.Sprintf("policy %s (%s) decides", s.module.name, policy.ShortDigest(s.module.digest))
 	case m.tenant.Digest() != "":
-		return fmt.Sprintf("policy %s decides", tenant.Short(m.tenant.Digest()))
+		return fmt.Sprintf("policy %s decides", policy.ShortDigest(m.tenant.Digest()))
 	}
 	return "the native fixed policy decides"
 }

@@ -114,7 +114,7 @@ func (w *watcher) Ended(k worker.Kind, why worker.Ending, spoiler *worker.Guest,
 	}
 	a.goBehind(func(ctx context.Context) {
 		if err := a.control.Spoiled(ctx, name, digest, reason); err != nil && ctx.Err() == nil {
-			a.logger.Error("audit entry not kept", "tenant", name, "policy", tenant.Short(digest), "error", err)
+			a.logger.Error("audit entry not kept", "tenant", name, "policy", policy.ShortDigest(digest), "error", err)
 		}
 		if m := a.members.get(name); proven && m != nil && m.tenant.DigestOf(policy.RoleCanary) == digest {
 			a.revert(ctx, m, digest, reason)

@@ -15,6 +15,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/store/file"
 	"idlehost/host/internal/testnet"
@@ -190,7 +191,7 @@ func TestHammer(t *testing.T) {
 				case 3:
 					_, err = h.Rollback(ctx, operator, name, api.Step{}, api.Precondition{})
 				case 4:
-					err = h.DeletePolicy(ctx, operator, name, control.DigestOf([]byte("0")))
+					err = h.DeletePolicy(ctx, operator, name, policy.Digest([]byte("0")))
 				case 5:
 					if i%4 == 0 {
 						err = h.DeleteTenant(ctx, operator, name, api.Precondition{Match: "*"})
@@ -273,8 +274,8 @@ func BenchmarkStart10000(b *testing.B) {
 				name := fmt.Sprintf("t%d-%d", w, i)
 				err := st.Create(b.Context(), &store.Tenant{
 					Name: name, Spec: store.Spec{Hosts: []string{name + ".example"}},
-					Versions: []store.Version{{Digest: control.DigestOf([]byte(name))}},
-					Rollout:  store.Rollout{Active: &store.Release{Digest: control.DigestOf([]byte(name))}},
+					Versions: []store.Version{{Digest: policy.Digest([]byte(name))}},
+					Rollout:  store.Rollout{Active: &store.Release{Digest: policy.Digest([]byte(name))}},
 				}, store.Entry{})
 				if err != nil {
 					b.Error(err)

@@ -1,8 +1,6 @@
 package control
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 
 	"idlehost/host/internal/api"
@@ -11,14 +9,6 @@ import (
 
 // minPrefix is the length of the shortest prefix that stands for a digest.
 const minPrefix = 8
-
-func digestOf(wasm []byte) string {
-	sum := sha256.Sum256(wasm)
-	return hex.EncodeToString(sum[:])
-}
-
-// short is a digest as people are shown it.
-func short(digest string) string { return digest[:min(len(digest), 12)] }
 
 // checkPrefix reads a digest or a prefix of one.
 func checkPrefix(text string) (string, error) {

@@ -17,7 +17,6 @@ var (
 	ParseToken      = parseToken
 	FindVersion     = version
 	Clean           = clean
-	DigestOf        = digestOf
 )
 
 // MaxUnswept is maxUnswept.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
 
@@ -49,9 +50,9 @@ func shadow(s api.Step) move {
 		case same(r.Shadow, rel):
 			return moved{}, errUnchanged
 		case same(r.Active, rel):
-			return moved{}, api.NewProblem(api.KindConflict, "%s is the active version: it would be compared with itself", short(v.Digest))
+			return moved{}, api.NewProblem(api.KindConflict, "%s is the active version: it would be compared with itself", policy.ShortDigest(v.Digest))
 		case r.Canary != nil && r.Canary.Digest == v.Digest:
-			return moved{}, api.NewProblem(api.KindConflict, "%s is the canary: roll it back first", short(v.Digest))
+			return moved{}, api.NewProblem(api.KindConflict, "%s is the canary: roll it back first", policy.ShortDigest(v.Digest))
 		}
 		r.Shadow = rel
 		return moved{action: "rollout.shadow", digest: v.Digest, try: rel}, nil
@@ -76,7 +77,7 @@ func canary(s api.Step, now time.Time) move {
 		}
 		rel := release(v, s.Params, r.Canary, r.Shadow)
 		if same(r.Active, rel) {
-			return moved{}, api.NewProblem(api.KindConflict, "%s is the active version already", short(v.Digest))
+			return moved{}, api.NewProblem(api.KindConflict, "%s is the active version already", policy.ShortDigest(v.Digest))
 		}
 		m := moved{action: "rollout.canary", digest: v.Digest, detail: fmt.Sprintf("%v %% of the clients", s.Percent)}
 		switch {
@@ -115,7 +116,7 @@ func promote(s api.Step) move {
 		}
 		m := moved{action: "rollout.promote", digest: v.Digest, try: rel, detail: "in place of the host's own policy"}
 		if r.Active != nil {
-			m.detail = "in place of " + short(r.Active.Digest)
+			m.detail = "in place of " + policy.ShortDigest(r.Active.Digest)
 		}
 		if r.Active != nil && !same(r.Active, rel) {
 			r.Past = slices.DeleteFunc(r.Past, func(p store.Release) bool { return same(&p, r.Active) })
@@ -152,7 +153,7 @@ func rollback(s api.Step, now time.Time) move {
 		case r.Canary != nil && r.Active != nil && digest == r.Active.Digest:
 			// To say yes and do nothing would leave it in charge.
 			return moved{}, api.NewProblem(api.KindConflict, "the canary, %s, would be taken back before %s: roll that back, or promote it, first",
-				short(r.Canary.Digest), short(digest))
+				policy.ShortDigest(r.Canary.Digest), policy.ShortDigest(digest))
 		case r.Canary == nil && r.Active != nil && (digest == "" || digest == r.Active.Digest):
 			return goBack(t, s.Reason), nil
 		case digest != "":
@@ -187,7 +188,7 @@ func goBack(t *store.Tenant, reason string) moved {
 		last := r.Past[0]
 		r.Past = slices.Delete(r.Past, 0, 1)
 		r.Active, m.try = &last, &last
-		m.detail = "back to " + short(last.Digest)
+		m.detail = "back to " + policy.ShortDigest(last.Digest)
 	}
 	if len(r.Past) == 0 {
 		r.Past = nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
 
@@ -47,7 +48,7 @@ func (c *Control) version(ctx context.Context, tenant, digest string) (*subject,
 func (c *Control) showPolicy(ctx context.Context, s *subject, v *store.Version) (*api.Policy, error) {
 	p, err := c.store.Policy(ctx, v.Digest)
 	if err != nil {
-		return nil, kept(err, "read policy "+short(v.Digest))
+		return nil, kept(err, "read policy "+policy.ShortDigest(v.Digest))
 	}
 	shown := s.showVersion(v)
 	shown.Report = p.Report
@@ -90,7 +91,7 @@ func (c *Control) Module(ctx context.Context, tenant, digest string) (wasm []byt
 		return nil, "", err
 	}
 	wasm, err = c.store.Module(ctx, v.Digest)
-	return wasm, v.Digest, kept(err, "read policy "+short(v.Digest))
+	return wasm, v.Digest, kept(err, "read policy "+policy.ShortDigest(v.Digest))
 }
 
 // DeletePolicy removes a version that nothing needs.
@@ -116,7 +117,7 @@ func (c *Control) DeletePolicy(ctx context.Context, who api.Actor, tenant, diges
 			return store.Entry{}, err
 		}
 		if need := needs(t, v.Digest); need != "" {
-			return store.Entry{}, api.NewProblem(api.KindConflict, "%s is %s", short(v.Digest), need)
+			return store.Entry{}, api.NewProblem(api.KindConflict, "%s is %s", policy.ShortDigest(v.Digest), need)
 		}
 		e := store.Entry{At: c.now(), Actor: who.Name, Tenant: tenant, Action: "policy.delete", Digest: v.Digest, Detail: v.Name}
 		t.Changed = e.At

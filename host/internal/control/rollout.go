@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
 
@@ -162,9 +163,9 @@ func (c *Control) try(ctx context.Context, tenant string, r *store.Release) erro
 	}
 	wasm, err := c.store.Module(ctx, r.Digest)
 	if err != nil {
-		return kept(err, "read policy "+short(r.Digest))
+		return kept(err, "read policy "+policy.ShortDigest(r.Digest))
 	}
-	return refused(c.runtime.Try(ctx, tenant, wasm, *r), "try policy "+short(r.Digest))
+	return refused(c.runtime.Try(ctx, tenant, wasm, *r), "try policy "+policy.ShortDigest(r.Digest))
 }
 
 // keepMove makes the move again, of what the store has by now.

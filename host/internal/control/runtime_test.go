@@ -13,6 +13,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/store/file"
 )
@@ -71,7 +72,7 @@ func (r *fakeRuntime) RetryAfter(tenant string) time.Duration {
 func (r *fakeRuntime) Check(ctx context.Context, tenant, name string, wasm []byte) (json.RawMessage, error) {
 	r.mu.Lock()
 	r.checks++
-	bad, hook := r.bad[control.DigestOf(wasm)], r.onCheck
+	bad, hook := r.bad[policy.Digest(wasm)], r.onCheck
 	r.mu.Unlock()
 	if hook != nil {
 		hook(ctx)
@@ -94,7 +95,7 @@ func (r *fakeRuntime) Try(_ context.Context, tenant string, wasm []byte, rel sto
 	if hook != nil {
 		hook(tenant)
 	}
-	if control.DigestOf(wasm) != rel.Digest {
+	if policy.Digest(wasm) != rel.Digest {
 		return errors.New("the bytes are not the release's")
 	}
 	if text, ok := rel.Params["bad"]; ok {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
 
@@ -57,9 +58,9 @@ func (c *Control) Upload(ctx context.Context, who api.Actor, tenant string, u ap
 	if err := c.mayChange(who, tenant); err != nil {
 		return nil, false, err
 	}
-	v := store.Version{Digest: digestOf(u.Wasm), Name: u.Name, Size: len(u.Wasm), By: who.Name}
+	v := store.Version{Digest: policy.Digest(u.Wasm), Name: u.Name, Size: len(u.Wasm), By: who.Name}
 	if v.Name == "" {
-		v.Name = short(v.Digest)
+		v.Name = policy.ShortDigest(v.Digest)
 	}
 	signer, err := s.signer(u)
 	if err != nil {
@@ -110,7 +111,7 @@ func (c *Control) admit(ctx context.Context, who api.Actor, s *subject, v store.
 	p, err := c.store.Policy(ctx, v.Digest)
 	if known = err == nil; !known {
 		if !errors.Is(err, store.ErrNotFound) {
-			return false, kept(err, "read policy "+short(v.Digest))
+			return false, kept(err, "read policy "+policy.ShortDigest(v.Digest))
 		}
 		p = &store.Policy{Digest: v.Digest, Size: len(wasm), Added: c.now()}
 	}
@@ -120,7 +121,7 @@ func (c *Control) admit(ctx context.Context, who api.Actor, s *subject, v store.
 		return known, err
 	}
 	if !known {
-		if p.Report, err = c.runtime.Check(ctx, s.name, short(v.Digest), wasm); err != nil {
+		if p.Report, err = c.runtime.Check(ctx, s.name, policy.ShortDigest(v.Digest), wasm); err != nil {
 			return false, refused(err, "check a policy")
 		}
 		if err := claim.extend(ctx, len(p.Report)); err != nil {
@@ -134,7 +135,7 @@ func (c *Control) admit(ctx context.Context, who api.Actor, s *subject, v store.
 	if errors.Is(err, store.ErrNotFound) {
 		return known, noTenant(s.name)
 	}
-	return known, kept(err, "keep policy "+short(v.Digest))
+	return known, kept(err, "keep policy "+policy.ShortDigest(v.Digest))
 }
 
 // errFull says that a tenant has as many versions as it may.

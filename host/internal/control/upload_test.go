@@ -14,6 +14,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/testnet"
 )
@@ -28,7 +29,7 @@ func TestUpload(t *testing.T) {
 		t.Fatalf("%+v, created %t, %v", p, created, err)
 	}
 	// What a calls the module is not for b to see, who gets the same report.
-	if string(p.Report) != `{"policy":"`+p.Digest[:12]+`"}` || p.Digest != control.DigestOf([]byte("module")) {
+	if string(p.Report) != `{"policy":"`+p.Digest[:12]+`"}` || p.Digest != policy.Digest([]byte("module")) {
 		t.Errorf("report %s of %s", p.Report, p.Digest)
 	}
 	// Once more, and by somebody else: nobody checks again.
@@ -82,7 +83,7 @@ func TestRefusedUpload(t *testing.T) {
 	h := newHouse(t)
 	h.create("shop", api.Spec{})
 	bad := []byte("bad")
-	h.runtime.bad[control.DigestOf(bad)] = &control.Refusal{Cause: "trap", Text: "unreachable\x1b", Report: []byte(`{"verdict":"faulty"}`)}
+	h.runtime.bad[policy.Digest(bad)] = &control.Refusal{Cause: "trap", Text: "unreachable\x1b", Report: []byte(`{"verdict":"faulty"}`)}
 	upload := func() error {
 		_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: bad})
 		return err
@@ -91,7 +92,7 @@ func TestRefusedUpload(t *testing.T) {
 	if p.Cause != "trap" || string(p.Report) != `{"verdict":"faulty"}` {
 		t.Errorf("problem %+v, want a trap and the report", p)
 	}
-	if _, err := h.store.Policy(t.Context(), control.DigestOf(bad)); err == nil {
+	if _, err := h.store.Policy(t.Context(), policy.Digest(bad)); err == nil {
 		t.Error("it is kept")
 	}
 	if got := h.log("shop")[0]; got != "olga policy.refused trap: unreachable?" {
@@ -110,16 +111,16 @@ func TestRefusedUpload(t *testing.T) {
 		t.Errorf("%d entries, %q", len(got), got[0])
 	}
 	// What only has to wait is no refusal.
-	h.runtime.bad[control.DigestOf(bad)] = &control.Refusal{Cause: "rate", Text: "later", RetryAfter: 3 * time.Second}
+	h.runtime.bad[policy.Digest(bad)] = &control.Refusal{Cause: "rate", Text: "later", RetryAfter: 3 * time.Second}
 	if p := wantKind(t, "too often", upload(), api.KindRate); p.RetryAfter != 3*time.Second || len(h.log("shop")) != 12 {
 		t.Errorf("problem %+v and %d entries, want a retry after 3s and 12 entries", p, len(h.log("shop")))
 	}
-	h.runtime.bad[control.DigestOf(bad)] = &control.Refusal{Cause: "busy", Text: "no processor", RetryAfter: 2 * time.Second}
+	h.runtime.bad[policy.Digest(bad)] = &control.Refusal{Cause: "busy", Text: "no processor", RetryAfter: 2 * time.Second}
 	p = wantKind(t, "no means", upload(), api.KindBusy)
 	if p.Status != 503 || p.RetryAfter != 2*time.Second || len(h.log("shop")) != 12 {
 		t.Errorf("problem %+v and %d entries, want 503, a retry after 2s and 12 entries", p, len(h.log("shop")))
 	}
-	if _, err := h.store.Policy(t.Context(), control.DigestOf(bad)); err == nil {
+	if _, err := h.store.Policy(t.Context(), policy.Digest(bad)); err == nil {
 		t.Error("what was not decided is kept")
 	}
 }
@@ -219,7 +220,7 @@ func TestWhoHangsUpIsNotCheckedFor(t *testing.T) {
 	if _, _, err := h.Upload(ctx, operator, "default", api.Upload{Wasm: wasm}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if _, err := h.store.Policy(t.Context(), control.DigestOf(wasm)); !errors.Is(err, store.ErrNotFound) {
+	if _, err := h.store.Policy(t.Context(), policy.Digest(wasm)); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the store has it: %v", err)
 	}
 	h.runtime.do(func() { h.runtime.onCheck = func(context.Context) { t.Error("checked again") } })

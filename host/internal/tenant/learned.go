@@ -1,6 +1,10 @@
 package tenant
 
-import "slices"
+import (
+	"slices"
+
+	"idlehost/host/internal/policy"
+)
 
 // Heritage is what a version would begin with if it were loaded now, for one
 // who loads it before it is put in a plan.
@@ -69,7 +73,7 @@ func (t *Tenant) keep(r *resident, s State) bool {
 	}
 	if suppressed, ok := t.trouble.open(); ok {
 		t.logger.Warn("what a policy has learned is not kept", "tenant", t.name,
-			"policy", Short(r.version.Digest), "error", err, "suppressed", suppressed)
+			"policy", policy.ShortDigest(r.version.Digest), "error", err, "suppressed", suppressed)
 	}
 	return false
 }

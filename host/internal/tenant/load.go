@@ -106,7 +106,7 @@ func (t *Tenant) runLoad(ctx context.Context, r *resident, turn *fair.Turn) {
 	case r.gone: // Close has no residents either
 	case err == nil && r.loaded == nil:
 		if r.loss.Load() != nil {
-			t.logger.Info("policy loaded, after a failure", "tenant", t.name, "policy", Short(r.version.Digest))
+			t.logger.Info("policy loaded, after a failure", "tenant", t.name, "policy", policy.ShortDigest(r.version.Digest))
 		}
 		r.settleLocked(newLoadedGuest(g, r.version.Digest, t.logger))
 		for _, l := range t.plan.Load().lanes() {

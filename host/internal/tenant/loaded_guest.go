@@ -3,6 +3,8 @@ package tenant
 import (
 	"log/slog"
 	"sync/atomic"
+
+	"idlehost/host/internal/policy"
 )
 
 // loadedGuest holds a living guest for as long as a role, or a question, needs
@@ -45,6 +47,6 @@ func (l *loadedGuest) drop() {
 
 func closeGuest(g Guest, digest string, logger *slog.Logger) {
 	if err := g.Close(); err != nil {
-		logger.Warn("policy not closed", "policy", Short(digest), "error", err)
+		logger.Warn("policy not closed", "policy", policy.ShortDigest(digest), "error", err)
 	}
 }

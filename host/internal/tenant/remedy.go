@@ -51,7 +51,7 @@ func (t *Tenant) complain(l *lane, ask *policy.Ask, fault policy.Fault, text str
 	if !ok {
 		return
 	}
-	t.logger.Warn(text, "tenant", t.name, "policy", Short(l.digest()), "role", l.role.String(), "cause", fault.String(),
+	t.logger.Warn(text, "tenant", t.name, "policy", policy.ShortDigest(l.digest()), "role", l.role.String(), "cause", fault.String(),
 		"event", abi.Kind(ask.Event.Kind).String(), "phase", abi.Phase(ask.Event.Phase).String(),
 		"suppressed", suppressed)
 }

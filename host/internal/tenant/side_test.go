@@ -62,7 +62,7 @@ func TestSidesAreUniform(t *testing.T) {
 			chi += (n - 100) * (n - 100) / 100
 		}
 		if chi > 358 {
-			t.Errorf("%s: chi-square %.0f", Short(digest), chi)
+			t.Errorf("%s: chi-square %.0f", policy.ShortDigest(digest), chi)
 		}
 	}
 }

@@ -41,6 +41,3 @@ type Plan struct {
 	Percent float64
 	Guard   Guard
 }
-
-// Short returns the part of a digest that is shown to people.
-func Short(digest string) string { return digest[:min(12, len(digest))] }
