@@ -244,7 +244,7 @@ func TestPricesOfGraphs(t *testing.T) {
 			t.Logf("seed %d: %v", seed+i, err)
 			continue
 		}
-		price := prices(t, map[string]work{"": w}, mostPrice)[""]
+		price := prices(t, map[string]work{"": w}, mostPrice)[""][""]
 		if price > worst {
 			worst = price
 			t.Logf("seed %d: %.2f ns a unit", seed+i, price)
