@@ -91,7 +91,6 @@ func (a *apart) fetch(ask *policy.Ask) (err error) {
 	})
 	a.job.Elsewhere(a.Stats().CPU - before)
 	if a.ended = errors.Is(err, worker.ErrSpoiled); a.ended {
-		a.job.Elsewhere(worker.QuestionTime) // or less; it has not come to tell
 		err = nil
 	}
 	first := slices.IndexFunc(a.there, func(x worker.Answer) bool { return x.Fault != policy.FaultNone })

@@ -91,7 +91,8 @@ func TestCheckOutlivesItsWorkers(t *testing.T) {
 	}
 }
 
-// TestCheckOfWhatEndsItsWorkerIsOver: it is refused for the question, and put no other.
+// TestCheckOfWhatEndsItsWorkerIsOver once it has ended a second one; it is refused
+// for the question, and put no other.
 func TestCheckOfWhatEndsItsWorkerIsOver(t *testing.T) {
 	ends := 0
 	e, p := newWorkers(t, func(p worker.Process) worker.Process {
@@ -107,7 +108,7 @@ func TestCheckOfWhatEndsItsWorkerIsOver(t *testing.T) {
 	if r.Verdict != VerdictFaulty || f.Cause != policy.FaultTime.String() || f.Event == nil || f.Event.Kind == "" || f.Failed != 1 || f.Asked != 1 || f.Unasked != questions()-1 {
 		t.Errorf("%s, %+v", r.Verdict, f)
 	}
-	if ends != 1 || quota.Spent() < worker.QuestionTime {
+	if ends != 2 || quota.Spent() < 2*worker.QuestionTime {
 		t.Errorf("%d workers have ended, %v are paid", ends, quota.Spent())
 	}
 }
