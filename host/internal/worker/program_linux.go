@@ -166,6 +166,9 @@ func (r *running) Exchange(qs []*channel.Question, as []channel.Answer, deadline
 // Running implements Process.
 func (r *running) Running() (index int, ok bool) { return r.channel.Running() }
 
+// Starting implements Process.
+func (r *running) Starting() (n uint32, ok bool) { return r.channel.Starting() }
+
 // Kill implements Process.
 func (r *running) Kill() { r.child.Kill() }
 

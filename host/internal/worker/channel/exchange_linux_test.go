@@ -299,3 +299,32 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	openHost(t, MaxSlots)
 }
+
+// TestStartingIsKnown while an instance is made, and still when the channel is
+// closed.
+func TestStartingIsKnown(t *testing.T) {
+	h, err := Open(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := Attach(h.ChildFiles())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for _, n := range []uint32{0, 7, 1<<32 - 1} {
+		for _, begins := range []bool{true, false} {
+			w.Start(n, begins)
+			if got, ok := h.Starting(); ok != begins || ok && got != n {
+				t.Errorf("starts %d: %d, %v", n, got, ok)
+			}
+		}
+	}
+	w.Start(5, true)
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n, ok := h.Starting(); n != 5 || !ok {
+		t.Errorf("after the end: %d, %v", n, ok)
+	}
+}

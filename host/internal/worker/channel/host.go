@@ -24,6 +24,7 @@ type Host struct {
 
 	mapped  sync.RWMutex // held for reading by who looks at memory
 	memory  memory       // without bytes once closed
+	started uint64       // what header.starting was then
 	closing sync.Once
 
 	childSock, childMem *os.File // until ChildFiles
@@ -199,6 +200,18 @@ func (h *Host) Running() (index int, ok bool) {
 	return int(uint32(at)) - 1, true
 }
 
+// Starting returns the guest of which the worker says that it makes an instance,
+// after Close that of then. Running has the same purpose.
+func (h *Host) Starting() (guest uint32, ok bool) {
+	h.mapped.RLock()
+	defer h.mapped.RUnlock()
+	n := h.started
+	if h.memory.bytes != nil {
+		n = h.memory.header().starting.Load()
+	}
+	return uint32(n - 1), n > 0 && n <= 1<<32
+}
+
 // Close ends the channel, and an Exchange that waits, which returns
 // os.ErrClosed. The worker sees its end.
 func (h *Host) Close() error {
@@ -218,6 +231,7 @@ func (h *Host) close() {
 	h.mapped.Lock()
 	defer h.mapped.Unlock()
 	if h.memory.bytes != nil {
+		h.started = h.memory.header().starting.Load()
 		unmapMemory(h.memory.bytes)
 		h.memory.bytes = nil
 	}

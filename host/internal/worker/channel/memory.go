@@ -12,8 +12,9 @@ import (
 )
 
 // The memory holds the header, then the questions and the histograms, which
-// only the host writes, then the answers, which only the worker writes. Both ends are the same program on the same machine, so that
-// numbers are in its byte order. Every part begins on a cache line of its own.
+// only the host writes, then the answers, which only the worker writes. Both ends
+// are the same program on the same machine, so that numbers are in its byte order.
+// Every part begins on a cache line of its own.
 
 // header is the head of the memory.
 type header struct {
@@ -22,7 +23,10 @@ type header struct {
 	// running names the question that the worker is at: the batch's number in
 	// the upper half, the index plus 1 in the lower; 0 there: none.
 	running atomic.Uint64
-	_       [line - 8]byte
+	// starting is 1 more than the guest of which the worker makes an instance; 0:
+	// of none.
+	starting atomic.Uint64
+	_        [line - 16]byte
 }
 
 // questionSlot is a question in the memory.

@@ -90,6 +90,16 @@ func (w *Worker) Done() error {
 	return nil
 }
 
+// Start tells the host that an instance of a guest is about to be made, or that it
+// has been. It may be called beside the rest, from one goroutine.
+func (w *Worker) Start(guest uint32, begins bool) {
+	now := uint64(0)
+	if begins {
+		now = uint64(guest) + 1
+	}
+	w.memory.header().starting.Store(now)
+}
+
 // Close ends the worker's end. Nothing else may be under way.
 func (w *Worker) Close() error {
 	if w.memory.bytes != nil {

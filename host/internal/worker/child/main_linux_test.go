@@ -201,17 +201,24 @@ func (w *worker) said() string {
 // load has a worker load a source, as a host does.
 func (w *worker) load(t testing.TB, e *engine.Engine, n uint32, src engine.Source) (control.Loaded, error) {
 	t.Helper()
-	var p *engine.Prepared
-	if err := e.Do(t.Context(), src, func(j *engine.Job) (err error) {
-		if p, err = j.Prepare(); err == nil {
-			err = j.Lend(p)
-		}
-		return err
-	}); err != nil {
+	p, err := lent(t, e, src)
+	if err != nil {
 		return control.Loaded{}, err
 	}
 	defer p.Release()
 	return w.Load(t.Context(), n, p, src.State)
+}
+
+// lent prepares a policy, whose code is on loan.
+func lent(t testing.TB, e *engine.Engine, src engine.Source) (p *engine.Prepared, err error) {
+	t.Helper()
+	err = e.Do(t.Context(), src, func(j *engine.Job) (err error) {
+		if p, err = j.Prepare(); err == nil {
+			err = j.Lend(p)
+		}
+		return err
+	})
+	return p, err
 }
 
 func (w *worker) mustLoad(t testing.TB, e *engine.Engine, n uint32, src engine.Source) control.Loaded {

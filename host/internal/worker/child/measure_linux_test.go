@@ -131,6 +131,29 @@ func BenchmarkQuestion(b *testing.B) {
 	}
 }
 
+// BenchmarkLoad measures a load whose code is in use: from asking for it to the
+// answer, and processor time of both sides.
+func BenchmarkLoad(b *testing.B) {
+	e, w := newHost(b), startWorker(b, options{})
+	src := source(constant(1))
+	w.mustLoad(b, e, 0, src)
+	p, err := lent(b, e, src)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Release()
+	mine, its := ownTime(b), processTime(b, w.cmd.Process.Pid)
+	n := uint32(0)
+	for b.Loop() {
+		n++
+		if _, err := w.Load(b.Context(), n, p, engine.State{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(ownTime(b)-mine)/float64(b.N), "host-ns/load")
+	b.ReportMetric(float64(processTime(b, w.cmd.Process.Pid)-its)/float64(b.N), "worker-ns/load")
+}
+
 func ownTime(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage

@@ -65,9 +65,9 @@ func serve(settings Settings, patience patience, conn *os.File, ch *channel.Work
 	w := control.NewWorker(conn)
 	table := new(guests)
 	s := newStarter(e, table, w)
-	s.patience = patience.start
-	ended := make(chan error, 3)
-	go func() { ended <- makeInstances(s) }()
+	s.patience, s.start = patience.start, ch.Start
+	ended := make(chan error, 2)
+	go makeInstances(s)
 	go func() {
 		ended <- answerBatches(ch, &asker{guests: table, patience: patience.question, fault: w.Fault}, s)
 	}()
@@ -80,16 +80,20 @@ func serve(settings Settings, patience patience, conn *os.File, ch *channel.Work
 	return err
 }
 
-// makeInstances runs the starter on a thread of its own.
-func makeInstances(s *starter) error {
-	runtime.LockOSThread()
-	dog, err := newWatchdog(SignalStart)
-	if err != nil {
-		return err
+// makeInstances runs the starter, which is locked to its thread as the goroutine is
+// that asks: answerBatches.
+func makeInstances(s *starter) {
+	dogs := newWatchdogs(SignalStart)
+	s.clock = threadTime
+	s.lock = func() func(time.Duration) {
+		runtime.LockOSThread()
+		arm, err := dogs.mine()
+		if err != nil {
+			panic(err) // nothing may run without
+		}
+		return arm
 	}
-	s.clock, s.arm = threadTime, mustArm(dog)
 	s.run()
-	return nil
 }
 
 // mustArm arms a watchdog, or ends the process: nothing may run without.

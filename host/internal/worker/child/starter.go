@@ -2,6 +2,7 @@ package child
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -10,22 +11,24 @@ import (
 	"idlehost/host/internal/worker/control"
 )
 
-// host is what a starter tells of the host's end of control.
+// host is what a starter tells the host on control.
 type host interface {
-	Start(guest uint32, begins bool)
 	Loaded(r control.Request, l control.Loaded, err error)
 	Line(guest uint32, level int, msg string)
 }
 
-// starter makes and ends instances, one after the other, on a thread of its own:
+// starter makes and ends instances, one after the other, on a goroutine of its own:
 // a start function may take long, and nobody's questions wait for it.
 type starter struct {
 	engine   *engine.Engine
 	guests   *guests
 	host     host
+	start    func(guest uint32, begins bool) // tells of which an instance is made
 	patience func(b engine.Budgets, module int) time.Duration
-	clock    func() time.Duration  // processor time of the thread
-	arm      func(d time.Duration) // has the process end after so much of it; 0: not at all
+	clock    func() time.Duration // processor time of the thread
+	// lock locks the goroutine to its thread, and returns what has the process end
+	// after so much of the thread's processor time; 0: not at all.
+	lock func() (arm func(d time.Duration))
 
 	wake chan struct{} // holds one while there is something to do
 	mu   sync.Mutex    // guards the following field
@@ -109,13 +112,15 @@ func (s *starter) revive(n uint32, g *guest, now uint64) {
 // timed does what runs guest n, and returns the processor time that it took. It
 // ends the process where that is too much.
 func (s *starter) timed(n uint32, module int, work func()) time.Duration {
-	s.host.Start(n, true)
-	s.arm(s.patience(s.engine.Budgets(), module))
+	s.start(n, true)
+	arm := s.lock()
+	defer runtime.UnlockOSThread()
+	arm(s.patience(s.engine.Budgets(), module))
 	began := s.clock()
 	work()
 	took := s.clock() - began
-	s.arm(0)
-	s.host.Start(n, false)
+	arm(0)
+	s.start(n, false)
 	return max(took, 0)
 }
 

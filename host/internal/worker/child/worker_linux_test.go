@@ -89,7 +89,7 @@ func TestQuestionThatTakesTooLongEndsTheWorker(t *testing.T) {
 		t.Errorf("question %d was running, %v", i, ok)
 	}
 	<-w.Gone()
-	if _, starting := w.Starting(); starting {
+	if _, starting := w.ch.Starting(); starting {
 		t.Error("nothing was starting")
 	}
 }
@@ -219,7 +219,7 @@ func TestStartThatTakesTooLongEndsTheWorker(t *testing.T) {
 		t.Errorf("the worker died of %v: %s", s, w.stderr)
 	}
 	<-w.Gone()
-	if n, ok := w.Starting(); n != 5 || !ok {
+	if n, ok := w.ch.Starting(); n != 5 || !ok {
 		t.Errorf("guest %d was starting, %v", n, ok)
 	}
 	if i, ok := w.ch.Running(); ok {

@@ -34,7 +34,6 @@ const (
 	kindLine                   // to the host: a line for the log
 	kindFault                  // to the host: what a question has failed of
 	kindReady                  // to the host: once, before all else
-	kindStart                  // to the host: of which guest an instance is made
 )
 
 const (

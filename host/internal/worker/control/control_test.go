@@ -161,13 +161,6 @@ func TestWorkerTellsWhatItLacksAndFaults(t *testing.T) {
 		if err := h.GuestErr(2); err != nil {
 			t.Errorf("of nobody: %v", err)
 		}
-		for _, begins := range []bool{true, false} {
-			w.Start(7, begins)
-			synctest.Wait()
-			if n, ok := h.Starting(); n != 7 || ok != begins {
-				t.Errorf("starts %d: %v", n, ok)
-			}
-		}
 	})
 }
 
@@ -330,7 +323,6 @@ func TestNonsenseEndsTheWorker(t *testing.T) {
 		"level of a line": {line(4), "line of level 4"},
 		"no fault":        {finish(append(put32(newFrame(kindFault), 5), 0)), "no fault of guest 5"},
 		"long fault":      {finish(append(putError(put32(newFrame(kindFault), 5), io.EOF), 0)), "no fault of guest 5"},
-		"start":           {finish(put32(newFrame(kindStart), 5)), "length of a start"},
 		"ready twice":     {slices.Concat(ready, ready), "ready twice"},
 		"ready":           {finish(append(putBytes(newFrame(kindReady), "x"), 0)), "length of what it lacks"},
 	} {

@@ -28,16 +28,14 @@ type Host struct {
 
 	writing sync.Mutex // held to write a frame; taken before mu
 
-	mu       sync.Mutex // guards the following fields
-	err      error      // why the worker is gone; nil: it is not
-	warning  string
-	started  uint32 // guest of which an instance is made, if starting
-	starting bool
-	next     uint32 // number of a request
-	open     map[uint32]*request
-	guests   map[uint32]*guest
-	codes    map[[sha256.Size]byte]int // loaded guests that have it
-	stray    lineRate                  // what is told of guests that are not there
+	mu      sync.Mutex // guards the following fields
+	err     error      // why the worker is gone; nil: it is not
+	warning string
+	next    uint32 // number of a request
+	open    map[uint32]*request
+	guests  map[uint32]*guest
+	codes   map[[sha256.Size]byte]int // loaded guests that have it
+	stray   lineRate                  // what is told of guests that are not there
 }
 
 // request is what the worker owes an answer to.
@@ -116,15 +114,6 @@ func (h *Host) GuestErr(n uint32) error {
 		return g.fault
 	}
 	return nil
-}
-
-// Starting returns the guest of which the worker says that it makes an instance:
-// of a load, or of a guest that has lost its own. It is for finding who spoiled a
-// worker that has ended, once Gone is closed.
-func (h *Host) Starting() (n uint32, ok bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.started, h.starting
 }
 
 // Close closes the connection, which the worker ends of, and waits for the last

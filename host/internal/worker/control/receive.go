@@ -48,8 +48,6 @@ func (h *Host) take(k kind, f *fields) error {
 		return h.takeFault(f)
 	case kindReady:
 		return h.takeReady(f)
-	case kindStart:
-		return h.takeStart(f)
 	}
 	return fmt.Errorf("%w: frame of kind %d", ErrNonsense, k)
 }
@@ -138,18 +136,6 @@ func (h *Host) takeReady(f *fields) error {
 	}
 	h.warning = warning
 	close(h.ready)
-	return nil
-}
-
-// takeStart notes of which guest an instance is made, or that it has been.
-func (h *Host) takeStart(f *fields) error {
-	n, starting := f.u32(), f.bool()
-	if !f.done() {
-		return fmt.Errorf("%w: length of a start", ErrNonsense)
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.started, h.starting = n, starting
 	return nil
 }
 

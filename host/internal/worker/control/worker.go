@@ -76,12 +76,6 @@ func (w *Worker) Ready(warning string) {
 	w.send(finish(putBytes(newFrame(kindReady), warning[:min(len(warning), 2048)])), true)
 }
 
-// Start tells that an instance of a guest is about to be made, or that it has
-// been.
-func (w *Worker) Start(guest uint32, begins bool) {
-	w.send(finish(putBool(put32(newFrame(kindStart), guest), begins)), true)
-}
-
 // Fault tells what a question of a guest has failed of. Where the host does not
 // read, it is dropped.
 func (w *Worker) Fault(guest uint32, err error) {
@@ -133,17 +127,24 @@ func (w *Worker) send(frame []byte, wait bool) bool {
 	}
 }
 
-// write writes what is queued, in order.
+// write writes what is queued, in order, and together what is there at a time: each
+// write wakes the host.
 func (w *Worker) write() {
 	defer close(w.sent)
 	var failed bool
 	for frame := range w.out {
+		for n := len(w.out); n > 0 && len(frame) < joined; n-- {
+			frame = append(frame, <-w.out...)
+		}
 		if !failed {
 			_, err := w.conn.Write(frame)
 			failed = err != nil // Next says why
 		}
 	}
 }
+
+// joined is the size from which frames are written without those that follow.
+const joined = 4096
 
 // Close writes what is queued, and closes the connection. Idempotent.
 func (w *Worker) Close() error {
