@@ -50,7 +50,7 @@ func TestAFullDiskRefusesUploadsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p := storageProblem(t, r.push("a", 2)); p.Reserve != 1<<49 || p.Free <= 0 || p.Asked <= 0 || !strings.Contains(p.Detail, "it is full") {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want a full disk with its reserve of 2^49 bytes", p)
 	}
 	if err := r.push("a", 1); err != nil {
 		t.Errorf("what is there already: %v", err)
@@ -89,7 +89,7 @@ func TestEverybodysLimitIsSaid(t *testing.T) {
 	r := startMany(t, func(c *config.Config) { c.Store.TenantBytes = 4 << 10 })
 	r.create("a")
 	if p := storageProblem(t, r.push("a", 1)); p.Limit != 4<<10 || !strings.HasPrefix(p.Detail, "tenant a has ") {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want the limit of tenant a, 4 KiB", p)
 	}
 	if got := r.degraded(); len(got) != 0 {
 		t.Errorf("a tenant's own limit: %v", got)
@@ -103,7 +103,7 @@ func TestEverybodysLimitIsSaid(t *testing.T) {
 		t.Errorf("before anybody was refused: %v", got)
 	}
 	if p := storageProblem(t, r.push("a", 1)); !strings.HasPrefix(p.Detail, "the host has ") || p.Limit != int64(next.Store.MaxBytes) {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want the limit of the host, %d", p, next.Store.MaxBytes)
 	}
 	if got := r.degraded(); len(got) != 1 || !strings.HasPrefix(got[0], "store: tenants have ") {
 		t.Errorf("degraded: %v", got)
@@ -158,7 +158,7 @@ func TestRecordingsCount(t *testing.T) {
 	r.create("a")
 	_, err := r.recorded.StartRecording(t.Context(), boss, "default", api.NewRecording{})
 	if p := storageProblem(t, err); p.Used != 1<<20 || p.Limit != 1<<20 {
-		t.Errorf("%+v", p)
+		t.Errorf("problem %+v, want 1 MiB used of 1 MiB", p)
 	}
 	if storageProblem(t, r.push("default", 1)).Used != 1<<20 {
 		t.Error("uploads have another limit")

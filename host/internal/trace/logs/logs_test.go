@@ -162,7 +162,7 @@ func TestPackedStandardInput(t *testing.T) {
 	}
 	defer s.Close()
 	if n := counts(t, s); n[trace.KindBegin] != 2 || s.Header().Origin != "standard input (Common; a client is one connection)" {
-		t.Errorf("%v, %+v", n, s.Header())
+		t.Errorf("records %v, header %+v; want 2 begun, from standard input", n, s.Header())
 	}
 	if _, total := s.Progress(); total != 0 {
 		t.Errorf("standard input has %d bytes", total)
@@ -222,7 +222,7 @@ func FuzzLog(f *testing.F) {
 		}
 		n := counts(t, writing{s, to, t})
 		if st := s.Stats(); n[trace.KindBegin] != st.Rows-st.Dropped || n[trace.KindOpen] != st.Clients+st.Tunnels {
-			t.Fatalf("%+v, %v", st, n)
+			t.Fatalf("statistics %+v, but records %v", st, n)
 		}
 	})
 }
