@@ -132,7 +132,7 @@ func TestWhatIsOlderThanTheWindow(t *testing.T) {
 	n := counts(t, s)
 	st := s.Stats()
 	if st.Dropped != 2 || st.Shortened != 1 || st.DroppedAt != "standard input:6" || st.Rows != 8 || n[trace.KindBegin] != 6 {
-		t.Errorf("statistics %+v, records %v; want 2 of 8 rows dropped, the last on line 6, one shortened", st, n)
+		t.Errorf("statistics %+v, records %v; want 2 of 8 rows dropped, the first on line 6, one shortened", st, n)
 	}
 	notes := strings.Join(st.Notes(), "\n")
 	for _, want := range []string{"requests left out, for they came too late in the log: 2, the first at standard input:6", "may not be in order", "for they were logged long after they began: 1"} {
