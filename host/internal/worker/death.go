@@ -193,6 +193,7 @@ func (l *life) proofLocked(g *Guest) (proven bool) {
 	noise := timed && system > user
 	if g.trial {
 		g.stats.CPU += startTime + child.Patience // as in chargeEnd: the check pays
+		l.worker.pool.heldLocked(g.tenant).trial = time.Now()
 		g.spoiled = g.record.spoilTrial()
 		return g.spoiled
 	}

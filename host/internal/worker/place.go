@@ -8,6 +8,11 @@ import (
 // placeLocked returns the worker that a guest belongs to.
 func (p *Pool) placeLocked(g *Guest) *worker {
 	switch {
+	case g.trial && p.conductLocked(g.tenant).triedApart():
+		if p.retrial == nil {
+			p.retrial = newWorker(p, Trial, "")
+		}
+		return p.retrial
 	case g.trial:
 		return p.aloneLocked(Trial)
 	case g.own:

@@ -98,6 +98,7 @@ type Pool struct {
 	records  map[recordKey]*record
 	conducts map[string]*conduct // by tenant
 	shared   []*worker
+	retrial  *worker            // trial, of tenants of which one has ended a worker in trial lately; nil: there is none yet
 	long     *worker            // shared, of guests whose loads take long; nil: there is none yet
 	alone    [Kinds]*worker     // suspects and trial; nil: there is none yet
 	own      map[string]*worker // by tenant
@@ -281,7 +282,7 @@ func (p *Pool) Close() error {
 // workersLocked lists the workers.
 func (p *Pool) workersLocked() []*worker {
 	list := append([]*worker(nil), p.shared...)
-	for _, w := range append(p.alone[:], p.long) {
+	for _, w := range append(p.alone[:], p.retrial, p.long) {
 		if w != nil {
 			list = append(list, w)
 		}

@@ -7,6 +7,7 @@ import "time"
 type conduct struct {
 	ended int       // workers, by policies that are not in trial
 	last  time.Time // when the last did, or one was forgiven
+	trial time.Time // when one did that is in trial
 }
 
 const (
@@ -33,21 +34,31 @@ func (p *Pool) conductLocked(tenant string) *conduct {
 	if c == nil {
 		return nil
 	}
-	if c.forgive(time.Now()); c.ended == 0 {
+	if c.forgive(time.Now()); c.ended == 0 && !c.triedApart() {
 		delete(p.conducts, tenant)
 		return nil
 	}
 	return c
 }
 
+// triedApart reports whether what the tenant brings is tried beside that of others
+// of whom the same holds.
+func (c *conduct) triedApart() bool { return c != nil && time.Since(c.trial) < term }
+
 // holdAgainstLocked counts a worker that a tenant's policy has ended.
 func (p *Pool) holdAgainstLocked(tenant string) {
+	c := p.heldLocked(tenant)
+	c.ended, c.last = min(c.ended+1, mostHeld), time.Now()
+}
+
+// heldLocked is conductLocked of a tenant against whom there is something now.
+func (p *Pool) heldLocked(tenant string) *conduct {
 	c := p.conductLocked(tenant)
 	if c == nil {
 		c = new(conduct)
 		p.conducts[tenant] = c
 	}
-	c.ended, c.last = min(c.ended+1, mostHeld), time.Now()
+	return c
 }
 
 // recordKey names a tenant's version.

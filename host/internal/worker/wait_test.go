@@ -85,7 +85,7 @@ func TestCheckStopsWhereItsPolicyFails(t *testing.T) {
 // TestCheckTellsWhoseDoingItsEndIs: the worker has ended, of the policy that is
 // checked, which is not believed before the second time, or of another.
 func TestCheckTellsWhoseDoingItsEndIs(t *testing.T) {
-	for spoiler, want := range map[string]error{"a": ErrSpoiled, "b": ErrLost} {
+	for spoiler, second := range map[string]error{"a": ErrSpoiled, "b": nil} { // b is elsewhere then
 		inBubble(t, func(t *testing.T, h *house) {
 			h.world.with(func() {
 				h.world.cost["a"], h.world.cost["b"] = time.Millisecond, time.Millisecond
@@ -114,9 +114,47 @@ func TestCheckTellsWhoseDoingItsEndIs(t *testing.T) {
 				}
 			}
 			once(ErrLost)
-			once(want)
+			once(second)
 		})
 	}
+}
+
+// TestWhoEndsATrialIsTriedApart: a tenant whose uploads end their worker, each of
+// another digest, ends another's check once at most, for as long as that is held
+// against it; and then its checks are where all are.
+func TestWhoEndsATrialIsTriedApart(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		good := h.guest("good", Options{Trial: true}, nil)
+		kills := func() {
+			bad := h.guest("bad", Options{Trial: true}, nil)
+			defer bad.Close()
+			h.world.with(func() { h.world.ends["bad"] = EndQuestion })
+			if _, err := bad.AskAll(t.Context(), trial(1)); err == nil {
+				t.Fatal("its worker has not ended")
+			}
+			h.world.with(func() { delete(h.world.ends, "bad") })
+		}
+		lost := func() bool {
+			kills()
+			_, err := good.AskAll(t.Context(), trial(300))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return good.Stats().Loads > 1
+		}
+		kills()
+		good.Close()
+		good = h.guest("good", Options{Trial: true}, nil)
+		for range 5 {
+			if lost() {
+				t.Fatal("another's check has lost its worker again")
+			}
+		}
+		time.Sleep(term + forgiven)
+		if !lost() {
+			t.Error("it is tried apart for ever")
+		}
+	})
 }
 
 // TestCheckIsGivenUp at once.
