@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -127,11 +129,57 @@ func TestEndsArePaid(t *testing.T) {
 		if got, want := quota.Spent(), 2*startTime+20*time.Millisecond; got != want {
 			t.Errorf("two ends and 20 loads were charged with %v, want %v", got, want)
 		}
-		if got := quota.CPUSpent(); got != 2*child.Patience || h.heard.cpu["bad"] != got {
-			t.Errorf("two questions without an end were charged with %v, told of %v", got, h.heard.cpu["bad"])
+		if got := quota.CPUSpent(); got != 2*child.Patience+time.Millisecond || h.heard.cpu["bad"] != got {
+			t.Errorf("two questions without an end, and a load in between, were charged with %v, told of %v", got, h.heard.cpu["bad"])
 		}
 		if other.Spent() != before {
 			t.Errorf("the neighbours were charged with %v", other.Spent()-before)
+		}
+	})
+}
+
+// TestLoadsOfSuspectsAreInTheirTenth, and one that has used up its quota has none.
+func TestLoadsOfSuspectsAreInTheirTenth(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		quota := engine.NewQuota(engine.QuotaConfig{CPUPerSecond: time.Hour})
+		g := h.guest("slow", Options{}, quota)
+		h.world.with(func() { h.world.cost["slow"] = 2 * time.Millisecond })
+		h.ask(g, windowLeast)
+		time.Sleep(time.Second)
+		if g.Kind() != Suspects {
+			t.Fatal("it is no suspect")
+		}
+		const took = 300 * time.Millisecond // a worker that ends rests for as long as 500 ms
+		h.world.with(func() { h.world.loadTime["slow"] = took })
+		loads, paid, began := g.Stats().Loads, quota.CPUSpent(), time.Now()
+		for time.Since(began) < 10*time.Second {
+			for _, f := range h.world.living() {
+				f.Kill()
+			}
+			for r := h.ask(g, 1); len(r.all()) == 0; {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		n := g.Stats().Loads - loads
+		if most := time.Duration(runtime.GOMAXPROCS(0)) * time.Second; n < 2 || time.Duration(n-2)*took > most {
+			t.Errorf("%d loads of %v in 10 s, want a tenth of %d processors", n, took, runtime.GOMAXPROCS(0))
+		}
+		if got := quota.CPUSpent() - paid; got < time.Duration(n)*took {
+			t.Errorf("%d loads of %v were paid with %v", n, took, got)
+		}
+		h.world.with(func() { h.world.loadTime["slow"] = 0 })
+		time.Sleep(5 * time.Second)
+		quota.SetCPUPerSecond(time.Millisecond)
+		quota.Asked(0, time.Minute)
+		for _, f := range h.world.living() {
+			f.Kill()
+		}
+		synctest.Wait()
+		loads = g.Stats().Loads
+		r := h.ask(g, 1)
+		time.Sleep(time.Second)
+		if got := r.faults(); !slices.Equal(got, []policy.Fault{policy.FaultRate}) || g.Stats().Loads != loads {
+			t.Errorf("a question beyond the quota: %v, with %d loads", got, g.Stats().Loads-loads)
 		}
 	})
 }

@@ -141,6 +141,8 @@ func (g *Guest) refusesLocked() policy.Fault {
 		return policy.FaultBreaker
 	case g.phase == absent && time.Now().Before(g.retry):
 		return g.lostAs
+	case g.phase == absent && !g.quota.MayAsk(uint64(time.Now().UnixMilli())):
+		return policy.FaultRate // and no instance is made for it
 	case g.open > mostOpen:
 		return policy.FaultBusy
 	}

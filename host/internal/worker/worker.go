@@ -117,15 +117,20 @@ func (w *worker) loadOnce(ctx context.Context, g *Guest) error {
 	if err != nil {
 		return err
 	}
+	if err := w.rested(ctx, l); err != nil {
+		return err
+	}
 	n, state, err := w.beginLoad(g)
 	if err != nil {
 		return err
 	}
+	pays := g.paysForLoad()
 	began := time.Now()
 	loaded, err := w.loadIn(ctx, l, g, n, state)
 	if took = loaded.Time; err != nil { // which may have taken as long as that
 		took = max(took, time.Since(began))
 	}
+	w.payLoad(g, loaded.Time, pays)
 	if err = w.endLoad(l, g, loaded, err); errors.Is(err, ErrClosed) {
 		err = errors.Join(err, l.unload(n))
 	}
