@@ -223,14 +223,14 @@ func (g *Guest) loadCostLocked() time.Duration {
 	if took := g.stats.Load.Time; took > 0 {
 		return took
 	}
-	return unknownLoad + time.Duration(len(g.prepared.Metered.Wasm))*unknownLoadByte
+	return unknownLoad + time.Duration(g.prepared.Metered.Size)*unknownLoadByte
 }
 
 const (
 	// unknownLoad and unknownLoadByte are what is expected of the first load of a
 	// module, and for each of its bytes.
 	unknownLoad     = time.Millisecond
-	unknownLoadByte = 20 * time.Nanosecond
+	unknownLoadByte = 8 * time.Nanosecond
 )
 
 // Kind returns what the worker is for that the guest is in.
