@@ -41,6 +41,8 @@ func acts() []act {
 		{"policies", atOnce(8, get1("/policies"))},
 		{"audit", atOnce(8, get1("/audit?limit=1000"))},
 		{"canary", atOnce(4, (*actor).canary)},
+		{"reloads", busied((*actor).reload)},
+		{"flips", busied((*actor).flip)},
 		{"costly", atOnce(4, func(a *actor, ctx context.Context) { a.push(ctx, withSection(a.module, fresh())) })},
 		{"padded", atOnce(4, (*actor).padded)},
 		{"wrong-tokens", atOnce(8, func(a *actor, ctx context.Context) { a.call(ctx, "GET", "", "wrong", "", nil) })},
@@ -72,6 +74,16 @@ func crowded(f func(context.Context, *actor)) func(context.Context, *actor) {
 		var both sync.WaitGroup
 		both.Go(func() { a.crowd(ctx, crowdConns, time.Hour) })
 		f(ctx, a)
+		both.Wait()
+	}
+}
+
+// busied does something with connections that come and go.
+func busied(f func(*actor, context.Context)) func(context.Context, *actor) {
+	return func(ctx context.Context, a *actor) {
+		var both sync.WaitGroup
+		both.Go(func() { a.crowd(ctx, attackConns, coming.stay) })
+		f(a, ctx)
 		both.Wait()
 	}
 }

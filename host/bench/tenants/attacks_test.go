@@ -139,12 +139,14 @@ const controlEvery = 20
 // repertoire lists all plays.
 func repertoire(b *testing.B) (list []played) {
 	var attacking []played
-	for _, a := range append(hostile.Corpus(), fitted(b)...) {
+	all := append(hostile.Corpus(), fitted(b)...)
+	for _, a := range all {
 		attacking = append(attacking, module(a, idling))
 		if strings.HasPrefix(a.Name, "fitted-") {
 			attacking = append(attacking, module(a, coming))
 		}
 	}
+	attacking = append(attacking, alliances(all)...)
 	for _, c := range acts() {
 		attacking = append(attacking, acting(c.name))
 	}

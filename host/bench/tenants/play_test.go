@@ -309,6 +309,11 @@ func (s *attackBench) outcome(b *testing.B, tenant string, died float64) string 
 
 // traffic has a tenant's connections.
 func (s *attackBench) traffic(tenant string, c shape) turn {
+	return s.trafficOf(tenant+".example", attackConns, c)
+}
+
+// trafficOf has so many connections for each of several hosts.
+func (s *attackBench) trafficOf(hosts string, conns int, c shape) turn {
 	tell := func(b *testing.B, line string) {
 		if _, err := fmt.Fprintln(s.tell, line); err != nil {
 			b.Fatal(err)
@@ -318,7 +323,7 @@ func (s *attackBench) traffic(tenant string, c shape) turn {
 		}
 	}
 	return func(b *testing.B) func() string {
-		tell(b, fmt.Sprintf("%s %s.example %d %s %s", s.host.Addr, tenant, attackConns, c.stay, beginTime))
+		tell(b, fmt.Sprintf("%s %s %d %s %s", s.host.Addr, hosts, conns, c.stay, beginTime))
 		return func() string { tell(b, ""); return "" }
 	}
 }
