@@ -1,6 +1,7 @@
 package idle
 
 import (
+	"cmp"
 	"net"
 	"runtime"
 	"sync"
@@ -110,15 +111,9 @@ func newGovernor(cfg Config) *Governor {
 	if cfg.Granularity <= 0 {
 		cfg.Granularity = 10 * time.Millisecond
 	}
-	if cfg.Linger == 0 {
-		cfg.Linger = 500 * time.Millisecond
-	}
-	if cfg.ParkAfter == 0 {
-		cfg.ParkAfter = 100 * time.Millisecond
-	}
-	if cfg.StripAfter == 0 {
-		cfg.StripAfter = 10 * time.Second
-	}
+	cfg.Linger = cmp.Or(cfg.Linger, 500*time.Millisecond)
+	cfg.ParkAfter = cmp.Or(cfg.ParkAfter, 100*time.Millisecond)
+	cfg.StripAfter = cmp.Or(cfg.StripAfter, 10*time.Second)
 	if cfg.Observer == nil {
 		cfg.Observer = nobody{}
 	}

@@ -4,6 +4,7 @@
 package v1
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -71,14 +72,12 @@ type Gate struct {
 
 // New returns a handler. Serve gives it a gate.
 func New(cfg Config) *Handler {
-	cfg.UploadBytes = or(cfg.UploadBytes, 4<<20)
-	cfg.Burst = or(cfg.Burst, 100)
-	cfg.Concurrent = or(cfg.Concurrent, 16)
-	cfg.Streams = or(cfg.Streams, 8)
-	cfg.Downloads = or(cfg.Downloads, 4)
-	if cfg.Rate == 0 {
-		cfg.Rate = 50
-	}
+	cfg.UploadBytes = cmp.Or(cfg.UploadBytes, 4<<20)
+	cfg.Burst = cmp.Or(cfg.Burst, 100)
+	cfg.Concurrent = cmp.Or(cfg.Concurrent, 16)
+	cfg.Streams = cmp.Or(cfg.Streams, 8)
+	cfg.Downloads = cmp.Or(cfg.Downloads, 4)
+	cfg.Rate = cmp.Or(cfg.Rate, 50)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -87,10 +86,8 @@ func New(cfg Config) *Handler {
 		busy: newCrowd(cfg.Concurrent), streams: newCrowd(cfg.Streams),
 		downloads: newCrowd(cfg.Downloads), pieces: NewLimiter(piecesASecond, piecesAtOnce, maxCallers),
 	}
-	if h.cfg.TenantRate == 0 {
-		h.cfg.TenantRate = cfg.Rate
-	}
-	h.cfg.TenantBurst = or(cfg.TenantBurst, cfg.Burst)
+	h.cfg.TenantRate = cmp.Or(cfg.TenantRate, cfg.Rate)
+	h.cfg.TenantBurst = cmp.Or(cfg.TenantBurst, cfg.Burst)
 	if cfg.Rate > 0 {
 		h.rates = NewLimiter(cfg.Rate, cfg.Burst, maxCallers)
 	}
@@ -98,13 +95,6 @@ func New(cfg Config) *Handler {
 		h.shares = NewLimiter(h.cfg.TenantRate, h.cfg.TenantBurst, maxCallers)
 	}
 	return h
-}
-
-func or(v, otherwise int) int {
-	if v <= 0 {
-		return otherwise
-	}
-	return v
 }
 
 // Serve returns a server's view of the handler.
