@@ -198,21 +198,6 @@ func (b *Books) fillClient(e *policy.Event, now int64) {
 	}
 }
 
-// Clients returns how many clients are remembered.
-func (b *Books) Clients() int {
-	n := 0
-	for i := range b.shards {
-		s := b.shards[i].Load()
-		if s == nil {
-			continue
-		}
-		s.mu.Lock()
-		n += len(s.table.slab)
-		s.mu.Unlock()
-	}
-	return n
-}
-
 // seat uses the topmost bits of the mixed key, the table's index the lower.
 func (b *Books) seat(client uint64) *atomic.Pointer[shard] {
 	return &b.shards[mix(client)>>60&uint64(len(b.shards)-1)]

@@ -332,3 +332,18 @@ func BenchmarkFill(b *testing.B) {
 		bk.Fill(&e, &g, 0)
 	}
 }
+
+// Clients returns how many clients are remembered.
+func (b *Books) Clients() int {
+	n := 0
+	for i := range b.shards {
+		s := b.shards[i].Load()
+		if s == nil {
+			continue
+		}
+		s.mu.Lock()
+		n += len(s.table.slab)
+		s.mu.Unlock()
+	}
+	return n
+}

@@ -7,7 +7,6 @@ package recorder
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -183,13 +182,6 @@ func (r *Recorder) Stats() Stats {
 	s := r.stats
 	s.Dropped = r.dropped.Load()
 	return s
-}
-
-// Files names the files that are there, the oldest first.
-func (r *Recorder) Files() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.files)
 }
 
 // tryPush hands the writer a record of the recording's own state, or w where

@@ -337,3 +337,10 @@ func TestASampleIsOfWholeClients(t *testing.T) {
 		t.Errorf("%d of 4000 clients are taken down, want about 1000", n)
 	}
 }
+
+// Files names the files that are there, the oldest first.
+func (r *Recorder) Files() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.files)
+}

@@ -18,10 +18,6 @@ import (
 // errForgotten is what exporting keys says after a Release.
 var errForgotten = errors.New("tls: exporter secret was released while the connection was idle")
 
-// Supported returns nil if Release works with this program's crypto/tls, and
-// otherwise why it does nothing.
-func Supported() error { return unsupported }
-
 // Release gives back what c retains but needs again only for the next record,
 // and reports how many bytes of heap that were, as far as they can be told.
 // Reading and writing go on as ever; the first record after it costs a few

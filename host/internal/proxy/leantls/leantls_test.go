@@ -18,7 +18,7 @@ import (
 // know. The program works there, at 5 KB more for an idle TLS connection:
 // compare layout.go and dormant.go with that crypto/tls.
 func TestSupported(t *testing.T) {
-	if err := Supported(); err != nil {
+	if err := unsupported; err != nil {
 		t.Fatal(err)
 	}
 }
