@@ -5,6 +5,9 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -163,3 +166,45 @@ func answer(g *Guest, ask *policy.Ask) (policy.Verdict, policy.Fault) {
 	r := <-a
 	return r.v, r.fault
 }
+
+// TestNobodyIsHeldUpByAWorkerThatIsStopped: its channel is full, and whoever asks
+// goes on at once; all are answered once it goes on, by it or by the next.
+func TestNobodyIsHeldUpByAWorkerThatIsStopped(t *testing.T) {
+	p, _ := startPool(t, Config{Shared: 1})
+	wasm := wasmtest.Guest(wasmtest.Returns("on_accept", 0), wasmtest.Returns("on_timeout", 1<<32|5)).Bytes()
+	g, err := p.Load(t.Context(), engine.Source{Name: "tiny", Wasm: wasm}, Options{Tenant: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := pids(p)[0]
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	const askers, each = 4, 3 * batchSize
+	var answered atomic.Int64
+	to := counting{&answered}
+	var all sync.WaitGroup
+	for range askers {
+		all.Go(func() {
+			for n := range uint64(each) {
+				g.Ask(timeout(n+1), to)
+			}
+		})
+	}
+	begun := time.Now()
+	all.Wait()
+	if n, took := answered.Load(), time.Since(begun); n > 0 && took < patience {
+		t.Errorf("%d questions are answered by a worker that is stopped", n)
+	} else if took >= patience {
+		t.Errorf("putting %d questions took %v", askers*each, took)
+	}
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	testnet.Eventually(t, "all are answered", func() bool { return answered.Load() == askers*each })
+}
+
+// counting counts the answers.
+type counting struct{ n *atomic.Int64 }
+
+func (c counting) Answered(*policy.Ask, policy.Verdict, policy.Fault) { c.n.Add(1) }
