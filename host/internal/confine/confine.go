@@ -35,6 +35,9 @@ type Limits struct {
 	Descriptors int `json:",omitempty"`
 	// Nice is the priority, at most; 0 leaves it.
 	Nice int `json:",omitempty"`
+	// Yields has it give up a processor to whoever wakes on it, where the kernel
+	// can; its share of the processors stays.
+	Yields bool `json:",omitempty"`
 	// Read and Write are the directories below which the child may read files,
 	// or read and write them; there are no others. Without Write, it opens
 	// nothing for writing.

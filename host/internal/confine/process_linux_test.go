@@ -276,6 +276,32 @@ func TestNice(t *testing.T) {
 	}
 }
 
+// TestYields: every thread of the child has a slice twice as long as ours, so that
+// ours take its processor when they wake.
+func TestYields(t *testing.T) {
+	own, err := unix.SchedGetAttr(0, 0)
+	if err != nil || own.Runtime == 0 {
+		t.Skipf("this kernel knows no slice of a thread (%v)", err)
+	}
+	p := waiting(t, t.Context(), Spec{Limits: Limits{Yields: true}})
+	list, err := os.ReadDir("/proc/" + strconv.Itoa(p.Pid()) + "/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		id, err := strconv.Atoi(e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := unix.SchedGetAttr(id, 0); err == nil && a.Runtime != 2*own.Runtime {
+			t.Errorf("thread %d has a slice of %d ns, want %d", id, a.Runtime, 2*own.Runtime)
+		}
+	}
+	if after, err := unix.SchedGetAttr(0, 0); err != nil || after.Runtime != own.Runtime {
+		t.Errorf("this process has a slice of %d ns (%v), want %d", after.Runtime, err, own.Runtime)
+	}
+}
+
 // BenchmarkStart is what a child costs until it is confined and gone.
 func BenchmarkStart(b *testing.B) {
 	all := `["rlimits","capabilities","no_new_privs","landlock","not dumpable","seccomp"]`

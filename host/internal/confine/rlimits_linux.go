@@ -22,6 +22,11 @@ func (l Limits) impose() error {
 	if err := lowerPriority(l.Nice); err != nil {
 		return fmt.Errorf("priority: %w", err)
 	}
+	if l.Yields {
+		if err := yield(); err != nil {
+			return err
+		}
+	}
 	// Where memory runs out, this process goes before the host does. Some
 	// containers do not let it say so.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)

@@ -73,7 +73,7 @@ func (r *running) start(say Says) (err error) {
 	r.child, err = confine.Start(context.Background(), confine.Spec{
 		Argv:   append(slices.Clone(r.program.Argv), settings.String()),
 		Marker: marker,
-		Limits: confine.Limits{Read: []string{settings.Code}},
+		Limits: confine.Limits{Read: []string{settings.Code}, Yields: true},
 		Stderr: &r.said, Files: []*os.File{theirs, sock, mem}, Processors: 2,
 	})
 	if err != nil {

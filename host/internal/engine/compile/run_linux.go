@@ -22,7 +22,7 @@ func (c *childCompiler) run(ctx context.Context, stage string, o Order, nice int
 	wall, cancel := context.WithTimeout(ctx, c.cfg.wall())
 	defer cancel()
 	allowed, collect := c.cfg.allow(o, c.unit)
-	allowed.Nice = nice
+	allowed.Nice, allowed.Yields = nice, true
 	said, complained := &head{limit: maxReply}, &head{limit: maxReply}
 	p, err := confine.Start(wall, confine.Spec{
 		Argv: c.cfg.Argv, Marker: marker, Limits: allowed,
