@@ -220,8 +220,8 @@ func (g *Guest) loadTime() time.Duration {
 
 // loadCostLocked is what making an instance is expected to take of the processor.
 func (g *Guest) loadCostLocked() time.Duration {
-	if took := g.stats.Load.Time; took > 0 {
-		return took
+	if g.record.load > 0 {
+		return g.record.load
 	}
 	return unknownLoad + time.Duration(g.prepared.Metered.Size)*unknownLoadByte
 }
@@ -337,6 +337,7 @@ func (g *Guest) Close() error {
 	delete(p.guests, g.number)
 	delete(w.guests, g)
 	p.refuseLocked(append(g.takeWaitingLocked(), w.queue.remove(g)...), policy.FaultNotLoaded)
+	g.judgeTrialLocked()
 	p.dropRecordLocked(g)
 	p.leaveCellLocked(g, w)
 	if l, n := w.life, g.number; g.phase == present && l != nil && !w.closed {

@@ -64,9 +64,13 @@ func (p *Pool) heldLocked(tenant string) *conduct {
 // recordKey names a tenant's version.
 type recordKey struct{ tenant, digest string }
 
-// record is what is held against a version, beyond the life of its guest: it may
-// be let go of and loaded again.
+// record is what is known of a version beyond the life of its guest, what is held
+// against it above all: it may be let go of and loaded again, and what its trial
+// has shown holds of it afterwards.
 type record struct {
+	load     time.Duration // processor time of the last one; 0: there was none
+	loadedAt time.Time
+
 	guests  int       // that have it
 	suspect time.Time // it belongs to the suspects until then
 	terms   int       // with the suspects so far, less what is forgiven
@@ -131,7 +135,8 @@ func (p *Pool) dropRecordLocked(g *Guest) {
 // clean reports whether a version without a guest need not be remembered.
 func (r *record) clean() bool {
 	now := time.Now()
-	return r.guests == 0 && now.After(r.suspect) && now.After(r.open) && now.After(r.last.Add(calm))
+	known := r.load > longLoad && now.Before(r.loadedAt.Add(calm))
+	return r.guests == 0 && !known && now.After(r.suspect) && now.After(r.open) && now.After(r.last.Add(calm))
 }
 
 func (r *record) breakerOpen() bool { return !r.open.IsZero() && time.Now().Before(r.open) }
@@ -216,6 +221,14 @@ func (w *window) mean() time.Duration {
 
 // slow reports whether questions take too long.
 func (w *window) slow() bool { return w.n >= windowLeast && w.mean() > slow }
+
+// judgeTrialLocked has a version begin with the suspects whose questions have taken
+// too long while it was checked: the first ones after that would hold up others.
+func (g *Guest) judgeTrialLocked() {
+	if g.trial && g.stats.Questions >= windowLeast && g.window.mean() > slow && !g.record.suspected() {
+		g.record.accuse()
+	}
+}
 
 // cost is what a question is expected to take.
 func (g *Guest) cost() time.Duration {

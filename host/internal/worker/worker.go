@@ -194,6 +194,7 @@ func (g *Guest) loadedLocked(loaded control.Loaded) {
 	g.phase, g.sent = present, histogramKey{}
 	g.failures, g.retry = 0, time.Time{}
 	g.stats.Load = loaded
+	g.record.load, g.record.loadedAt = loaded.Time, time.Now()
 	g.stats.Loads++
 	if !loaded.Restored {
 		g.learned = engine.State{} // it is another guest's, and stays with that one
