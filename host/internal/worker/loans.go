@@ -18,7 +18,7 @@ type loans struct {
 }
 
 const (
-	mostLoans = 64
+	mostLoans = 512
 	loanBytes = 4 << 20
 )
 

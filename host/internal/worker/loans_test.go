@@ -9,9 +9,9 @@ import (
 // TestLoans: code that was used lately stays on loan, once, as far as there is
 // room, and all is given back in the end.
 func TestLoans(t *testing.T) {
-	prepared := func(id byte, size int) *engine.Prepared {
+	prepared := func(id, size int) *engine.Prepared {
 		p := &engine.Prepared{Metered: &engine.Metered{Wasm: make([]byte, size)}}
-		p.Metered.Digest[0] = id
+		p.Metered.Digest[0], p.Metered.Digest[1] = byte(id), byte(id>>8)
 		return p
 	}
 	var k loans
@@ -28,7 +28,7 @@ func TestLoans(t *testing.T) {
 		t.Errorf("beside a large one, %d come back", len(back))
 	}
 	for i := range mostLoans {
-		k.put(prepared(byte(3+i), 1))
+		k.put(prepared(3+i, 1))
 	}
 	if len(k.list) != mostLoans || k.bytes != mostLoans {
 		t.Errorf("%d loans, %d bytes", len(k.list), k.bytes)
