@@ -62,7 +62,7 @@ func TestQuickLoadsGoFirst(t *testing.T) {
 func TestDeathsWhileLoadingPutNothingOff(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *house) {
 		g := h.guest("a", Options{}, nil)
-		h.world.livingLocked()[0].Kill()
+		h.world.living()[0].Kill()
 		time.Sleep(10 * time.Second)
 		h.world.with(func() { h.world.loadEnds["a"] = EndKilled })
 		r := h.ask(g, 1)
