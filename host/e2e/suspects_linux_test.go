@@ -109,7 +109,7 @@ func TestBreakerOfASpoiler(t *testing.T) {
 	if got := o.worker("a"); got != "shared" {
 		t.Errorf("its neighbour runs in the worker %q", got)
 	}
-	h.Line(t, "policy ended its worker", `"tenant":"b"`, digest[:12], `"worker":"shared"`, "it is asked among the suspects")
+	h.Line(t, "policy may have ended its worker", `"tenant":"b"`, digest[:12], `"worker":"shared"`, "it is asked among the suspects")
 	h.Line(t, "policy ended its worker", `"tenant":"b"`, digest[:12], `"worker":"suspects"`, "it is not asked for")
 	accepted := func() float64 {
 		return h.Metric(t, "host_policy_asks_total", `tenant="b"`, `event="accept"`, `outcome="default"`)
@@ -153,8 +153,9 @@ func TestSpoilerWhileItIsLoaded(t *testing.T) {
 		t.Errorf("%v workers ended while they loaded", n)
 	}
 	hosttest.Until(t, "it is among the suspects", func() bool { return o.worker("b") == "suspects" })
-	if got := o.worker("a"); got != "shared" {
-		t.Errorf("its neighbour runs in the worker %q", got)
+	// A signal may meet the neighbour's load, too, which sets it apart; it is asked.
+	if n := h.Metric(t, "host_policy_faults_total", `tenant="a"`, `cause="breaker"`); n > 0 {
+		t.Errorf("its neighbour was not asked %v times", n)
 	}
 	for _, traffic := range []*neighbour.Traffic{sound, loading} {
 		if c := traffic.Counts(); c.Failed != 0 || c.Answered == 0 {
@@ -164,12 +165,13 @@ func TestSpoilerWhileItIsLoaded(t *testing.T) {
 	blamesOnly(t, o, "b")
 }
 
-// blamesOnly fails if the audit log names anybody else for an end of a worker.
+// blamesOnly fails if the audit log says of anybody else that a worker has ended of
+// it. That one may have done so is said of whoever was at work.
 func blamesOnly(t *testing.T, o operator, tenant string) {
 	t.Helper()
 	n := 0
 	for line := range strings.Lines(o.do("audit")) {
-		if !strings.Contains(line, "policy.spoiled") {
+		if !strings.Contains(line, "policy.spoiled") || strings.Contains(line, "it may have ended its worker") {
 			continue
 		}
 		n++
