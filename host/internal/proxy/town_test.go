@@ -173,7 +173,7 @@ func open(t testing.TB, a *idle.Account, n int) {
 }
 
 var (
-	_ proxy.Router = (*town)(nil)
-	_ proxy.Lobby  = (*town)(nil)
+	_ proxy.Router     = (*town)(nil)
+	_ proxy.Lobby      = (*town)(nil)
 	_ httpproxy.Warmer = (*house)(nil)
 )
