@@ -91,6 +91,8 @@ type Pool struct {
 	loans     loans
 	questions sync.Pool // of *question
 
+	telling sync.Mutex // held while refused are told; before mu
+
 	mu       sync.Mutex // guards the following, and the fields of workers and guests that say so
 	closed   bool
 	number   uint32 // of the last guest
@@ -275,6 +277,7 @@ func (p *Pool) Close() error {
 	}
 	p.spare.close()
 	p.behind.Wait()
+	p.refuse() // whoever asked what a worker had when it ended
 	p.loans.close()
 	return nil
 }
@@ -315,7 +318,7 @@ func (p *Pool) refuseLocked(qs []*question, fault policy.Fault) {
 	}
 	switch {
 	case len(p.refused) == 0 || p.refusing:
-	case p.closed: // nobody waits for it any more, and it does not wait either
+	case p.closed: // Close may have waited already; it tells what is left by then
 		p.refusing = true
 		go p.refuse()
 	default:
@@ -324,8 +327,10 @@ func (p *Pool) refuseLocked(qs []*question, fault policy.Fault) {
 	}
 }
 
-// refuse tells those who asked, until there is nobody left to tell.
+// refuse tells those who asked, until there is nobody left to tell, also by another.
 func (p *Pool) refuse() {
+	p.telling.Lock()
+	defer p.telling.Unlock()
 	for {
 		p.mu.Lock()
 		list := p.refused
