@@ -343,8 +343,10 @@ func TestClientThatGoesAwayIsNoUpstreamError(t *testing.T) {
 			<-arrived
 			cancel()
 		}()
-		if _, err := r.client.Do(req.WithContext(ctx)); err == nil {
-			t.Fatal("answered")
+		// A client of TLS says good-bye before it closes, and may still read what the
+		// proxy says to that.
+		if res, err := r.client.Do(req.WithContext(ctx)); err == nil && res.StatusCode != 499 {
+			t.Fatalf("answered with %d", res.StatusCode)
 		}
 		select {
 		case <-gone:
