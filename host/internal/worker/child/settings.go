@@ -65,7 +65,9 @@ type patience struct {
 }
 
 // standard is the patience with guests of the host.
-func standard() patience { return patience{Patience, startTime} }
+func standard() patience {
+	return patience{slower * Patience, func(b engine.Budgets, module int) time.Duration { return slower * startTime(b, module) }}
+}
 
 const (
 	// Patience is the processor time that a question has. Its fuel pays for 2 ms at
