@@ -129,42 +129,6 @@ func TestBreakerOfASpoiler(t *testing.T) {
 	blamesOnly(t, o, "b")
 }
 
-// TestSpoilerWhileItIsLoaded: a policy whose start takes too long, in a worker that
-// ended for another reason and has all made anew, is the one that is blamed. The
-// signal stands for the kernel's timer, which no guest has been seen to reach.
-func TestSpoilerWhileItIsLoaded(t *testing.T) {
-	h, o := startTown(t, "")
-	o.do(append([]string{"tenant", "set", "b"}, unlimited...)...)
-	heavy := wasmtest.Guest(leasing(20*time.Millisecond), wasmtest.Returns("on_timeout", extendBy(20*time.Millisecond)),
-		wasmtest.Func{Export: "_initialize", Locals: 2, Body: strewing(200_000)})
-	heavy.Pages = 128
-	o.push("a", "sound.wasm", keeping(time.Minute, 1), "--promote")
-	digest := o.push("b", "heavy.wasm", heavy.Bytes(), "--promote")
-	sound, loading := crowd(t, h, "a", 8, time.Hour), crowd(t, h, "b", 24, 300*time.Millisecond)
-	hosttest.Until(t, "a load has ended its worker", func() bool {
-		signalWorkers(t, h, syscall.SIGKILL, false)
-		for killed := time.Now(); time.Since(killed) < 100*time.Millisecond; {
-			signalWorkers(t, h, syscall.SIGPROF, true)
-		}
-		return len(h.Lines("policy ended its worker", `"cause":"load_time"`)) > 0
-	})
-	h.Line(t, "policy ended its worker", `"tenant":"b"`, digest[:12], `"cause":"load_time"`)
-	if n := h.Metric(t, "host_worker_ended_total", `cause="load_time"`); n < 1 {
-		t.Errorf("%v workers ended while they loaded", n)
-	}
-	hosttest.Until(t, "it is among the suspects", func() bool { return o.worker("b") == "suspects" })
-	// A signal may meet the neighbour's load, too, which sets it apart; it is asked.
-	if n := h.Metric(t, "host_policy_faults_total", `tenant="a"`, `cause="breaker"`); n > 0 {
-		t.Errorf("its neighbour was not asked %v times", n)
-	}
-	for _, traffic := range []*neighbour.Traffic{sound, loading} {
-		if c := traffic.Counts(); c.Failed != 0 || c.Answered == 0 {
-			t.Errorf("%s: %d of %d requests failed", traffic.Host, c.Failed, c.Answered+c.Failed)
-		}
-	}
-	blamesOnly(t, o, "b")
-}
-
 // blamesOnly fails if the audit log says of anybody else that a worker has ended of
 // it. That one may have done so is said of whoever was at work.
 func blamesOnly(t *testing.T, o operator, tenant string) {
@@ -182,13 +146,4 @@ func blamesOnly(t *testing.T, o operator, tenant string) {
 	if n == 0 {
 		t.Error("nobody is blamed")
 	}
-}
-
-// strewing stores n times somewhere in the last 4 of 8 MiB, with locals 0 and 1.
-func strewing(n int32) []byte {
-	const loop, end, tee, multiply, add, and, or, store, sub, again = 0x03, 0x0b, 0x22, 0x6c, 0x6a, 0x71, 0x72, 0x36, 0x6b, 0x0d
-	return wasmtest.Code(wasmtest.Const32(n), []byte{0x21, 0, loop, 0x40},
-		wasmtest.LocalGet(1), wasmtest.Const32(1103515245), []byte{multiply}, wasmtest.Const32(12345), []byte{add, tee, 1},
-		wasmtest.Const32(4<<20-64), []byte{and}, wasmtest.Const32(4<<20), []byte{or}, wasmtest.LocalGet(1), []byte{store, 2, 0},
-		wasmtest.LocalGet(0), wasmtest.Const32(1), []byte{sub, tee, 0, again, 0, end})
 }
