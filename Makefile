@@ -40,10 +40,10 @@ test: ## every test in its usual form, under the race detector
 	$(GO) build -o bin/gotest ./host/longtest/gotest
 	@GO=$(GO) bin/gotest $(RACE) -shuffle=on -timeout 25m ./...
 
-test-long: ## the long form of every test that has one, and what the race detector leaves out; LONG=0.05 for a share of it
+test-long: ## the long form of every test that has one, and what the race detector leaves out; LONG=0.05 for a share of it, SKIP=REGEXP without some
 	$(GO) build -o bin/gotest ./host/longtest/gotest
-	@GO=$(GO) IDLEHOST_LONG=$(LONG) bin/gotest $(RACE) -shuffle=on -timeout 3h $(call using,idlehost/host/longtest)
-	@GO=$(GO) IDLEHOST_LONG=$(LONG) bin/gotest -shuffle=on -timeout 3h $(call using,idlehost/host/longtest|go:build race)
+	@GO=$(GO) IDLEHOST_LONG=$(LONG) bin/gotest $(RACE) -shuffle=on -timeout 3h $(if $(SKIP),-skip '$(SKIP)') $(call using,idlehost/host/longtest)
+	@GO=$(GO) IDLEHOST_LONG=$(LONG) bin/gotest -shuffle=on -timeout 3h $(if $(SKIP),-skip '$(SKIP)') $(call using,idlehost/host/longtest|go:build race)
 
 check: generate ## what must hold before a change is merged
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above'; exit 1; }
