@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -107,26 +106,8 @@ func (s *street) listen(b *testing.B) {
 	if err := os.WriteFile(module, s.sound, 0o600); err != nil {
 		b.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0], beAssault, s.host.Admin, module)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			b.Error(err)
-		}
-	})
-	s.tell, s.heard = in, bufio.NewScanner(out)
+	in, heard := child(b, beAssault, s.host.Admin, module)
+	s.tell, s.heard = in, heard
 }
 
 // turnTo has the attacker turn to something else, and returns what it did.

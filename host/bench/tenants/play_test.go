@@ -259,7 +259,7 @@ func (s *attackBench) used(b *testing.B, d time.Duration) float64 {
 		b.Fatal(err)
 	}
 	from := time.Now()
-	time.Sleep(d)
+	rest(b.Context(), d)
 	after, err := s.host.Times()
 	if err != nil {
 		b.Fatal(err)

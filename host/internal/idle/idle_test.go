@@ -371,7 +371,7 @@ func TestAnOwnerHasTheTimeOfDrainingToClose(t *testing.T) {
 			law[abi.PhaseDraining] = policy.Timeout{Max: limit}
 			b.acct.SetLaw(law, policy.Limits{})
 			b.conn.Shut(policy.ReasonPolicy)
-			time.Sleep(want - 100*time.Millisecond)
+			time.Sleep(want - 1)
 			synctest.Wait()
 			if n := b.log.count(); n != 0 {
 				b.Fatalf("draining = %v: ended before %v were over", limit, want)
