@@ -7,9 +7,10 @@ import "idlehost/host/internal/engine/gate"
 // measure it. Costs err on the dear side.
 const (
 	costSimple   = 1
-	costTable    = 2   // an entry, and what it is checked by
+	costTable    = 6   // an entry, which may be in no near cache, and what it is checked by
 	costDivide   = 4   // division of i32 and floats
 	costDivide64 = 8   // division of i64, square root
+	costSelect   = 2   // of floats: a branch
 	costConvert  = 3   // conversions that check their range
 	costAssist   = 11  // more: where an operand or a result is subnormal
 	costBranch   = 8   // to one of many: often predicted wrongly
@@ -87,7 +88,7 @@ func others() map[gate.Op]int64 {
 		gate.OpIf: costSimple, gate.OpBr: costSimple, gate.OpBrIf: costSimple,
 		gate.OpBrTable: costBranch, gate.OpReturn: costSimple,
 		gate.OpCall: costCall, gate.OpCallIndirect: costIndirect,
-		gate.OpSelect: costSimple, gate.OpSelectT: costSimple,
+		gate.OpSelect: costSelect, gate.OpSelectT: costSelect,
 		gate.OpLocalGet: 0, gate.OpLocalSet: 0, gate.OpLocalTee: 0,
 		gate.OpGlobalGet: costSimple, gate.OpGlobalSet: costSimple,
 		gate.OpTableGet: costTable, gate.OpTableSet: costTable,
@@ -158,11 +159,11 @@ func farIn(m *gate.Module) bool {
 
 // callsIn returns what a call costs more in a module of so many functions, of
 // which the next may be in no cache.
-func callsIn(functions int) int64 { return int64(max(0, min(functions, 1<<14)-1<<11)) >> 10 }
+func callsIn(functions int) int64 { return int64(max(0, min(functions, 1<<14)-1<<11)) >> 9 }
 
 // indirectIn returns what an indirect call costs more in a module of so many
 // functions: each entry, and what it points to, may be out of the caches.
-func indirectIn(functions int) int64 { return int64(min(functions, 1<<14)) >> 7 }
+func indirectIn(functions int) int64 { return int64(min(functions, 1<<14))>>7 + callsIn(functions) }
 
 // hostTypes tells by the index of a type whether an indirect call of it may go to
 // a function of the host's: there are references to one of that type.
