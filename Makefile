@@ -93,9 +93,9 @@ bench-tenants: ## 10,000 tenants: memory, start, cold and warm requests; from an
 	@cat host/bench/tenants/results.txt
 
 bench-workers: ## worker processes: a question, 19,000 deadlines at once, memory of one at rest, what killing them loses
-	$(GO) test -run '^$$' -bench '^BenchmarkQuestion$$' ./host/internal/worker
+	$(GO) test -run '^$$' -bench '^BenchmarkQuestion$$' ./host/internal/sandbox/worker
 	$(GO) test -run '^$$' -bench '^BenchmarkDue$$' -benchtime 1x -timeout 10m ./host/bench/scale
-	$(GO) test -v -run '^TestRestingWorkerIsSmall$$' ./host/internal/worker/child
+	$(GO) test -v -run '^TestRestingWorkerIsSmall$$' ./host/internal/sandbox/worker/child
 	$(GO) test -v -run '^TestKilledWorkers$$' ./host/e2e
 
 bench-before: ## uploads, and questions in the host's process, beside those of an earlier commit, in turns: BEFORE=COMMIT

@@ -17,11 +17,11 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, confine, testnet, engine/wasmtest, engine/gate, engine/outline, demo, proxy/leantls, lab/study;
-	engine/gate, engine/wasmtest < engine/gate/gatetest;
-	engine/gate < engine/meter;
-	policy, fair, confine, engine/outline < engine/compile;
-	policy, engine/wasmtest, /sdk/abi < engine/hostile;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, sandbox/confine, testnet, sandbox/wasmtest, sandbox/gate, sandbox/outline, demo, proxy/leantls, lab/study;
+	sandbox/gate, sandbox/wasmtest < sandbox/gate/gatetest;
+	sandbox/gate < sandbox/meter;
+	policy, fair, sandbox/confine, sandbox/outline < sandbox/compile;
+	policy, sandbox/wasmtest, /sdk/abi < sandbox/hostile;
 
 	/sdk/abi < policy;
 	policy, /sdk/abi < books, config;
@@ -32,11 +32,11 @@ const imports = `
 	trace < trace/tracetest;
 	policy, store, space, fair, api < control;
 	api < admin/v1, client;
-	policy, fair, engine/gate, engine/meter, engine/outline, /sdk/abi < engine;
-	policy, /sdk/abi < worker/channel;
-	policy, engine, /sdk/abi < worker/control;
-	policy, engine, worker/channel, worker/control < worker/child;
-	policy, engine, fair, confine, worker/channel, worker/control, worker/child, /sdk/abi < worker;
+	policy, fair, sandbox/gate, sandbox/meter, sandbox/outline, /sdk/abi < sandbox/engine;
+	policy, /sdk/abi < sandbox/worker/channel;
+	policy, sandbox/engine, /sdk/abi < sandbox/worker/control;
+	policy, sandbox/engine, sandbox/worker/channel, sandbox/worker/control < sandbox/worker/child;
+	policy, sandbox/engine, fair, sandbox/confine, sandbox/worker/channel, sandbox/worker/control, sandbox/worker/child, /sdk/abi < sandbox/worker;
 	policy, /sdk/abi < trace;
 	policy, trace, /sdk/abi < trace/logs, recorder;
 	policy, books, wheel, trace, /sdk/abi < idle;
@@ -51,17 +51,17 @@ const imports = `
 	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/leantls, proxy/proxyproto, /sdk/abi < proxy;
 
 	api, admin/v1 < admin;
-	policy, idle, books, fair, engine, engine/compile, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
-	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, worker, worker/child, /plugins, /sdk/abi < app;
-	policy, config, engine, engine/gate, worker, /sdk/abi < check;
+	policy, idle, books, fair, sandbox/engine, sandbox/compile, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
+	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, sandbox/worker, sandbox/worker/child, /plugins, /sdk/abi < app;
+	policy, config, sandbox/engine, sandbox/gate, sandbox/worker, /sdk/abi < check;
 
 	policy, trace, /sdk/abi < lab/demand;
 	policy, trace, lab/demand, lab/study, /sdk/abi < lab/bounds;
-	policy, idle, books, engine, trace, lab/demand, lab/bounds, lab/study, /sdk/abi < lab;
+	policy, idle, books, sandbox/engine, trace, lab/demand, lab/bounds, lab/study, /sdk/abi < lab;
 	lab/study < lab/report;
 	lab, lab/study < lab/tune;
 
-	app, api, client, config, check, engine, engine/compile, trace, trace/logs, lab, lab/study, lab/report, lab/tune, worker, /plugins < cli;
+	app, api, client, config, check, sandbox/engine, sandbox/compile, trace, trace/logs, lab, lab/study, lab/report, lab/tune, sandbox/worker, /plugins < cli;
 	cli < /host;
 
 	/sdk/abi < /sdk/go, /sdk/tck;
@@ -78,7 +78,7 @@ const imports = `
 
 // only names the packages that may import something, and why nobody else may.
 var only = []struct{ path, packages, why string }{
-	{"github.com/tetratelabs/wazero", "engine engine/compile /sdk/tck", "one room runs guests; the kit stands for a foreign host"},
+	{"github.com/tetratelabs/wazero", "sandbox/engine sandbox/compile /sdk/tck", "one room runs guests; the kit stands for a foreign host"},
 	{"github.com/prometheus", "observe admin", "rooms report through interfaces, observe counts"},
 	{"github.com/BurntSushi/toml", "config /sdk/abi/gen", "the file format is config's"},
 	{"github.com/spf13", "cli", "flags are parsed in one place"},
@@ -89,17 +89,17 @@ var only = []struct{ path, packages, why string }{
 	{"github.com/schollz/progressbar", "cli", "people are at the command line only"},
 	{"github.com/coder/websocket", "", "a client for tests"},
 	{"google.golang.org/grpc", "", "a client for tests"},
-	{"github.com/landlock-lsm", "confine", "one package takes rights away"},
-	{"kernel.org/pub/linux/libs/security/libcap", "confine", "one package takes rights away"},
+	{"github.com/landlock-lsm", "sandbox/confine", "one package takes rights away"},
+	{"kernel.org/pub/linux/libs/security/libcap", "sandbox/confine", "one package takes rights away"},
 	{"idlehost/host/internal/testnet", "/host/e2e/hosttest", "fakes are for tests"},
-	{"idlehost/host/internal/engine/wasmtest", "engine/gate/gatetest engine/hostile", "fakes are for tests"},
-	{"idlehost/host/internal/engine/gate/gatetest", "", "fakes are for tests"},
+	{"idlehost/host/internal/sandbox/wasmtest", "sandbox/gate/gatetest sandbox/hostile", "fakes are for tests"},
+	{"idlehost/host/internal/sandbox/gate/gatetest", "", "fakes are for tests"},
 	{"idlehost/host/internal/store/storetest", "", "it is what stores are tested by"},
 	{"idlehost/host/internal/trace/tracetest", "", "it reads recordings for tests"},
 	{"idlehost/host/longtest", "", "the program carries no test code"},
 	{"idlehost/host/e2e/hosttest", "", "it runs the program for tests"},
-	{"testing", "testnet engine/wasmtest engine/gate/gatetest store/storetest trace/tracetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest /host/longtest", "the program carries no test code"},
-	{"unsafe", "confine idle engine proxy/leantls worker/channel worker/child /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel, shared memory and crypto/tls only"},
+	{"testing", "testnet sandbox/wasmtest sandbox/gate/gatetest store/storetest trace/tracetest /sdk/tck /sdk/go/policytest /host/e2e/hosttest /host/longtest", "the program carries no test code"},
+	{"unsafe", "sandbox/confine idle sandbox/engine proxy/leantls sandbox/worker/channel sandbox/worker/child /sdk/abi /sdk/go", "memory layouts of the ABI, the kernel, shared memory and crypto/tls only"},
 }
 
 // never names what a room must not know, and why.
@@ -109,8 +109,8 @@ var never = []struct{ pkg, path, why string }{
 	{"books", "net", "books know keys, not connections"},
 	{"idle", "net/http", "the layer serves any protocol"},
 	{"idle", "log/slog", "the layer reports through its Observer"},
-	{"engine", "net", "a guest has no network, nor has its engine"},
-	{"engine", "log/slog", "the engine returns, others log"},
+	{"sandbox/engine", "net", "a guest has no network, nor has its engine"},
+	{"sandbox/engine", "log/slog", "the engine returns, others log"},
 	{"policy", "net", "plain data"},
 	{"config", "net/http", "no side effects"},
 	{"config", "os", "no side effects"},

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"idlehost/host/internal/engine"
-	corpus "idlehost/host/internal/engine/hostile"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
+	corpus "idlehost/host/internal/sandbox/hostile"
 	"idlehost/host/internal/tenant"
 	"idlehost/sdk/abi"
 )

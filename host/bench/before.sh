@@ -17,10 +17,17 @@ git archive "$commit" | tar -x -C "$work/tree"
 BEFORE=$work/host go test -run '^$' -bench '^BenchmarkUpload$' -benchtime "${rounds}x" -timeout 60m ./host/bench/tenants
 BEFORE=$work/host go test -run '^$' -bench '^BenchmarkMany$' -benchtime 1x -count 2 -timeout 60m ./host/bench/tenants
 
+# folder PACKAGE: print where it is in the present folder's tree.
+folder() {
+	for d in "./host/internal/$1" "./host/internal/sandbox/$1"; do
+		if test -d "$d"; then echo "$d"; fi
+	done
+}
+
 packages='engine tenant idle'
 for p in $packages; do
-	go test -c -o "$work/$p.now" "./host/internal/$p"
-	(cd "$work/tree" && go test -c -o "$work/$p.before" "./host/internal/$p")
+	go test -c -o "$work/$p.now" "$(folder "$p")"
+	(cd "$work/tree" && go test -c -o "$work/$p.before" "$(folder "$p")")
 done
 round=0
 while [ $round -lt "$rounds" ]; do

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	corpus "idlehost/host/internal/engine/hostile"
+	corpus "idlehost/host/internal/sandbox/hostile"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"idlehost/host/internal/engine/compile"
+	"idlehost/host/internal/sandbox/compile"
 )
 
 // What the test binary is, when it is started with one of these arguments.

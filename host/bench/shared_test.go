@@ -14,14 +14,14 @@ import (
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/compile"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/observe"
 	"idlehost/host/internal/policy"
 	front "idlehost/host/internal/proxy"
 	"idlehost/host/internal/proxy/httpproxy"
 	backend "idlehost/host/internal/proxy/upstream"
+	"idlehost/host/internal/sandbox/compile"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/tenant"
 	"idlehost/plugins"
 )

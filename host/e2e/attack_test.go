@@ -13,9 +13,9 @@ import (
 	"idlehost/host/e2e/neighbour"
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
-	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/hostile"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
+	"idlehost/host/internal/sandbox/hostile"
 	"idlehost/host/longtest"
 	"idlehost/sdk/abi"
 )

@@ -10,7 +10,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 // change is a change of a tenant: how it is asked for, and what comes of it.

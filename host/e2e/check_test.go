@@ -12,7 +12,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 // slowCheck is a policy that is refused, after a check that takes all the fuel

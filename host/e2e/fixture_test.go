@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/api"
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 // Fixtures are what released versions have left on disks: a store, a recording

@@ -15,8 +15,8 @@ import (
 	"github.com/coder/websocket"
 
 	"idlehost/host/e2e/hosttest"
-	"idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/lab/study"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"idlehost/host/e2e/hosttest"
 	"idlehost/host/e2e/neighbour"
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 // TestNeighbourOfLongLoads: workers end again and again, and with them the policies

@@ -15,7 +15,7 @@ import (
 	"idlehost/host/e2e/hosttest"
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 

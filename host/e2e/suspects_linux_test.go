@@ -9,8 +9,8 @@ import (
 
 	"idlehost/host/e2e/hosttest"
 	"idlehost/host/e2e/neighbour"
-	"idlehost/host/internal/engine/hostile"
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/hostile"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 

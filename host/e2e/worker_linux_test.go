@@ -14,7 +14,7 @@ import (
 	"idlehost/host/e2e/hosttest"
 	"idlehost/host/e2e/neighbour"
 	"idlehost/host/internal/api"
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 // workersOf returns the worker processes of a host.

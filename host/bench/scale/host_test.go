@@ -18,9 +18,9 @@ import (
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/tenant"
 	"idlehost/plugins"
 	"idlehost/sdk/abi"

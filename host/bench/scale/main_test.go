@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"idlehost/host/e2e/hosttest"
-	"idlehost/host/internal/engine/compile"
-	"idlehost/host/internal/worker"
+	"idlehost/host/internal/sandbox/compile"
+	"idlehost/host/internal/sandbox/worker"
 )
 
 // What the test binary is, when it is started with one of these arguments.

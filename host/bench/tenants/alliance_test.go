@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"idlehost/host/internal/engine/hostile"
+	"idlehost/host/internal/sandbox/hostile"
 )
 
 // An alliance is many tenants of one attacker, which share a worker with the

@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/api"
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 // What a tenant can do in a loop.

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"idlehost/host/bench/attacks"
-	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/hostile"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
+	"idlehost/host/internal/sandbox/hostile"
 	"idlehost/sdk/abi"
 )
 

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 

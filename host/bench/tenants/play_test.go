@@ -19,7 +19,7 @@ import (
 	"idlehost/host/e2e/neighbour"
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
-	"idlehost/host/internal/engine/hostile"
+	"idlehost/host/internal/sandbox/hostile"
 	"idlehost/sdk/abi"
 )
 

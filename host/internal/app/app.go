@@ -18,14 +18,14 @@ import (
 	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/control"
-	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/compile"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/observe"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/compile"
+	"idlehost/host/internal/sandbox/engine"
+	"idlehost/host/internal/sandbox/worker"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
-	"idlehost/host/internal/worker"
 )
 
 // Config says what an App starts from.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/compile"
+	"idlehost/host/internal/sandbox/compile"
+	"idlehost/host/internal/sandbox/engine"
 )
 
 // What a policy may be, and have, at most: the engine's own limits, said here

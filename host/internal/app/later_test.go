@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/tenant"
 	"idlehost/host/internal/trace"
 	"idlehost/host/internal/trace/tracetest"

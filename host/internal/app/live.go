@@ -11,9 +11,9 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/check"
 	"idlehost/host/internal/control"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
 )

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"idlehost/host/internal/api"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 )
 
 // TestWhatIsChargedIsTold: in the limits of the tenant, and to the metrics; what

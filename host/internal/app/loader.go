@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"runtime"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/fair"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
 )

@@ -7,10 +7,10 @@ import (
 
 	"idlehost/host/internal/books"
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy/upstream"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
 )

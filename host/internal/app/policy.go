@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/tenant"
 	"idlehost/plugins"
 )

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"idlehost/host/internal/config"
-	. "idlehost/host/internal/engine/wasmtest"
+	. "idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/host/internal/tenant"
 )
 

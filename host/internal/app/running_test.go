@@ -14,8 +14,8 @@ import (
 	"testing"
 
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/idle"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )

@@ -14,8 +14,8 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/config"
-	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
+	. "idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"

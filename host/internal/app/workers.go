@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/observe"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
+	"idlehost/host/internal/sandbox/worker"
+	"idlehost/host/internal/sandbox/worker/child"
 	"idlehost/host/internal/tenant"
-	"idlehost/host/internal/worker"
-	"idlehost/host/internal/worker/child"
 )
 
 // guestApart is a policy in a worker process as package tenant has it.

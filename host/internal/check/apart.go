@@ -6,9 +6,9 @@ import (
 	"slices"
 	"sync"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/worker"
+	"idlehost/host/internal/sandbox/engine"
+	"idlehost/host/internal/sandbox/worker"
 	"idlehost/sdk/abi"
 )
 

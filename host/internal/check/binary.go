@@ -1,7 +1,7 @@
 package check
 
 import (
-	"idlehost/host/internal/engine"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/sdk/abi"
 )
 

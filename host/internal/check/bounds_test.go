@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/engine"
-	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/fair"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
+	. "idlehost/host/internal/sandbox/wasmtest"
 )
 
 // asks puts the questions to a fake.

@@ -10,9 +10,9 @@ import (
 	"encoding/hex"
 	"errors"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/worker"
+	"idlehost/host/internal/sandbox/engine"
+	"idlehost/host/internal/sandbox/worker"
 )
 
 // Input is what is checked.

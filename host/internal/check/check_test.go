@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/engine"
-	. "idlehost/host/internal/engine/wasmtest"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
+	. "idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/plugins"
 	"idlehost/sdk/abi"
 )

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/worker"
-	"idlehost/host/internal/worker/channel"
+	"idlehost/host/internal/sandbox/engine"
+	"idlehost/host/internal/sandbox/worker"
+	"idlehost/host/internal/sandbox/worker/channel"
 	"idlehost/plugins"
 )
 

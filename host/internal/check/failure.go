@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/gate"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
+	"idlehost/host/internal/sandbox/gate"
 )
 
 // ParamsHint is what to do about parameters that a policy refuses.

@@ -1,8 +1,8 @@
 package check
 
 import (
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/sdk/abi"
 )
 

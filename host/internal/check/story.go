@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/sdk/abi"
 )
 

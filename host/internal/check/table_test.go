@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	. "idlehost/host/internal/engine/wasmtest"
+	. "idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"idlehost/host/internal/app"
 	"idlehost/host/internal/check"
-	"idlehost/host/internal/engine/compile"
+	"idlehost/host/internal/sandbox/compile"
 	"idlehost/plugins"
 )
 

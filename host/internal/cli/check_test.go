@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"idlehost/host/internal/engine/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 func runCheck(t *testing.T, args ...string) (code int, stdout, stderr string) {

@@ -13,7 +13,7 @@ import (
 
 	"idlehost/host/internal/check"
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/engine"
+	"idlehost/host/internal/sandbox/engine"
 )
 
 // Exit codes.

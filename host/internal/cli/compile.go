@@ -3,7 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"idlehost/host/internal/engine/compile"
+	"idlehost/host/internal/sandbox/compile"
 )
 
 // compileApart is the command by which the host asks itself to compile a

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"idlehost/host/internal/engine/compile"
+	"idlehost/host/internal/sandbox/compile"
 )
 
 func TestMain(m *testing.M) {

@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"idlehost/host/internal/app"
-	"idlehost/host/internal/engine"
-	"idlehost/host/internal/engine/compile"
 	"idlehost/host/internal/lab"
 	"idlehost/host/internal/lab/study"
+	"idlehost/host/internal/sandbox/compile"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/plugins"
 )
 

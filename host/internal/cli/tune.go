@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab"
 	"idlehost/host/internal/lab/tune"
+	"idlehost/host/internal/sandbox/engine"
 )
 
 const aboutTune = `Search a policy's parameters for those that cost least under a price (--worth),

@@ -3,7 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"idlehost/host/internal/worker"
+	"idlehost/host/internal/sandbox/worker"
 )
 
 // workerApart is the command by which the host starts itself as a worker, which

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"idlehost/host/internal/books"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/lab/demand"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
 )

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab/report"
 	"idlehost/host/internal/lab/study"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/trace"
 	"idlehost/plugins"
 )

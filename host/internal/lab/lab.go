@@ -8,9 +8,9 @@ import (
 	"io"
 	"time"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab/study"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/trace"
 	"idlehost/sdk/abi"
 )

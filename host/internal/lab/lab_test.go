@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab/study"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/trace"
 	"idlehost/plugins"
 	"idlehost/sdk/abi"

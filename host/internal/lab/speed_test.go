@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab/demand"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/trace"
 )
 

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"idlehost/host/internal/books"
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/sdk/abi"
 )
 

@@ -7,9 +7,9 @@ import (
 	"os"
 	"testing"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab/study"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/trace"
 	"idlehost/host/internal/trace/tracetest"
 )

@@ -6,8 +6,8 @@ import (
 	"math"
 	"testing"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/longtest"
 	"idlehost/plugins"
 )

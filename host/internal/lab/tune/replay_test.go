@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/engine"
 	"idlehost/host/internal/lab"
 	"idlehost/host/internal/lab/tune"
+	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/trace"
 	"idlehost/plugins"
 )

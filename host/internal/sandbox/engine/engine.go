@@ -1,0 +1,238 @@
+// Package engine runs policies that are WebAssembly modules: it admits a
+// module, keeps one instance of it, asks that instance, and replaces it when
+// it fails. sdk/ABI.md is the contract with the guest. The engine knows
+// questions and answers, not connections, and it writes no log of its own.
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+
+	"idlehost/host/internal/fair"
+	"idlehost/host/internal/sandbox/gate"
+)
+
+// Config configures an Engine. The zero value works.
+type Config struct {
+	// MemoryPages is how many pages of 64 KiB a guest's memory may have,
+	// 1 to 65536. 0: 128 (8 MiB), which a guest built by Go needs.
+	MemoryPages uint32
+	// ModuleBytes is the largest module that is looked at. 0: 4 MiB.
+	ModuleBytes int
+	// CallFuel bounds one call of a hook in units of fuel, each about one
+	// simple instruction: 0.3 to 1 ns, 5 at most (TestPrices in package meter).
+	// 0: 400,000, 2 ms at most (TestQuestionAtFullBudget in package hostile), of
+	// which one built by Go takes 290,000 to say what it panics with, and
+	// as much where its heap grows. While a guest runs, a pending
+	// garbage collection holds up the whole process, so a large CallFuel is
+	// paid by everybody.
+	CallFuel int64
+	// ConfigureFuel bounds configure, and configure_buffer. 0: 5 million.
+	ConfigureFuel int64
+	// InitFuel bounds the start function, and _initialize. 0: 5 million; a
+	// guest built by Go needs 2.5. It bounds the stack of these calls too.
+	InitFuel int64
+	// FuelPerSecond is what a policy without a Quota may use in the long run,
+	// new instances included; the fuel of two seconds can be saved up. What comes beyond it
+	// is not asked. Seconds are of event time. 0: 50 million, 15 to 50 ms, 250 at most.
+	FuelPerSecond int64
+	// Wait is how long a question waits for a policy that is busy with
+	// another. 0: 1 ms.
+	Wait time.Duration
+	// SpareCode is how many bytes of metered modules may stay compiled that no
+	// policy uses, so that one which is let go of is soon loaded again; compiled,
+	// they take about five times as much. 0: 4 MiB, one built by Go. Negative:
+	// none.
+	SpareCode int
+	// Compiler compiles. nil: the engine does, in this process.
+	Compiler Compiler
+	// Code is a folder of wazero's cache that another process fills: all code is
+	// taken from there, and none is compiled (ErrNoCode). It is only read. "":
+	// the Compiler's folder, which the engine may compile into itself.
+	Code string
+	// Turns shares the processors of this process among the owners of what is
+	// loaded and checked. nil: nobody waits for another owner.
+	Turns *fair.Queue
+	// Log takes what guests say, and why an instance was thrown away. level
+	// is 0 debug, 1 info, 2 warning, 3 error; msg is at most 512 bytes of
+	// UTF-8 in which the guest may have put anything. It is called by the
+	// goroutine that asked, after the answer. nil: dropped.
+	Log func(module string, level int, msg string)
+}
+
+func (c Config) memoryPages() uint32 {
+	if c.MemoryPages == 0 {
+		return 128
+	}
+	return min(c.MemoryPages, 1<<16)
+}
+
+func (c Config) moduleBytes() int { return or(c.ModuleBytes, 4<<20) }
+func (c Config) spareCode() int {
+	if c.SpareCode < 0 {
+		return 0
+	}
+	return or(c.SpareCode, 4<<20)
+}
+
+func (c Config) callFuel() int64      { return fuel(c.CallFuel, 400_000) }
+func (c Config) configureFuel() int64 { return fuel(c.ConfigureFuel, 5_000_000) }
+func (c Config) initFuel() int64      { return fuel(c.InitFuel, 5_000_000) }
+func (c Config) fuelPerSecond() int64 { return fuel(c.FuelPerSecond, standardFuelPerSecond) }
+func (c Config) wait() time.Duration  { return or(c.Wait, time.Millisecond) }
+
+// standardFuelPerSecond is what a policy, or an owner, may use in a second.
+const standardFuelPerSecond = 50_000_000
+
+// fuel keeps budgets so small that no sum of them overflows, in thousandths.
+func fuel(v, standard int64) int64 { return min(or(v, standard), 1<<40) }
+
+func or[T ~int | ~int64](v, standard T) T {
+	if v <= 0 {
+		return standard
+	}
+	return v
+}
+
+// Engine loads policies. They share wazero's runtimes, in which none can reach
+// another (sharedRuntime), the code of equal bytes, and the stacks on which they
+// run; each has a memory and globals of its own. Safe for concurrent use.
+type Engine struct {
+	cfg      Config
+	cache    wazero.CompilationCache
+	contract gate.Contract
+	codes    *codes
+	fields   *fields
+	metered  meteredModules
+	loaded   atomic.Uint32        // policies so far
+	clock    func() time.Duration // processor time of the calling thread; tests have another
+
+	mu sync.Mutex // guards the following fields
+	// policies holds every policy that is not closed; nil once the engine is.
+	policies map[*Policy]struct{}
+
+	closing sync.Mutex     // held by Close, taken before mu
+	loads   sync.WaitGroup // counts the loads in flight; none begins once policies is nil
+
+	// ctx ends with Close, and with it what a load waits for.
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// ErrParams is why a load fails whose policy does not take its parameters.
+var ErrParams = errors.New("parameters refused")
+
+// ErrClosed is returned by Load after Close.
+var ErrClosed = errors.New("engine: closed")
+
+// New returns an engine. ctx bounds nothing but New itself.
+func New(ctx context.Context, cfg Config) (*Engine, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	cache, err := newCache(cfg)
+	if err != nil {
+		return nil, err
+	}
+	funcs := hostFuncs()
+	e := &Engine{
+		cfg:      cfg,
+		cache:    cache,
+		contract: contract(funcs),
+		codes:    newCodes(cache, funcs, cfg.spareCode(), cfg.Code != ""),
+		fields:   newFields(),
+		policies: make(map[*Policy]struct{}),
+		clock:    threadTime,
+	}
+	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return e, nil
+}
+
+// DropSpareCode lets go of the code that no policy uses: Config.SpareCode.
+func (e *Engine) DropSpareCode() error { return e.codes.dropSpare() }
+
+// Close closes every policy and gives back all compiled code. Loads in flight
+// end with ErrClosed, and are waited for. Questions asked afterwards are
+// answered with FaultNotLoaded. Idempotent.
+func (e *Engine) Close() error {
+	e.closing.Lock()
+	defer e.closing.Unlock()
+	e.mu.Lock()
+	open := e.policies
+	e.policies = nil
+	e.mu.Unlock()
+	if open == nil {
+		return nil
+	}
+	e.cancel()
+	e.loads.Wait()
+	var errs []error
+	for p := range open {
+		errs = append(errs, p.shut())
+	}
+	errs = append(errs, e.codes.close(), e.cache.Close(context.Background()))
+	e.fields.close()
+	return errors.Join(errs...)
+}
+
+// begin counts a load, and has its context end with the engine.
+func (e *Engine) begin(ctx context.Context) (loading context.Context, end func(), err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.policies == nil {
+		return nil, nil, ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	e.loads.Add(1)
+	loading, cancel := context.WithCancel(ctx)
+	detach := context.AfterFunc(e.ctx, cancel)
+	return loading, func() {
+		detach()
+		cancel()
+		e.loads.Done()
+	}, nil
+}
+
+// Loads returns how many loads there were whose module became code.
+func (e *Engine) Loads() int { return int(e.loaded.Load()) }
+
+func (e *Engine) adopt(p *Policy) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.policies == nil {
+		return ErrClosed
+	}
+	e.policies[p] = struct{}{}
+	return nil
+}
+
+func (e *Engine) disown(p *Policy) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.policies, p)
+}
+
+// log returns who takes what a policy says; nil: nobody.
+func (e *Engine) log(src *Source) func(module string, level int, msg string) {
+	if src.Log != nil {
+		return src.Log
+	}
+	return e.cfg.Log
+}
+
+// emit hands lines to a log. No lock may be held.
+func emit(log func(module string, level int, msg string), module string, lines []line) {
+	if log == nil {
+		return
+	}
+	for _, l := range lines {
+		log(module, l.level, l.text)
+	}
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"encoding/hex"
+	"errors"
+	"sync"
+
+	"idlehost/host/internal/policy"
+	"idlehost/host/internal/sandbox/outline"
+)
+
+// Prepared is a policy that has passed gate and meter: what the engine of
+// another process needs to make an instance of it, with Adopt. Of equal bytes,
+// those that are held at a time share their Metered.
+type Prepared struct {
+	Name        string
+	Params      []byte // as the guest gets them
+	MemoryPages uint32 // that the guest's memory may have
+	Metered     *Metered
+
+	mu       sync.Mutex // guards the following fields
+	release  func()     // gives the code back; nil: it is not on loan
+	outlined bool       // the code is that of the outline, too
+}
+
+// errNoWorkers is why code is not lent.
+var errNoWorkers = errors.New("modules are compiled in this process, where no worker finds their code")
+
+// Prepare takes the module through the gate and the meter, and its parameters
+// through what can be said of them without asking the guest. Nothing is compiled
+// and no instance is made.
+func (j *Job) Prepare() (*Prepared, error) {
+	a := &admission{job: j}
+	if err := walk(j.source.Name, preparationSteps(), a); err != nil {
+		return nil, err
+	}
+	return &Prepared{Name: j.source.Name, Params: a.params, MemoryPages: a.pages(), Metered: a.metered}, nil
+}
+
+func preparationSteps() []step[*admission] {
+	return []step[*admission]{
+		{"parameters", policy.FaultConfigure, checkParams},
+		{"code", policy.FaultCompile, findMetered},
+		{"memory", policy.FaultMemory, func(a *admission) error { return a.checkPages(a.metered.Pages) }},
+	}
+}
+
+// Lend has the Compiler's folder hold the code of p, which is compiled if need
+// be, until Release. Beside it lies that of the trampoline.
+func (j *Job) Lend(p *Prepared) error {
+	c := j.engine.cfg.Compiler
+	if c == nil || c.Dir() == "" {
+		return &FaultError{Policy: p.Name, Step: "compile", Fault: policy.FaultBusy, Err: errNoWorkers}
+	}
+	releaseTrampoline, err := j.runCompiler("", trampolineModule(), 0)
+	if err != nil {
+		return j.uncompiled(err)
+	}
+	release, err := j.runCompiler(j.source.Quota.name(), p.Metered.Wasm, p.Metered.effort)
+	if err != nil {
+		releaseTrampoline()
+		return j.uncompiled(err)
+	}
+	p.Release()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.release = func() { release(); releaseTrampoline() }
+	p.outlined = j.outlines()
+	return nil
+}
+
+// Loadable returns the module by which a worker finds the code that is on loan: the
+// metered one or its outline.
+func (p *Prepared) Loadable() []byte {
+	p.mu.Lock()
+	outlined := p.outlined
+	p.mu.Unlock()
+	if outlined {
+		if wasm, err := outline.Of(p.Metered.Wasm); err == nil {
+			return wasm
+		}
+	}
+	return p.Metered.Wasm
+}
+
+// uncompiled names the step, unless it is the context that has ended.
+func (j *Job) uncompiled(err error) error {
+	if j.ctx.Err() != nil || errors.As(err, new(*FaultError)) {
+		return err
+	}
+	return &FaultError{Policy: j.source.Name, Step: "compile", Fault: policy.FaultCompile, Err: err}
+}
+
+// OnLoan reports whether the code is lent.
+func (p *Prepared) OnLoan() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.release != nil
+}
+
+// Release gives the code back. What is prepared can be lent again. Idempotent.
+func (p *Prepared) Release() {
+	p.mu.Lock()
+	release := p.release
+	p.release = nil
+	p.mu.Unlock()
+	if release != nil {
+		release()
+	}
+}
+
+// Digest returns the SHA-256 of the module, in hexadecimal.
+func (p *Prepared) Digest() string { return hex.EncodeToString(p.Metered.Digest[:]) }
+
+// WantsClose reports whether the guest exports on_close.
+func (p *Prepared) WantsClose() bool { return opSet(p.Metered.Exports).has(opClose) }

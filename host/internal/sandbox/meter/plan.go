@@ -1,0 +1,293 @@
+package meter
+
+import "idlehost/host/internal/sandbox/gate"
+
+// A function is cut into regions: pieces of code that run at most once each
+// time their first instruction is passed. A region is charged for there, in
+// full and before any of it runs. So what a function is charged is never less
+// than what it runs; it is more where a branch leaves a region early.
+//
+// What follows a block belongs to the region in which the block begins, if
+// nothing inside branches further out. A region that only sometimes follows
+// another is charged for with it, if it is small: one charge costs as much as
+// a handful of instructions. Where the alternative is to leave a loop or the
+// function, which happens once, it may be larger.
+const (
+	slackBranch = 4 // fuel
+	slackLeave  = 24
+
+	// same marks a region that runs whenever its parent does.
+	same = -1
+)
+
+// none is the region of code that is never reached.
+const none = -1
+
+// region is a piece of code with one charge.
+type region struct {
+	at     int // offset in the module where it is charged for
+	cost   int64
+	ahead  int64 // charged for others
+	calls  int64 // of functions, of which every one reloads globals
+	parent int   // the region that it runs at most once for; none: no such
+	slack  int64 // up to which the parent may charge for it; same: without a bound
+}
+
+// scope is an open block.
+type scope struct {
+	op       gate.Op
+	entry    int // the region in which it begins
+	body     int // of a loop: the region of its first instructions
+	loop     int // index of the innermost loop around or at it; -1
+	outmost  int // the outermost frame that a branch inside goes to
+	targeted bool
+	arm      bool // of an if: its first arm ends
+	changes
+	passed int // how many operands are passed where branches to it meet
+}
+
+// insertion is a place where code is added: the charge of a region, or of an
+// instruction by its size; or a return, for which a branch may stand.
+type insertion struct {
+	at     int
+	region int // none: by size
+	rate   rate
+	leaves bool
+	label  uint32 // of the function itself, where it is left
+}
+
+// plan cuts one function. It is reused.
+type plan struct {
+	module   *gate.Module
+	price    *price
+	imported uint32 // functions below are the host's
+	hosts    []bool // by type: a function of the host's may be called through a table
+	exact    bool   // every instruction a region of its own
+
+	regions    []region
+	frames     []scope
+	insertions []insertion
+	now        int // region
+	sized      bool
+	waits      waits
+	variables
+}
+
+func (p *plan) begin(b gate.Body, params int, frameCost int64) {
+	p.regions, p.frames, p.insertions = p.regions[:0], p.frames[:0], p.insertions[:0]
+	p.sized = false
+	p.waits.begin(p.module, b, params)
+	p.variables.begin(b.Locals, p.module.Globals())
+	p.start(b.Code, none, 0)
+	p.regions[0].cost = frameCost
+	p.frames = append(p.frames, scope{op: gate.OpBlock, entry: 0, loop: -1})
+}
+
+// start begins a region.
+func (p *plan) start(at, parent int, slack int64) {
+	if p.exact {
+		parent = none
+	}
+	p.now = len(p.regions)
+	p.regions = append(p.regions, region{at: at, parent: parent, slack: slack})
+	p.insertions = append(p.insertions, insertion{at: at, region: p.now})
+}
+
+// add takes the next instruction.
+func (p *plan) add(in *gate.Instr) {
+	if p.now != none {
+		p.charge(in)
+	}
+	if in.Op == gate.OpReturn {
+		p.insertions = append(p.insertions, insertion{at: in.At, region: none, leaves: true, label: uint32(len(p.frames) - 1)})
+	}
+	switch in.Op {
+	case gate.OpBlock, gate.OpLoop, gate.OpIf:
+		p.open(in)
+	case gate.OpElse:
+		p.otherwise(in)
+	case gate.OpEnd:
+		p.close(in)
+	case gate.OpBr, gate.OpBrIf, gate.OpBrTable, gate.OpReturn, gate.OpUnreachable:
+		p.branch(in)
+	default:
+		if p.exact && p.now != none {
+			p.start(in.Next, none, 0)
+		}
+	}
+}
+
+// charge adds what an instruction costs to the region that it is in.
+func (p *plan) charge(in *gate.Instr) {
+	r := &p.regions[p.now]
+	switch in.Op {
+	case gate.OpCall, gate.OpCallIndirect:
+		r.calls++
+		r.cost += p.called(in)
+		p.waits.cut()
+		return
+	case gate.OpLocalSet, gate.OpLocalTee:
+		p.assign(p.frames, in.X)
+	case gate.OpGlobalGet:
+		p.read(in.X)
+	case gate.OpBrTable:
+		r.cost += int64(in.Count) >> 6 // its part of the jump table in the cache
+	}
+	if s, ok := p.price.shapeOf(in.Op); ok {
+		r.cost += p.waits.step(in, s)
+		if s.access {
+			return
+		}
+	} else if in.Op != gate.OpBlock {
+		p.waits.cut()
+	}
+	r.cost += p.price.of(in.Op)
+	if rate, ok := sized(in.Op); ok {
+		p.sized = true
+		p.insertions = append(p.insertions, insertion{at: in.At, region: none, rate: rate})
+	}
+}
+
+// called returns what a call costs beside what the function charges.
+func (p *plan) called(in *gate.Instr) int64 {
+	switch {
+	case in.Op == gate.OpCallIndirect && p.hosts[in.X]:
+		return p.price.of(in.Op) + costImported
+	case in.Op == gate.OpCall && in.X < p.imported:
+		return costImported
+	}
+	return p.price.of(in.Op)
+}
+
+func (p *plan) open(in *gate.Instr) {
+	index := len(p.frames)
+	f := scope{op: in.Op, entry: p.now, body: none, loop: p.frames[index-1].loop, outmost: index}
+	f.since = p.tick()
+	t := p.module.BlockType(in)
+	f.passed = len(t.Results)
+	if in.Op == gate.OpLoop {
+		f.loop, f.passed = index, len(t.Params)
+	}
+	if p.now != none {
+		switch {
+		case in.Op == gate.OpLoop:
+			p.start(in.Next, none, 0)
+			f.body = p.now
+		case in.Op == gate.OpIf:
+			p.start(in.Next, p.now, slackBranch)
+		case p.exact:
+			p.start(in.Next, none, 0)
+		}
+	}
+	p.frames = append(p.frames, f)
+}
+
+func (p *plan) otherwise(in *gate.Instr) {
+	f := &p.frames[len(p.frames)-1]
+	f.op, f.arm = gate.OpElse, p.now != none
+	p.waits.cut()
+	if f.entry != none {
+		p.start(in.Next, f.entry, slackBranch)
+	}
+}
+
+func (p *plan) close(in *gate.Instr) {
+	index := len(p.frames) - 1
+	f := p.frames[index]
+	p.frames = p.frames[:index]
+	if index == 0 || f.entry == none {
+		return
+	}
+	up := &p.frames[index-1]
+	up.outmost = min(up.outmost, f.outmost)
+	up.changed += f.changed
+	if f.op == gate.OpLoop && f.targeted {
+		p.regions[f.body].cost += carried(f.changed + f.passed)
+	} else if f.op == gate.OpLoop && !p.exact {
+		// It is no loop: it begins once, right where it is entered.
+		p.regions[f.body].parent, p.regions[f.body].slack = f.entry, same
+	}
+	reached := p.now != none || f.arm || f.op != gate.OpLoop && (f.targeted || f.op == gate.OpIf)
+	switch {
+	case !reached:
+		p.now = none
+	case p.exact:
+		p.start(in.Next, none, 0)
+	case f.outmost >= index: // nothing leaves it but by its end
+		p.now = f.entry
+	case f.op == gate.OpBlock && !f.targeted:
+		// The only way here is past what came last.
+	default:
+		p.start(in.Next, f.entry, p.slack(f.outmost, up.loop))
+	}
+	if p.now != none && f.op != gate.OpLoop && (f.targeted || f.op != gate.OpBlock) {
+		p.regions[p.now].cost += carried(f.changed + f.passed)
+		p.waits.cut()
+	}
+}
+
+// slack returns how much may be charged early for code that is not reached if
+// a branch goes to a frame, from inside a loop.
+func (p *plan) slack(target, loop int) int64 {
+	if target > 0 && target < loop {
+		return slackLeave
+	}
+	return slackBranch
+}
+
+// branch notes where the instruction goes, and what follows it.
+func (p *plan) branch(in *gate.Instr) {
+	if p.now == none {
+		return
+	}
+	here := &p.frames[len(p.frames)-1]
+	target := len(p.frames)
+	to := func(label uint32) {
+		i := len(p.frames) - 1 - int(label)
+		p.frames[i].targeted = true
+		target = min(target, i)
+	}
+	switch in.Op {
+	case gate.OpBr, gate.OpBrIf:
+		to(in.X)
+	case gate.OpBrTable:
+		in.EachLabel(to)
+	case gate.OpReturn:
+		target = 0
+	}
+	here.outmost = min(here.outmost, target)
+	switch {
+	case in.Op != gate.OpBrIf:
+		p.now = none
+	case p.exact:
+		p.start(in.Next, none, 0)
+	default:
+		p.start(in.Next, p.now, p.slack(target, here.loop))
+	}
+}
+
+// settle prices the calls, and lets regions charge for the small ones that follow them. Later
+// regions are settled first, so that what they charge for is known.
+func (p *plan) settle() {
+	if each := carried(p.used); each > 0 {
+		for i := range p.regions {
+			p.regions[i].cost += p.regions[i].calls * each
+		}
+	}
+	for i := len(p.regions) - 1; i > 0; i-- {
+		r := &p.regions[i]
+		if r.parent == none {
+			continue
+		}
+		up := &p.regions[r.parent]
+		all := r.cost + r.ahead
+		if r.slack == same {
+			up.cost, up.ahead = up.cost+r.cost, up.ahead+r.ahead
+		} else if up.ahead+all <= r.slack {
+			up.ahead += all
+		} else {
+			continue
+		}
+		r.cost, r.ahead = 0, 0
+	}
+}
