@@ -240,6 +240,9 @@ func (l *life) take() error {
 			failed = append(failed, q.guest)
 		}
 	}
+	for _, c := range l.charges {
+		w.queue.use(c.guest.tenant, c.cpu, now)
+	}
 	p.requeueLocked(back)
 	for _, g := range failed {
 		g.stopLocked()

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/sandbox/wasmtest"
@@ -178,6 +180,10 @@ func TestNobodyIsHeldUpByAWorkerThatIsStopped(t *testing.T) {
 	}
 	pid := pids(p)[0]
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	// Its threads stop one after the other.
+	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
 	}
 	const askers, each = 4, 3 * batchSize

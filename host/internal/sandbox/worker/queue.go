@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -8,10 +9,11 @@ import (
 // queue holds the questions that are to be asked in a worker, by tenant. The
 // pool's lock guards it.
 type queue struct {
-	lines map[string]*line // those with questions
-	turns []*line          // the same, in the order of their turns
-	n     int              // questions
-	batch uint64           // number of the last that was taken
+	lines  map[string]*line // those with questions
+	turns  []*line          // the same, in the order of their turns: of those that have taken least first
+	n      int              // questions
+	batch  uint64           // number of the last that was taken
+	usages map[string]usage // by tenant
 }
 
 // line is one tenant's part: first in, first out.
@@ -20,6 +22,7 @@ type line struct {
 	qs     []*question
 	batch  uint64        // the last in which it had a turn
 	spent  time.Duration // what it is expected to take of that
+	usage  time.Duration // of its tenant when it was given its turn
 }
 
 const (
@@ -80,16 +83,51 @@ func (q *queue) line(tenant string) *line {
 			q.lines = map[string]*line{}
 		}
 		q.lines[tenant] = l
-		q.turns = append(q.turns, l)
+		q.await(l, time.Now())
 	}
 	return l
 }
 
+// await gives a tenant its next turn: before those that have taken more, and after
+// all others that wait already.
+func (q *queue) await(l *line, now time.Time) {
+	l.usage = q.usageOf(l.tenant, now).at(now)
+	i := slices.IndexFunc(q.turns, func(other *line) bool { return other.usage > l.usage })
+	if i < 0 {
+		i = len(q.turns)
+	}
+	q.turns = slices.Insert(q.turns, i, l)
+}
+
+// usageOf returns what is known of a tenant. One of which nothing is known comes
+// after those that are known to take little.
+func (q *queue) usageOf(tenant string, now time.Time) usage {
+	if u, ok := q.usages[tenant]; ok {
+		return u
+	}
+	return usage{unknownUsage, now}
+}
+
+// use notes what questions of a tenant have taken, which may put off its next turn.
+func (q *queue) use(tenant string, cpu time.Duration, now time.Time) {
+	if q.usages == nil {
+		q.usages = map[string]usage{}
+	}
+	q.usages[tenant] = q.usageOf(tenant, now).plus(cpu, now)
+	if l := q.lines[tenant]; l != nil {
+		q.turns = slices.DeleteFunc(q.turns, func(other *line) bool { return other == l })
+		q.await(l, now)
+	}
+	if len(q.usages) > 2*len(q.lines)+usagesKept {
+		maps.DeleteFunc(q.usages, func(_ string, u usage) bool { return u.at(now) == 0 })
+	}
+}
+
 // take appends a batch of at most n questions to batch. Tenants have turns, one
-// after the other, for as long as there is room: those whose turn has not come are
-// first the next time.
+// after the other, for as long as there is room: of those that have taken the same,
+// those whose turn has not come are first the next time.
 func (q *queue) take(batch []*question, n int) []*question {
-	n = min(n, q.n)
+	n, now := min(n, q.n), time.Now()
 	q.batch++
 	bounds := turnBounds(n, len(q.turns))
 	var full []*line // that have had their share of the batch
@@ -109,10 +147,12 @@ func (q *queue) take(batch []*question, n int) []*question {
 		case had == 0:
 			full = append(full, l)
 		default:
-			q.turns = append(q.turns, l)
+			q.await(l, now)
 		}
 	}
-	q.turns = append(q.turns, full...)
+	for _, l := range full {
+		q.await(l, now)
+	}
 	return batch
 }
 
