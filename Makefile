@@ -67,10 +67,10 @@ bench: ## processor time per proxied request, against a bare ReverseProxy
 	@mv host/bench/results.new host/bench/results.txt
 	@$(GO) run ./host/bench/table host/bench/results.txt
 
-bench-table: ## put the tables of the results of bench and bench-attacks into README.md
-	$(GO) run ./host/bench/table -w README.md host/bench/results.txt
+bench-table: ## put the tables of the results of bench and bench-attacks into host/docs/costs.md
+	$(GO) run ./host/bench/table -w host/docs/costs.md host/bench/results.txt
 	@if test -f host/bench/tenants/attacks.tsv; then \
-		$(GO) run ./host/bench/table -of attacks -w README.md host/bench/tenants/attacks.tsv; fi
+		$(GO) run ./host/bench/table -of attacks -w host/docs/costs.md host/bench/tenants/attacks.tsv; fi
 
 bench-isolation: ## latency of a tenant's requests while another attacks, against a quiet run
 	$(GO) test -run '^$$' -bench '^BenchmarkIsolation$$' -benchtime 3000x -timeout 30m ./host/bench
@@ -106,8 +106,8 @@ bench-peers: ## idle connections and requests beside net/http, Caddy, nginx and 
 	$(GO) run ./host/bench/peers -o host/bench/peers/results.new $(PEERS)
 	@mv host/bench/peers/results.new host/bench/peers/results.txt
 
-bench-peers-table: ## put the tables of host/bench/peers/results.txt into README.md
-	$(GO) run ./host/bench/peers -table host/bench/peers/results.txt -w README.md
+bench-peers-table: ## put the tables of host/bench/peers/results.txt into host/docs/costs.md
+	$(GO) run ./host/bench/peers -table host/bench/peers/results.txt -w host/docs/costs.md
 
 soak: ## a million requests over connections that park and wake
 	IDLEHOST_LONG=$(LONG) $(GO) test $(RACE) -run '^TestSoak$$' -timeout 60m ./host/internal/proxy

@@ -1,9 +1,9 @@
-// Command table turns raw benchmark output of host/bench into the tables of the
-// README.
+// Command table turns raw benchmark output of host/bench into the tables of
+// host/docs/costs.md.
 //
-//	table results.txt                 # to the standard output
-//	table -w README.md results.txt    # between the markers in README.md
-//	table -of attacks attacks.tsv     # of what another tenant's attacks cost
+//	table results.txt                          # to the standard output
+//	table -w host/docs/costs.md results.txt    # between the markers in that file
+//	table -of attacks attacks.tsv              # of what another tenant's attacks cost
 package main
 
 import (

@@ -35,8 +35,8 @@ const notes = `Signals: SIGTERM and SIGINT drain (a second one ends at once), SI
 the configuration, certificates and policies.
 Exit codes: 0 ok, 1 error, 2 wrong command line or configuration, 75 try again
 (the host lacked time, memory or disk, or was busy).
-Policies run within budgets of fuel and memory, and cannot reach anything; the
-README says what that does not hold against.`
+Policies run within budgets of fuel and memory, and cannot reach anything;
+SECURITY.md says what this does not protect against.`
 
 func newRoot(f *flags) *cobra.Command {
 	root := &cobra.Command{
