@@ -4,9 +4,14 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
+
+// release is the newest section of CHANGELOG.md. While that is the section of
+// what is unreleased, it is the next release with -dev behind it.
+const release = "v0.5.0"
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
@@ -19,19 +24,32 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is what the build recorded: the module's version, else the revision.
+// version names this program: a module's version where it was built of one,
+// else the release and the revision.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return release
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
+	return versionOf(info)
+}
+
+func versionOf(info *debug.BuildInfo) string {
+	// The go command calls a build (devel) or v0.0.0-... where no tag is known.
+	if v := info.Main.Version; v != "" && v != "(devel)" && !strings.HasPrefix(v, "v0.0.0-") {
 		return v
 	}
+	set := map[string]string{}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel-" + s.Value[:min(12, len(s.Value))]
-		}
+		set[s.Key] = s.Value
 	}
-	return "devel"
+	revision := set["vcs.revision"]
+	if revision == "" {
+		return release
+	}
+	v := release + "+" + revision[:min(12, len(revision))]
+	if set["vcs.modified"] == "true" {
+		v += ".modified"
+	}
+	return v
 }
