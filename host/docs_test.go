@@ -1,0 +1,120 @@
+package main_test
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// document is a Markdown file whose claims the tests hold.
+type document struct {
+	name string // from the root of the repository
+	text string
+}
+
+// documents returns every Markdown file of the repository that is not a
+// fixture.
+func documents(t *testing.T) (list []document) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != ".." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules" || d.Name() == "bin"):
+			return filepath.SkipDir
+		case d.IsDir() || filepath.Ext(name) != ".md":
+			return nil
+		}
+		text, err := os.ReadFile(name)
+		list = append(list, document{filepath.ToSlash(strings.TrimPrefix(name, "../")), string(text)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// read returns a file, by its name from the root of the repository.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("../" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestREADMEIsShort: a stranger reads the README to its end. What needs more
+// room has a document of its own in host/docs.
+func TestREADMEIsShort(t *testing.T) {
+	if n := strings.Count(read(t, "README.md"), "\n"); n > 250 {
+		t.Errorf("README.md has %d lines, at most 250: move what is for later to host/docs", n)
+	}
+}
+
+var (
+	fence    = regexp.MustCompile("(?ms)^```.*?^```$")
+	code     = regexp.MustCompile("`[^`\n]*`")
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	headline = regexp.MustCompile(`(?m)^#+ (.*)$`)
+)
+
+// TestLinks: every link of a document to a file of the repository, and to a
+// heading in one, leads somewhere.
+func TestLinks(t *testing.T) {
+	docs := documents(t)
+	anchors := map[string][]string{}
+	for _, doc := range docs {
+		for _, h := range headline.FindAllStringSubmatch(fence.ReplaceAllString(doc.text, ""), -1) {
+			anchors[doc.name] = append(anchors[doc.name], anchor(h[1]))
+		}
+	}
+	for _, doc := range docs {
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(fence.ReplaceAllString(doc.text, ""), ""), -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			file, part, ok := strings.Cut(m[1], "#")
+			to := doc.name
+			if file != "" {
+				to = path.Join(path.Dir(doc.name), file)
+			}
+			if _, err := os.Stat("../" + to); err != nil {
+				t.Errorf("%s: link to %s: there is no such file", doc.name, m[1])
+			} else if ok && !slices.Contains(anchors[to], part) {
+				t.Errorf("%s: link to %s: %s has no such heading", doc.name, m[1], to)
+			}
+		}
+	}
+}
+
+// anchor is what a heading's link is called on the usual forges.
+func anchor(heading string) string {
+	drop := func(r rune) rune {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+			return unicode.ToLower(r)
+		case r == ' ':
+			return '-'
+		}
+		return -1
+	}
+	return strings.Map(drop, heading)
+}
+
+// TestRationaleIndex: the index at the top of RATIONALE.md names every question.
+func TestRationaleIndex(t *testing.T) {
+	text := read(t, "host/RATIONALE.md")
+	for _, h := range regexp.MustCompile(`(?m)^## (Why .*)$`).FindAllStringSubmatch(text, -1) {
+		if entry := "[" + h[1] + "](#" + anchor(h[1]) + ")"; !strings.Contains(text, entry) {
+			t.Errorf("host/RATIONALE.md: put this question under its package in the index:\n  - %s", entry)
+		}
+	}
+}
