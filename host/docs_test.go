@@ -118,3 +118,58 @@ func TestRationaleIndex(t *testing.T) {
 		}
 	}
 }
+
+// TestOperationsNamesMetrics, of what the host exports.
+func TestOperationsNamesMetrics(t *testing.T) {
+	metric := regexp.MustCompile(`"(host_[a-z_]+)"`)
+	doc := read(t, "host/docs/operations.md")
+	for _, p := range packages(t) {
+		if p.path != full("observe") {
+			continue
+		}
+		for _, f := range p.code() {
+			for _, m := range metric.FindAllStringSubmatch(f.text, -1) {
+				if !strings.Contains(doc, "`"+m[1]+"`") {
+					t.Errorf("%s: host/docs/operations.md does not say what %s counts", f.name, m[1])
+				}
+			}
+		}
+	}
+}
+
+// TestConfigurationNamesKeys: the document has every key, and the README every
+// section and flag.
+func TestConfigurationNamesKeys(t *testing.T) {
+	key := regexp.MustCompile(`toml:"([a-z_]+)`)
+	section := regexp.MustCompile(`(?m)^	[A-Z][A-Za-z]* .*toml:"([a-z_]+)"`)
+	flag := regexp.MustCompile(`Var\(&f\.[A-Za-z]+, "([a-z-]+)"`)
+	doc, readme := read(t, "host/docs/configuration.md"), read(t, "README.md")
+	for _, p := range packages(t) {
+		if p.path != full("config") {
+			continue
+		}
+		for _, f := range p.code() {
+			for _, m := range key.FindAllStringSubmatch(f.text, -1) {
+				if !regexp.MustCompile(`\b` + m[1] + `\b`).MatchString(doc) {
+					t.Errorf("%s: host/docs/configuration.md does not have the key %s", f.name, m[1])
+				}
+			}
+		}
+	}
+	config, _, _ := strings.Cut(read(t, "host/internal/config/config.go"), "\n}\n")
+	sections := section.FindAllStringSubmatch(config, -1)
+	flags := flag.FindAllStringSubmatch(read(t, "host/internal/cli/flags.go"), -1)
+	if len(sections) < 10 || len(flags) < 10 {
+		t.Fatalf("found %d sections and %d flags: look for them elsewhere", len(sections), len(flags))
+	}
+	for _, m := range sections {
+		if !strings.Contains(readme, "["+m[1]+"]") {
+			t.Errorf("README.md does not name the section [%s]", m[1])
+		}
+	}
+	for _, m := range flags {
+		if !strings.Contains(readme, "`--"+m[1]+"`") {
+			t.Errorf("README.md does not name the flag --%s", m[1])
+		}
+	}
+}
