@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 )
 
 // TestScript commands a host as people do: testdata/script/*.txtar. Every
@@ -69,10 +70,18 @@ func now(text string) string {
 	return regexp.MustCompile(` {2,}`).ReplaceAllString(text, "  ")
 }
 
-// setfile NAME FILE sets a variable to what a file holds, without its end of
-// line.
+// setfile NAME FILE [EXPRESSION] sets a variable to what a file holds, or to what
+// the expression's parentheses match in it.
 func setFile(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+	text := strings.TrimSpace(ts.ReadFile(args[1]))
+	if len(args) > 2 {
+		m := regexp.MustCompile(args[2]).FindStringSubmatch(text)
+		if m == nil {
+			ts.Fatalf("no %s in %s", args[2], text)
+		}
+		text = m[1]
+	}
+	ts.Setenv(args[0], text)
 }
 
 // narrow FILE COLUMNS fails if a line is wider.
@@ -131,4 +140,36 @@ func command(ts *testscript.TestScript, args []string) int {
 	ts.Check(os.Chdir(ts.MkAbs(".")))
 	defer os.Chdir(before)
 	return Main(context.Background(), args, strings.NewReader(""), ts.Stdout(), ts.Stderr())
+}
+
+// TestEveryCommandHasAScript: a script, here or in host/testdata/script, or a
+// console block of host/docs runs every command that has no commands below it.
+func TestEveryCommandHasAScript(t *testing.T) {
+	var scripts strings.Builder
+	for _, pattern := range []string{"testdata/script/*.txtar", "../../testdata/script/*.txtar", "../../docs/*.md"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scripts.Write(text)
+		}
+	}
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+		if cmd.HasSubCommands() || cmd.Hidden {
+			return
+		}
+		if !regexp.MustCompile(`(?m)\b` + cmd.CommandPath() + `( |$)`).MatchString(scripts.String()) {
+			t.Errorf("no script runs %q: add one to testdata/script", cmd.CommandPath())
+		}
+	}
+	visit(newRoot(newFlags()))
 }
