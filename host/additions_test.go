@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/token"
 	"path"
+	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,6 +66,24 @@ func phases(t *testing.T) (list []string) {
 		t.Fatalf("sdk/abi has %d constants of type Phase: look for them elsewhere", len(list))
 	}
 	return list
+}
+
+// TestEventIsFilled: the idle layer, the books or the tenant sets every field of
+// an event before a policy sees it.
+func TestEventIsFilled(t *testing.T) {
+	var text strings.Builder
+	for _, p := range packages(t) {
+		if p.path == full("idle") || p.path == full("books") || p.path == full("tenant") {
+			for _, f := range p.code() {
+				text.WriteString(f.text)
+			}
+		}
+	}
+	for field := range reflect.TypeFor[abi.Event]().Fields() {
+		if !regexp.MustCompile(`\b` + field.Name + `\b`).MatchString(text.String()) {
+			t.Errorf("abi.Event.%s: neither idle nor books nor tenant sets it", field.Name)
+		}
+	}
 }
 
 // TestStoresAreHeldToTheInterface: every store passes storetest.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"go/ast"
 	"io/fs"
 	"os"
 	"path"
@@ -170,6 +171,72 @@ func TestConfigurationNamesKeys(t *testing.T) {
 	for _, m := range flags {
 		if !strings.Contains(readme, "`--"+m[1]+"`") {
 			t.Errorf("README.md does not name the flag --%s", m[1])
+		}
+	}
+}
+
+// TestArchitectureNamesPackages: ARCHITECTURE.md says what every package does, and
+// names none that is gone.
+func TestArchitectureNamesPackages(t *testing.T) {
+	inside, named := full(""), map[string]bool{}
+	text := read(t, "host/ARCHITECTURE.md")
+	for _, row := range regexp.MustCompile("(?m)^\\| .*$").FindAllString(text, -1) {
+		for _, m := range regexp.MustCompile("`([a-z0-9/]+)`").FindAllStringSubmatch(row, -1) {
+			named[m[1]] = true
+		}
+	}
+	for _, p := range packages(t) {
+		if name, ok := strings.CutPrefix(p.path, inside); ok && !named[name] {
+			t.Errorf("host/ARCHITECTURE.md: put `%s` into the table of its wing", name)
+		} else {
+			delete(named, name)
+		}
+	}
+	for name := range named {
+		t.Errorf("host/ARCHITECTURE.md names `%s`, which is no package", name)
+	}
+}
+
+// TestArchitectureNamesFunctions: every step of a walk, written `file.go: Func` or
+// `file.go: Type.Method`, is there.
+func TestArchitectureNamesFunctions(t *testing.T) {
+	known := map[string]bool{}
+	for _, p := range packages(t) {
+		for _, f := range p.code() {
+			for _, d := range f.ast.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok {
+					known[f.name+": "+receiver(fn)+fn.Name.Name] = true
+				}
+			}
+		}
+	}
+	steps := regexp.MustCompile("`([a-z0-9_/]+\\.go: [A-Za-z0-9_.]+)`").FindAllStringSubmatch(read(t, "host/ARCHITECTURE.md"), -1)
+	if len(steps) < 20 {
+		t.Errorf("host/ARCHITECTURE.md names %d functions: its walks are gone", len(steps))
+	}
+	for _, m := range steps {
+		if !known["host/internal/"+m[1]] {
+			t.Errorf("host/ARCHITECTURE.md: there is no %s: mend the walk", m[1])
+		}
+	}
+}
+
+// receiver returns "Type." of a method, and nothing of a function.
+func receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil {
+		return ""
+	}
+	typ := fn.Recv.List[0].Type
+	for {
+		switch x := typ.(type) {
+		case *ast.StarExpr:
+			typ = x.X
+		case *ast.IndexExpr:
+			typ = x.X
+		case *ast.Ident:
+			return x.Name + "."
+		default:
+			return ""
 		}
 	}
 }
