@@ -15,7 +15,7 @@ import (
 // bundled returns one of the policies that come with the host.
 func bundled(t testing.TB, name string) []byte {
 	t.Helper()
-	wasm, err := os.ReadFile("../../../plugins/" + name + ".wasm")
+	wasm, err := os.ReadFile("../../../../plugins/" + name + ".wasm")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func write(t *testing.T, name, text string) string {
 // TestExampleOfTheSpecification: what sdk/ABI.md shows is a policy, and does
 // what the text says.
 func TestExampleOfTheSpecification(t *testing.T) {
-	doc, err := os.ReadFile("../../../sdk/ABI.md")
+	doc, err := os.ReadFile("../../../../sdk/ABI.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ EXPORT(event_buffer) u64 event_buffer(void) { return (u64)sizeof buffer << 32 | 
 EXPORT(on_accept) u64 on_accept(void) { return (u64)ACTION_EXTEND << 32 | (buffer.event.client_gaps[31] + buffer.gaps.cut[95]); }
 EXPORT(on_timeout) u64 on_timeout(void) { buffer.event.leases[PHASE_DRAINING] = 3; return (u64)FLAG_LEASES << 40; }
 `)
-	wasm := build(t, nil, "clang", "--target=wasm32", "-O2", "-nostdlib", "-Wl,--no-entry", "-I", "../../../sdk/c", "-o", "OUT", src)
+	wasm := build(t, nil, "clang", "--target=wasm32", "-O2", "-nostdlib", "-Wl,--no-entry", "-I", "../../../../sdk/c", "-o", "OUT", src)
 	p := load(t, newEngine(t, Config{}), source(wasm))
 	q := at(abi.KindAccept, 0)
 	q.Event.ClientGaps[31] = 1000
