@@ -180,7 +180,7 @@ func TestConfigurationNamesKeys(t *testing.T) {
 func TestArchitectureNamesPackages(t *testing.T) {
 	inside, named := full(""), map[string]bool{}
 	text := read(t, "host/ARCHITECTURE.md")
-	for _, row := range regexp.MustCompile("(?m)^\\| .*$").FindAllString(text, -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| .*$`).FindAllString(text, -1) {
 		for _, m := range regexp.MustCompile("`([a-z0-9/]+)`").FindAllStringSubmatch(row, -1) {
 			named[m[1]] = true
 		}
