@@ -47,12 +47,13 @@ const imports = `
 	policy, idle, proxy/leantls, /sdk/abi < proxy/h2;
 	policy, idle, proxy/leantls, /sdk/abi < proxy/tunnel;
 	policy, idle, proxy/upstream, proxy/tunnel, /sdk/abi < proxy/tcpproxy;
-	policy, idle, proxy/upstream, proxy/tunnel, proxy/h2, /sdk/abi < proxy/httpproxy;
-	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/leantls, proxy/proxyproto, /sdk/abi < proxy;
+	idle, proxy/upstream < proxy/route;
+	policy, idle, proxy/upstream, proxy/tunnel, proxy/h2, proxy/route, /sdk/abi < proxy/httpproxy;
+	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/route, proxy/leantls, proxy/proxyproto, /sdk/abi < proxy;
 
 	api, admin/v1 < admin;
-	policy, idle, books, fair, sandbox/engine, sandbox/compile, tenant, config, proxy, proxy/upstream, proxy/httpproxy,
-	proxy/tcpproxy, demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, sandbox/worker, sandbox/worker/child, /plugins, /sdk/abi < app;
+	policy, idle, books, fair, sandbox/engine, sandbox/compile, tenant, config, proxy, proxy/upstream, proxy/route,
+	demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, sandbox/worker, sandbox/worker/child, /plugins, /sdk/abi < app;
 	policy, config, sandbox/engine, sandbox/gate, sandbox/worker, /sdk/abi < check;
 
 	policy, trace, /sdk/abi < lab/demand;

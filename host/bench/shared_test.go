@@ -18,7 +18,7 @@ import (
 	"idlehost/host/internal/observe"
 	"idlehost/host/internal/policy"
 	front "idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	backend "idlehost/host/internal/proxy/upstream"
 	"idlehost/host/internal/sandbox/compile"
 	"idlehost/host/internal/sandbox/engine"
@@ -48,11 +48,21 @@ type shared struct {
 	loads    atomic.Int64
 }
 
+// target is the tenant of a listener.
+type target struct {
+	account *idle.Account
+	site    *route.Site
+}
+
+func (t target) Account() *idle.Account          { return t.account }
+func (target) Warm(context.Context)              {}
+func (t target) Site(string) (*route.Site, bool) { return t.site, true }
+
 // routes leads each listener to its tenant.
-type routes map[string]front.Tenant
+type routes map[string]target
 
 // Route implements proxy.Router.
-func (r routes) Route(h *front.Hello) (front.Tenant, error) { return r[h.Listener], nil }
+func (r routes) Route(c *route.ConnInfo) (route.Target, error) { return r[c.Listener], nil }
 
 // serveShared runs a host in front of an upstream, with its cache in dir. It
 // prints its address, then obeys one line of standard input after the other:
@@ -134,17 +144,17 @@ func (s *shared) govern() {
 }
 
 // settle gives a tenant accounts, and a listener on a free port.
-func (s *shared) settle(name, target string) (front.Listener, error) {
+func (s *shared) settle(name, upstream string) (front.Listener, error) {
 	c := config.Default()
 	t := tenant.New(tenant.Config{Name: name, Logger: s.logger})
 	s.tenants[name] = t
 	accepted := idle.NewAccount(name, t, books.New(books.Config{Clients: c.Limits.Clients}), c.Timeouts.Accepted(), c.DialledLimits())
 	dialled := idle.NewAccount(name, t, books.New(books.Config{Clients: 256}), c.Timeouts.Dialled(), c.DialledLimits())
-	g, err := backend.New(backend.Config{Governor: s.governor, Account: dialled, Targets: []string{target}})
+	g, err := backend.New(backend.Config{Governor: s.governor, Account: dialled, Targets: []string{upstream}})
 	if err != nil {
 		return front.Listener{}, err
 	}
-	s.routes[name] = front.Tenant{Account: accepted, Home: &httpproxy.Site{Upstream: g}}
+	s.routes[name] = target{accepted, &route.Site{Upstream: g}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	return front.Listener{Listener: l, Name: name}, err
 }
@@ -177,7 +187,7 @@ func (s *shared) close() error {
 		return err
 	}
 	for _, r := range s.routes {
-		r.Home.Site().Upstream.Close()
+		r.site.Upstream.Close()
 	}
 	if err := s.governor.Close(); err != nil {
 		return err

@@ -101,9 +101,9 @@ func (f *front) readCertificates(a *App, c *config.Config, i int) error {
 	if len(f.listener.TLS) == 0 {
 		return nil
 	}
-	var pairs []proxy.Pair
+	var pairs []proxy.KeyPair
 	for _, t := range f.listener.TLS {
-		pairs = append(pairs, proxy.Pair{Cert: t.Cert, Key: t.Key})
+		pairs = append(pairs, proxy.KeyPair{Cert: t.Cert, Key: t.Key})
 	}
 	var err error
 	if f.certs, err = proxy.NewCertificates(pairs, a.logger); err != nil {

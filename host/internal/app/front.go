@@ -42,7 +42,7 @@ func (f *front) like(l config.Listener) bool {
 // front must have stopped.
 func (f *front) start(a *App) error {
 	p, err := proxy.New(proxy.Config{
-		Governor: a.governor, Router: f, Strangers: a.lobby, Logger: a.logger, HeaderTable: f.listener.HeaderTable || !a.governor.Parks(),
+		Governor: a.governor, Router: f, Unrouted: a.lobby, Logger: a.logger, HeaderTable: f.listener.HeaderTable || !a.governor.Parks(),
 		Listeners: []proxy.Listener{{
 			Listener: f.socket.open(), Name: f.listener.Name, TLS: f.certs, TCP: f.listener.Protocol == "tcp",
 			ProxyFrom: prefixes(f.listener.ProxyFrom),

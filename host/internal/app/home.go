@@ -10,7 +10,8 @@ import (
 
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/demo"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/proxy/upstream"
 )
 
@@ -23,7 +24,7 @@ type home struct {
 
 // built is a site with what it was built from.
 type built struct {
-	site     *httpproxy.Site
+	site     *route.Site
 	ground   *ground
 	standing *standing
 }
@@ -31,14 +32,14 @@ type built struct {
 // ground is what a listener brings to every site.
 type ground struct {
 	listener config.Listener
-	routes   httpproxy.Routes
+	classes  route.PathClasses
 	trusted  []netip.Prefix
 }
 
 func newGround(c *config.Config, l config.Listener) *ground {
 	g := &ground{listener: l, trusted: prefixes(l.TrustedProxies)}
 	for _, r := range c.Routes {
-		g.routes = append(g.routes, httpproxy.Route{Prefix: r.Prefix, Class: uint16(r.Class)})
+		g.classes = append(g.classes, route.PathClass{Prefix: r.Prefix, Class: uint16(r.Class)})
 	}
 	return g
 }
@@ -56,39 +57,41 @@ func prefixes(list []string) (networks []netip.Prefix) {
 	return networks
 }
 
+// Account returns what governs the member's accepted connections.
+func (h *home) Account() *idle.Account { return h.member.accepted }
+
 // Site returns what serves the next request: the upstreams and routes of now,
-// also for a connection that is older.
-func (h *home) Site() *httpproxy.Site {
+// also on an older connection. It is not ok for a host of another member.
+func (h *home) Site(host string) (*route.Site, bool) {
 	ground, standing := h.front.ground.Load(), h.member.standing.Load()
-	if b := h.built.Load(); b != nil && b.ground == ground && b.standing == standing {
-		return b.site
+	b := h.built.Load()
+	if b == nil || b.ground != ground || b.standing != standing {
+		b = &built{site: h.member.site(ground, standing), ground: ground, standing: standing}
+		h.built.Store(b)
 	}
-	b := &built{site: h.member.site(ground, standing), ground: ground, standing: standing}
-	h.built.Store(b)
-	return b.site
+	return b.site, h.owns(&ground.listener, host)
 }
 
-// Owns reports whether requests for a host may be served on the member's
-// connections: all but those that are another's.
-func (h *home) Owns(host string) bool {
-	g := h.front.ground.Load().listener
-	if g.TenantBy != "host" && g.TenantBy != "sni" {
+// owns reports whether requests for a host may be served on the member's
+// connections: all but those for a host of another member.
+func (h *home) owns(l *config.Listener, host string) bool {
+	if l.TenantBy != "host" && l.TenantBy != "sni" {
 		return true
 	}
 	owner, known := h.front.app.members.roster.Host(host)
 	if known {
 		return owner == h.member
 	}
-	return g.TenantBy == "sni" || h.front.unknown() == h.member
+	return l.TenantBy == "sni" || h.front.unknown() == h.member
 }
 
 // Warm has the member's policy loaded before it is asked about a connection.
 func (h *home) Warm(ctx context.Context) { h.member.tenant.Warm(ctx) }
 
 // site builds what serves a member's requests on a listener.
-func (m *member) site(g *ground, s *standing) *httpproxy.Site {
-	site := &httpproxy.Site{
-		RewriteHost: s.config.Upstream.RewriteHost || s.spec.RewriteHost, Routes: g.routes, Trusted: g.trusted,
+func (m *member) site(g *ground, s *standing) *route.Site {
+	site := &route.Site{
+		RewriteHost: s.config.Upstream.RewriteHost || s.spec.RewriteHost, Classes: g.classes, Trusted: g.trusted,
 	}
 	list := targets(s, g.listener)
 	if len(list) == 0 {
@@ -184,4 +187,4 @@ func (m *member) prune() {
 	}
 }
 
-var _ httpproxy.Home = (*home)(nil)
+var _ route.Target = (*home)(nil)

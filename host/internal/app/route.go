@@ -1,47 +1,57 @@
 package app
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 
-	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/proxy/route"
 )
 
-// Route says whose a connection is.
-func (f *front) Route(h *proxy.Hello) (proxy.Tenant, error) {
+// Route says which member a connection belongs to.
+func (f *front) Route(c *route.ConnInfo) (route.Target, error) {
 	l := &f.ground.Load().listener
+	var m *member
+	var known bool
+	name := l.Tenant
 	switch l.TenantBy {
 	case "host":
-		return proxy.Tenant{Account: f.app.lobby, Home: f.lobby}, nil
+		return f.lobby, nil
 	case "sni":
-		if !h.Greeted {
-			return proxy.Tenant{Account: f.app.lobby, Home: f.lobby}, nil
+		if !c.HelloRead {
+			return f.lobby, nil
 		}
-		m, ok := f.app.members.roster.Host(h.Name)
-		return f.enter(m, ok, h.Name)
+		name = c.ServerName
+		m, known = f.app.members.roster.Host(name)
 	case "destination":
-		m, ok := f.app.members.roster.Destination(h.Destination)
-		return f.enter(m, ok, h.Destination.String())
+		name = c.Destination.String()
+		m, known = f.app.members.roster.Destination(c.Destination)
+	default:
+		m = f.app.members.get(name)
+		known = m != nil
 	}
-	m := f.app.members.get(l.Tenant)
-	return f.enter(m, m != nil, l.Tenant)
+	t, err := f.enter(m, known, name)
+	if err != nil {
+		return nil, &route.Refusal{Status: http.StatusMisdirectedRequest, Text: err.Error(), Close: true, Alert: l.TenantBy == "sni"}
+	}
+	return t, nil
 }
 
-// enter lets a connection in to a member, or to whom those belong that name
-// none. A listener that is for one tenant has no use for another.
-func (f *front) enter(m *member, known bool, name string) (proxy.Tenant, error) {
-	l := &f.ground.Load().listener
-	if !known && l.TenantBy != "listener" {
+// enter returns a member as a target; where the name is unknown, the member that
+// serves unknown names. A listener of one tenant has no other.
+func (f *front) enter(m *member, known bool, name string) (route.Target, error) {
+	if !known && f.ground.Load().listener.TenantBy != "listener" {
 		m = f.unknown()
 	}
 	if m == nil {
-		return proxy.Tenant{}, proxy.Unknown{Text: fmt.Sprintf("nobody answers for %q here", name), Alert: l.TenantBy == "sni"}
+		return nil, fmt.Errorf("nobody answers for %q here", name)
 	}
 	return f.at(m), nil
 }
 
-// at returns a member as package proxy has it.
-func (f *front) at(m *member) proxy.Tenant {
+// at returns a member as the target of the front's connections.
+func (f *front) at(m *member) *home {
 	h, ok := f.homes.Load(m)
 	if !ok {
 		h, _ = f.homes.LoadOrStore(m, &home{front: f, member: m})
@@ -51,7 +61,7 @@ func (f *front) at(m *member) proxy.Tenant {
 		default:
 		}
 	}
-	return proxy.Tenant{Account: m.accepted, Home: h.(*home)}
+	return h.(*home)
 }
 
 // unknown returns who gets connections that name nobody; nil: they are refused.
@@ -63,19 +73,23 @@ func (f *front) unknown() *member {
 	return f.app.members.get(c.Tenants.Default)
 }
 
-// lobby is where connections are until their first request says whose they are.
+// lobby is the target of connections until their first request says whose they
+// are.
 type lobby struct{ front *front }
 
-// Site returns none: nobody is served in a lobby.
-func (*lobby) Site() *httpproxy.Site { return nil }
+// Account returns that of connections without a tenant.
+func (l *lobby) Account() *idle.Account { return l.front.app.lobby }
 
-// Owns lets every host ask.
-func (*lobby) Owns(string) bool { return true }
+// Warm does nothing.
+func (*lobby) Warm(context.Context) {}
 
-// Enter finds the tenant of a host.
-func (l *lobby) Enter(host string) (proxy.Tenant, error) {
+// Site returns none: a request is served once its connection is assigned.
+func (*lobby) Site(string) (*route.Site, bool) { return nil, false }
+
+// Assign finds the tenant of a host.
+func (l *lobby) Assign(host string) (route.Target, error) {
 	m, ok := l.front.app.members.roster.Host(host)
 	return l.front.enter(m, ok, host)
 }
 
-var _ proxy.Lobby = (*lobby)(nil)
+var _ route.Unassigned = (*lobby)(nil)

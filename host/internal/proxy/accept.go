@@ -14,14 +14,14 @@ import (
 // Listener is a socket that connections are accepted from.
 type Listener struct {
 	net.Listener
-	// Name is what the Router and the log know it by.
+	// Name is what the Router and the log call it.
 	Name string
 	// TLS makes it speak TLS.
 	TLS *Certificates
 	// ProxyFrom are the networks of proxies in front. Connections from there
 	// must begin with a header of the PROXY protocol, version 1 or 2, which
-	// says whose they are. What others send is taken as it is: whoever could
-	// send a header could be anybody.
+	// names the client. What others send is passed on as it is: a header from
+	// anybody would prove nothing.
 	ProxyFrom []netip.Prefix
 	// TCP relays bytes instead of HTTP.
 	TCP bool
@@ -48,7 +48,7 @@ func (p *Proxy) accept(l *Listener) {
 				p.log.Info("accepting again", "listener", l.Name)
 				pause = 0
 			}
-			p.welcome(l, nc)
+			p.serveAccepted(l, nc)
 			if p.gov.Crowded() {
 				// Earlier connections run first: their requests may have
 				// arrived, and then they are not evicted for the next one.
@@ -75,11 +75,11 @@ func (p *Proxy) accept(l *Listener) {
 	}
 }
 
-// welcome has a connection served, if there is room for it.
-func (p *Proxy) welcome(l *Listener, nc net.Conn) {
-	a := p.arrive(l, nc)
-	if a != nil && !p.crew.begin(func() { p.serve(a) }) {
-		a.conn.Close()
+// serveAccepted has a connection served, if there is room for it.
+func (p *Proxy) serveAccepted(l *Listener, nc net.Conn) {
+	s := p.newSetup(l, nc)
+	if s != nil && !p.crew.begin(func() { p.serve(s) }) {
+		s.conn.Close()
 	}
 }
 
@@ -92,7 +92,7 @@ func newListener(l Listener) *Listener {
 		} else {
 			l.tlsConfig = l.TLS.config("h2", "http/1.1")
 		}
-		l.tlsConfig.GetConfigForClient = greeted
+		l.tlsConfig.GetConfigForClient = clientHello
 	}
 	return &l
 }

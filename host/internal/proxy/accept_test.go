@@ -22,7 +22,7 @@ import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/testnet"
 )
 
@@ -47,10 +47,10 @@ func TestAcceptSurvivesRunningOutOfDescriptors(t *testing.T) {
 		ln := &flaky{memory: &memory{conns: make(chan net.Conn), done: make(chan struct{})}, fail: 12}
 		p, err := proxy.New(proxy.Config{
 			Governor: gov, Logger: slog.New(slog.NewTextHandler(log, nil)),
-			Router: proxy.One{
-				Account: idle.NewAccount("test", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{}),
-				Home:    &httpproxy.Site{Local: http.NotFoundHandler()},
-			},
+			Router: one{target{
+				account: idle.NewAccount("test", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{}),
+				site:    &route.Site{Local: http.NotFoundHandler()},
+			}},
 			Listeners: []proxy.Listener{{Listener: ln, Name: "flaky"}},
 		})
 		if err != nil {
@@ -84,7 +84,7 @@ func TestServeEndsWhileAcceptFails(t *testing.T) {
 		gov := idle.New(idle.Config{Shards: 1})
 		ln := &flaky{memory: &memory{conns: make(chan net.Conn), done: make(chan struct{})}, fail: 1 << 30}
 		p, err := proxy.New(proxy.Config{
-			Governor: gov, Router: proxy.One{}, Logger: slog.New(slog.DiscardHandler),
+			Governor: gov, Router: one{}, Logger: slog.New(slog.DiscardHandler),
 			Listeners: []proxy.Listener{{Listener: ln}},
 		})
 		if err != nil {
@@ -103,7 +103,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	gov := idle.New(idle.Config{Shards: 1})
 	defer gov.Close()
 	for _, cfg := range []proxy.Config{
-		{}, {Governor: gov}, {Governor: gov, Router: proxy.One{}}, {Router: proxy.One{}, Listeners: make([]proxy.Listener, 1)},
+		{}, {Governor: gov}, {Governor: gov, Router: one{}}, {Router: one{}, Listeners: make([]proxy.Listener, 1)},
 	} {
 		if _, err := proxy.New(cfg); err == nil {
 			t.Errorf("%+v is accepted", cfg)
@@ -180,13 +180,13 @@ func TestCloseEndsEverything(t *testing.T) {
 }
 
 // byTLS routes by server name.
-type byTLS map[string]proxy.Tenant
+type byTLS map[string]route.Target
 
-func (b byTLS) Route(h *proxy.Hello) (proxy.Tenant, error) {
-	if h.TLS && h.ALPN == "" && h.Name == "" { // the handshake is still to come
+func (b byTLS) Route(h *route.ConnInfo) (route.Target, error) {
+	if h.TLS && !h.HelloRead { // the handshake is still to come
 		return b[""], nil
 	}
-	t, ok := b[h.Name]
+	t, ok := b[h.ServerName]
 	if !ok {
 		return t, errors.New("unknown server name")
 	}
@@ -196,17 +196,17 @@ func (b byTLS) Route(h *proxy.Hello) (proxy.Tenant, error) {
 func TestTenantByServerName(t *testing.T) {
 	leaks(t)
 	gov := idle.New(idle.Config{Shards: 1})
-	tenant := func(name string) proxy.Tenant {
-		return proxy.Tenant{
-			Account: idle.NewAccount(name, policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{}),
-			Home: &httpproxy.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	tenant := func(name string) route.Target {
+		return target{
+			account: idle.NewAccount(name, policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{}),
+			site: &route.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				io.WriteString(w, name)
 			})},
 		}
 	}
 	router := byTLS{"": tenant("nobody"), "a.example": tenant("a"), "x.wild.example": tenant("x")}
 	p := newPair(t, t.TempDir(), "p", "a.example", "*.wild.example")
-	certs, err := proxy.NewCertificates([]proxy.Pair{p.Pair}, nil)
+	certs, err := proxy.NewCertificates([]proxy.KeyPair{p.KeyPair}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestTenantByServerName(t *testing.T) {
 			t.Errorf("%s is served by %q", name, b)
 		}
 		res.Body.Close()
-		if n := router[name].Account.Open(); n != 1 {
+		if n := router[name].Account().Open(); n != 1 {
 			t.Errorf("%s has %d connections", name, n)
 		}
 		tr.CloseIdleConnections()

@@ -21,7 +21,7 @@ import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
@@ -63,7 +63,7 @@ func bubble(t *testing.T, law policy.Timeouts, h http.HandlerFunc, f func(*testi
 		ln := &memory{conns: make(chan net.Conn), done: make(chan struct{})}
 		p, err := proxy.New(proxy.Config{
 			Governor:  gov,
-			Router:    proxy.One{Account: idle.NewAccount("test", policy.Fixed{}, nil, law, policy.Limits{}), Home: &httpproxy.Site{Local: h}},
+			Router:    one{target{account: idle.NewAccount("test", policy.Fixed{}, nil, law, policy.Limits{}), site: &route.Site{Local: h}}},
 			Listeners: []proxy.Listener{{Listener: ln, Name: "memory"}},
 			Logger:    slog.New(slog.DiscardHandler),
 		})

@@ -14,27 +14,27 @@ import (
 	"time"
 )
 
-// Pair is a certificate chain and its key, in PEM files.
-type Pair struct{ Cert, Key string }
+// KeyPair is a certificate chain and its key, in PEM files.
+type KeyPair struct{ Cert, Key string }
 
 // Certificates are the certificates of a TLS listener, chosen by server name
 // and read again when their files change.
 type Certificates struct {
 	log    *slog.Logger
 	mu     sync.Mutex // one Reload at a time; guards loaded
-	loaded []loaded
+	loaded []loadedPair
 	byName atomic.Pointer[table]
 }
 
-// loaded is one pair, as it was read.
-type loaded struct {
-	pair  Pair
-	stamp [2]stamp
-	cert  *tls.Certificate
+// loadedPair is one pair, as it was read.
+type loadedPair struct {
+	pair    KeyPair
+	version [2]fileVersion
+	cert    *tls.Certificate
 }
 
-// stamp tells one version of a file from another.
-type stamp struct {
+// fileVersion tells one version of a file from another.
+type fileVersion struct {
 	size  int64
 	mtime time.Time
 }
@@ -48,7 +48,7 @@ type table struct {
 
 // NewCertificates reads the pairs. The first answers where no name matches.
 // A nil logger is slog.Default.
-func NewCertificates(pairs []Pair, log *slog.Logger) (*Certificates, error) {
+func NewCertificates(pairs []KeyPair, log *slog.Logger) (*Certificates, error) {
 	if len(pairs) == 0 {
 		return nil, errors.New("no certificate")
 	}
@@ -57,7 +57,7 @@ func NewCertificates(pairs []Pair, log *slog.Logger) (*Certificates, error) {
 	}
 	c := &Certificates{log: log}
 	for _, p := range pairs {
-		l := loaded{pair: p}
+		l := loadedPair{pair: p}
 		if err := l.read(); err != nil {
 			return nil, err
 		}
@@ -68,16 +68,16 @@ func NewCertificates(pairs []Pair, log *slog.Logger) (*Certificates, error) {
 }
 
 // read reads the pair if its files have changed.
-func (l *loaded) read() error {
-	var now [2]stamp
+func (l *loadedPair) read() error {
+	var now [2]fileVersion
 	for i, name := range []string{l.pair.Cert, l.pair.Key} {
 		info, err := os.Stat(name)
 		if err != nil {
 			return err
 		}
-		now[i] = stamp{info.Size(), info.ModTime()}
+		now[i] = fileVersion{info.Size(), info.ModTime()}
 	}
-	if l.cert != nil && now == l.stamp {
+	if l.cert != nil && now == l.version {
 		return nil
 	}
 	cert, err := tls.LoadX509KeyPair(l.pair.Cert, l.pair.Key)
@@ -89,7 +89,7 @@ func (l *loaded) read() error {
 			return fmt.Errorf("certificate %s: %w", l.pair.Cert, err)
 		}
 	}
-	l.cert, l.stamp = &cert, now
+	l.cert, l.version = &cert, now
 	return nil
 }
 
@@ -140,7 +140,7 @@ func (c *Certificates) Run(ctx context.Context, every time.Duration) {
 	}
 }
 
-func newTable(ls []loaded) *table {
+func newTable(ls []loadedPair) *table {
 	t := &table{exact: map[string][]*tls.Certificate{}, wildcard: map[string][]*tls.Certificate{}, first: ls[0].cert}
 	for _, l := range ls {
 		for _, name := range namesOf(l.cert.Leaf) {

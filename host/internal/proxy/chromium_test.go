@@ -10,8 +10,7 @@ import (
 	"testing"
 
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 )
 
 // byName routes two tenants by server name.
@@ -20,11 +19,11 @@ type byName struct {
 	b *house
 }
 
-func (n byName) Route(h *proxy.Hello) (proxy.Tenant, error) {
-	if n.b.Owns(h.Name) {
-		return n.b.tenant(), nil
+func (n byName) Route(h *route.ConnInfo) (route.Target, error) {
+	if n.b.owns(h.ServerName) {
+		return n.b, nil
 	}
-	return proxy.Tenant{Account: n.a.account, Home: n.a}, nil
+	return n.a, nil
 }
 
 // counting counts the requests for others' hosts.
@@ -33,12 +32,12 @@ type counting struct {
 	misdirected atomic.Int32
 }
 
-func (c *counting) Owns(host string) bool {
-	if c.house.Owns(host) {
-		return true
+func (c *counting) Site(host string) (*route.Site, bool) {
+	site, ok := c.house.Site(host)
+	if !ok {
+		c.misdirected.Add(1)
 	}
-	c.misdirected.Add(1)
-	return false
+	return site, ok
 }
 
 // TestChromiumCoalesces has a browser that knows one address and one
@@ -47,8 +46,8 @@ func (c *counting) Owns(host string) bool {
 func TestChromiumCoalesces(t *testing.T) {
 	chromium := tool(t, "chromium")
 	a, b := newHouse(policy.Limits{}, "www.shop.example"), newHouse(policy.Limits{}, "js.shop.example")
-	answer := func(kind, text string) *httpproxy.Site {
-		return &httpproxy.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	answer := func(kind, text string) *route.Site {
+		return &route.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", kind)
 			fmt.Fprint(w, text)
 		})}
@@ -56,7 +55,7 @@ func TestChromiumCoalesces(t *testing.T) {
 	a.site.Store(answer("text/html", `<!doctype html><body>a, without b<script src="https://js.shop.example/b.js"></script>`))
 	b.site.Store(answer("text/javascript", `document.body.textContent = 'a and b by ' + performance.getEntriesByType('navigation')[0].nextHopProtocol`))
 	first := &counting{house: a}
-	r := start(t, setup{mode: h2s, names: []string{"www.shop.example", "js.shop.example"}, router: func(*rig) proxy.Router { return byName{first, b} }})
+	r := start(t, setup{mode: h2s, names: []string{"www.shop.example", "js.shop.example"}, router: func(*rig) route.Router { return byName{first, b} }})
 	key := sha256.Sum256(r.leaf.RawSubjectPublicKeyInfo)
 	out := output(t, false, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",

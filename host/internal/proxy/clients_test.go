@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/proxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/testnet"
 )
 
@@ -140,8 +140,8 @@ func TestHAProxyInFront(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, m mode) {
 				var asked hellos
-				r := start(t, setup{mode: m, from: everywhere, server: http.HandlerFunc(whoAsks), router: func(r *rig) proxy.Router {
-					asked.Router = proxy.One{Account: r.account, Home: &r.site}
+				r := start(t, setup{mode: m, from: everywhere, server: http.HandlerFunc(whoAsks), router: func(r *rig) route.Router {
+					asked.Router = one{target{account: r.account, site: &r.site}}
 					return &asked
 				}})
 				front := haproxy(t, r.addr, form)

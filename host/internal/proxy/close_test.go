@@ -14,7 +14,7 @@ import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 )
 
 // slowEnds is an observer that takes a second to hear of an end.
@@ -54,10 +54,10 @@ func TestCloseWaitsForEnds(t *testing.T) {
 				ln := &memory{conns: make(chan net.Conn), done: make(chan struct{})}
 				p, err := proxy.New(proxy.Config{
 					Governor: gov, Listeners: []proxy.Listener{{Listener: ln, Name: "memory"}}, Logger: slog.New(slog.DiscardHandler),
-					Router: proxy.One{
-						Account: idle.NewAccount("test", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{}),
-						Home:    &httpproxy.Site{Local: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})},
-					},
+					Router: one{target{
+						account: idle.NewAccount("test", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{}),
+						site:    &route.Site{Local: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})},
+					}},
 				})
 				if err != nil {
 					t.Fatal(err)

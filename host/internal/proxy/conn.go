@@ -10,6 +10,7 @@ import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy/httpproxy"
 	"idlehost/host/internal/proxy/leantls"
+	"idlehost/host/internal/proxy/route"
 )
 
 // conn is a connection that speaks HTTP/1, as net/http's server sees it. It
@@ -20,8 +21,8 @@ type conn struct {
 	net.Conn // the *tls.Conn, or idle itself
 	idle     *idle.Conn
 	proxy    *Proxy
-	home     Home  // while parked; till then its session knows
-	stay     *stay // nil while parked
+	target   route.Target // while parked; until then its session has it
+	stay     *stay        // nil while parked
 }
 
 // stay is what a conn needs from when net/http accepts it to when net/http
@@ -46,14 +47,14 @@ const strays = 4
 // begin hands the connection to net/http: head is what has been read already,
 // woken says that it has been parked.
 func (c *conn) begin(head []byte, woken bool) {
-	s := &stay{session: httpproxy.NewSession(c.idle, c.home, false), head: head, resting: true}
+	s := &stay{session: httpproxy.NewSession(c.idle, c.target, false), head: head, resting: true}
 	if woken {
 		s.strays = strays
 	}
 	c.stay = s
-	var nc net.Conn = clear{c}
+	var nc net.Conn = plainConn{c}
 	if _, ok := c.Conn.(*tls.Conn); ok {
-		nc = secure{c}
+		nc = secureConn{c}
 	}
 	if !c.proxy.inbox.put(nc) {
 		c.idle.Close()
@@ -137,7 +138,7 @@ func (c *conn) Close() error {
 		return c.Conn.Close()
 	}
 	if s := c.stay; s != nil && s.quiet {
-		c.home = s.session.Home()
+		c.target = s.session.Target()
 		c.stay = nil // nothing of c may be touched after Park
 		if tc, ok := c.Conn.(*tls.Conn); ok {
 			leantls.Release(tc)
@@ -165,18 +166,26 @@ func (c *conn) CloseWrite() error {
 // NetConn returns the connection below, so that idle.From finds its way.
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
-func (c *conn) core() *conn { return c }
+// connOf returns the conn of a connection that begin handed to net/http.
+func connOf(nc net.Conn) *conn {
+	if c, ok := nc.(secureConn); ok {
+		return c.conn
+	}
+	return nc.(plainConn).conn
+}
 
-// clear is a conn without TLS.
-type clear struct{ *conn }
+// plainConn is a conn without TLS.
+type plainConn struct{ *conn }
 
 // ReadFrom keeps sendfile and splice.
-func (c clear) ReadFrom(r io.Reader) (int64, error) { return c.idle.ReadFrom(r) }
+func (c plainConn) ReadFrom(r io.Reader) (int64, error) { return c.idle.ReadFrom(r) }
 
-// secure is a conn over TLS.
-type secure struct{ *conn }
+// secureConn is a conn over TLS.
+type secureConn struct{ *conn }
 
 // ConnectionState is what Request.TLS is filled from.
-func (c secure) ConnectionState() tls.ConnectionState { return c.Conn.(*tls.Conn).ConnectionState() }
+func (c secureConn) ConnectionState() tls.ConnectionState {
+	return c.Conn.(*tls.Conn).ConnectionState()
+}
 
-var _ io.ReaderFrom = clear{}
+var _ io.ReaderFrom = plainConn{}

@@ -10,9 +10,3 @@ var (
 	Sniff = sniff
 	Sorry = refusal
 )
-
-// One is the Router of a host with one tenant.
-type One Tenant
-
-// Route returns the tenant.
-func (o One) Route(*Hello) (Tenant, error) { return Tenant(o), nil }

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 )
 
 // told returns what an upstream is told of a request.
-func told(t *testing.T, m mode, site httpproxy.Site, h http.Header) string {
+func told(t *testing.T, m mode, site route.Site, h http.Header) string {
 	t.Helper()
 	r := start(t, setup{mode: m, site: site, server: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, k := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-User", "Forwarded", "Via"} {
@@ -42,14 +42,14 @@ func TestForwardingHeaders(t *testing.T) {
 	tests := []struct {
 		name string
 		mode mode
-		site httpproxy.Site
+		site route.Site
 		want string
 	}{
-		{"untrusted", h1, httpproxy.Site{}, "X-Forwarded-For=127.0.0.1\nX-Forwarded-Host=shop.example\nX-Forwarded-Proto=http\nVia=1.0 fred\nHost=shop.example\nAnswer-Via=\n"},
-		{"untrusted-tls", h2s, httpproxy.Site{}, "X-Forwarded-For=127.0.0.1\nX-Forwarded-Host=shop.example\nX-Forwarded-Proto=https\nVia=1.0 fred\nHost=shop.example\nAnswer-Via=\n"},
-		{"trusted", h1, httpproxy.Site{Trusted: trusted}, "X-Forwarded-For=203.0.113.7, 198.51.100.1, 127.0.0.1\nX-Forwarded-Host=evil.example\nX-Forwarded-Proto=gopher\nX-Forwarded-User=root\nForwarded=for=203.0.113.7\nVia=1.0 fred\nHost=shop.example\nAnswer-Via=\n"},
-		{"via", h1, httpproxy.Site{Via: "gate"}, "X-Forwarded-For=127.0.0.1\nX-Forwarded-Host=shop.example\nX-Forwarded-Proto=http\nVia=1.0 fred, 1.1 gate\nHost=shop.example\nAnswer-Via=1.1 gate\n"},
-		{"via-h2", h2c, httpproxy.Site{Via: "gate"}, "X-Forwarded-For=127.0.0.1\nX-Forwarded-Host=shop.example\nX-Forwarded-Proto=http\nVia=1.0 fred, 2 gate\nHost=shop.example\nAnswer-Via=1.1 gate\n"},
+		{"untrusted", h1, route.Site{}, "X-Forwarded-For=127.0.0.1\nX-Forwarded-Host=shop.example\nX-Forwarded-Proto=http\nVia=1.0 fred\nHost=shop.example\nAnswer-Via=\n"},
+		{"untrusted-tls", h2s, route.Site{}, "X-Forwarded-For=127.0.0.1\nX-Forwarded-Host=shop.example\nX-Forwarded-Proto=https\nVia=1.0 fred\nHost=shop.example\nAnswer-Via=\n"},
+		{"trusted", h1, route.Site{Trusted: trusted}, "X-Forwarded-For=203.0.113.7, 198.51.100.1, 127.0.0.1\nX-Forwarded-Host=evil.example\nX-Forwarded-Proto=gopher\nX-Forwarded-User=root\nForwarded=for=203.0.113.7\nVia=1.0 fred\nHost=shop.example\nAnswer-Via=\n"},
+		{"via", h1, route.Site{Via: "gate"}, "X-Forwarded-For=127.0.0.1\nX-Forwarded-Host=shop.example\nX-Forwarded-Proto=http\nVia=1.0 fred, 1.1 gate\nHost=shop.example\nAnswer-Via=1.1 gate\n"},
+		{"via-h2", h2c, route.Site{Via: "gate"}, "X-Forwarded-For=127.0.0.1\nX-Forwarded-Host=shop.example\nX-Forwarded-Proto=http\nVia=1.0 fred, 2 gate\nHost=shop.example\nAnswer-Via=1.1 gate\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestForwardingHeaders(t *testing.T) {
 }
 
 func TestHostCanBeRewritten(t *testing.T) {
-	got := told(t, h1, httpproxy.Site{RewriteHost: true}, nil)
+	got := told(t, h1, route.Site{RewriteHost: true}, nil)
 	if strings.Contains(got, "\nHost=shop.example") || !strings.Contains(got, "X-Forwarded-Host=shop.example") {
 		t.Errorf("%s", got)
 	}

@@ -28,7 +28,7 @@ import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/proxy/upstream"
 	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
@@ -63,16 +63,16 @@ type setup struct {
 	server   http.Handler // behind the proxy
 	scheme   string       // of the upstream: http (default), https, h2c
 	targets  []string     // instead of server
-	site     httpproxy.Site
+	site     route.Site
 	law      policy.Timeouts
 	dialled  policy.Timeouts // the law of upstream connections
 	limits   policy.Limits
 	decider  idle.Decider
 	observer idle.Observer
 	tcp      bool
-	router   func(*rig) proxy.Router // nil: proxy.One of the account and the site
+	router   func(*rig) route.Router // nil: one of the account and the site
 	from     []netip.Prefix          // Listener.ProxyFrom
-	strange  *idle.Account           // Config.Strangers
+	strange  *idle.Account           // Config.Unrouted
 	names    []string                // of the certificate, beside the usual ones
 	park     time.Duration           // idle.Config.ParkAfter
 }
@@ -88,7 +88,7 @@ type rig struct {
 	url     string // of the proxy
 	origin  *httptest.Server
 	client  *http.Client
-	site    httpproxy.Site // as it was set up
+	site    route.Site // as it was set up
 	pool    *x509.CertPool
 	leaf    *x509.Certificate // shown
 	log     *buffer
@@ -155,16 +155,16 @@ func start(t testing.TB, s setup) *rig {
 		r.pool.AddCert(p.leaf)
 		r.leaf = p.leaf
 		log := slog.New(slog.NewTextHandler(r.log, nil))
-		if l.TLS, err = proxy.NewCertificates([]proxy.Pair{p.Pair}, log); err != nil {
+		if l.TLS, err = proxy.NewCertificates([]proxy.KeyPair{p.KeyPair}, log); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var router proxy.Router = proxy.One{Account: r.account, Home: &s.site}
+	var router route.Router = one{target{account: r.account, site: &s.site}}
 	if s.router != nil {
 		router = s.router(r)
 	}
 	r.proxy, err = proxy.New(proxy.Config{
-		Governor: r.gov, Router: router, Listeners: []proxy.Listener{l}, Strangers: s.strange,
+		Governor: r.gov, Router: router, Listeners: []proxy.Listener{l}, Unrouted: s.strange,
 		Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -315,13 +315,13 @@ func leaks(t testing.TB) {
 
 // pair is a certificate in files.
 type pair struct {
-	proxy.Pair
+	proxy.KeyPair
 	leaf *x509.Certificate
 }
 
 func newPair(t testing.TB, dir, name string, names ...string) pair {
 	t.Helper()
-	p := pair{Pair: proxy.Pair{Cert: filepath.Join(dir, name+".crt"), Key: filepath.Join(dir, name+".key")}}
+	p := pair{KeyPair: proxy.KeyPair{Cert: filepath.Join(dir, name+".crt"), Key: filepath.Join(dir, name+".key")}}
 	p.renew(t, names...)
 	return p
 }

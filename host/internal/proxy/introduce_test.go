@@ -17,7 +17,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/proxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/sdk/abi"
 )
 
@@ -66,8 +66,8 @@ func TestPROXYHeaderSaysWhoAsks(t *testing.T) {
 				var asked hellos
 				ends := &ends{}
 				r := start(t, setup{mode: m, from: everywhere, park: time.Millisecond, observer: ends, server: http.HandlerFunc(whoAsks),
-					router: func(r *rig) proxy.Router {
-						asked.Router = proxy.One{Account: r.account, Home: &r.site}
+					router: func(r *rig) route.Router {
+						asked.Router = one{target{account: r.account, site: &r.site}}
 						return &asked
 					}})
 				r.introduced(m, test.header)
@@ -164,7 +164,7 @@ func TestPROXYHeaderIsLate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := newHouse(policy.Limits{}, "a.example")
-				bubbled(t, proxy.One(a.tenant()), everywhere, func(ln *memory, log *buffer) {
+				bubbled(t, one{a}, everywhere, func(ln *memory, log *buffer) {
 					c := ln.dial()
 					began := time.Now()
 					var dripping sync.WaitGroup

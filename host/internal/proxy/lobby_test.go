@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/proxy"
+	"idlehost/host/internal/proxy/route"
 )
 
 // parking is how soon connections park in tests of both kinds.
@@ -57,16 +57,16 @@ func TestFirstHostDecides(t *testing.T) {
 	}
 }
 
-// What an Enter's error says is what the client is told.
+// What Assign's error says is what the client is told.
 func TestLobbySaysWhy(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
 		town := newTown(newHouse(policy.Limits{}, "a.example"))
-		town.enter = func(host string) error {
+		town.assign = func(host string) error {
 			switch host {
 			case "gone.example":
-				return fmt.Errorf("wrapped: %w", &proxy.Refusal{Status: 410, Text: "gone.example has moved out"})
+				return fmt.Errorf("wrapped: %w", &route.Refusal{Status: 410, Text: "gone.example has moved out"})
 			case "last.example":
-				return &proxy.Refusal{Status: 404, Text: "no such host", Close: true}
+				return &route.Refusal{Status: 404, Text: "no such host", Close: true}
 			}
 			return nil
 		}
@@ -157,7 +157,7 @@ func TestTunnelBelongsToTheTenant(t *testing.T) {
 	a := newHouse(policy.Limits{}, "a.example")
 	a.site.Store(nil)
 	town := newTown(a)
-	r := start(t, setup{mode: h1, park: time.Millisecond, router: func(r *rig) proxy.Router { return town }, server: http.HandlerFunc(switches)})
+	r := start(t, setup{mode: h1, park: time.Millisecond, router: func(r *rig) route.Router { return town }, server: http.HandlerFunc(switches)})
 	a.site.Store(&r.site)
 	c := r.dial(h1)
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")

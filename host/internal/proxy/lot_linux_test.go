@@ -15,7 +15,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/sdk/abi"
 )
 
@@ -37,7 +37,7 @@ func newLot(t testing.TB, m mode, law policy.Timeouts) *lot {
 	}
 	l.rig = start(t, setup{
 		mode: m, law: law, park: time.Millisecond, observer: l.ends,
-		site: httpproxy.Site{Local: http.HandlerFunc(l.serve)},
+		site: route.Site{Local: http.HandlerFunc(l.serve)},
 	})
 	return l
 }

@@ -1,7 +1,7 @@
 // Package proxy accepts connections and leads each through its life: governed
 // by the idle layer, through TLS and the detection of the protocol, to the
 // HTTP proxy or the TCP relay. It knows protocols, neither Wasm nor tenants:
-// a Router says whose a connection is.
+// a route.Router says which tenant a connection belongs to.
 package proxy
 
 import (
@@ -17,19 +17,20 @@ import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy/h2"
 	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/proxy/tunnel"
 )
 
 // Config configures a Proxy.
 type Config struct {
 	Governor  *idle.Governor
-	Router    Router
+	Router    route.Router
 	Listeners []Listener
 	Logger    *slog.Logger // nil: slog.Default
-	// Strangers is the account of connections of which it is not known whose
-	// they are: before a PROXY header has come, and where the Router says
-	// Unknown. nil: one of the Proxy's own, under a law of 10 s.
-	Strangers *idle.Account
+	// Unrouted is the account of connections that belong to no tenant: before a
+	// PROXY header has come, and where the Router refuses. nil: one of the
+	// Proxy's own, whose timeouts are 10 s.
+	Unrouted *idle.Account
 	// MaxHeaderBytes bounds a request's header section. 0: 128 KiB.
 	MaxHeaderBytes int
 	// HeaderTable lets HTTP/2 clients compress headers with those of earlier
@@ -43,8 +44,8 @@ type Config struct {
 // Close.
 type Proxy struct {
 	gov       *idle.Governor
-	router    Router
-	strangers *idle.Account
+	router    route.Router
+	unrouted  *idle.Account
 	log       *slog.Logger
 	listeners []*Listener
 	check     time.Duration
@@ -91,11 +92,11 @@ func New(cfg Config) (*Proxy, error) {
 	if cfg.CertificateCheck <= 0 {
 		cfg.CertificateCheck = 10 * time.Second
 	}
-	if cfg.Strangers == nil {
-		cfg.Strangers = newStrangers()
+	if cfg.Unrouted == nil {
+		cfg.Unrouted = newUnroutedAccount()
 	}
 	p := &Proxy{
-		gov: cfg.Governor, router: cfg.Router, strangers: cfg.Strangers, log: cfg.Logger, check: cfg.CertificateCheck,
+		gov: cfg.Governor, router: cfg.Router, unrouted: cfg.Unrouted, log: cfg.Logger, check: cfg.CertificateCheck,
 		inbox: newInbox(), stopped: make(chan struct{}),
 	}
 	p.never = time.Now().Add(idleTimeout / 2)
@@ -129,14 +130,14 @@ func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
 		ErrorLog:    slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return p.ctx },
 		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
-			return nc.(interface{ core() *conn }).core().stay.session.Context(ctx)
+			return connOf(nc).stay.session.Context(ctx)
 		},
 		ConnState: func(nc net.Conn, s http.ConnState) {
 			switch s {
 			case http.StateNew: // Serve, which Close waits for, says so
 				p.stays.Add(1)
 			case http.StateIdle:
-				nc.(interface{ core() *conn }).core().idle.End()
+				connOf(nc).idle.End()
 			case http.StateHijacked, http.StateClosed:
 				p.stays.Done()
 			}

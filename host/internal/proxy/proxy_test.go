@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/testnet"
 )
 
@@ -112,7 +112,7 @@ func TestInformationalAnswersPass(t *testing.T) {
 // it sends content.
 func TestContentIsInvitedBeforeEarlyHints(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
-		r := start(t, setup{mode: m, site: httpproxy.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r := start(t, setup{mode: m, site: route.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Link", "</style.css>; rel=preload")
 			w.WriteHeader(http.StatusEarlyHints)
 			w.WriteHeader(http.StatusEarlyHints)

@@ -11,6 +11,7 @@ import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy/h2"
 	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/proxy/tcpproxy"
 	"idlehost/host/internal/proxy/tunnel"
 	"idlehost/host/internal/proxy/upstream"
@@ -19,20 +20,20 @@ import (
 
 // serve leads a connection through its life: governed from its first moment,
 // through TLS and the detection of the protocol, to what serves it.
-func (p *Proxy) serve(a *arrival) {
-	l := a.listener
-	if !a.introduce() {
+func (p *Proxy) serve(s *setup) {
+	l := s.listener
+	if !s.readHeader() {
 		return
 	}
 	if l.TLS != nil {
-		p.serveTLS(a)
+		p.serveTLS(s)
 		return
 	}
-	c := a.conn
+	c := s.conn
 	if l.TCP {
 		c.SetProtocol(abi.ProtocolTCP)
 	}
-	if err := a.admit(); err != nil {
+	if err := s.admit(); err != nil {
 		if !l.TCP && errors.Is(err, idle.ErrRefused) {
 			refuse(c)
 		}
@@ -40,18 +41,18 @@ func (p *Proxy) serve(a *arrival) {
 		return
 	}
 	if l.TCP {
-		p.relay(c, c, a.tenant.Home)
+		p.relay(c, c, s.target)
 		return
 	}
-	p.serveClear(c, a.tenant.Home)
+	p.servePlain(c, s.target)
 }
 
 // serveTLS serves what lies within TLS.
-func (p *Proxy) serveTLS(a *arrival) {
-	c := a.conn
-	tc, err := a.shake()
+func (p *Proxy) serveTLS(s *setup) {
+	c := s.conn
+	tc, err := s.handshake()
 	if err != nil {
-		scold(err)
+		answerPlainHTTP(err)
 		c.Close()
 		return
 	}
@@ -62,55 +63,54 @@ func (p *Proxy) serveTLS(a *arrival) {
 	}
 	isH2 := state.NegotiatedProtocol == "h2"
 	switch {
-	case a.listener.TCP:
+	case s.listener.TCP:
 		c.SetProtocol(abi.ProtocolTCP)
 	case isH2:
 		c.SetProtocol(abi.ProtocolHTTP2)
 	default:
 		c.SetProtocol(abi.ProtocolHTTP1)
 	}
-	home := a.tenant.Home
-	switch err := a.admit(); {
+	switch err := s.admit(); {
 	case err != nil:
 		tc.Close()
-	case a.listener.TCP:
-		p.relay(tc, c, home)
+	case s.listener.TCP:
+		p.relay(tc, c, s.target)
 	case isH2:
 		if h2.ReadPreface(tc) != nil {
 			tc.Close()
 			return
 		}
-		p.serveHTTP2(tc, c, home)
+		p.serveHTTP2(tc, c, s.target)
 	default:
-		(&conn{Conn: tc, idle: c, proxy: p, home: home}).begin(nil, false)
+		(&conn{Conn: tc, idle: c, proxy: p, target: s.target}).begin(nil, false)
 	}
 }
 
-// serveClear tells HTTP/1 from HTTP/2 with prior knowledge. The connection is
+// servePlain tells HTTP/1 from HTTP/2 with prior knowledge. The connection is
 // admitted already: one that sends nothing idles, like any other, and sleeps.
-func (p *Proxy) serveClear(c *idle.Conn, home Home) {
-	head, isH2, err := sniff(sniffed{c})
+func (p *Proxy) servePlain(c *idle.Conn, target route.Target) {
+	head, isH2, err := sniff(dozingReader{c})
 	switch {
-	case errors.Is(err, idle.ErrPark) && c.Park(&newcomer{proxy: p, home: home}):
+	case errors.Is(err, idle.ErrPark) && c.Park(&undetectedConn{proxy: p, target: target}):
 	case err != nil:
 		c.Close()
 	case isH2:
-		p.serveHTTP2(c, c, home)
+		p.serveHTTP2(c, c, target)
 	default:
 		c.SetProtocol(abi.ProtocolHTTP1)
-		(&conn{Conn: c, idle: c, proxy: p, home: home}).begin(head, false)
+		(&conn{Conn: c, idle: c, proxy: p, target: target}).begin(head, false)
 	}
 }
 
-func (p *Proxy) serveHTTP2(nc net.Conn, c *idle.Conn, home Home) {
-	s := httpproxy.NewSession(c, home, true)
+func (p *Proxy) serveHTTP2(nc net.Conn, c *idle.Conn, target route.Target) {
+	s := httpproxy.NewSession(c, target, true)
 	p.http2.Serve(s.Context(p.ctx), nc, c)
 }
 
-func (p *Proxy) relay(nc tunnel.Stream, c *idle.Conn, home Home) {
+func (p *Proxy) relay(nc tunnel.Stream, c *idle.Conn, target route.Target) {
 	var group *upstream.Group
-	if s := home.Site(); s != nil {
-		group = s.Upstream
+	if site, _ := target.Site(""); site != nil {
+		group = site.Upstream
 	}
 	tcpproxy.Relay(p.ctx, nc, c, group, &p.tunnels, p.log)
 }
@@ -133,19 +133,19 @@ func sniff(r io.Reader) (head []byte, isH2 bool, err error) {
 	}
 }
 
-// sniffed is a connection of which nothing is known: until its first byte comes
-// it can sleep.
-type sniffed struct{ c *idle.Conn }
+// dozingReader reads a connection whose protocol is not known. Until its first
+// byte comes the connection may be parked.
+type dozingReader struct{ c *idle.Conn }
 
 // Read reads into what is left of sniff's buffer: all of it before the first
 // byte.
-func (s sniffed) Read(p []byte) (int, error) {
+func (d dozingReader) Read(p []byte) (int, error) {
 	if len(p) < len(h2.Preface) {
-		return s.c.Read(p)
+		return d.c.Read(p)
 	}
-	s.c.Doze()
-	defer s.c.Rouse()
-	return s.c.Read(p)
+	d.c.Doze()
+	defer d.c.Rouse()
+	return d.c.Read(p)
 }
 
 // refusal is answered whatever was asked; an HTTP/2 client sees an error either
@@ -171,8 +171,8 @@ func refuse(c *idle.Conn) {
 	}
 }
 
-// scold answers a client that speaks HTTP where TLS is spoken.
-func scold(err error) {
+// answerPlainHTTP answers a client that speaks HTTP where TLS is spoken.
+func answerPlainHTTP(err error) {
 	var re tls.RecordHeaderError
 	if !errors.As(err, &re) || re.Conn == nil {
 		return

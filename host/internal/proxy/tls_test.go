@@ -120,7 +120,7 @@ func TestCertificateByName(t *testing.T) {
 	first := newPair(t, dir, "first", "first.example")
 	wild := newPair(t, dir, "wild", "*.example.org")
 	exact := newPair(t, dir, "exact", "www.example.org", "Other.Example")
-	certs, err := proxy.NewCertificates([]proxy.Pair{first.Pair, wild.Pair, exact.Pair}, nil)
+	certs, err := proxy.NewCertificates([]proxy.KeyPair{first.KeyPair, wild.KeyPair, exact.KeyPair}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestCertificateReload(t *testing.T) {
 	dir := t.TempDir()
 	a, b := newPair(t, dir, "a", "a.example"), newPair(t, dir, "b", "b.example")
 	log := &buffer{}
-	certs, err := proxy.NewCertificates([]proxy.Pair{a.Pair, b.Pair}, slog.New(slog.NewTextHandler(log, nil)))
+	certs, err := proxy.NewCertificates([]proxy.KeyPair{a.KeyPair, b.KeyPair}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestCertificatesAreWatched(t *testing.T) {
 	dir := t.TempDir()
 	a := newPair(t, dir, "a", "a.example")
 	log := &buffer{}
-	certs, err := proxy.NewCertificates([]proxy.Pair{a.Pair}, slog.New(slog.NewTextHandler(log, nil)))
+	certs, err := proxy.NewCertificates([]proxy.KeyPair{a.KeyPair}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,10 +216,10 @@ func TestCertificateErrorsNameTheFile(t *testing.T) {
 	dir := t.TempDir()
 	a := newPair(t, dir, "a", "a.example")
 	b := newPair(t, dir, "b", "b.example")
-	for _, p := range []proxy.Pair{
+	for _, p := range []proxy.KeyPair{
 		{Cert: dir + "/none.crt", Key: a.Key}, {Cert: a.Cert, Key: dir + "/none.key"}, {Cert: a.Cert, Key: b.Key}, {Cert: a.Key, Key: a.Key},
 	} {
-		_, err := proxy.NewCertificates([]proxy.Pair{p}, nil)
+		_, err := proxy.NewCertificates([]proxy.KeyPair{p}, nil)
 		if err == nil || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%v: error %v", p, err)
 		}

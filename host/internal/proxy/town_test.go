@@ -13,8 +13,7 @@ import (
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/sdk/abi"
 )
 
@@ -22,7 +21,7 @@ import (
 type house struct {
 	account *idle.Account
 	hosts   []string
-	site    atomic.Pointer[httpproxy.Site]
+	site    atomic.Pointer[route.Site]
 	door    *door
 }
 
@@ -36,15 +35,33 @@ func newHouse(limits policy.Limits, hosts ...string) *house {
 
 // serve lets the house answer with a text from now on.
 func (h *house) serve(text string) {
-	h.site.Store(&httpproxy.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h.site.Store(&route.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s to %s", text, r.RemoteAddr[:strings.LastIndexByte(r.RemoteAddr, ':')])
 	})})
 }
 
-func (h *house) Site() *httpproxy.Site  { return h.site.Load() }
-func (h *house) Owns(host string) bool  { return slices.Contains(h.hosts, host) }
-func (h *house) tenant() proxy.Tenant   { return proxy.Tenant{Account: h.account, Home: h} }
-func (h *house) Warm(c context.Context) { h.door.warm(c) }
+func (h *house) Account() *idle.Account               { return h.account }
+func (h *house) Warm(c context.Context)               { h.door.warm(c) }
+func (h *house) Site(host string) (*route.Site, bool) { return h.site.Load(), h.owns(host) }
+func (h *house) owns(host string) bool                { return slices.Contains(h.hosts, host) }
+
+// target is a Target whose site serves every host.
+type target struct {
+	account *idle.Account
+	site    *route.Site
+}
+
+func (t target) Account() *idle.Account          { return t.account }
+func (target) Warm(context.Context)              {}
+func (t target) Site(string) (*route.Site, bool) { return t.site, true }
+
+// one is the Router of a host with one tenant.
+type one struct{ route.Target }
+
+func (o one) Route(*route.ConnInfo) (route.Target, error) { return o.Target, nil }
+
+// misdirected is what a Router refuses connections with.
+var misdirected = &route.Refusal{Status: 421, Text: "nobody answers for this host here", Close: true}
 
 // door is a policy that lets everybody in unless it is shut, and that knows
 // whether it was got ready before it was asked.
@@ -83,43 +100,44 @@ type town struct {
 	alert  bool          // nobody's connections are told so by an alert
 
 	deserted atomic.Bool // by all whom a ClientHello could name
-	// enter, if it is not nil, is asked first.
-	enter func(host string) error
+	// assign, if it is not nil, is asked first.
+	assign func(host string) error
 }
 
 func newTown(houses ...*house) *town {
 	return &town{houses: houses, lobby: idle.NewAccount("lobby", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{})}
 }
 
-func (t *town) router(*rig) proxy.Router { return t }
+func (t *town) router(*rig) route.Router { return t }
 
-func (t *town) Route(h *proxy.Hello) (proxy.Tenant, error) {
+func (t *town) Route(h *route.ConnInfo) (route.Target, error) {
 	if t.lobby != nil {
-		return proxy.Tenant{Account: t.lobby, Home: t}, nil
+		return t, nil
 	}
 	for _, house := range t.houses {
-		if house.Owns(h.Name) && !t.deserted.Load() {
-			return house.tenant(), nil
+		if house.owns(h.ServerName) && !t.deserted.Load() {
+			return house, nil
 		}
 	}
-	return proxy.Tenant{}, fmt.Errorf("by server name: %w", proxy.Unknown{Alert: t.alert})
+	return nil, fmt.Errorf("by server name: %w", &route.Refusal{Status: 421, Text: "nobody answers for this host here", Close: true, Alert: t.alert})
 }
 
-func (t *town) Site() *httpproxy.Site { return nil }
-func (t *town) Owns(string) bool      { return false }
+func (t *town) Account() *idle.Account          { return t.lobby }
+func (t *town) Warm(context.Context)            {}
+func (t *town) Site(string) (*route.Site, bool) { return nil, false }
 
-func (t *town) Enter(host string) (proxy.Tenant, error) {
-	if t.enter != nil {
-		if err := t.enter(host); err != nil {
-			return proxy.Tenant{}, err
+func (t *town) Assign(host string) (route.Target, error) {
+	if t.assign != nil {
+		if err := t.assign(host); err != nil {
+			return nil, err
 		}
 	}
 	for _, house := range t.houses {
-		if house.Owns(host) {
-			return house.tenant(), nil
+		if house.owns(host) {
+			return house, nil
 		}
 	}
-	return proxy.Tenant{}, fmt.Errorf("no tenant has %q", host)
+	return nil, fmt.Errorf("no tenant has %q", host)
 }
 
 // said is an answer as tests compare it.
@@ -173,7 +191,7 @@ func open(t testing.TB, a *idle.Account, n int) {
 }
 
 var (
-	_ proxy.Router     = (*town)(nil)
-	_ proxy.Lobby      = (*town)(nil)
-	_ httpproxy.Warmer = (*house)(nil)
+	_ route.Router     = (*town)(nil)
+	_ route.Unassigned = (*town)(nil)
+	_ route.Target     = (*house)(nil)
 )

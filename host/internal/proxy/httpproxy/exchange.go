@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/proxy/upstream"
 	"idlehost/sdk/abi"
 )
@@ -14,7 +15,7 @@ import (
 type exchange struct {
 	upstream.Exchange
 	session *Session
-	site    *Site
+	site    *route.Site
 	w       http.ResponseWriter // the server's own
 	r       *http.Request       // as it came
 
@@ -39,9 +40,9 @@ func exchangeOf(ctx context.Context) *exchange {
 }
 
 // begin makes the request known to the idle layer.
-func begin(s *Session, site *Site, w http.ResponseWriter, r *http.Request) *exchange {
+func begin(s *Session, site *route.Site, w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{session: s, site: site, w: w, r: r}
-	x.Route = site.Routes.Class(r.URL.Path)
+	x.Route = site.Classes.Of(r.URL.Path)
 	x.HasBody = r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
 	if !s.conn.Begin(x.Route, x.HasBody) {
 		// The host has decided to end the connection, but the request was

@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"idlehost/host/internal/proxy/route"
 	"idlehost/host/internal/proxy/tunnel"
 	"idlehost/host/internal/proxy/upstream"
 )
@@ -41,7 +42,7 @@ type Handler struct {
 	proxy    httputil.ReverseProxy
 	lines    lines
 	door     door
-	nothing  Site // of homes that have none
+	nothing  route.Site // of targets that have none
 }
 
 // New returns a Handler.
@@ -84,8 +85,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.door.leave()
-	home, refused := h.admit(s, r)
-	site := home.Site()
+	site, refused := h.resolve(s, r)
 	if site == nil {
 		site = &h.nothing
 	}

@@ -2,8 +2,8 @@ package httpproxy
 
 import "strings"
 
-// hostOf normalises the host of a request, as Home.Owns has it. What makes no
-// sense stays as it is: nobody owns it.
+// hostOf normalises the host of a request, as route.Target has it. A malformed
+// host stays as it is: it belongs to no tenant.
 func hostOf(s string) string {
 	switch colon := strings.IndexByte(s, ':'); {
 	case strings.HasPrefix(s, "["):

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strings"
+
+	"idlehost/host/internal/proxy/route"
 )
 
 // rewrite turns a client's request into the one for the upstream. ReverseProxy
@@ -65,7 +67,7 @@ func keep(out, in http.Header, key string) {
 }
 
 // via adds this proxy to the list of those passed (RFC 9110 section 7.6.3).
-func via(h http.Header, site *Site, major, minor int) {
+func via(h http.Header, site *route.Site, major, minor int) {
 	if site.Via == "" {
 		return
 	}

@@ -10,24 +10,6 @@ import (
 	"testing"
 )
 
-func TestClassOfAPath(t *testing.T) {
-	rs := Routes{{"/api", 1}, {"/api/v2/", 2}, {"/", 3}, {"/api/v2/slow", 4}}
-	for path, want := range map[string]uint16{
-		"/api": 1, "/api/": 1, "/api/v1": 1, "/apis": 3, "/api/v2": 1, "/api/v2/": 2, "/api/v2/x": 2,
-		"/api/v2/slow": 4, "/api/v2/slow/er": 4, "/api/v2/slower": 2, "/": 3, "": 0, "*": 0,
-	} {
-		if got := rs.Class(path); got != want {
-			t.Errorf("%q has class %d, want %d", path, got, want)
-		}
-	}
-	if got := (Routes{{"", 7}}).Class("*"); got != 7 {
-		t.Errorf("the empty prefix matches not everything: class %d", got)
-	}
-	if got := Routes(nil).Class("/"); got != 0 {
-		t.Errorf("without routes: class %d", got)
-	}
-}
-
 func TestAddressOfAPeer(t *testing.T) {
 	for _, test := range []struct {
 		addr net.Addr

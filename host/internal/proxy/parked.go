@@ -3,13 +3,14 @@ package proxy
 import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/proxy/route"
 )
 
 // Wake begins another stay with net/http.
 func (c *conn) Wake(*idle.Conn) { c.begin(nil, true) }
 
 // Finish ends a parked connection: over TLS with a close_notify (RFC 8446
-// section 6.1), unless nobody is there to read it.
+// section 6.1), unless the peer has closed.
 func (c *conn) Finish(_ *idle.Conn, r policy.Reason) {
 	if r == policy.ReasonPeer || c.Conn == c.idle {
 		c.idle.Close()
@@ -18,23 +19,23 @@ func (c *conn) Finish(_ *idle.Conn, r policy.Reason) {
 	c.proxy.farewells.say(c)
 }
 
-// newcomer is a connection in clear that has not yet said what it speaks.
-type newcomer struct {
-	proxy *Proxy
-	home  Home
+// undetectedConn is a connection without TLS whose protocol is not known yet.
+type undetectedConn struct {
+	proxy  *Proxy
+	target route.Target
 }
 
-// Wake goes on with detecting the protocol.
-func (n *newcomer) Wake(c *idle.Conn) {
-	if !n.proxy.crew.begin(func() { n.proxy.serveClear(c, n.home) }) {
+// Wake goes on detecting the protocol.
+func (u *undetectedConn) Wake(c *idle.Conn) {
+	if !u.proxy.crew.begin(func() { u.proxy.servePlain(c, u.target) }) {
 		c.Close()
 	}
 }
 
 // Finish closes the connection.
-func (n *newcomer) Finish(c *idle.Conn, _ policy.Reason) { c.Close() }
+func (u *undetectedConn) Finish(c *idle.Conn, _ policy.Reason) { c.Close() }
 
 var (
 	_ idle.Sleeper = (*conn)(nil)
-	_ idle.Sleeper = (*newcomer)(nil)
+	_ idle.Sleeper = (*undetectedConn)(nil)
 )

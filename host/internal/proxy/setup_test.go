@@ -19,7 +19,7 @@ import (
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy"
-	"idlehost/host/internal/proxy/httpproxy"
+	"idlehost/host/internal/proxy/route"
 	"idlehost/sdk/abi"
 )
 
@@ -95,14 +95,14 @@ func TestUnrecognizedName(t *testing.T) {
 // nobody knows no tenant.
 type nobody struct{ why error }
 
-func (n nobody) Route(*proxy.Hello) (proxy.Tenant, error) { return proxy.Tenant{}, n.why }
+func (n nobody) Route(*route.ConnInfo) (route.Target, error) { return nil, n.why }
 
 // Connections that are nobody's are told so once they have asked.
 func TestUnknownTenant(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
 		strange := idle.NewAccount("strange", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{})
-		r := start(t, setup{mode: m, strange: strange, park: time.Millisecond, router: func(*rig) proxy.Router {
-			return nobody{proxy.Unknown{Text: "not at this address"}}
+		r := start(t, setup{mode: m, strange: strange, park: time.Millisecond, router: func(*rig) route.Router {
+			return nobody{&route.Refusal{Status: 421, Text: "not at this address", Close: true}}
 		}})
 		res := r.get("/")
 		if b, _ := io.ReadAll(res.Body); res.StatusCode != 421 || string(b) != "421 Misdirected Request: not at this address\n" {
@@ -124,18 +124,18 @@ func TestNoTenant(t *testing.T) {
 		tcp bool
 		why error
 	}{
-		"tcp": {true, proxy.Unknown{}}, "error": {false, errors.New("broken")}, "tcp error": {true, errors.New("broken")},
+		"tcp": {true, misdirected}, "error": {false, errors.New("broken")}, "tcp error": {true, errors.New("broken")},
 		"none": {false, nil},
 	} {
 		run(t, func(t *testing.T, m mode) {
-			r := start(t, setup{mode: m, tcp: test.tcp, router: func(*rig) proxy.Router { return nobody{test.why} }})
+			r := start(t, setup{mode: m, tcp: test.tcp, router: func(*rig) route.Router { return nobody{test.why} }})
 			var err error
 			if m.tls() {
 				_, err = tls.Dial("tcp", r.addr, r.tls())
 			} else {
 				_, err = io.ReadFull(r.dial(m), make([]byte, 1))
 			}
-			if err == nil || m.tls() && test.why == (proxy.Unknown{}) && !strings.Contains(err.Error(), "unrecognized name") {
+			if err == nil || m.tls() && test.why == error(misdirected) && !strings.Contains(err.Error(), "unrecognized name") {
 				t.Errorf("%s: %v", name, err)
 			}
 			eventually(t, "a line", func() bool {
@@ -147,12 +147,12 @@ func TestNoTenant(t *testing.T) {
 
 // hellos remembers what a Router was asked.
 type hellos struct {
-	proxy.Router
+	route.Router
 	mu  sync.Mutex
-	all []proxy.Hello
+	all []route.ConnInfo
 }
 
-func (h *hellos) Route(hello *proxy.Hello) (proxy.Tenant, error) {
+func (h *hellos) Route(hello *route.ConnInfo) (route.Target, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.all = append(h.all, *hello)
@@ -162,17 +162,17 @@ func (h *hellos) Route(hello *proxy.Hello) (proxy.Tenant, error) {
 func TestRouterKnowsTheHello(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
 		var asked hellos
-		r := start(t, setup{mode: m, router: func(r *rig) proxy.Router {
-			asked.Router = proxy.One{Account: r.account, Home: &httpproxy.Site{Local: http.NotFoundHandler()}}
+		r := start(t, setup{mode: m, router: func(r *rig) route.Router {
+			asked.Router = one{target{account: r.account, site: &route.Site{Local: http.NotFoundHandler()}}}
 			return &asked
 		}})
 		r.get("/")
 		asked.mu.Lock()
 		defer asked.mu.Unlock()
 		first := asked.all[0]
-		if first.Listener != "test" || first.TLS != m.tls() || first.Greeted || first.Name != "" || first.ALPN != "" ||
-			first.Destination.String() != r.addr || first.Local.String() != r.addr || first.Peer == nil {
-			t.Errorf("first asked with %+v, want listener test, %s, nothing greeted", first, r.addr)
+		if first.Listener != "test" || first.TLS != m.tls() || first.HelloRead || first.ServerName != "" ||
+			first.Destination.String() != r.addr || first.Peer == nil {
+			t.Errorf("first asked with %+v, want listener test, %s, no ClientHello", first, r.addr)
 		}
 		if !m.tls() {
 			if len(asked.all) != 1 {
@@ -181,7 +181,7 @@ func TestRouterKnowsTheHello(t *testing.T) {
 			return
 		}
 		want := first
-		want.Greeted, want.Name, want.ALPN = true, "a.example", map[mode]string{h2s: "h2"}[m]
+		want.HelloRead, want.ServerName = true, "a.example"
 		if len(asked.all) != 2 || asked.all[1] != want {
 			t.Errorf("%+v, want %+v", asked.all[1:], want)
 		}
@@ -196,7 +196,7 @@ func TestWarmIsBounded(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := newHouse(policy.Limits{}, "a.example")
 				a.door.wait.Store(true)
-				var router proxy.Router = proxy.One(a.tenant())
+				var router route.Router = one{a}
 				if lobby {
 					router = newTown(a)
 				}
@@ -228,7 +228,7 @@ func TestWarmIsBounded(t *testing.T) {
 
 // bubbled runs f against a proxy in the bubble of the caller, and checks that
 // the proxy's end takes no time.
-func bubbled(t *testing.T, router proxy.Router, from []netip.Prefix, f func(*memory, *buffer)) {
+func bubbled(t *testing.T, router route.Router, from []netip.Prefix, f func(*memory, *buffer)) {
 	gov := idle.New(idle.Config{Shards: 1, Granularity: tick, Linger: -1})
 	ln := &memory{conns: make(chan net.Conn), done: make(chan struct{})}
 	log := &buffer{}
@@ -254,10 +254,10 @@ func bubbled(t *testing.T, router proxy.Router, from []netip.Prefix, f func(*mem
 }
 
 // fickle says another tenant once the ClientHello has come.
-type fickle struct{ first, second proxy.Tenant }
+type fickle struct{ first, second route.Target }
 
-func (f fickle) Route(h *proxy.Hello) (proxy.Tenant, error) {
-	if h.Greeted {
+func (f fickle) Route(h *route.ConnInfo) (route.Target, error) {
+	if h.HelloRead {
 		return f.second, nil
 	}
 	return f.first, nil
@@ -265,11 +265,11 @@ func (f fickle) Route(h *proxy.Hello) (proxy.Tenant, error) {
 
 // From the ClientHello on the law of the tenant holds for the handshake.
 func TestLawOfTheHandshake(t *testing.T) {
-	r := start(t, setup{mode: h1s, router: func(r *rig) proxy.Router {
+	r := start(t, setup{mode: h1s, router: func(r *rig) route.Router {
 		slow := newHouse(policy.Limits{}, "slow.example")
-		fast := proxy.Tenant{Account: idle.NewAccount("fast", policy.Fixed{}, nil,
-			law(abi.PhaseHandshake, policy.Timeout{Max: 20 * time.Millisecond}), policy.Limits{}), Home: slow}
-		return fickle{slow.tenant(), fast}
+		fast := target{account: idle.NewAccount("fast", policy.Fixed{}, nil,
+			law(abi.PhaseHandshake, policy.Timeout{Max: 20 * time.Millisecond}), policy.Limits{}), site: slow.site.Load()}
+		return fickle{slow, fast}
 	}})
 	nc := r.dial(h1)
 	cfg := r.tls()
