@@ -41,9 +41,9 @@ wait warning watch weight window writer zone
 // older are words of names that came before this rule. A better name takes its
 // word off this list; nothing is added to it.
 const older = `
-allowance answerer bearers beat census cliff contender ending fitted home lobby look loss orderer
-played prepared presence replier room roster says searched sleeper spike sums survey tally terms
-tried unanswered want warmer world
+allowance answerer bearers beat census cliff contender ending fitted look loss orderer played
+prepared presence replier room roster says searched sleeper spike sums survey tally terms tried
+unanswered want world
 `
 
 // glossary returns the packages in which a type may have a word's name, by word.
