@@ -240,3 +240,42 @@ func receiver(fn *ast.FuncDecl) string {
 		}
 	}
 }
+
+// TestLocksExist: LOCKS.md names locks, as package.Type.field, that are there.
+func TestLocksExist(t *testing.T) {
+	fields := map[string][]string{} // by package.Type
+	for _, p := range packages(t) {
+		for _, f := range p.code() {
+			ast.Inspect(f.ast, func(n ast.Node) bool {
+				typ, ok := n.(*ast.TypeSpec)
+				if !ok {
+					return true
+				}
+				if s, ok := typ.Type.(*ast.StructType); ok {
+					name := path.Base(p.path) + "." + typ.Name.Name
+					for _, field := range s.Fields.List {
+						for _, n := range field.Names {
+							fields[name] = append(fields[name], n.Name)
+						}
+					}
+				}
+				return true
+			})
+		}
+	}
+	lock := regexp.MustCompile(`([a-z][a-z0-9]*)\.([A-Za-z]+)\.([a-zA-Z]+)`)
+	found := 0
+	for line := range strings.SplitSeq(read(t, "host/LOCKS.md"), "\n") {
+		if !strings.HasPrefix(line, "    ") {
+			continue
+		}
+		for _, m := range lock.FindAllStringSubmatch(line, -1) {
+			if found++; !slices.Contains(fields[m[1]+"."+m[2]], m[3]) {
+				t.Errorf("host/LOCKS.md: there is no lock %s: %s", m[0], strings.TrimSpace(line))
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("host/LOCKS.md names %d locks, want the whole order", found)
+	}
+}
