@@ -16,23 +16,23 @@ import (
 )
 
 // maxOpen bounds the streams that are followed. ServeConn allows 250 and
-// resets what is above; a client that opens faster than the resets are
-// written is not in earnest.
+// resets what is above; a client that opens streams faster than the resets are
+// written attacks.
 const maxOpen = 4096
 
 // lastStream is the id that a first GOAWAY names while streams are open: none
 // has been refused so far (RFC 9113 section 6.8).
 const lastStream = 1<<31 - 1
 
-// farewell bounds the writing of the last GOAWAY.
-const farewell = time.Second
+// goAwayTimeout bounds the writing of the last GOAWAY.
+const goAwayTimeout = time.Second
 
 var errTooManyStreams = errors.New("too many open streams")
 
 // Conn is the frame layer between TLS and one run of the HTTP/2 server. Bytes
-// pass unchanged, but for what concerns parking; it follows the frames in both
-// directions to tell use from signs of life, to say good-bye at a frame's
-// boundary, and to know what a later run has to know.
+// pass unchanged, except for frames that parking concerns. It follows the frames
+// in both directions: to tell requests from control frames, to write GOAWAY
+// between two frames, and to keep the state that a later run needs.
 //
 // One goroutine reads, another writes; neither side allocates per frame.
 type Conn struct {
@@ -53,7 +53,7 @@ type Conn struct {
 	granted  int64  // by WINDOW_UPDATEs of stream 0
 	resets   resets // of streams that were open
 
-	mu      sync.Mutex // guards the following; never held during I/O
+	mu      sync.Mutex // guards the following; not held during I/O
 	streams streams
 	block   bool // a header block is unfinished
 	ending  bool // the policy has ended the session
@@ -62,7 +62,7 @@ type Conn struct {
 
 	wmu   sync.Mutex // guards the following, and is held while writing; before mu
 	out   scanner
-	edit  editor
+	edit  rewriter
 	sent  int64 // bytes of DATA
 	given int64 // by WINDOW_UPDATEs of stream 0
 }
@@ -93,7 +93,7 @@ func (h *Conn) resume() {
 	h.ready = h.session.greeting()
 	h.edit.wants = dropTable | editWindow
 	switch {
-	case h.session.debt() > 0:
+	case h.session.deficit() > 0:
 		h.edit.wants |= dropAnswer
 		h.greeted = true
 	case h.session.last > 0:
@@ -103,8 +103,8 @@ func (h *Conn) resume() {
 }
 
 // Read is called by the server's reader. When the policy has ended the
-// session, it writes GOAWAY and returns io.EOF, upon which the server closes;
-// so does it, without a word, when the session is to be parked.
+// session, it writes GOAWAY and returns io.EOF, upon which the server closes. When
+// the session is to be parked, it returns io.EOF without a GOAWAY.
 func (h *Conn) Read(p []byte) (int, error) {
 	for {
 		if len(h.ready) > 0 {
@@ -145,8 +145,8 @@ func (h *Conn) Read(p []byte) (int, error) {
 	}
 }
 
-// pull reads from the client. Between two frames, with our settings known to
-// it, the session could sleep.
+// pull reads from the client. Between two frames, once the client has
+// acknowledged our SETTINGS, the session may be parked.
 func (h *Conn) pull(p []byte) (int, error) {
 	if len(h.early) > 0 {
 		n := copy(p, h.early)
@@ -176,7 +176,7 @@ func (w *inbound) begin(f header) {
 		h.mu.Lock()
 		h.block = true
 		h.mu.Unlock()
-	default: // PING, SETTINGS, WINDOW_UPDATE, ...: alive, but nobody's use
+	default: // PING, SETTINGS, WINDOW_UPDATE, ...: of no request
 		h.idle.Control()
 	}
 }
@@ -273,7 +273,7 @@ func (h *Conn) Write(p []byte) (int, error) {
 func (h *Conn) writeLocked(p []byte) (int, error) {
 	q := p
 	switch {
-	case h.asleep.Load(): // the server is going, and does not know why
+	case h.asleep.Load(): // the server is closing; the client must see none of it
 		return len(p), nil
 	case !h.edit.done():
 		if q = h.edit.take(nil, p); len(q) == 0 {
@@ -327,7 +327,7 @@ func (h *Conn) Close() error {
 	return h.Conn.Close()
 }
 
-// end is the idle layer's: the session is to be ended. The reader does it.
+// end is called by the idle layer to end the session. The reader ends it.
 func (h *Conn) end(policy.Reason) {
 	h.mu.Lock()
 	h.ending = true
@@ -340,8 +340,8 @@ func (h *Conn) end(policy.Reason) {
 // goes to the socket.
 func (h *Conn) interrupt() { h.idle.NetConn().SetReadDeadline(time.Unix(1, 0)) }
 
-// leave is called by the reader when its read was interrupted. It says
-// good-bye if that was why (ours); done says that nothing is left to be read.
+// leave is called by the reader when its read was interrupted. It writes GOAWAY
+// if the session is to end (ours); done says that nothing is left to be read.
 func (h *Conn) leave() (ours, done bool) {
 	h.mu.Lock()
 	ending, busy, quit, last := h.ending, len(h.streams.open) > 0, h.quit, h.streams.last
@@ -359,7 +359,7 @@ func (h *Conn) leave() (ours, done bool) {
 		h.await()
 		return true, false
 	}
-	h.Conn.SetWriteDeadline(time.Now().Add(farewell))
+	h.Conn.SetWriteDeadline(time.Now().Add(goAwayTimeout))
 	h.wmu.Lock()
 	defer h.wmu.Unlock()
 	h.goAwayLocked(last)
@@ -390,7 +390,7 @@ func (h *Conn) goAwayLocked(last uint32) {
 	h.quit = true
 }
 
-// SetDeadline and its like are for nobody: deadlines are the layers' below.
+// SetDeadline and its like do nothing: the layers below have the deadlines.
 func (h *Conn) SetDeadline(time.Time) error      { return nil }
 func (h *Conn) SetReadDeadline(time.Time) error  { return nil }
 func (h *Conn) SetWriteDeadline(time.Time) error { return nil }

@@ -2,28 +2,28 @@ package h2
 
 import "encoding/binary"
 
-// desk is what a parked session is attended to with.
-type desk struct {
+// controlBuffers are what a parked session reads control frames into, and writes
+// the answers from.
+type controlBuffers struct {
 	in  [4 << 10]byte
 	out []byte
 }
 
-// manySettings bounds the entries of a SETTINGS frame that is taken without a
-// server: nobody sends as many.
-const manySettings = 16
+// maxSettings bounds the entries of a SETTINGS frame that is taken without a
+// server. Clients send fewer.
+const maxSettings = 16
 
-// control takes frames that say nothing of requests from the beginning of b,
-// and appends the answers to d.out. What remains begins with a frame that takes
-// a server: because it is none of these, because it is wrong, which the server
-// knows how to say, or because it is not there whole.
-func (s *session) control(b []byte, d *desk) (rest []byte, frames int) {
+// control takes control frames from the beginning of b and appends the answers to
+// buf.out. rest begins with a frame that needs a server: one of a request, one
+// that is wrong, which the server reports, or one that is not complete.
+func (s *session) control(b []byte, buf *controlBuffers) (rest []byte, frames int) {
 	for len(b) >= headerLen {
 		f := parseHeader(b)
 		if f.length > maxFrame || int(f.length) > len(b)-headerLen {
 			break
 		}
 		payload := b[headerLen : headerLen+f.length]
-		if !s.take(f, payload, d) {
+		if !s.take(f, payload, buf) {
 			break
 		}
 		s.idle.Control()
@@ -34,14 +34,14 @@ func (s *session) control(b []byte, d *desk) (rest []byte, frames int) {
 }
 
 // take answers one frame, or returns false and changes nothing.
-func (s *session) take(f header, payload []byte, d *desk) bool {
+func (s *session) take(f header, payload []byte, buf *controlBuffers) bool {
 	switch f.kind {
 	case framePing:
 		if f.stream != 0 || f.length != 8 {
 			return false
 		}
 		if !f.ack() {
-			d.out = appendFrame(d.out, framePing, flagAck, 0, payload)
+			buf.out = appendFrame(buf.out, framePing, flagAck, 0, payload)
 		}
 		return true
 	case frameSettings:
@@ -51,12 +51,12 @@ func (s *session) take(f header, payload []byte, d *desk) bool {
 		for ; len(payload) > 0; payload = payload[settingLen:] {
 			s.merge(binary.BigEndian.Uint16(payload), binary.BigEndian.Uint32(payload[2:]))
 		}
-		d.out = appendFrame(d.out, frameSettings, flagAck, 0, nil)
+		buf.out = appendFrame(buf.out, frameSettings, flagAck, 0, nil)
 		return true
 	case frameWindowUpdate:
 		return f.length == 4 && s.grant(f.stream, binary.BigEndian.Uint32(payload)&maxWindow)
 	case frameRSTStream:
-		return f.length == 4 && s.past(f.stream)
+		return f.length == 4 && s.closedStream(f.stream)
 	case framePriority:
 		return f.length == 5 && f.stream != 0 && binary.BigEndian.Uint32(payload)&maxWindow != f.stream
 	case frameData, frameHeaders, framePushPromise, frameGoAway, frameContinuation, framePriorityUpdate:
@@ -65,8 +65,9 @@ func (s *session) take(f header, payload []byte, d *desk) bool {
 	return true // RFC 9113 section 5.5: unknown types are ignored
 }
 
-// past reports whether a stream is over, as all are that the client has opened.
-func (s *session) past(stream uint32) bool { return stream&1 == 1 && stream <= s.last }
+// closedStream reports whether the client has opened a stream: all that it has
+// opened are closed while the session is parked.
+func (s *session) closedStream(stream uint32) bool { return stream&1 == 1 && stream <= s.last }
 
 // grant takes a WINDOW_UPDATE.
 func (s *session) grant(stream, more uint32) bool {
@@ -74,7 +75,7 @@ func (s *session) grant(stream, more uint32) bool {
 	case more == 0:
 		return false
 	case stream != 0:
-		return s.past(stream)
+		return s.closedStream(stream)
 	case int64(s.sendWin)+int64(more) > maxWindow:
 		return false
 	}
@@ -82,9 +83,10 @@ func (s *session) grant(stream, more uint32) bool {
 	return true
 }
 
-// validSettings reports whether a payload of SETTINGS is beyond doubt.
+// validSettings reports whether a payload of SETTINGS is valid, with each setting
+// once at most.
 func (s *session) validSettings(p []byte) bool {
-	if len(p)%settingLen != 0 || len(p) > manySettings*settingLen {
+	if len(p)%settingLen != 0 || len(p) > maxSettings*settingLen {
 		return false
 	}
 	for i := 0; i < len(p); i += settingLen {
@@ -101,7 +103,7 @@ func (s *session) validSettings(p []byte) bool {
 	return true
 }
 
-// validSetting is RFC 9113 section 6.5.2.
+// validSetting checks a value (RFC 9113 section 6.5.2).
 func validSetting(id uint16, v uint32) bool {
 	switch id {
 	case settingPush, settingConnect, settingNoPriority:

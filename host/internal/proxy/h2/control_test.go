@@ -25,7 +25,7 @@ func frames(write func(*http2.Framer)) []byte {
 }
 
 func TestControlAnswersInOrder(t *testing.T) {
-	s, d := asleep(t), new(desk)
+	s, d := asleep(t), new(controlBuffers)
 	in := frames(func(fr *http2.Framer) {
 		fr.WritePing(false, [8]byte{1})
 		fr.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: 100}, http2.Setting{ID: 0xabcd, Val: 5})
@@ -69,7 +69,7 @@ func TestControlLeavesTheRest(t *testing.T) {
 		"PRIORITY_UPDATE": raw(framePriorityUpdate, 0, 0, 4),
 		"short PING":      raw(framePing, 0, 0, 7), "PING on a stream": raw(framePing, 0, 1, 8),
 		"SETTINGS ACK": raw(frameSettings, 1, 0, 0), "odd SETTINGS": raw(frameSettings, 0, 0, 7),
-		"SETTINGS on a stream": raw(frameSettings, 0, 1, 0), "many SETTINGS": raw(frameSettings, 0, 0, 6*(manySettings+1)),
+		"SETTINGS on a stream": raw(frameSettings, 0, 1, 0), "many SETTINGS": raw(frameSettings, 0, 0, 6*(maxSettings+1)),
 		"SETTINGS twice": raw(frameSettings, 0, 0, 12), "push": setting(http2.SettingEnablePush, 2),
 		"window": setting(http2.SettingInitialWindowSize, maxWindow+1), "frame": setting(http2.SettingMaxFrameSize, 16383),
 		"large frame": setting(http2.SettingMaxFrameSize, 1<<24), "priorities": setting(http2.SettingNoRFC7540Priorities, 2),
@@ -84,7 +84,7 @@ func TestControlLeavesTheRest(t *testing.T) {
 		"too large":        raw(0xee, 0, 0, maxFrame+1),
 	} {
 		b := frames(write)
-		s, d := asleep(t), new(desk)
+		s, d := asleep(t), new(controlBuffers)
 		before := *s
 		rest, n := s.control(append(ping[:len(ping):len(ping)], b...), d)
 		if n != 1 || !bytes.Equal(rest, b) {
@@ -95,14 +95,14 @@ func TestControlLeavesTheRest(t *testing.T) {
 		}
 	}
 	for i := range ping {
-		if rest, n := asleep(t).control(ping[:i], new(desk)); n != 0 || len(rest) != i {
+		if rest, n := asleep(t).control(ping[:i], new(controlBuffers)); n != 0 || len(rest) != i {
 			t.Errorf("%d bytes of a PING: %d frames, %d bytes left", i, n, len(rest))
 		}
 	}
 }
 
 func TestControlDoesNotAllocate(t *testing.T) {
-	s, d := asleep(t), new(desk)
+	s, d := asleep(t), new(controlBuffers)
 	d.out = make([]byte, 0, 100)
 	in := frames(func(fr *http2.Framer) {
 		fr.WritePing(false, [8]byte{1})
@@ -122,7 +122,7 @@ func FuzzControl(f *testing.F) {
 	}))
 	f.Add(frames(func(fr *http2.Framer) { fr.WriteWindowUpdate(0, maxWindow); fr.WriteRSTStream(7, 0) }))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, d := asleep(t), new(desk)
+		s, d := asleep(t), new(controlBuffers)
 		rest, n := s.control(b, d)
 		if !bytes.HasSuffix(b, rest) {
 			t.Fatal("what is left is not what came")
@@ -151,12 +151,12 @@ func FuzzControl(f *testing.F) {
 }
 
 func TestCalm(t *testing.T) {
-	var k calm
+	var r controlRate
 	now := time.Unix(1000, 0)
-	if !k.add(calmly, now) || k.add(1, now.Add(time.Second-1)) {
+	if !r.add(maxControlRate, now) || r.add(1, now.Add(time.Second-1)) {
 		t.Error("the limit is not what a second may bring")
 	}
-	if !k.add(calmly, now.Add(time.Second)) {
+	if !r.add(maxControlRate, now.Add(time.Second)) {
 		t.Error("a second does not end")
 	}
 }

@@ -53,7 +53,7 @@ func parseHeader(b []byte) header {
 // ack reports whether a SETTINGS or PING answers one.
 func (f header) ack() bool { return f.flags&flagAck != 0 }
 
-// unit is how many bytes of payload a watcher gets at once; 0: none.
+// unit is how many bytes of payload a frameHandler gets at once; 0: none.
 func (f header) unit() int {
 	switch {
 	case f.kind == frameSettings && !f.ack():

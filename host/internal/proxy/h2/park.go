@@ -29,14 +29,14 @@ func (s *session) serve(early []byte, first bool) {
 		if !first {
 			h.resume()
 			opts.Settings = s.payload()
-			if debt := s.debt(); debt > 0 {
-				opts.Handler = payer{s, debt, s.server.base.Handler}
+			if deficit := s.deficit(); deficit > 0 {
+				opts.Handler = deficitFiller{s, deficit, s.server.base.Handler}
 			}
 		}
 		early = nil
 		var served net.Conn = h
 		if t, ok := s.nc.(*tls.Conn); ok {
-			served = secure{h, t}
+			served = secureConn{h, t}
 		}
 		s.server.http.ServeConn(served, opts)
 		if !h.asleep.Load() {
@@ -72,23 +72,23 @@ func (s *session) Finish(c *idle.Conn, r policy.Reason) {
 	}
 }
 
-// leave says good-bye.
+// leave sends GOAWAY and closes.
 func (s *session) leave() {
 	f := goAway(s.last)
-	s.nc.SetWriteDeadline(time.Now().Add(farewell))
+	s.nc.SetWriteDeadline(time.Now().Add(goAwayTimeout))
 	s.nc.Write(f[:])
 	s.nc.Close()
 }
 
-// attend reads what has woken the session. It answers what takes no server and
-// goes back to sleep, or has a server go on.
+// attend reads what has woken the session. It answers frames that need no server
+// and parks the session again, or has a new server serve it.
 func (s *session) attend() {
-	d := s.server.desks.Get().(*desk)
-	early, err := s.handle(d)
+	buf := s.server.buffers.Get().(*controlBuffers)
+	early, err := s.handle(buf)
 	if len(early) > 0 {
 		early = append([]byte(nil), early...)
 	}
-	s.server.desks.Put(d)
+	s.server.buffers.Put(buf)
 	switch {
 	case err == nil && s.park():
 	case err == nil || errors.Is(err, errBusy):
@@ -108,27 +108,27 @@ func (s *session) ended() bool {
 	return ended
 }
 
-// handle reads until nothing is left and answers. early is what takes a server
-// (errBusy). Over TLS bytes may have left the socket that nobody has been
-// given: it reads until there are none.
-func (s *session) handle(d *desk) (early []byte, err error) {
+// handle reads until nothing is left and answers. early is what needs a server
+// (errBusy). Over TLS it reads until crypto/tls holds no bytes either, since no
+// event of the socket would tell of those.
+func (s *session) handle(buf *controlBuffers) (early []byte, err error) {
 	s.idle.Doze()
-	n, err := s.nc.Read(d.in[:])
+	n, err := s.nc.Read(buf.in[:])
 	s.idle.Rouse()
 	_, secured := s.nc.(*tls.Conn)
 	for n > 0 {
-		d.out = d.out[:0]
-		rest, frames := s.control(d.in[:n], d)
-		if werr := s.reply(d.out); werr != nil {
+		buf.out = buf.out[:0]
+		rest, frames := s.control(buf.in[:n], buf)
+		if werr := s.reply(buf.out); werr != nil {
 			return nil, werr
 		}
-		if len(rest) > 0 || !s.calm.add(frames, time.Now()) {
+		if len(rest) > 0 || !s.rate.add(frames, time.Now()) {
 			return rest, errBusy
 		}
 		if err != nil || !secured {
 			break
 		}
-		n, err = s.readNow(d.in[:])
+		n, err = s.readNow(buf.in[:])
 	}
 	if err != nil && (errors.Is(err, idle.ErrPark) || isTimeout(err) && !s.ended()) {
 		err = nil
@@ -136,7 +136,7 @@ func (s *session) handle(d *desk) (early []byte, err error) {
 	return nil, err
 }
 
-// readNow reads what is there.
+// readNow reads without waiting.
 func (s *session) readNow(p []byte) (int, error) {
 	s.nc.SetReadDeadline(longAgo)
 	n, err := s.nc.Read(p)
@@ -144,12 +144,12 @@ func (s *session) readNow(p []byte) (int, error) {
 	return n, err
 }
 
-// reply writes what a client that reads takes at once.
+// reply writes to a client that is expected to read.
 func (s *session) reply(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	s.nc.SetWriteDeadline(time.Now().Add(farewell))
+	s.nc.SetWriteDeadline(time.Now().Add(goAwayTimeout))
 	_, err := s.nc.Write(b)
 	s.nc.SetWriteDeadline(time.Time{})
 	return err

@@ -116,7 +116,7 @@ func TestSessionsSleepInDebt(t *testing.T) {
 	}
 }
 
-// An empty window is the deepest debt.
+// An empty window is the largest deficit.
 func TestSessionsSleepWithoutAWindow(t *testing.T) {
 	r := newRaw(t, hostConfig{})
 	r.request(1, "x-size", strconv.Itoa(initialWindow))
@@ -355,11 +355,11 @@ func TestFloodTakesAServer(t *testing.T) {
 	r.parked()
 	runs := r.runs.Load()
 	r.hold.on = true
-	for range 5 * calmly {
+	for range 5 * maxControlRate {
 		r.WritePing(false, [8]byte{})
 	}
 	r.hold.release()
-	for range 5 * calmly {
+	for range 5 * maxControlRate {
 		if f, ok := r.read().(*http2.PingFrame); !ok || !f.IsAck() {
 			t.Fatalf("a PING is answered by %v", f)
 		}

@@ -2,10 +2,10 @@ package h2
 
 import "time"
 
-// A client may take this many streams back at once before they have been
-// answered, and one more each resetEvery. Each has had a handler and maybe an
-// upstream begin something for nothing (CVE-2023-44487): what comes faster is
-// read later.
+// A client may reset resetsAtOnce streams at once before they are answered, and
+// one more each resetEvery. Each has cost a handler, and perhaps an upstream,
+// work for nothing (CVE-2023-44487, rapid reset): a client that resets faster is
+// read more slowly.
 const (
 	resetsAtOnce = 100
 	resetEvery   = 5 * time.Millisecond
@@ -14,7 +14,7 @@ const (
 	longestWait = time.Second
 )
 
-// resets paces the streams that a client takes back. The zero value has all of
+// resets paces the streams that a client resets. The zero value has all of
 // resetsAtOnce left.
 type resets struct {
 	paid time.Time // when all that have come so far would have come at that rate

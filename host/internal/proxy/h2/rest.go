@@ -2,19 +2,19 @@ package h2
 
 import "time"
 
-// A session without streams goes to sleep in three steps, all of them the
-// reader's. The idle layer says that nothing has come for a while. Then the
-// server is sent a PING of the host's: once it has answered, whatever it owed
-// the client for earlier frames is written, since it answers in order. Then its
-// reader gets an end, and the server unwinds; what it writes now is nobody's.
+// A session without streams is parked in three steps, all on the reader's
+// goroutine. The idle layer reports that nothing has come for a while. Then the
+// server gets a PING of the host's own: once it has answered, all its answers to
+// earlier frames are written, since it answers in order. Then its reader gets
+// io.EOF, and the server closes; what it writes from then on is discarded.
 
-// ask sends the server a PING, if the session could sleep.
+// ask sends the server a PING, if the session may be parked.
 func (h *Conn) ask() {
 	if h.asked || !h.quiet() || !h.wmu.TryLock() {
 		return
 	}
 	defer h.wmu.Unlock()
-	if !h.edit.done() || !h.out.boundary() || !h.session.solvent(h.window(), h.lastStream()) {
+	if !h.edit.done() || !h.out.boundary() || !h.session.resumable(h.window(), h.lastStream()) {
 		return
 	}
 	select {
@@ -26,7 +26,7 @@ func (h *Conn) ask() {
 	h.ready = appendFrame(nil, framePing, 0, 0, h.edit.nonce[:])
 }
 
-// rest waits for the answer and puts the session to sleep, or returns false.
+// rest waits for the answer and marks the session as parked, or returns false.
 func (h *Conn) rest() bool {
 	h.asked = false
 	h.wait()
@@ -41,17 +41,17 @@ func (h *Conn) rest() bool {
 	return true
 }
 
-// wait waits until the server has written what it was brought to write.
+// wait waits until the server has written the frames that the rewriter waits for.
 func (h *Conn) wait() {
-	late := time.NewTimer(farewell)
+	late := time.NewTimer(goAwayTimeout)
 	defer late.Stop()
 	select {
 	case <-h.answered:
-	case <-late.C: // a write is blocked, or the server has said its last word
+	case <-late.C: // a write is blocked, or the server has closed
 	}
 }
 
-// quiet reports whether nothing is under way, nor coming to an end.
+// quiet reports whether no stream is open and the session is not ending.
 func (h *Conn) quiet() bool {
 	if !h.in.boundary() {
 		return false

@@ -1,7 +1,7 @@
 package h2
 
-// watcher is told what a scanner finds.
-type watcher interface {
+// frameHandler is called with what a scanner finds.
+type frameHandler interface {
 	// begin is called when a frame's header is complete, end when the frame is.
 	begin(header)
 	end(header)
@@ -22,17 +22,17 @@ type scanner struct {
 func (s *scanner) boundary() bool { return s.have == 0 && s.left == 0 }
 
 // scan takes the next bytes of the stream.
-func (s *scanner) scan(p []byte, w watcher) {
+func (s *scanner) scan(p []byte, h frameHandler) {
 	for len(p) > 0 {
 		if s.left > 0 {
 			n := min(uint32(len(p)), s.left)
 			if size := s.cur.unit(); size > 0 {
-				s.units(p[:n], size, w)
+				s.units(p[:n], size, h)
 			}
 			p = p[n:]
 			if s.left -= n; s.left == 0 {
 				s.have = 0
-				w.end(s.cur)
+				h.end(s.cur)
 			}
 			continue
 		}
@@ -45,21 +45,21 @@ func (s *scanner) scan(p []byte, w watcher) {
 		s.have = 0
 		s.cur = parseHeader(s.buf[:])
 		s.left = s.cur.length
-		w.begin(s.cur)
+		h.begin(s.cur)
 		if s.left == 0 {
-			w.end(s.cur)
+			h.end(s.cur)
 		}
 	}
 }
 
-func (s *scanner) units(p []byte, size int, w watcher) {
+func (s *scanner) units(p []byte, size int, h frameHandler) {
 	for len(p) > 0 {
 		n := copy(s.buf[s.have:size], p)
 		s.have += n
 		p = p[n:]
 		if s.have == size {
 			s.have = 0
-			w.unit(s.cur, s.buf[:size])
+			h.unit(s.cur, s.buf[:size])
 		}
 	}
 }

@@ -44,18 +44,18 @@ type Config struct {
 	Begin func(f func()) bool
 }
 
-// Server serves sessions. It starts nothing of its own: Serve does all, and
-// Config.Begin what comes after parking.
+// Server serves sessions. It starts no goroutine: Serve runs a session on its
+// caller's, Config.Begin one that was parked.
 type Server struct {
-	base  *http.Server
-	http  http2.Server
-	table bool
-	begin func(func()) bool
-	nonce [8]byte   // of PINGs to the server, which clients never see
-	desks sync.Pool // of *desk
+	base    *http.Server
+	http    http2.Server
+	table   bool
+	begin   func(func()) bool
+	nonce   [8]byte   // of PINGs to the server, which clients never see
+	buffers sync.Pool // of *controlBuffers
 
-	secret string // the path of requests of the host's own
-	till   []byte // the header block of one
+	hostPath  string // the path of the host's own requests
+	hostBlock []byte // the header block of one
 }
 
 // NewServer returns a Server.
@@ -78,8 +78,8 @@ func NewServer(cfg Config) *Server {
 	rand.Read(s.nonce[:])
 	var secret [16]byte
 	rand.Read(secret[:])
-	s.secret, s.till = payment(secret[:])
-	s.desks.New = func() any { return new(desk) }
+	s.hostPath, s.hostBlock = hostRequest(secret[:])
+	s.buffers.New = func() any { return new(controlBuffers) }
 	return s
 }
 
@@ -107,11 +107,11 @@ func (s *Server) Serve(ctx context.Context, nc net.Conn, c *idle.Conn) {
 	newSession(s, ctx, nc, c).serve(nil, true)
 }
 
-// secure shows the server that the session is one over TLS.
-type secure struct {
+// secureConn is a Conn over TLS.
+type secureConn struct {
 	*Conn
 	tls *tls.Conn
 }
 
 // ConnectionState is what Request.TLS is filled from.
-func (s secure) ConnectionState() tls.ConnectionState { return s.tls.ConnectionState() }
+func (s secureConn) ConnectionState() tls.ConnectionState { return s.tls.ConnectionState() }

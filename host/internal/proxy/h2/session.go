@@ -9,7 +9,7 @@ import (
 	"idlehost/host/internal/idle"
 )
 
-// session is what stays of an HTTP/2 session while no server runs it. It has
+// session is what is kept of an HTTP/2 session while no server runs it. It has
 // one owner at a time: the server's reader while one runs, then whoever the
 // Governor wakes.
 type session struct {
@@ -27,7 +27,7 @@ type session struct {
 	sendWin  int32            // what we may send on stream 0
 	recvWin  int32            // what the client knows that it may send on stream 0
 	last     uint32           // its highest stream
-	calm     calm
+	rate     controlRate
 }
 
 // Identifiers of settings (RFC 9113 section 6.5.2).
@@ -87,22 +87,21 @@ func appendSetting(b []byte, id uint16, v uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, v)
 }
 
-// greeting is what a new server reads first, instead of the client's greeting:
-// the acknowledgement of its SETTINGS, what the client's window is above the
-// initial one, and a request on the last stream: from then on the server knows
-// which streams there have been, and what still comes for them is nothing new
-// to it. The request is malformed, and reset without calling a handler, unless
-// there is a debt to pay.
+// greeting is what a new server reads first, in place of what the client sent
+// first: the acknowledgement of the server's SETTINGS, by how much the client's
+// window is above the initial one, and a request on the last stream, from which
+// the server knows which streams have been opened. The request is malformed, and reset without calling a handler, unless
+// there is a deficit to use up.
 func (s *session) greeting() []byte {
 	b := appendFrame(make([]byte, 0, 6*headerLen), frameSettings, flagAck, 0, nil)
 	if more := s.sendWin - initialWindow; more > 0 {
 		b = appendFrame(b, frameWindowUpdate, 0, 0, binary.BigEndian.AppendUint32(nil, uint32(more)))
 	}
-	switch debt := s.debt(); {
-	case debt > 0:
-		b = appendFrame(b, frameHeaders, flagEndStream|flagEndHeaders, s.last, s.server.till)
-		if s.known&(1<<(settingWindow-1)) != 0 && s.settings[settingWindow-1] < uint32(debt) {
-			b = appendFrame(b, frameWindowUpdate, 0, s.last, binary.BigEndian.AppendUint32(nil, uint32(debt)))
+	switch deficit := s.deficit(); {
+	case deficit > 0:
+		b = appendFrame(b, frameHeaders, flagEndStream|flagEndHeaders, s.last, s.server.hostBlock)
+		if s.known&(1<<(settingWindow-1)) != 0 && s.settings[settingWindow-1] < uint32(deficit) {
+			b = appendFrame(b, frameWindowUpdate, 0, s.last, binary.BigEndian.AppendUint32(nil, uint32(deficit)))
 		}
 	case s.last > 0:
 		b = appendFrame(b, frameHeaders, flagEndStream|flagEndHeaders, s.last, nil)
@@ -110,22 +109,22 @@ func (s *session) greeting() []byte {
 	return b
 }
 
-// calmly is how many control frames a second a session may send while it is
-// parked: more than any client's PINGs and too few to matter. Whoever sends
-// more has a server to itself, which defends itself.
-const calmly = 100
+// maxControlRate is how many control frames a second a session may send while it
+// is parked: more than any client's PINGs, and too few to cost much. A session
+// that sends more gets a server, which has limits of its own.
+const maxControlRate = 100
 
-// calm counts control frames.
-type calm struct {
+// controlRate counts the control frames of the current second.
+type controlRate struct {
 	second int64 // since 1970
 	frames uint32
 }
 
 // add counts n frames and reports whether they are few enough.
-func (k *calm) add(n int, now time.Time) bool {
-	if s := now.Unix(); s != k.second {
-		k.second, k.frames = s, 0
+func (r *controlRate) add(n int, now time.Time) bool {
+	if s := now.Unix(); s != r.second {
+		r.second, r.frames = s, 0
 	}
-	k.frames += uint32(n)
-	return k.frames <= calmly
+	r.frames += uint32(n)
+	return r.frames <= maxControlRate
 }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// edit feeds an editor in steps and returns what leaves it.
-func edit(e editor, in []byte, step int) (out []byte, after editor) {
+// edit feeds a rewriter in steps and returns what leaves it.
+func edit(e rewriter, in []byte, step int) (out []byte, after rewriter) {
 	for len(in) > 0 {
 		n := min(step, len(in))
 		if e.done() {
@@ -29,13 +29,13 @@ func TestEditor(t *testing.T) {
 	}
 	nonce := [8]byte{9, 9}
 	for name, x := range map[string]struct {
-		e        editor
+		e        rewriter
 		in, want []func(*http2.Framer)
 	}{
-		"a new session": {editor{wants: editTable},
+		"a new session": {rewriter{wants: editTable},
 			[]func(*http2.Framer){settings(4096), func(fr *http2.Framer) { fr.WriteWindowUpdate(0, 5); fr.WriteSettingsAck() }},
 			[]func(*http2.Framer){settings(0), func(fr *http2.Framer) { fr.WriteWindowUpdate(0, 5); fr.WriteSettingsAck() }}},
-		"a session that goes on": {editor{wants: dropTable | editWindow | dropReset, recvWin: initialWindow + 600, last: 3},
+		"a session that goes on": {rewriter{wants: dropTable | editWindow | dropReset, recvWin: initialWindow + 600, last: 3},
 			[]func(*http2.Framer){settings(4096), func(fr *http2.Framer) {
 				fr.WriteWindowUpdate(0, 1000)
 				fr.WritePing(true, nonce)
@@ -51,7 +51,7 @@ func TestEditor(t *testing.T) {
 				fr.WriteWindowUpdate(0, 7)
 				fr.WriteData(5, true, make([]byte, 300))
 			}}},
-		"a session in debt": {editor{wants: dropTable | editWindow | dropAnswer, recvWin: 1 << 20, last: 7},
+		"a session with a deficit": {rewriter{wants: dropTable | editWindow | dropAnswer, recvWin: 1 << 20, last: 7},
 			[]func(*http2.Framer){settings(4096), func(fr *http2.Framer) {
 				fr.WriteWindowUpdate(0, 1<<20-initialWindow)
 				fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 7, EndHeaders: true, BlockFragment: []byte{0x88}})
@@ -60,9 +60,9 @@ func TestEditor(t *testing.T) {
 				fr.WriteRSTStream(7, http2.ErrCodeStreamClosed)
 			}},
 			[]func(*http2.Framer){func(fr *http2.Framer) { fr.WriteRSTStream(7, http2.ErrCodeStreamClosed) }}},
-		"a full window": {editor{wants: dropTable | editWindow, recvWin: initialWindow + 1000},
+		"a full window": {rewriter{wants: dropTable | editWindow, recvWin: initialWindow + 1000},
 			[]func(*http2.Framer){settings(4096), func(fr *http2.Framer) { fr.WriteWindowUpdate(0, 1000) }}, nil},
-		"a question to the server": {editor{wants: dropPong, nonce: nonce},
+		"a question to the server": {rewriter{wants: dropPong, nonce: nonce},
 			[]func(*http2.Framer){func(fr *http2.Framer) {
 				fr.WritePing(true, [8]byte{1})
 				fr.WritePing(true, nonce)
@@ -95,7 +95,7 @@ func TestEditor(t *testing.T) {
 func FuzzEditor(f *testing.F) {
 	f.Add(frames(func(fr *http2.Framer) { fr.WriteSettings(); fr.WriteWindowUpdate(0, 9); fr.WriteRSTStream(3, 1) }), uint8(31), 3)
 	f.Fuzz(func(t *testing.T, in []byte, wants uint8, step int) {
-		e := editor{wants: wants & 63, recvWin: 1 << 20, last: 3}
+		e := rewriter{wants: wants & 63, recvWin: 1 << 20, last: 3}
 		whole, _ := edit(e, in, max(len(in), 1))
 		parts, _ := edit(e, in, min(max(step, 1), max(len(in), 1)))
 		if !bytes.Equal(whole, parts) {

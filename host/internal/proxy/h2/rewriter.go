@@ -2,7 +2,7 @@ package h2
 
 import "encoding/binary"
 
-// What an editor waits for.
+// The frames that a rewriter waits for.
 const (
 	editTable  uint8 = 1 << iota // SETTINGS: to say that the header table is empty
 	dropTable                    // SETTINGS: the client has them
@@ -12,9 +12,9 @@ const (
 	dropAnswer                   // everything on the last stream until it ends
 )
 
-// editor changes what a server writes where the client is to see something
-// else. Between edits it costs a comparison.
-type editor struct {
+// rewriter changes or drops frames that a server writes and the client must not
+// see as they are. While it waits for none it costs one comparison.
+type rewriter struct {
 	wants   uint8
 	recvWin int32   // what the client knows that it may send
 	last    uint32  // its highest stream
@@ -28,14 +28,14 @@ type editor struct {
 	held []byte
 }
 
-// done reports whether bytes may pass without the editor.
-func (e *editor) done() bool { return e.wants == 0 && e.have == 0 && !e.hold && !e.drop }
+// done reports whether bytes may pass the rewriter by.
+func (e *rewriter) done() bool { return e.wants == 0 && e.have == 0 && !e.hold && !e.drop }
 
 // want begins an edit, at a frame's boundary.
-func (e *editor) want(edit uint8) { e.wants, e.left = e.wants|edit, 0 }
+func (e *rewriter) want(edit uint8) { e.wants, e.left = e.wants|edit, 0 }
 
 // take appends to out what is to be written of p.
-func (e *editor) take(out, p []byte) []byte {
+func (e *rewriter) take(out, p []byte) []byte {
 	for len(p) > 0 && !e.done() {
 		if e.left > 0 {
 			n := min(uint32(len(p)), e.left)
@@ -68,7 +68,7 @@ func (e *editor) take(out, p []byte) []byte {
 }
 
 // begin decides what becomes of a frame.
-func (e *editor) begin(out []byte, f header) []byte {
+func (e *rewriter) begin(out []byte, f header) []byte {
 	e.left = f.length
 	e.drop = e.wants&dropAnswer != 0 && f.stream == e.last
 	e.hold = !e.drop && e.holds(f)
@@ -87,7 +87,7 @@ func (e *editor) begin(out []byte, f header) []byte {
 }
 
 // end is called when a frame is complete.
-func (e *editor) end(out []byte) []byte {
+func (e *rewriter) end(out []byte) []byte {
 	if e.hold {
 		out = e.release(out)
 	}
@@ -95,9 +95,9 @@ func (e *editor) end(out []byte) []byte {
 	return out
 }
 
-// holds reports whether a frame could be one that is waited for. Those are
-// short; what is not is none of them.
-func (e *editor) holds(f header) bool {
+// holds reports whether a frame may be one that the rewriter waits for. Those are
+// short.
+func (e *rewriter) holds(f header) bool {
 	if f.length > 128 {
 		return false
 	}
@@ -114,8 +114,8 @@ func (e *editor) holds(f header) bool {
 	return false
 }
 
-// release appends what becomes of the frame that is held.
-func (e *editor) release(out []byte) []byte {
+// release appends the held frame as the client is to see it, if at all.
+func (e *rewriter) release(out []byte) []byte {
 	e.hold = false
 	payload := e.held[headerLen:]
 	switch e.held[3] {
