@@ -171,7 +171,7 @@ func (x *Exchange) unsent(req *http.Request, err error) (again, elsewhere bool) 
 	case x.conn == nil:
 		return false, NotConnected(err)
 	}
-	var u *h1.Unanswered
+	var u *h1.MissingAnswerError
 	return x.reused && errors.As(err, &u) && u.Repeatable(req), false
 }
 

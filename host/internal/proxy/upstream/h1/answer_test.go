@@ -87,7 +87,7 @@ func TestNoAnswerIsToldFromABrokenOne(t *testing.T) {
 			io.WriteString(nc, text)
 		})
 		_, _, err := s.do(request(t.Context(), "GET", ""))
-		var u *Unanswered
+		var u *MissingAnswerError
 		if got := errors.As(err, &u); got != want {
 			t.Errorf("%q: %v", text, err)
 		}

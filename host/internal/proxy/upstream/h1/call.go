@@ -9,19 +9,19 @@ import (
 	"idlehost/host/internal/idle"
 )
 
-// Call is the memory of one exchange, so that it can lie in its owner's. One
-// whose RoundTrip has failed may be used again.
+// Call is the state of one exchange, to be embedded in its owner. It may be used
+// again when RoundTrip has failed.
 type Call struct {
-	client  *Client
-	owner   Owner
-	req     *http.Request
-	conn    *Conn
-	scratch *scratch
-	sender  *sender     // nil: no content, or none yet
-	stop    func() bool // ends the watch over the context; nil: there is none
-	cut     bool        // the server took no more of the request
-	keep    bool        // as far as the answer's head tells
-	body    io.ReadCloser
+	client *Client
+	owner  Owner
+	req    *http.Request
+	conn   *Conn
+	buf    *buffers
+	sender *sender     // nil: no content, or none yet
+	stop   func() bool // ends the watch over the context; nil: there is none
+	cut    bool        // the server took no more of the request
+	keep   bool        // as far as the answer's head tells
+	body   io.ReadCloser
 
 	mu   sync.Mutex // guards the following
 	over error      // why the content has no more to read; nil: it may have
@@ -33,9 +33,9 @@ type Call struct {
 //
 // The content is read by another goroutine, which may outlast the exchange
 // where it waits for the content; it is closed then. An error before a byte of
-// an answer came is an Unanswered. fresh asks for a new connection.
+// an answer came is a *MissingAnswerError. fresh asks for a new connection.
 func (c *Client) RoundTrip(k *Call, req *http.Request, owner Owner, fresh bool) (*http.Response, error) {
-	s := c.scratch.Get().(*scratch)
+	s := c.buffers.Get().(*buffers)
 	if err := s.writeHead(req); err != nil {
 		c.release(s)
 		closeContent(req)
@@ -48,7 +48,7 @@ func (c *Client) RoundTrip(k *Call, req *http.Request, owner Owner, fresh bool) 
 		closeContent(req)
 		return nil, err
 	}
-	k.client, k.owner, k.req, k.conn, k.scratch = c, owner, req, conn, s
+	k.client, k.owner, k.req, k.conn, k.buf = c, owner, req, conn, s
 	k.sender, k.stop, k.cut, k.keep, k.body, k.over = nil, nil, false, false, nil, nil
 	conn.wire.wrote.Store(false)
 	if !owner.Start(conn.wire.conn, reused) {
@@ -77,10 +77,10 @@ func closeContent(r *http.Request) {
 // send writes the head, and has the content follow.
 func (k *Call) send() error {
 	n := outgoing(k.req)
-	if _, err := k.conn.nc.Write(k.scratch.head); err != nil {
+	if _, err := k.conn.nc.Write(k.buf.head); err != nil {
 		if n != 0 || !k.conn.wire.wrote.Load() {
 			closeContent(k.req)
-			return &Unanswered{Err: err, Sent: k.conn.wire.wrote.Load()}
+			return &MissingAnswerError{Err: err, Sent: k.conn.wire.wrote.Load()}
 		}
 		k.cut = true // the server has gone, perhaps after an answer
 		return nil
@@ -96,12 +96,12 @@ func (k *Call) send() error {
 
 // finish is called at the end of the answer, by whoever has read it.
 func (k *Call) finish() {
-	keep := k.keep && k.scratch.reader.Buffered() == 0 && k.sent()
+	keep := k.keep && k.buf.reader.Buffered() == 0 && k.sent()
 	if k.stop != nil && !k.stop() {
 		keep = false // the connection is being closed
 	}
-	k.client.release(k.scratch)
-	k.scratch = nil
+	k.client.release(k.buf)
+	k.buf = nil
 	if !keep || k.conn.overread() {
 		k.conn.Close()
 		return
@@ -120,13 +120,13 @@ func (k *Call) fail(err error) error {
 		k.stop()
 	}
 	k.conn.sever()
-	if k.scratch != nil {
-		k.client.release(k.scratch)
-		k.scratch = nil
+	if k.buf != nil {
+		k.client.release(k.buf)
+		k.buf = nil
 	}
 	var content error
 	if k.sender != nil {
-		content = k.sender.give()
+		content = k.sender.abandon()
 	}
 	switch ctx := k.req.Context(); {
 	case ctx.Err() != nil:

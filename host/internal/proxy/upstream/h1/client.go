@@ -1,7 +1,7 @@
 // Package h1 is an HTTP/1.1 client for governed connections to one server. An
 // exchange runs on its caller's goroutine; only content that is to be sent has
 // one of its own. A connection between two requests holds no goroutine and no
-// buffer, and soon sleeps in the Governor's poller.
+// buffer, and is soon parked in the Governor's poller.
 package h1
 
 import (
@@ -14,7 +14,7 @@ import (
 	"idlehost/host/internal/idle"
 )
 
-// Owner is whose request it is. Its methods are called on the goroutine that
+// Owner owns a request. Its methods are called on the goroutine that
 // called RoundTrip or reads the answer's content.
 type Owner interface {
 	// Start is called before a byte of the request is written. False: the
@@ -44,18 +44,18 @@ type Config struct {
 // Client holds the connections to one server that nobody uses.
 type Client struct {
 	cfg     Config
-	scratch sync.Pool // of *scratch
+	buffers sync.Pool // of *buffers
 	blocks  sync.Pool // of *block
 
-	mu     sync.Mutex // guards the following, and places in the list; an idle.Conn's may be taken
-	newest *Conn      // the one to be used next
-	oldest *Conn
-	hot    *Conn  // the oldest that the sweeper has not seen yet
-	blind  int    // how many cannot be parked
-	round  uint32 // counts sweeps
-	timer  *time.Timer
-	armed  bool // the timer runs, or its function does
-	closed bool
+	mu         sync.Mutex // guards the following, and the states of connections; an idle.Conn's may be taken
+	newest     *Conn      // used next
+	oldest     *Conn
+	unswept    *Conn  // the oldest that the sweeper has not seen yet
+	unparkable int    // how many cannot be parked
+	round      uint32 // counts sweeps
+	timer      *time.Timer
+	armed      bool // the timer runs, or its function does
+	closed     bool
 }
 
 // New returns a Client without connections.
@@ -67,7 +67,7 @@ func New(cfg Config) *Client {
 		cfg.MaxHeaderBytes = 1 << 20
 	}
 	c := &Client{cfg: cfg}
-	c.scratch.New = func() any { return newScratch() }
+	c.buffers.New = func() any { return newBuffers() }
 	c.blocks.New = func() any { return new(block) }
 	return c
 }
@@ -92,9 +92,9 @@ func (c *Client) Close() {
 	}
 }
 
-// get returns a connection that nothing has been heard of since its last
-// answer, or else a new one, which fresh insists on.
-func (c *Client) get(ctx context.Context, s *scratch, fresh bool) (k *Conn, reused bool, err error) {
+// get returns a connection that has received nothing since its last answer, or a
+// new one; fresh asks for a new one.
+func (c *Client) get(ctx context.Context, s *buffers, fresh bool) (k *Conn, reused bool, err error) {
 	for !fresh {
 		if k = c.take(); k == nil {
 			break
@@ -111,7 +111,7 @@ func (c *Client) get(ctx context.Context, s *scratch, fresh bool) (k *Conn, reus
 	return k, false, nil
 }
 
-// Keep takes a new connection that nobody needs at the moment.
+// Keep adds a new connection to those that nobody uses.
 func (c *Client) Keep(k *Conn) {
 	c.adopt(k)
 	c.put(k)

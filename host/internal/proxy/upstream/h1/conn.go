@@ -19,8 +19,8 @@ type Conn struct {
 	abort  func()          // closes from any goroutine; made once
 	client *Client         // set when it is first used
 
-	place        place // this and the following are guarded by client.mu
-	blind        bool  // counted in client.blind
+	state        connState // this and the following are guarded by client.mu
+	unparkable   bool      // counted in client.unparkable
 	round        uint32
 	older, newer *Conn
 }
@@ -35,7 +35,7 @@ func NewConn(c *idle.Conn) *Conn {
 }
 
 func (k *Conn) findRaw() {
-	if canAsk {
+	if canProbe {
 		k.raw, _ = k.wire.conn.SyscallConn()
 	}
 }
@@ -46,10 +46,10 @@ func (k *Conn) Wire() net.Conn { return &k.wire }
 // Secure puts t, whose handshake is complete, over the connection.
 func (k *Conn) Secure(t *tls.Conn) { k.nc, k.tls = t, t }
 
-// Close says good-bye, if TLS has a word for it, and closes.
+// Close closes; over TLS with a close_notify (RFC 8446 section 6.1).
 func (k *Conn) Close() error { return k.nc.Close() }
 
-// sever closes without a word. It does not block.
+// sever closes without a close_notify. It does not block.
 func (k *Conn) sever() { k.wire.conn.Close() }
 
 // adopt makes a dialled connection c's.
@@ -58,8 +58,8 @@ func (c *Client) adopt(k *Conn) {
 	k.wire.conn.SetEnder(func(policy.Reason) { c.lose(k) })
 }
 
-// sleeper is a parked Conn: whatever wakes it, between two requests there is
-// nothing that its server could have to say.
+// sleeper is a parked Conn. Whatever wakes it ends it: between two requests a
+// server has nothing to send.
 type sleeper Conn
 
 func (s *sleeper) Wake(*idle.Conn) { s.client.lose((*Conn)(s)) }
@@ -73,8 +73,8 @@ func (k *Conn) overread() bool {
 		return false
 	}
 	var b [1]byte
-	k.wire.dry = true
+	k.wire.peek = true
 	n, err := k.tls.Read(b[:])
-	k.wire.dry = false
-	return n > 0 || err != errDry
+	k.wire.peek = false
+	return n > 0 || err != errPeek
 }

@@ -34,8 +34,8 @@ func (c *content) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close gives up what has not been read, and the connection with it: how much
-// more would come nobody knows.
+// Close discards what has not been read, and the connection with it, since the
+// server may still send any amount.
 func (c *content) Close() error {
 	k := (*Call)(c)
 	if k.end(http.ErrBodyReadAfterClose) != nil {
@@ -44,7 +44,7 @@ func (c *content) Close() error {
 	if k.stop != nil {
 		k.stop()
 	}
-	k.conn.sever() // whoever reads gets an error, and leaves the scratch to the collector
+	k.conn.sever() // a Read beside it gets an error, and leaves the buffers to the garbage collector
 	return nil
 }
 

@@ -48,7 +48,7 @@ func (s *stand) hammer(seed int, stop time.Time) {
 }
 
 func (s *stand) expected(ctx context.Context, err error) bool {
-	var u *Unanswered
+	var u *MissingAnswerError
 	return ctx.Err() != nil || errors.Is(err, idle.ErrEnded) || errors.Is(err, os.ErrDeadlineExceeded) ||
 		errors.Is(err, net.ErrClosed) && errors.As(err, &u)
 }

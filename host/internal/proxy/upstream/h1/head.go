@@ -25,7 +25,7 @@ func outgoing(r *http.Request) int64 {
 // writeHead puts the head of a request into s.head (RFC 9112 sections 3 and
 // 6). What the framing says is this package's own: the fields that r.Header
 // has for it are left out.
-func (s *scratch) writeHead(r *http.Request) error {
+func (s *buffers) writeHead(r *http.Request) error {
 	b, err := requestLine(s.head[:0], r)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func TestHead(t *testing.T) {
 		"trailer": {get(func(r *http.Request) { r.Body, r.Trailer = io.NopCloser(nil), http.Header{"B": nil, "A": nil} }),
 			"GET /x?y=z HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\nTrailer: A,B\r\n\r\n"},
 	}
-	s := newScratch()
+	s := newBuffers()
 	for name, test := range tests {
 		err := s.writeHead(test.r)
 		if err != nil {
@@ -74,7 +74,7 @@ func FuzzHead(f *testing.F) {
 			Method: method, URL: &url.URL{Scheme: "http", Host: "a", Path: path, RawQuery: query}, Host: host,
 			Header: http.Header{name: {value}},
 		}
-		s := newScratch()
+		s := newBuffers()
 		if s.writeHead(r) != nil {
 			return
 		}
@@ -96,7 +96,7 @@ func FuzzHead(f *testing.F) {
 }
 
 func TestHeadAllocs(t *testing.T) {
-	s := newScratch()
+	s := newBuffers()
 	r, _ := http.NewRequest("GET", "http://a.example/x", nil)
 	for _, k := range []string{"Accept", "Accept-Encoding", "User-Agent", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		r.Header.Set(k, "something")

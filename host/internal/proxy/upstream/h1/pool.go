@@ -7,29 +7,28 @@ import (
 )
 
 const (
-	// restAfter is the time between two sweeps: a connection is parked when
-	// it has been unused for one to two of them. Long enough for a busy one
-	// never to be.
-	restAfter = 100 * time.Millisecond
-	// lookEvery is how often those are looked at that cannot be parked, so
+	// sweepEvery is the time between two sweeps: a connection is parked when it
+	// has been unused for one to two of them. A busy one never is for so long.
+	sweepEvery = 100 * time.Millisecond
+	// probeEvery is how often connections are probed that cannot be parked, so
 	// that one which its server has closed does not hold a descriptor.
-	lookEvery = time.Second
-	// batch is how many connections a sweep handles before it lets others
-	// have the lock.
+	probeEvery = time.Second
+	// batch is how many connections a sweep handles before it releases the lock
+	// once.
 	batch = 64
 )
 
-// place is where a connection is.
-type place uint8
+// connState says who has a connection.
+type connState uint8
 
 const (
-	inUse  place = iota
-	awake        // in the list, watched by nobody
-	asleep       // in the list, parked
-	dead         // to be closed, or closed
+	stateInUse  connState = iota
+	stateUnused           // in the list, watched by nobody
+	stateParked           // in the list, in the Governor's poller
+	stateClosed           // closed, or about to be
 )
 
-// take takes the connection out that was used last; nil: there is none.
+// take removes the connection that was used last from the list; nil: it is empty.
 func (c *Client) take() *Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,14 +40,14 @@ func (c *Client) take() *Conn {
 	}
 }
 
-// popLocked takes the newest connection out. It returns false when the
-// connection's sleeper is being called, which closes it.
+// popLocked removes the newest connection from the list. It returns false when
+// the connection's sleeper is being called, which closes it.
 func (c *Client) popLocked() bool {
 	k := c.newest
-	slept := k.place == asleep
+	wasParked := k.state == stateParked
 	c.unlinkLocked(k)
-	k.place = inUse
-	if !slept {
+	k.state = stateInUse
+	if !wasParked {
 		return true
 	}
 	if !k.wire.conn.Unpark() {
@@ -61,7 +60,7 @@ func (c *Client) popLocked() bool {
 // put keeps a connection for the next request, or closes it.
 func (c *Client) put(k *Conn) {
 	c.mu.Lock()
-	keep := !c.closed && k.place == inUse && k.raw != nil
+	keep := !c.closed && k.state == stateInUse && k.raw != nil
 	if keep {
 		c.pushLocked(k)
 	}
@@ -72,24 +71,24 @@ func (c *Client) put(k *Conn) {
 }
 
 func (c *Client) pushLocked(k *Conn) {
-	k.place, k.round, k.older = awake, c.round, c.newest
+	k.state, k.round, k.older = stateUnused, c.round, c.newest
 	if c.newest != nil {
 		c.newest.newer = k
 	} else {
 		c.oldest = k
 	}
 	c.newest = k
-	if c.hot == nil {
-		c.hot = k
+	if c.unswept == nil {
+		c.unswept = k
 	}
 	if !c.armed {
-		c.armLocked(restAfter)
+		c.armLocked(sweepEvery)
 	}
 }
 
 func (c *Client) unlinkLocked(k *Conn) {
-	if c.hot == k {
-		c.hot = k.newer
+	if c.unswept == k {
+		c.unswept = k.newer
 	}
 	if k.older != nil {
 		k.older.newer = k.newer
@@ -101,19 +100,19 @@ func (c *Client) unlinkLocked(k *Conn) {
 	} else {
 		c.newest = k.older
 	}
-	if k.blind {
-		c.blind--
+	if k.unparkable {
+		c.unparkable--
 	}
-	k.older, k.newer, k.blind = nil, nil, false
+	k.older, k.newer, k.unparkable = nil, nil, false
 }
 
-// lose forgets a connection and closes it without a word.
+// lose removes a connection and closes it without a close_notify.
 func (c *Client) lose(k *Conn) {
 	c.mu.Lock()
-	if k.place == awake || k.place == asleep {
+	if k.state == stateUnused || k.state == stateParked {
 		c.unlinkLocked(k)
 	}
-	k.place = dead
+	k.state = stateClosed
 	c.mu.Unlock()
 	k.sever()
 }
@@ -127,25 +126,25 @@ func (c *Client) armLocked(d time.Duration) {
 	c.timer.Reset(d)
 }
 
-// sweep is the timer's: it parks what has been unused for a while. A busy
-// connection is never touched, so that it pays neither for the parking nor for
-// the poller's waking up at its next answer.
+// sweep is called by the timer. It parks connections that have been unused for a
+// while. It leaves a busy connection alone, which then pays neither for parking
+// nor for the poller, which the next answer would wake.
 func (c *Client) sweep() {
 	c.mu.Lock()
 	c.round++
 	c.mu.Unlock()
 	for c.sweepSome() {
 	}
-	c.lookAtBlind()
+	c.closeUnparkable()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-	case c.hot != nil:
-		c.armLocked(restAfter)
+	case c.unswept != nil:
+		c.armLocked(sweepEvery)
 		return
-	case c.blind > 0:
-		c.armLocked(lookEvery)
+	case c.unparkable > 0:
+		c.armLocked(probeEvery)
 		return
 	}
 	c.armed = false
@@ -156,47 +155,47 @@ func (c *Client) sweepSome() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for range batch {
-		k := c.hot
+		k := c.unswept
 		if c.closed || k == nil || c.round-k.round < 2 {
 			return false
 		}
-		c.hot = k.newer
+		c.unswept = k.newer
 		leantls.Release(k.tls)
-		k.raw = nil // it would keep what the Governor may take from a parked one
+		k.raw = nil // it would keep memory that the Governor releases with a parked connection
 		if k.wire.conn.Park((*sleeper)(k)) {
-			k.place = asleep
+			k.state = stateParked
 			continue
 		}
 		k.findRaw()
 		if _, ending := k.wire.conn.Ending(); !ending { // else its ender is coming
-			k.blind = true
-			c.blind++
+			k.unparkable = true
+			c.unparkable++
 		}
 	}
 	return true
 }
 
-// lookAtBlind closes those that could not be parked and are not quiet any
-// more: where parking is off, or the system has no epoll.
-func (c *Client) lookAtBlind() {
+// closeUnparkable closes connections that could not be parked, since parking is
+// off or the system has no epoll, and that have something to read.
+func (c *Client) closeUnparkable() {
 	c.mu.Lock()
-	if c.blind == 0 {
+	if c.unparkable == 0 {
 		c.mu.Unlock()
 		return
 	}
-	s := c.scratch.Get().(*scratch)
+	s := c.buffers.Get().(*buffers)
 	var gone []*Conn
 	for k := c.oldest; k != nil; {
 		next := k.newer
-		if k.blind && !s.probe.quiet(k.raw) {
+		if k.unparkable && !s.probe.quiet(k.raw) {
 			c.unlinkLocked(k)
-			k.place = dead
+			k.state = stateClosed
 			gone = append(gone, k)
 		}
 		k = next
 	}
 	c.mu.Unlock()
-	c.scratch.Put(s)
+	c.buffers.Put(s)
 	for _, k := range gone {
 		k.sever()
 	}

@@ -4,9 +4,9 @@ package h1
 
 import "syscall"
 
-// canAsk says that the kernel can tell whether a connection is quiet. Without,
+// canProbe says that the kernel can tell whether a connection is quiet. Without,
 // connections are used once.
-const canAsk = false
+const canProbe = false
 
 type probe struct{}
 

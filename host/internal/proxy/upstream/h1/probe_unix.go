@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canAsk says that probe works here. Where it does not, connections are used
+// canProbe says that probe works here. Where it does not, connections are used
 // once: one that its server has closed could not be told from a good one.
-const canAsk = true
+const canProbe = true
 
 // probe asks the kernel whether anything has come, without reading it and
 // without allocating.

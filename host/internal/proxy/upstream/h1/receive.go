@@ -11,7 +11,7 @@ var errNoAnswer = fmt.Errorf("connection was closed without an answer: %w", io.E
 
 // receive reads the head of the final answer.
 func (k *Call) receive() (*http.Response, error) {
-	s := k.scratch
+	s := k.buf
 	s.source.conn = k.conn
 	limit := k.client.cfg.MaxHeaderBytes
 	s.source.head(limit)
@@ -19,7 +19,7 @@ func (k *Call) receive() (*http.Response, error) {
 		if err == io.EOF {
 			err = errNoAnswer
 		}
-		return nil, &Unanswered{Err: err, Sent: k.conn.wire.wrote.Load(), Begun: k.sender != nil}
+		return nil, &MissingAnswerError{Err: err, Sent: k.conn.wire.wrote.Load(), Begun: k.sender != nil}
 	}
 	for {
 		res, err := http.ReadResponse(s.reader, k.req)
@@ -46,7 +46,7 @@ func (k *Call) receive() (*http.Response, error) {
 
 // answered hands the final answer over.
 func (k *Call) answered(res *http.Response) (*http.Response, error) {
-	k.scratch.source.content()
+	k.buf.source.content()
 	if k.sender != nil {
 		k.sender.permit(false) // content that waits for the answer 100 is not wanted
 	}

@@ -12,15 +12,15 @@ import (
 )
 
 // sendGrace is how long the end of an answer waits for the end of its request.
-// Usually the server has read that, and the goroutine has only to notice. One
-// that is still sending then is ended with its connection.
+// Usually the server has read all of the request already. A sender that still
+// sends after the grace is ended with its connection.
 const sendGrace = 50 * time.Millisecond
 
 var errUnwanted = errors.New("content is not wanted")
 
 // sender is the goroutine that sends a request's content. It ends with the
-// content, with the connection, or where it waits for more content with the
-// one who gives that.
+// content, with the connection, or, where it waits for more content, with the
+// reader of that.
 type sender struct {
 	client  *Client
 	conn    *Conn
@@ -45,7 +45,7 @@ func newSender(c *Client, k *Conn, r *http.Request, length int64) *sender {
 }
 
 // permit says whether content that waits for the answer 100 is to be sent. The
-// first word counts.
+// first call decides.
 func (s *sender) permit(ok bool) {
 	if s.go100 == nil {
 		return
@@ -73,9 +73,9 @@ func (s *sender) finished() bool {
 	}
 }
 
-// give gives the content up, the connection being closed. It returns what was
-// wrong with the content, if that ended the exchange.
-func (s *sender) give() error {
+// abandon stops sending on a closed connection. It returns the error of the
+// content, if that ended the exchange.
+func (s *sender) abandon() error {
 	s.permit(false)
 	select {
 	case <-s.done:
@@ -106,8 +106,8 @@ func (s *sender) send() error {
 	return s.sendLength(b)
 }
 
-// allowed waits for the answer 100, and no longer than it makes sense: a
-// server need not know it.
+// allowed waits for the answer 100, for a bounded time: a server need not send it
+// (RFC 9110 section 10.1.1).
 func (s *sender) allowed() bool {
 	if s.go100 == nil {
 		return true

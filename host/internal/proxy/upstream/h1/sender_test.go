@@ -281,7 +281,7 @@ func TestHostEndsTheWaiting(t *testing.T) {
 	law[abi.PhaseUpstream].Idle = 20 * time.Millisecond
 	s := newStand(t, options{law: law}, func(nc net.Conn) { io.Copy(io.Discard, nc) })
 	_, _, err := s.do(request(t.Context(), "GET", ""))
-	var u *Unanswered
+	var u *MissingAnswerError
 	if !errors.As(err, &u) || u.Repeatable(request(t.Context(), "GET", "")) {
 		t.Errorf("%v", err)
 	}

@@ -25,10 +25,10 @@ func (k *Call) switched(res *http.Response) (*http.Response, error) {
 	if k.stop != nil && !k.stop() {
 		return nil, context.Cause(k.req.Context())
 	}
-	early, _ := k.scratch.reader.Peek(k.scratch.reader.Buffered())
+	early, _ := k.buf.reader.Peek(k.buf.reader.Buffered())
 	early = slices.Clone(early)
-	k.client.release(k.scratch)
-	k.scratch = nil
+	k.client.release(k.buf)
+	k.buf = nil
 	k.conn.wire.conn.SetEnder(nil)
 	s := &Switched{nc: k.conn.wire.conn, early: early}
 	if k.conn.tls != nil {

@@ -12,22 +12,22 @@ import (
 type wire struct {
 	conn  *idle.Conn
 	wrote atomic.Bool // a byte has left since the request began
-	dry   bool        // the reader wants no more than what has been read
+	peek  bool        // Read must not read the connection
 }
 
-// errDry is what a dry wire has to read. As a net.Error that is temporary it
-// leaves TLS as it is.
-var errDry error = dryError{}
+// errPeek is the error of Read while peek is set. crypto/tls does not make it
+// permanent, since it is a net.Error that is temporary.
+var errPeek error = peekError{}
 
-type dryError struct{}
+type peekError struct{}
 
-func (dryError) Error() string   { return "nothing has been read ahead" }
-func (dryError) Timeout() bool   { return true }
-func (dryError) Temporary() bool { return true }
+func (peekError) Error() string   { return "nothing has been read ahead" }
+func (peekError) Timeout() bool   { return true }
+func (peekError) Temporary() bool { return true }
 
 func (w *wire) Read(p []byte) (int, error) {
-	if w.dry {
-		return 0, errDry
+	if w.peek {
+		return 0, errPeek
 	}
 	return w.conn.Read(p)
 }

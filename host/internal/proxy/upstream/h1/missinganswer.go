@@ -6,23 +6,23 @@ import (
 	"os"
 )
 
-// Unanswered is the error of a request that not a byte of an answer came for.
-type Unanswered struct {
+// MissingAnswerError is the error of a request of whose answer no byte has come.
+type MissingAnswerError struct {
 	Err error
-	// Sent tells that a byte of the request has left this host.
+	// Sent says that a byte of the request has left this host.
 	Sent bool
-	// Begun tells that its content may have been read.
+	// Begun says that its content may have been read.
 	Begun bool
 }
 
-func (e *Unanswered) Error() string { return e.Err.Error() }
-func (e *Unanswered) Unwrap() error { return e.Err }
+func (e *MissingAnswerError) Error() string { return e.Err.Error() }
+func (e *MissingAnswerError) Unwrap() error { return e.Err }
 
 // Repeatable reports whether r, which failed with e, can safely be sent again:
 // nothing of it has left, or the server had just closed an idle connection and
 // r does no harm when it is served twice (RFC 9110 section 9.2.2). One that
 // the host gave up waiting for is not repeated: the server is too slow already.
-func (e *Unanswered) Repeatable(r *http.Request) bool {
+func (e *MissingAnswerError) Repeatable(r *http.Request) bool {
 	switch {
 	case e.Begun:
 		return false
@@ -31,12 +31,12 @@ func (e *Unanswered) Repeatable(r *http.Request) bool {
 	case errors.Is(e.Err, os.ErrDeadlineExceeded):
 		return false
 	}
-	return harmless(r) && (outgoing(r) == 0 || r.GetBody != nil)
+	return idempotent(r) && (outgoing(r) == 0 || r.GetBody != nil)
 }
 
-// harmless reports whether r may be served twice, by the rules of
+// idempotent reports whether r may be served twice, by the rules of
 // http.Transport.
-func harmless(r *http.Request) bool {
+func idempotent(r *http.Request) bool {
 	switch r.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 		return true

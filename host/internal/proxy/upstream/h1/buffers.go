@@ -6,9 +6,8 @@ import (
 	"math"
 )
 
-// scratch is what an exchange needs beside its connection, for as long as it
-// lasts.
-type scratch struct {
+// buffers is what an exchange needs beside its connection while it runs.
+type buffers struct {
 	source source
 	reader *bufio.Reader // over source
 	head   []byte        // of the request
@@ -19,25 +18,24 @@ type scratch struct {
 // largeHead is the size from which on a head is not kept for the next request.
 const largeHead = 16 << 10
 
-func newScratch() *scratch {
-	s := &scratch{probe: newProbe()}
+func newBuffers() *buffers {
+	s := &buffers{probe: newProbe()}
 	s.reader = bufio.NewReader(&s.source)
 	return s
 }
 
 // release gives s back. Nobody may read from its reader any more.
-func (c *Client) release(s *scratch) {
+func (c *Client) release(s *buffers) {
 	s.source = source{}
 	s.reader.Reset(&s.source)
 	if cap(s.head) > largeHead {
 		s.head = nil
 	}
 	clear(s.keys[:cap(s.keys)])
-	c.scratch.Put(s)
+	c.buffers.Put(s)
 }
 
-// source is a connection as an answer is read from it: its head must not
-// exceed a limit.
+// source reads an answer from a connection and bounds its head.
 type source struct {
 	conn        *Conn
 	left, limit int64
