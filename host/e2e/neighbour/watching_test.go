@@ -28,7 +28,7 @@ func TestWatching(t *testing.T) {
 		t.Errorf("seen %+v", first)
 	}
 	for _, late := range first.Late {
-		if late < -time.Millisecond {
+		if late < -idle/2 { // a client may see the answer later than the host has sent it
 			t.Errorf("closed %s too soon", -late)
 		}
 	}
