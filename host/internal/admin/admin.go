@@ -1,7 +1,7 @@
 // Package admin is the operator's own HTTP server: metrics, health, readiness,
 // profiles when asked for, and the API by which operators and tenants look
-// after tenants. It decides who comes in and knows none of what it shows: it
-// is given handlers and questions to ask.
+// after tenants. It authenticates requests and knows nothing of what it shows:
+// handlers and functions are passed to it.
 package admin
 
 import (
@@ -49,9 +49,9 @@ type Config struct {
 	Clients []Client
 	// API serves what begins with /v1/; nil: nothing.
 	API *v1.Handler
-	// Connections bounds those that are open at a time, and Relieve has
-	// somebody else give a descriptor up, where there is none to accept with.
-	// They are Listen's: Update changes neither. 0: 1024; nil: nobody does.
+	// Connections bounds those that are open at a time; 0: 1024. Relieve frees
+	// a descriptor elsewhere when there is none to accept with; nil: nothing
+	// does. Only Listen reads them: Update changes neither.
 	Connections int
 	Relieve     func()
 	// Pprof serves /debug/pprof.
@@ -65,7 +65,7 @@ type Config struct {
 	Degraded func() []string
 	// About is shown on the index page: the version, what listens where.
 	About func() []string
-	// Logger is told what went wrong; nil: nobody is told.
+	// Logger gets errors; nil: they are discarded.
 	Logger *slog.Logger
 }
 
@@ -111,13 +111,13 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		WriteTimeout:   5 * time.Minute,
 		IdleTimeout:    time.Minute,
 		MaxHeaderBytes: 16 << 10,
-		ConnState:      s.listener.noted,
+		ConnState:      s.listener.connState,
 		ErrorLog:       slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	return s, nil
 }
 
-// check refuses what would let strangers in.
+// check refuses a configuration that would let anybody in.
 func (c Config) check() error {
 	if !c.guarded() && !c.Closed && !loopback(c.Address) {
 		return fmt.Errorf("admin address %s: %w", c.Address, ErrOpen)
@@ -204,7 +204,7 @@ func (s *Server) Close() error {
 
 // routes returns what answers by a configuration.
 func (s *Server) routes(cfg Config) http.Handler {
-	d := newDoor(cfg, s.failures)
+	d := newAuthenticator(cfg, s.failures)
 	pages, calls := pageRoutes(cfg, d), http.Handler(http.HandlerFunc(http.NotFound))
 	if cfg.API != nil {
 		calls = cfg.API.Serve(v1.Gate{Authenticate: d.Authenticate, Draining: s.draining})
@@ -219,7 +219,7 @@ func (s *Server) routes(cfg Config) http.Handler {
 }
 
 // pageRoutes are the pages for people and machines that watch the host.
-func pageRoutes(cfg Config, d *door) http.Handler {
+func pageRoutes(cfg Config, d *authenticator) http.Handler {
 	open, locked := http.NewServeMux(), http.NewServeMux()
 	open.HandleFunc("GET /healthz", healthz)
 	open.HandleFunc("GET /readyz", readyz(cfg))

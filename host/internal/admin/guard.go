@@ -12,7 +12,7 @@ import (
 // sameOrigin refuses changes that a browser sends for a page of somebody
 // else's. It sends a client certificate, and reaches a loopback address,
 // whether the user knows of it or not.
-func (d *door) sameOrigin(next http.Handler) http.Handler {
+func (a *authenticator) sameOrigin(next http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, api.NewProblem(api.KindForbidden, "it comes from a page of another origin"))

@@ -27,12 +27,12 @@ type listener struct {
 	net.Listener
 	tls           atomic.Pointer[tls.Config] // nil: clear text
 	most, perPeer int
-	relieve       func() // has somebody else give a descriptor up; nil: nobody does
-	spares        spares
+	relieve       func() // frees a descriptor elsewhere; nil: nothing does
+	reserve       reserve
 
 	mu      sync.Mutex     // guards the following fields
 	peers   map[string]int // open connections, by peer; "" of all
-	waiting list.List      // of *counted without a request, longest first
+	waiting list.List      // of *countedConn without a request, longest first
 }
 
 func newListener(l net.Listener, most int, relieve func()) *listener {
@@ -42,7 +42,7 @@ func newListener(l net.Listener, most int, relieve func()) *listener {
 	n := &listener{
 		Listener: l, most: most, perPeer: min(max(most/4, minPeerConns), most), relieve: relieve, peers: map[string]int{},
 	}
-	n.spares.fill()
+	n.reserve.fill()
 	return n
 }
 
@@ -54,10 +54,10 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		k := &counted{Conn: c, listener: l, from: peerOf(c.RemoteAddr().String())}
-		if !l.enter(k) {
+		k := &countedConn{Conn: c, listener: l, from: peerOf(c.RemoteAddr().String())}
+		if !l.add(k) {
 			c.Close()
-			l.spares.fill()
+			l.reserve.fill()
 			continue
 		}
 		if cfg := l.tls.Load(); cfg != nil {
@@ -67,11 +67,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// acceptOne accepts with a descriptor that was kept for it where the process has
-// no other. net/http tries again, after a pause, what fails all the same.
+// acceptOne accepts with a reserved descriptor where the process has no other. If
+// that fails, too, net/http tries again after a pause.
 func (l *listener) acceptOne() (net.Conn, error) {
 	c, err := l.Listener.Accept()
-	for err != nil && exhausted(err) && l.spares.release() {
+	for err != nil && exhausted(err) && l.reserve.release() {
 		c, err = l.Listener.Accept()
 	}
 	if err != nil && exhausted(err) && l.relieve != nil {
@@ -85,17 +85,17 @@ func exhausted(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// enter gives a connection a place, if need be that of another.
-func (l *listener) enter(k *counted) bool {
+// add counts a connection, if need be in place of another, which it closes.
+func (l *listener) add(k *countedConn) bool {
 	l.mu.Lock()
-	var gone *counted
+	var gone *countedConn
 	switch {
 	case l.peers[k.from] >= l.perPeer:
-		gone = l.longestLocked(k.from)
+		gone = l.longestWaitLocked(k.from)
 	case l.peers[""] >= l.most:
-		gone = l.longestLocked(l.mostWaitingLocked())
+		gone = l.longestWaitLocked(l.mostWaitingLocked())
 	default:
-		l.takePlaceLocked(k)
+		l.countLocked(k)
 		l.mu.Unlock()
 		return true
 	}
@@ -103,44 +103,44 @@ func (l *listener) enter(k *counted) bool {
 		l.mu.Unlock()
 		return false
 	}
-	l.leaveLocked(gone)
-	l.takePlaceLocked(k)
+	l.uncountLocked(gone)
+	l.countLocked(k)
 	l.mu.Unlock()
 	gone.Conn.Close()
 	return true
 }
 
-func (l *listener) takePlaceLocked(k *counted) {
-	k.placed = true
+func (l *listener) countLocked(k *countedConn) {
+	k.counted = true
 	l.peers[""]++
 	l.peers[k.from]++
 	k.wait = l.waiting.PushBack(k)
 }
 
-func (l *listener) leaveLocked(k *counted) {
-	if !k.placed {
+func (l *listener) uncountLocked(k *countedConn) {
+	if !k.counted {
 		return
 	}
-	k.placed = false
+	k.counted = false
 	l.peers[""]--
 	if l.peers[k.from]--; l.peers[k.from] == 0 {
 		delete(l.peers, k.from)
 	}
-	l.begunLocked(k)
+	l.unwaitLocked(k)
 }
 
-// begunLocked takes a connection off the list of those that wait.
-func (l *listener) begunLocked(k *counted) {
+// unwaitLocked takes a connection off the waiting list.
+func (l *listener) unwaitLocked(k *countedConn) {
 	if k.wait != nil {
 		l.waiting.Remove(k.wait)
 		k.wait = nil
 	}
 }
 
-// longestLocked returns the connection of a peer that waits longest.
-func (l *listener) longestLocked(from string) *counted {
+// longestWaitLocked returns the connection of a peer that waits longest.
+func (l *listener) longestWaitLocked(from string) *countedConn {
 	for e := l.waiting.Front(); e != nil; e = e.Next() {
-		if k := e.Value.(*counted); k.from == from {
+		if k := e.Value.(*countedConn); k.from == from {
 			return k
 		}
 	}
@@ -151,7 +151,7 @@ func (l *listener) longestLocked(from string) *counted {
 func (l *listener) mostWaitingLocked() (from string) {
 	n := map[string]int{}
 	for e := l.waiting.Front(); e != nil; e = e.Next() {
-		k := e.Value.(*counted)
+		k := e.Value.(*countedConn)
 		if n[k.from]++; n[k.from] > n[from] {
 			from = k.from
 		}
@@ -159,13 +159,13 @@ func (l *listener) mostWaitingLocked() (from string) {
 	return from
 }
 
-// noted is the server's ConnState: a connection is not closed for another while
-// a request is served on it.
-func (l *listener) noted(nc net.Conn, s http.ConnState) {
+// connState is called by the server: a connection does not make room for another
+// while a request is served on it.
+func (l *listener) connState(nc net.Conn, s http.ConnState) {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
 	}
-	k, ok := nc.(*counted)
+	k, ok := nc.(*countedConn)
 	if !ok {
 		return
 	}
@@ -173,40 +173,40 @@ func (l *listener) noted(nc net.Conn, s http.ConnState) {
 	defer l.mu.Unlock()
 	switch {
 	case s == http.StateActive:
-		l.begunLocked(k)
-	case s == http.StateIdle && k.placed && k.wait == nil:
+		l.unwaitLocked(k)
+	case s == http.StateIdle && k.counted && k.wait == nil:
 		k.wait = l.waiting.PushBack(k)
 	}
 }
 
-// counted is a connection that has a place.
-type counted struct {
+// countedConn is a connection that the listener counts.
+type countedConn struct {
 	net.Conn
 	listener *listener
 	from     string
 
-	placed bool          // this and the following are guarded by listener.mu
-	wait   *list.Element // nil: a request is being served
+	counted bool          // this and the following are guarded by listener.mu
+	wait    *list.Element // nil: a request is being served
 }
 
-func (c *counted) Close() error {
+func (c *countedConn) Close() error {
 	c.listener.mu.Lock()
-	c.listener.leaveLocked(c)
+	c.listener.uncountLocked(c)
 	c.listener.mu.Unlock()
 	err := c.Conn.Close()
-	c.listener.spares.fill()
+	c.listener.reserve.fill()
 	return err
 }
 
-// spares are descriptors that are kept for the moment when there is no other.
-type spares struct {
+// reserve keeps descriptors to accept with when the process has no other.
+type reserve struct {
 	mu     sync.Mutex // guards the following
 	files  [2]*os.File
 	closed bool
 }
 
 // fill opens what is missing, as far as there are descriptors.
-func (s *spares) fill() {
+func (s *reserve) fill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.files {
@@ -217,7 +217,7 @@ func (s *spares) fill() {
 }
 
 // release closes one, and reports whether there was any.
-func (s *spares) release() bool {
+func (s *reserve) release() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range s.files {
@@ -230,7 +230,7 @@ func (s *spares) release() bool {
 	return false
 }
 
-func (s *spares) close() {
+func (s *reserve) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
@@ -240,7 +240,7 @@ func (s *spares) close() {
 
 // Close stops accepting. Idempotent.
 func (l *listener) Close() error {
-	l.spares.close()
+	l.reserve.close()
 	return l.Listener.Close()
 }
 

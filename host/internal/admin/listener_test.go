@@ -15,9 +15,9 @@ import (
 
 // waiter returns a connection of a peer that has sent nothing, with what its
 // other end is told.
-func waiter(l *listener, from string) (k *counted, gone func() bool) {
+func waiter(l *listener, from string) (k *countedConn, gone func() bool) {
 	near, far := net.Pipe()
-	k = &counted{Conn: near, listener: l, from: from}
+	k = &countedConn{Conn: near, listener: l, from: from}
 	return k, func() bool {
 		far.SetReadDeadline(longAgo)
 		_, err := far.Read(make([]byte, 1))
@@ -29,44 +29,44 @@ func waiter(l *listener, from string) (k *counted, gone func() bool) {
 // for who comes, and who is served does not.
 func TestConnectionsAreBounded(t *testing.T) {
 	l := newListener(nil, 20, nil)
-	defer l.spares.close()
+	defer l.reserve.close()
 	var first []func() bool
 	for range l.perPeer {
 		k, gone := waiter(l, "192.0.2.1")
-		if !l.enter(k) {
+		if !l.add(k) {
 			t.Fatal("a peer is refused before it has what it may")
 		}
 		first = append(first, gone)
 	}
 	k, _ := waiter(l, "192.0.2.1")
-	if !l.enter(k) || !first[0]() || first[1]() || l.peers["192.0.2.1"] != l.perPeer {
+	if !l.add(k) || !first[0]() || first[1]() || l.peers["192.0.2.1"] != l.perPeer {
 		t.Error("one more of the peer does not take the place of its oldest")
 	}
-	var served []*counted
+	var served []*countedConn
 	for i := l.perPeer; i < l.most; i++ {
 		k, _ := waiter(l, fmt.Sprint("192.0.3.", i))
-		if !l.enter(k) {
+		if !l.add(k) {
 			t.Fatal("a connection is refused while there is room")
 		}
-		l.noted(k, http.StateActive)
+		l.connState(k, http.StateActive)
 		served = append(served, k)
 	}
 	k, _ = waiter(l, "192.0.2.9")
-	if !l.enter(k) || !first[1]() || l.peers[""] != l.most {
+	if !l.add(k) || !first[1]() || l.peers[""] != l.most {
 		t.Error("one more of all does not take the place of who has most that wait")
 	}
 	for e := l.waiting.Front(); e != nil; e = l.waiting.Front() {
-		l.noted(e.Value.(*counted), http.StateActive)
+		l.connState(e.Value.(*countedConn), http.StateActive)
 	}
-	if k, _ = waiter(l, "192.0.2.10"); l.enter(k) {
+	if k, _ = waiter(l, "192.0.2.10"); l.add(k) {
 		t.Error("there is a place although all are served")
 	}
-	l.noted(served[0], http.StateIdle)
-	if !l.enter(k) || served[0].placed {
+	l.connState(served[0], http.StateIdle)
+	if !l.add(k) || served[0].counted {
 		t.Error("who has been served makes no room")
 	}
 	served[1].Close()
-	if k, _ = waiter(l, "192.0.2.11"); !l.enter(k) {
+	if k, _ = waiter(l, "192.0.2.11"); !l.add(k) {
 		t.Error("a place that is free is not given")
 	}
 }
@@ -97,11 +97,11 @@ func TestPlacesAreFreeAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		group.Go(func() { l.noted(c, http.StateActive) })
+		group.Go(func() { l.connState(c, http.StateActive) })
 		for range 2 {
 			group.Go(func() {
 				if i%2 == 0 {
-					l.noted(c, http.StateIdle)
+					l.connState(c, http.StateIdle)
 				}
 				c.Close()
 			})
@@ -142,18 +142,18 @@ func TestAcceptsWithWhatWasKept(t *testing.T) {
 	if err != nil || relieved != 0 {
 		t.Fatalf("%v, relieved %d times; two are kept", err, relieved)
 	}
-	if l.spares.release() {
+	if l.reserve.release() {
 		t.Fatal("what was used is still there")
 	}
 	inner.short.Store(1)
 	if _, err := l.Accept(); !exhausted(err) || relieved != 1 {
 		t.Errorf("%v, relieved %d times; want the error, which net/http waits after", err, relieved)
 	}
-	if c.Close(); !l.spares.release() {
+	if c.Close(); !l.reserve.release() {
 		t.Error("a descriptor that was given back is not kept")
 	}
-	l.spares.close()
-	if l.spares.fill(); l.spares.release() {
+	l.reserve.close()
+	if l.reserve.fill(); l.reserve.release() {
 		t.Error("a closed listener keeps descriptors")
 	}
 }
@@ -163,12 +163,12 @@ func TestAcceptsWithWhatWasKept(t *testing.T) {
 func TestWhoIsHungUpOnGivesBackWhatWasKept(t *testing.T) {
 	inner := &full{}
 	l := newListener(inner, 1, nil)
-	defer l.spares.close()
+	defer l.reserve.close()
 	busy, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.noted(busy, http.StateActive)
+	l.connState(busy, http.StateActive)
 	for range 3 { // each is hung up on
 		inner.short.Store(1)
 		inner.once = true
@@ -176,9 +176,9 @@ func TestWhoIsHungUpOnGivesBackWhatWasKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range l.spares.files {
-		if !l.spares.release() {
-			t.Errorf("%d descriptors are kept, want %d", i, len(l.spares.files))
+	for i := range l.reserve.files {
+		if !l.reserve.release() {
+			t.Errorf("%d descriptors are kept, want %d", i, len(l.reserve.files))
 		}
 	}
 }
