@@ -42,7 +42,7 @@ wait warning watch weight window writer zone
 // word off this list; nothing is added to it.
 const older = `
 allowance answerer bearers beat census cliff contender ending fitted look loss orderer played
-prepared presence replier room roster says searched sleeper spike sums survey tally terms tried
+prepared presence replier roster says searched sleeper spike sums survey tally terms tried
 unanswered want world
 `
 

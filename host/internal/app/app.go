@@ -225,7 +225,7 @@ func (a *App) govern(ctx context.Context, c *config.Config) error {
 	a.lobby = idle.NewAccount(lobbyName, policy.Fixed{}, nil, c.Timeouts.Accepted(), c.DialledLimits())
 	a.lobby.Unknown = true
 	a.metrics.Watch(a.governor, process, a.logs)
-	a.metrics.WatchRoom(a.governor)
+	a.metrics.WatchConnLimits(a.governor)
 	a.metrics.WatchTenants(a.members.roster.Len, a.members.guests)
 	a.sweeper = newSweeper(func() int { return a.governor.Parked() + a.governor.Stripped() + a.engine.Loads() })
 	a.evictor = newEvictor(a, process)

@@ -6,8 +6,9 @@ import (
 	"idlehost/host/internal/idle"
 )
 
-// Room tells how much room there is for connections; idle.Governor does.
-type Room interface {
+// ConnLimits tells how many connections and descriptors there may be, and how
+// many of them there are; idle.Governor does.
+type ConnLimits interface {
 	// Descriptors is how many descriptors connections have, and how many they
 	// may; 0: any number.
 	Descriptors() (used, most int)
@@ -19,38 +20,38 @@ type Room interface {
 	Refusals(idle.Cause) uint64
 }
 
-// WatchRoom adds how much room there is for connections, and what became of
-// those there was none for. It is called once.
-func (m *Metrics) WatchRoom(r Room) { m.registry.MustRegister(roomCollector{r}) }
+// WatchConnLimits registers metrics of them, and of connections that were evicted
+// and refused because of them. It is called once.
+func (m *Metrics) WatchConnLimits(l ConnLimits) { m.registry.MustRegister(connLimitsCollector{l}) }
 
 var (
-	roomUsedDesc = prometheus.NewDesc("host_idle_used_descriptors",
+	usedDescriptorsDesc = prometheus.NewDesc("host_idle_used_descriptors",
 		"Descriptors that connections of both sides have.", nil, nil)
-	roomMostDesc = prometheus.NewDesc("host_idle_allowed_descriptors",
+	allowedDescriptorsDesc = prometheus.NewDesc("host_idle_allowed_descriptors",
 		"Descriptors that connections of both sides may have; 0: any number.", nil, nil)
-	roomLimitDesc = prometheus.NewDesc("host_idle_allowed_connections",
+	allowedConnsDesc = prometheus.NewDesc("host_idle_allowed_connections",
 		"Clients' connections that may be open: as configured, or what descriptors allow; 0: any number.", nil, nil)
-	roomEvictedDesc = prometheus.NewDesc("host_idle_evicted_connections_total",
+	evictedConnsDesc = prometheus.NewDesc("host_idle_evicted_connections_total",
 		"Idle connections that were ended to make room, by what was short.", []string{"cause"}, nil)
-	roomRefusedDesc = prometheus.NewDesc("host_idle_refused_connections_total",
+	refusedConnsDesc = prometheus.NewDesc("host_idle_refused_connections_total",
 		"New connections that were turned away, by what was short.", []string{"cause"}, nil)
 )
 
-type roomCollector struct{ room Room }
+type connLimitsCollector struct{ limits ConnLimits }
 
-func (c roomCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{roomUsedDesc, roomMostDesc, roomLimitDesc, roomEvictedDesc, roomRefusedDesc} {
+func (c connLimitsCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{usedDescriptorsDesc, allowedDescriptorsDesc, allowedConnsDesc, evictedConnsDesc, refusedConnsDesc} {
 		ch <- d
 	}
 }
 
-func (c roomCollector) Collect(ch chan<- prometheus.Metric) {
-	used, most := c.room.Descriptors()
-	ch <- prometheus.MustNewConstMetric(roomUsedDesc, prometheus.GaugeValue, float64(used))
-	ch <- prometheus.MustNewConstMetric(roomMostDesc, prometheus.GaugeValue, float64(most))
-	ch <- prometheus.MustNewConstMetric(roomLimitDesc, prometheus.GaugeValue, float64(c.room.Limit()))
+func (c connLimitsCollector) Collect(ch chan<- prometheus.Metric) {
+	used, most := c.limits.Descriptors()
+	ch <- prometheus.MustNewConstMetric(usedDescriptorsDesc, prometheus.GaugeValue, float64(used))
+	ch <- prometheus.MustNewConstMetric(allowedDescriptorsDesc, prometheus.GaugeValue, float64(most))
+	ch <- prometheus.MustNewConstMetric(allowedConnsDesc, prometheus.GaugeValue, float64(c.limits.Limit()))
 	for _, cause := range idle.Causes() {
-		ch <- prometheus.MustNewConstMetric(roomEvictedDesc, prometheus.CounterValue, float64(c.room.Evictions(cause)), cause.String())
-		ch <- prometheus.MustNewConstMetric(roomRefusedDesc, prometheus.CounterValue, float64(c.room.Refusals(cause)), cause.String())
+		ch <- prometheus.MustNewConstMetric(evictedConnsDesc, prometheus.CounterValue, float64(c.limits.Evictions(cause)), cause.String())
+		ch <- prometheus.MustNewConstMetric(refusedConnsDesc, prometheus.CounterValue, float64(c.limits.Refusals(cause)), cause.String())
 	}
 }

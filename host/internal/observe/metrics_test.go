@@ -98,7 +98,7 @@ func TestOpenConnectionsAreWalkedAtScrape(t *testing.T) {
 	w := NewWriter(discard{})
 	defer w.Close()
 	m.Watch(g, NewProcess(), w)
-	m.WatchRoom(g)
+	m.WatchConnLimits(g)
 	if text := scrape(t, m); strings.Contains(text, "host_idle_open_connections{") {
 		t.Errorf("open connections of an empty governor")
 	}

@@ -6,27 +6,26 @@ import (
 	"time"
 )
 
-// Writer puts a bounded queue between those who log and what reads the log:
-// a pipe that nobody reads must not hold up a connection. What does not fit
-// is dropped and counted. Lines leave in the order in which they came, and no
-// tenant's can fill the queue: those of a tenant may take as much of it as all
-// tenants have left free, and the host's own have room of their own. Create it
-// with NewWriter.
+// Writer is a bounded queue in front of the log: a pipe that nobody reads must not
+// hold up a connection. A line that does not fit is dropped and counted. Lines
+// leave in the order in which they came. No tenant's lines can fill the queue: a
+// tenant may use as much of it as all tenants have left free, and the host has a
+// part of its own. Create it with NewWriter.
 type Writer struct {
 	out  io.Writer
 	wake chan struct{} // holds at most one
 	done chan struct{} // closed when run has returned
 
-	mu     sync.Mutex // guards the following fields
-	queue  []byte
-	spare  []byte // the queue that was written last, to be used again
-	free   int    // bytes of tenantBytes that no tenant's lines take
-	shares map[string]*logShare
-	closed bool
+	mu       sync.Mutex // guards the following fields
+	queue    []byte
+	spare    []byte // the queue that was written last, to be used again
+	free     int    // bytes of tenantBytes that no tenant's lines take
+	byTenant map[string]*tenantLines
+	closed   bool
 }
 
-// logShare is what a Writer knows of a tenant's lines; "" is the host itself.
-type logShare struct {
+// tenantLines counts a tenant's lines; tenant "" is the host itself.
+type tenantLines struct {
 	queued  int    // bytes in the queue
 	missed  uint64 // lines dropped since the last that was queued
 	dropped uint64 // lines, ever
@@ -43,7 +42,7 @@ const (
 func NewWriter(out io.Writer) *Writer {
 	w := &Writer{
 		out: out, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		free: tenantBytes, shares: map[string]*logShare{"": {}},
+		free: tenantBytes, byTenant: map[string]*tenantLines{"": {}},
 	}
 	go w.run()
 	return w
@@ -61,10 +60,10 @@ func (w *Writer) Write(p []byte) (int, error) {
 // It never blocks.
 func (w *Writer) put(tenant string, p []byte) (missed uint64, ok bool) {
 	w.mu.Lock()
-	s := w.shares[tenant]
+	s := w.byTenant[tenant]
 	if s == nil {
-		s = new(logShare)
-		w.shares[tenant] = s
+		s = new(tenantLines)
+		w.byTenant[tenant] = s
 	}
 	room := w.free - s.queued
 	if tenant == "" {
@@ -82,7 +81,7 @@ func (w *Writer) put(tenant string, p []byte) (missed uint64, ok bool) {
 		s.dropped++
 	}
 	w.mu.Unlock()
-	w.nudge()
+	w.wakeUp()
 	return missed, ok
 }
 
@@ -91,7 +90,7 @@ func (w *Writer) put(tenant string, p []byte) (missed uint64, ok bool) {
 func (w *Writer) restoreMissed(tenant string, missed uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if s := w.shares[tenant]; s != nil {
+	if s := w.byTenant[tenant]; s != nil {
 		s.missed += missed
 	}
 }
@@ -100,8 +99,8 @@ func (w *Writer) restoreMissed(tenant string, missed uint64) {
 func (w *Writer) Dropped() map[string]uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	by := make(map[string]uint64, len(w.shares))
-	for tenant, s := range w.shares {
+	by := make(map[string]uint64, len(w.byTenant))
+	for tenant, s := range w.byTenant {
 		if s.dropped > 0 || tenant == "" {
 			by[tenant] = s.dropped
 		}
@@ -113,9 +112,9 @@ func (w *Writer) Dropped() map[string]uint64 {
 func (w *Writer) Forget(tenant string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if s := w.shares[tenant]; s != nil && tenant != "" {
+	if s := w.byTenant[tenant]; s != nil && tenant != "" {
 		w.free += s.queued // what is queued of it is soon written
-		delete(w.shares, tenant)
+		delete(w.byTenant, tenant)
 	}
 }
 
@@ -125,17 +124,17 @@ func (w *Writer) Close() error {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
-	w.nudge()
-	patience := time.NewTimer(time.Second)
-	defer patience.Stop()
+	w.wakeUp()
+	limit := time.NewTimer(time.Second)
+	defer limit.Stop()
 	select {
 	case <-w.done:
-	case <-patience.C:
+	case <-limit.C:
 	}
 	return nil
 }
 
-func (w *Writer) nudge() {
+func (w *Writer) wakeUp() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -160,16 +159,16 @@ func (w *Writer) run() {
 	}
 }
 
-// swap takes the queue; the batch before it is free to be filled again. A share
-// without anything to tell is not kept: tenants come and go.
+// swap takes the queue; the batch before it is free to be filled again. An entry
+// without a dropped line is not kept: tenants come and go.
 func (w *Writer) swap() (batch []byte, closed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	batch, w.queue = w.queue, w.spare[:0]
 	w.spare, w.free = batch, tenantBytes
-	for tenant, s := range w.shares {
+	for tenant, s := range w.byTenant {
 		if s.queued = 0; s.dropped == 0 && tenant != "" {
-			delete(w.shares, tenant)
+			delete(w.byTenant, tenant)
 		}
 	}
 	return batch, w.closed
