@@ -18,8 +18,8 @@ var ErrNoCode = errors.New("code is not there")
 func (e *Engine) Adopt(ctx context.Context, p *Prepared, s State, log func(module string, level int, msg string)) (adopted *Policy, err error) {
 	src := Source{Name: p.Name, State: s, MemoryPages: p.MemoryPages, Log: log}
 	err = e.Do(ctx, src, func(j *Job) (err error) {
-		a := &admission{job: j, world: newWorld(), params: p.Params, metered: p.Metered}
-		adopted, err = a.load([]step[*admission]{
+		a := &policyLoad{job: j, callCtx: newCallContext(), params: p.Params, metered: p.Metered}
+		adopted, err = a.load([]step[*policyLoad]{
 			{"code", policy.FaultCompile, adoptCode},
 			{"memory", policy.FaultMemory, checkMemory},
 		})
@@ -29,23 +29,23 @@ func (e *Engine) Adopt(ctx context.Context, p *Prepared, s State, log func(modul
 }
 
 // adoptCode uses the code of equal bytes, or takes it from the folder.
-func adoptCode(a *admission) error {
-	m, codes := a.metered, a.job.engine.codes
-	c, err := codes.use(a.job.ctx, m.Digest, a.job.Without)
+func adoptCode(a *policyLoad) error {
+	m, codes := a.metered, a.job.engine.codeCache
+	c, err := codes.acquire(a.job.ctx, m.Digest, a.job.Without)
 	if c != nil || err != nil {
 		a.code = c
 		return err
 	}
 	var ready *code
-	defer func() { codes.made(m.Digest, ready) }()
+	defer func() { codes.finish(m.Digest, ready) }()
 	if len(m.Wasm) == 0 {
 		return a.noCode(ErrNoCode)
 	}
 	c = &code{
-		key: m.Digest, digest: hex.EncodeToString(m.Digest[:]), has: opSet(m.Exports),
+		key: m.Digest, digest: hex.EncodeToString(m.Digest[:]), exports: opSet(m.Exports),
 		bytes: m.Size, pages: m.Pages, grows: m.Grows,
 	}
-	if err := a.place(c, m.Wasm, int(m.Types)); err != nil {
+	if err := a.addToRuntime(c, m.Wasm, int(m.Types)); err != nil {
 		return a.noCode(err)
 	}
 	a.code, ready = c, c
@@ -54,7 +54,7 @@ func adoptCode(a *admission) error {
 
 // noCode tells code that is not there, which may be over by itself, from a
 // module that is no code.
-func (a *admission) noCode(err error) error {
+func (a *policyLoad) noCode(err error) error {
 	if !errors.Is(err, ErrNoCode) {
 		return err
 	}

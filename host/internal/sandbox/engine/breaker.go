@@ -6,12 +6,12 @@ import (
 )
 
 const (
-	firstWait = 100 * time.Millisecond // before the second instance in a row is made
-	lastWait  = 30 * time.Second       // and at most before any, without jitter
-	calmAfter = time.Minute            // without a fault, and the count starts anew
-	// poisoned is the number of faults in a row after which the learned
-	// state is suspected, and dropped.
-	poisoned = 4
+	firstWait  = 100 * time.Millisecond // before the second instance in a row is made
+	lastWait   = 30 * time.Second       // and at most before any, without jitter
+	resetAfter = time.Minute            // without a fault, and the count starts anew
+	// dropStateAfter is the number of faults in a row after which the learned
+	// state is suspected to be their cause, and dropped.
+	dropStateAfter = 4
 )
 
 // breaker spaces out the instances of a guest that keeps failing. The first
@@ -28,7 +28,7 @@ type breaker struct {
 
 // fault notes a failure at now.
 func (b *breaker) fault(now uint64) {
-	if now < b.failedMs || now-b.failedMs >= uint64(calmAfter.Milliseconds()) {
+	if now < b.failedMs || now-b.failedMs >= uint64(resetAfter.Milliseconds()) {
 		b.failures = 0
 	}
 	b.failures++

@@ -55,7 +55,7 @@ func (j *Job) runCompiler(owner string, wasm []byte, effort uint64) (release fun
 	lost := j.Without(func() {
 		var cpu time.Duration
 		release, cpu, err = c.Compile(j.ctx, owner, wasm, effort)
-		j.apart += cpu
+		j.remoteCPU += cpu
 	})
 	if err == nil && lost != nil {
 		release()

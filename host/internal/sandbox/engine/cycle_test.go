@@ -91,7 +91,7 @@ func TestCyclesOfReplacementLeakNothing(t *testing.T) {
 			s.replace(t)
 		}
 	}
-	turn(max(cycles/10, 2*mostSpare)) // until as much code is kept unused as may be
+	turn(max(cycles/10, 2*maxSpare)) // until as much code is kept unused as may be
 	before := settledFootprint(footprint{})
 	begin := time.Now()
 	turn(cycles)

@@ -1,4 +1,4 @@
-// Package engine runs policies that are WebAssembly modules: it admits a
+// Package engine runs policies that are WebAssembly modules: it checks a
 // module, keeps one instance of it, asks that instance, and replaces it when
 // it fails. sdk/ABI.md is the contract with the guest. The engine knows
 // questions and answers, not connections, and it writes no log of its own.
@@ -72,27 +72,27 @@ func (c Config) memoryPages() uint32 {
 	return min(c.MemoryPages, 1<<16)
 }
 
-func (c Config) moduleBytes() int { return or(c.ModuleBytes, 4<<20) }
+func (c Config) moduleBytes() int { return orDefault(c.ModuleBytes, 4<<20) }
 func (c Config) spareCode() int {
 	if c.SpareCode < 0 {
 		return 0
 	}
-	return or(c.SpareCode, 4<<20)
+	return orDefault(c.SpareCode, 4<<20)
 }
 
-func (c Config) callFuel() int64      { return fuel(c.CallFuel, 400_000) }
-func (c Config) configureFuel() int64 { return fuel(c.ConfigureFuel, 5_000_000) }
-func (c Config) initFuel() int64      { return fuel(c.InitFuel, 5_000_000) }
-func (c Config) fuelPerSecond() int64 { return fuel(c.FuelPerSecond, standardFuelPerSecond) }
-func (c Config) wait() time.Duration  { return or(c.Wait, time.Millisecond) }
+func (c Config) callFuel() int64      { return fuelOrDefault(c.CallFuel, 400_000) }
+func (c Config) configureFuel() int64 { return fuelOrDefault(c.ConfigureFuel, 5_000_000) }
+func (c Config) initFuel() int64      { return fuelOrDefault(c.InitFuel, 5_000_000) }
+func (c Config) fuelPerSecond() int64 { return fuelOrDefault(c.FuelPerSecond, standardFuelPerSecond) }
+func (c Config) wait() time.Duration  { return orDefault(c.Wait, time.Millisecond) }
 
 // standardFuelPerSecond is what a policy, or an owner, may use in a second.
 const standardFuelPerSecond = 50_000_000
 
 // fuel keeps budgets so small that no sum of them overflows, in thousandths.
-func fuel(v, standard int64) int64 { return min(or(v, standard), 1<<40) }
+func fuelOrDefault(v, standard int64) int64 { return min(orDefault(v, standard), 1<<40) }
 
-func or[T ~int | ~int64](v, standard T) T {
+func orDefault[T ~int | ~int64](v, standard T) T {
 	if v <= 0 {
 		return standard
 	}
@@ -103,14 +103,14 @@ func or[T ~int | ~int64](v, standard T) T {
 // another (sharedRuntime), the code of equal bytes, and the stacks on which they
 // run; each has a memory and globals of its own. Safe for concurrent use.
 type Engine struct {
-	cfg      Config
-	cache    wazero.CompilationCache
-	contract gate.Contract
-	codes    *codes
-	fields   *fields
-	metered  meteredModules
-	loaded   atomic.Uint32        // policies so far
-	clock    func() time.Duration // processor time of the calling thread; tests have another
+	cfg        Config
+	cache      wazero.CompilationCache
+	contract   gate.Contract
+	codeCache  *codeCache
+	memoryPool *memoryPool
+	metered    meteredModules
+	loaded     atomic.Uint32        // policies so far
+	clock      func() time.Duration // processor time of the calling thread; tests have another
 
 	mu sync.Mutex // guards the following fields
 	// policies holds every policy that is not closed; nil once the engine is.
@@ -141,20 +141,20 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	funcs := hostFuncs()
 	e := &Engine{
-		cfg:      cfg,
-		cache:    cache,
-		contract: contract(funcs),
-		codes:    newCodes(cache, funcs, cfg.spareCode(), cfg.Code != ""),
-		fields:   newFields(),
-		policies: make(map[*Policy]struct{}),
-		clock:    threadTime,
+		cfg:        cfg,
+		cache:      cache,
+		contract:   contract(funcs),
+		codeCache:  newCodeCache(cache, funcs, cfg.spareCode(), cfg.Code != ""),
+		memoryPool: newMemoryPool(),
+		policies:   make(map[*Policy]struct{}),
+		clock:      threadTime,
 	}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return e, nil
 }
 
 // DropSpareCode lets go of the code that no policy uses: Config.SpareCode.
-func (e *Engine) DropSpareCode() error { return e.codes.dropSpare() }
+func (e *Engine) DropSpareCode() error { return e.codeCache.dropSpare() }
 
 // Close closes every policy and gives back all compiled code. Loads in flight
 // end with ErrClosed, and are waited for. Questions asked afterwards are
@@ -175,8 +175,8 @@ func (e *Engine) Close() error {
 	for p := range open {
 		errs = append(errs, p.shut())
 	}
-	errs = append(errs, e.codes.close(), e.cache.Close(context.Background()))
-	e.fields.close()
+	errs = append(errs, e.codeCache.close(), e.cache.Close(context.Background()))
+	e.memoryPool.close()
 	return errors.Join(errs...)
 }
 
@@ -203,7 +203,7 @@ func (e *Engine) begin(ctx context.Context) (loading context.Context, end func()
 // Loads returns how many loads there were whose module became code.
 func (e *Engine) Loads() int { return int(e.loaded.Load()) }
 
-func (e *Engine) adopt(p *Policy) error {
+func (e *Engine) register(p *Policy) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.policies == nil {
@@ -213,7 +213,7 @@ func (e *Engine) adopt(p *Policy) error {
 	return nil
 }
 
-func (e *Engine) disown(p *Policy) {
+func (e *Engine) unregister(p *Policy) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.policies, p)

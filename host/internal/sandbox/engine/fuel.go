@@ -10,34 +10,34 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// tank is the fuel of one instance: the global that package meter has given
-// the module, which pays for what it runs out of it. Negative: it is empty,
-// and has trapped.
-type tank struct{ global api.MutableGlobal }
+// fuelCounter is the fuel that is left to one instance: the global that package
+// meter adds to the module, whose code subtracts what it runs. Negative: the fuel
+// has run out, and the guest has trapped.
+type fuelCounter struct{ global api.MutableGlobal }
 
-func (t tank) fill(units int64) { t.global.Set(uint64(units)) }
-func (t tank) left() int64      { return int64(t.global.Get()) }
+func (t fuelCounter) set(units int64) { t.global.Set(uint64(units)) }
+func (t fuelCounter) left() int64     { return int64(t.global.Get()) }
 
-// draw pays for what the host does at the guest's bidding. It panics where
+// charge subtracts what the host does at the guest's request. It panics where
 // that is more than is left: a trap.
-func (t tank) draw(units int64) {
+func (t fuelCounter) charge(units int64) {
 	left := t.left() - units
-	t.fill(left)
+	t.set(left)
 	if left < 0 {
 		panic(errFuel)
 	}
 }
 
-// errFuel marks that a guest has used up what it was given; errMemory, that it
-// trapped after it was refused memory.
+// errFuel marks a call that ran out of fuel; errMemory, one that trapped after the
+// guest was refused memory.
 var (
 	errFuel   = errors.New("out of fuel")
 	errMemory = errors.New("out of memory")
 )
 
-// emptied is the error of a call that ran out of budget units. Of the trap, it
-// keeps where it was: the instruction is the meter's, not the guest's.
-func emptied(trap error, budget int64) error {
+// outOfFuel is the error of a call that used up its budget. It keeps only where
+// the trap was: the instruction is the meter's, not the guest's.
+func outOfFuel(trap error, budget int64) error {
 	_, where, ok := strings.Cut(trap.Error(), "wasm stack trace:")
 	if ok {
 		where = " in" + oneLine(where, maxReason)
@@ -45,9 +45,9 @@ func emptied(trap error, budget int64) error {
 	return fmt.Errorf("%w: used up its %d units%s", errFuel, budget, where)
 }
 
-// What host functions cost beside the call itself, in units of fuel of a
-// third of a nanosecond and more. They are charged before they do anything, for as much
-// as they would do at most.
+// What host functions cost beside the call itself, in units of fuel, each a third
+// of a nanosecond or more. A function charges before it does anything, for the
+// most that it could do.
 const (
 	costLine      = 256 // a line for the log, kept or not
 	costLineByte  = 2
@@ -57,15 +57,15 @@ const (
 	costPoll      = 32
 )
 
-// note counts what a hook has used.
-func (s *Stats) note(kind uint8, used uint64) {
+// record counts the fuel that a hook has used.
+func (s *Stats) record(kind uint8, used uint64) {
 	s.FuelLast[kind] = used
 	s.FuelMax[kind] = max(s.FuelMax[kind], used)
 	s.FuelTotal[kind] += used
 }
 
-// faultOf tells what a module or a guest failed of. other stands for what has
-// no cause of its own.
+// faultOf classifies an error of a module or a guest; other is for errors that do
+// not name a cause.
 func faultOf(err error, other policy.Fault) policy.Fault {
 	switch {
 	case errors.Is(err, errFuel):

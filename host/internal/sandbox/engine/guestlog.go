@@ -13,8 +13,8 @@ type line struct {
 	text  string
 }
 
-// guestLog gathers what a guest says during a call. What is above its rate is
-// counted, not kept.
+// guestLog collects the lines that a guest writes during a call. Lines above its
+// rate are counted, not kept.
 type guestLog struct {
 	lines   []line
 	spent   int // of the burst
@@ -86,9 +86,9 @@ func (g *guestLog) take(now uint64) []line {
 	return lines
 }
 
-// complain adds a line of the host's own, which no rate holds back: the
-// breaker bounds how often it has reason to.
-func (g *guestLog) complain(now uint64, text string) {
+// addHostLine adds a line of the host's own, without a rate: the breaker bounds
+// how often there is one.
+func (g *guestLog) addHostLine(now uint64, text string) {
 	g.lines = append(g.take(now), line{level: 3, text: text})
 }
 

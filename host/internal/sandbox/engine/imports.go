@@ -22,7 +22,7 @@ const (
 // error: that is a trap.
 type hostFunc struct {
 	params, results []api.ValueType
-	call            func(w *world, mem api.Memory, stack []uint64)
+	call            func(w *callContext, mem api.Memory, stack []uint64)
 }
 
 // imports are functions of the host by module and name.
@@ -38,9 +38,9 @@ func hostFuncs() imports {
 }
 
 // hostLog is idlehost.log(level, address, length).
-func hostLog(w *world, mem api.Memory, stack []uint64) {
+func hostLog(w *callContext, mem api.Memory, stack []uint64) {
 	level, addr, n := int32(stack[0]), uint32(stack[1]), uint32(stack[2])
-	w.tank.draw(costLine + costLineByte*int64(min(n, lineBytes)))
+	w.fuel.charge(costLine + costLineByte*int64(min(n, lineBytes)))
 	text, ok := mem.Read(addr, n) // a view, whatever its size
 	if !ok {
 		panic(fmt.Errorf("log: %d bytes at %d are outside the memory of %d", n, addr, mem.Size()))
@@ -51,7 +51,7 @@ func hostLog(w *world, mem api.Memory, stack []uint64) {
 // scriptAbort is what AssemblyScript calls where others execute unreachable:
 // abort(message, file, line, column), strings being UTF-16 behind their
 // length in bytes.
-func scriptAbort(_ *world, mem api.Memory, stack []uint64) {
+func scriptAbort(_ *callContext, mem api.Memory, stack []uint64) {
 	panic(fmt.Errorf("abort: %s at %s:%d:%d", scriptString(mem, uint32(stack[0])),
 		scriptString(mem, uint32(stack[1])), uint32(stack[2]), uint32(stack[3])))
 }

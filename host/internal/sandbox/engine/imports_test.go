@@ -180,7 +180,7 @@ func TestStandardErrorGoesToTheLog(t *testing.T) {
 // TestClockIsTheEvents: it stands still during a call, and sleeping moves
 // only the monotonic one.
 func TestClockIsTheEvents(t *testing.T) {
-	w := newWorld()
+	w := newCallContext()
 	ask := at(0, 5)
 	w.begin(&ask.Event)
 	sub, event := make([]byte, subscriptionBytes), make([]byte, pollEventBytes)
@@ -286,14 +286,14 @@ func FuzzImports(f *testing.F) {
 		before := p.inst.mem.Size()
 		trapped := func() (err any) {
 			defer func() { err = recover() }()
-			p.inst.tank.fill(1 << 40)
-			fn.call(p.world, p.inst.mem, []uint64{a, b, c, d})
+			p.inst.fuel.set(1 << 40)
+			fn.call(p.callCtx, p.inst.mem, []uint64{a, b, c, d})
 			return nil
 		}()
 		if err, isError := trapped.(error); trapped != nil && (!isError || errors.As(err, new(runtime.Error))) {
 			t.Errorf("%s.%s(%d, %d, %d, %d) panics: %v", module, name, a, b, c, d, trapped)
 		}
-		if lines := p.world.log.take(0); len(lines) > 2*logBurst || p.inst.mem.Size() != before {
+		if lines := p.callCtx.log.take(0); len(lines) > 2*logBurst || p.inst.mem.Size() != before {
 			t.Errorf("%d lines, memory of %d bytes", len(lines), p.inst.mem.Size())
 		}
 	})

@@ -18,7 +18,7 @@ type Inspection struct {
 	// What Load need not do again for the same bytes.
 	key    [sha256.Size]byte
 	engine *Engine
-	linked linked
+	linked linkedModule
 }
 
 // Inspect takes a module through the gate and the meter, as Load does before
@@ -33,9 +33,9 @@ func (e *Engine) Inspect(ctx context.Context, src Source) (in *Inspection, err e
 	return in, err
 }
 
-func (a *admission) inspect() (*Inspection, error) {
-	steps := []step[*admission]{{"gate", policy.FaultRefused, passGate}, {"meter", policy.FaultCompile, passMeter}}
-	if err := walk(a.job.source.Name, steps, a); err != nil {
+func (a *policyLoad) inspect() (*Inspection, error) {
+	steps := []step[*policyLoad]{{"gate", policy.FaultRefused, runGate}, {"meter", policy.FaultCompile, runMeter}}
+	if err := runSteps(a.job.source.Name, steps, a); err != nil {
 		return nil, err
 	}
 	return &Inspection{

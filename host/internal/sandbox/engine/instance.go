@@ -15,16 +15,16 @@ import (
 // Policy, and thrown away at the first fault: after a trap, a guest's memory
 // may be in any state.
 type instance struct {
-	shared *sharedRuntime
-	set    opSet  // what the guest can do
-	world  *world // the policy's
-	place  uint32 // of the trampoline slot through which it is called, if that is free
-	mod    api.Module
-	mem    api.Memory
-	linear linear
-	tank   tank
-	entry  uint64 // a reference to its entry: what link has added
-	used   uint64 // fuel since takeUsed
+	shared   *sharedRuntime
+	exports  opSet        // what the guest can do
+	callCtx  *callContext // the policy's
+	slotHint uint32       // of the trampoline slot through which it is called, if that is free
+	mod      api.Module
+	mem      api.Memory
+	linear   linearMemory
+	fuel     fuelCounter
+	entry    uint64 // a reference to its entry: what link has added
+	used     uint64 // fuel since takeUsed
 
 	profile  Profile // the part that nothing else knows
 	buffer   region
@@ -38,8 +38,8 @@ type instance struct {
 
 // newInstance is an instance of which nothing is made yet.
 func (p *Policy) newInstance() *instance {
-	i := &instance{shared: p.code.shared, set: p.code.has, world: p.world, place: p.place}
-	i.linear = linear{fields: p.engine.fields, limit: p.memoryBytes, reserve: uint64(p.code.pages) * pageBytes}
+	i := &instance{shared: p.code.shared, exports: p.code.exports, callCtx: p.callCtx, slotHint: p.slotHint}
+	i.linear = linearMemory{pool: p.engine.memoryPool, limit: p.memoryBytes, reserve: uint64(p.code.pages) * pageBytes}
 	if p.code.grows {
 		i.linear.reserve = p.memoryBytes
 	}
@@ -57,16 +57,16 @@ func (i *instance) close() (err error) {
 }
 
 // has reports whether the guest has a function that it may do without.
-func (i *instance) has(o op) bool { return i.set.has(o) }
+func (i *instance) has(o op) bool { return i.exports.has(o) }
 
 // call has the guest do one thing, within budget units of fuel.
 func (i *instance) call(o op, param uint64, budget int64) (uint64, error) {
-	slot, err := i.shared.takeSlot(i.place)
+	slot, err := i.shared.takeSlot(i.slotHint)
 	if err != nil {
 		return 0, err
 	}
 	i.linear.refused = false
-	result, left, err := slot.trampoline.call(i.world, i.entry, o, param, budget)
+	result, left, err := slot.trampoline.call(i.callCtx, i.entry, o, param, budget)
 	slot.release()
 	if err != nil {
 		return 0, i.trapped(err, budget)
@@ -77,12 +77,12 @@ func (i *instance) call(o op, param uint64, budget int64) (uint64, error) {
 
 // trapped says what a call within budget units of fuel ended of.
 func (i *instance) trapped(err error, budget int64) error {
-	left := i.tank.left()
+	left := i.fuel.left()
 	i.used += uint64(budget - max(left, 0))
-	err = ownFrames(err)
+	err = trimTrace(err)
 	switch {
 	case left < 0:
-		return emptied(err, budget)
+		return outOfFuel(err, budget)
 	case i.linear.refused:
 		return fmt.Errorf("%w: was refused more than %d KiB: %w", errMemory, i.linear.limit>>10, err)
 	}
@@ -128,7 +128,7 @@ func (i *instance) ask(q *policy.Ask, budget int64) (reply, error) {
 	if err := r.check(); err != nil {
 		return 0, err
 	}
-	return r, i.takeBack(q, r)
+	return r, i.readBack(q, r)
 }
 
 // errOutside cannot happen: memory does not shrink.
@@ -152,7 +152,7 @@ func (i *instance) putGaps(buf []byte, q *policy.Ask) {
 
 // takeBack copies what the guest may change in the event. The memory may have
 // moved while it ran, so the buffer is looked up again.
-func (i *instance) takeBack(q *policy.Ask, r reply) error {
+func (i *instance) readBack(q *policy.Ask, r reply) error {
 	buf, ok := i.linear.view(i.buffer)
 	if !ok {
 		return errOutside

@@ -41,8 +41,8 @@ func instantiationSteps() []step[*instantiation] {
 // start makes an instance. The error is a *FaultError.
 func (p *Policy) start(ctx context.Context) (*instance, error) {
 	s := &instantiation{ctx: ctx, p: p, i: p.newInstance()}
-	p.world.begin0(p.seed)
-	err := walk(p.name, instantiationSteps(), s)
+	p.callCtx.beginInit(p.seed)
+	err := runSteps(p.name, instantiationSteps(), s)
 	p.stats.FuelInstantiate = s.i.takeUsed()
 	p.stats.FuelSpent += p.stats.FuelInstantiate
 	if err != nil {
@@ -63,8 +63,8 @@ func instantiate(s *instantiation) error {
 	if !ok || entry == nil {
 		return errors.New("BUG: has not passed the meter")
 	}
-	i.tank, i.entry = tank{fuel}, entry.Get()
-	s.p.world.tank = i.tank
+	i.fuel, i.entry = fuelCounter{fuel}, entry.Get()
+	s.p.callCtx.fuel = i.fuel
 	return nil
 }
 
@@ -85,14 +85,14 @@ func (s *instantiation) run(o op) error {
 }
 
 // ask1 calls an export with the fuel of a question.
-func (s *instantiation) ask1(o op) (uint64, error) {
+func (s *instantiation) ask(o op) (uint64, error) {
 	return s.i.call(o, 0, s.p.engine.cfg.callFuel())
 }
 
 // checkVersion takes every guest whose version is not newer than the host's:
 // within a version the ABI only grows, and a guest sees what it knows.
 func checkVersion(s *instantiation) error {
-	v, err := s.ask1(opVersion)
+	v, err := s.ask(opVersion)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func checkVersion(s *instantiation) error {
 }
 
 func findBuffer(s *instantiation) error {
-	packed, err := s.ask1(opEventBuffer)
+	packed, err := s.ask(opEventBuffer)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func configure(s *instantiation) error {
 		return err
 	}
 	if code := uint32(code); code != 0 {
-		return fmt.Errorf("%w with code %d: %s", ErrParams, code, s.p.world.log.reason())
+		return fmt.Errorf("%w with code %d: %s", ErrParams, code, s.p.callCtx.log.reason())
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (s *instantiation) putParams() error {
 // checkMoved refuses a guest whose buffer moves before the first question;
 // audit catches the others.
 func checkMoved(s *instantiation) error {
-	packed, err := s.ask1(opEventBuffer)
+	packed, err := s.ask(opEventBuffer)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func findState(s *instantiation) error {
 	if !i.has(opStateRegion) {
 		return nil
 	}
-	packed, err := s.ask1(opStateRegion)
+	packed, err := s.ask(opStateRegion)
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func findState(s *instantiation) error {
 	}
 	i.state = r
 	if i.has(opStateFormat) {
-		if i.format, err = s.ask1(opStateFormat); err != nil {
+		if i.format, err = s.ask(opStateFormat); err != nil {
 			return err
 		}
 	}

@@ -19,11 +19,11 @@ type Job struct {
 	caller context.Context
 	ctx    context.Context // ends with caller, and with the engine
 
-	turn  *fair.Turn
-	watch watch         // runs while there is a turn
-	spent time.Duration // processor time of the turns that have ended
-	apart time.Duration // processor time that other processes took
-	away  time.Duration // the same, for what the job did there in this turn
+	turn          *fair.Turn
+	stopwatch     stopwatch     // runs while there is a turn
+	spent         time.Duration // processor time of the turns that have ended
+	remoteCPU     time.Duration // processor time that other processes took
+	turnRemoteCPU time.Duration // the same, for what the job did there in this turn
 }
 
 // turnTime is the processor time after which a job lets owners go first that
@@ -46,7 +46,7 @@ func (e *Engine) Do(ctx context.Context, src Source, work func(*Job) error) erro
 	if err := src.Quota.enter(working); err != nil {
 		return j.ended(overQuota(src.Name, err))
 	}
-	defer func() { src.Quota.leave(j.spent + j.apart) }()
+	defer func() { src.Quota.leave(j.spent + j.remoteCPU) }()
 	if err := j.begin(); err != nil {
 		return j.ended(err)
 	}
@@ -58,25 +58,25 @@ func (e *Engine) Do(ctx context.Context, src Source, work func(*Job) error) erro
 func (j *Job) begin() (err error) {
 	j.turn, err = j.engine.cfg.Turns.Enter(j.ctx, j.source.Quota.name(), 0)
 	if err == nil {
-		j.watch = startWatch(j.engine.clock)
+		j.stopwatch = startStopwatch(j.engine.clock)
 	}
 	return err
 }
 
 // pause gives the turn up, where there is one.
 func (j *Job) pause() {
-	if !j.watch.runs() {
+	if !j.stopwatch.runs() {
 		return
 	}
-	took := j.watch.stop() + j.away
-	j.away = 0
+	took := j.stopwatch.stop() + j.turnRemoteCPU
+	j.turnRemoteCPU = 0
 	j.spent += took
 	j.turn.Leave(took)
 }
 
 // Elsewhere notes processor time of another process that did a part of the job
 // in this turn: it counts as if it had been taken here.
-func (j *Job) Elsewhere(cpu time.Duration) { j.away += max(cpu, 0) }
+func (j *Job) Elsewhere(cpu time.Duration) { j.turnRemoteCPU += max(cpu, 0) }
 
 // Without calls wait, which needs no processor of this process, and gives up the
 // turn meanwhile. The error is that of the context; then the job has no turn any
@@ -94,23 +94,23 @@ func (j *Job) Yield() (err error) {
 	if err := j.ctx.Err(); err != nil {
 		return err
 	}
-	took := j.watch.took() + j.away
+	took := j.stopwatch.took() + j.turnRemoteCPU
 	if took < turnTime {
 		runtime.Gosched() // a guest keeps its processor from everybody for as long as it runs
 		return nil
 	}
-	j.watch.stop()
+	j.stopwatch.stop()
 	j.spent += took
-	j.away = 0
+	j.turnRemoteCPU = 0
 	if j.turn, err = j.turn.Pass(j.ctx, took); err == nil {
-		j.watch = startWatch(j.engine.clock)
+		j.stopwatch = startStopwatch(j.engine.clock)
 	}
 	return err
 }
 
 // Used returns the processor time that the job has taken in this process, and
 // Elsewhere.
-func (j *Job) Used() time.Duration { return j.spent + j.watch.took() + j.away }
+func (j *Job) Used() time.Duration { return j.spent + j.stopwatch.took() + j.turnRemoteCPU }
 
 // ended tells a job that its caller or the engine has ended from one that
 // failed of itself.
@@ -128,7 +128,7 @@ func (j *Job) ended(err error) error {
 // it compiles. A refusal is a *gate.Refusal in the chain of a *FaultError. Load
 // does not do it again.
 func (j *Job) Inspect() (*Inspection, error) {
-	a := &admission{job: j}
+	a := &policyLoad{job: j}
 	in, err := a.inspect()
 	if err == nil {
 		j.source.Inspected = in
@@ -138,6 +138,6 @@ func (j *Job) Inspect() (*Inspection, error) {
 
 // Load makes a policy of the source: Engine.Load.
 func (j *Job) Load() (*Policy, error) {
-	a := &admission{job: j, world: newWorld()}
-	return a.load(admissionSteps())
+	a := &policyLoad{job: j, callCtx: newCallContext()}
+	return a.load(loadSteps())
 }

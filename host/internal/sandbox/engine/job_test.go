@@ -36,7 +36,7 @@ func TestJobIsChargedToTheNanosecond(t *testing.T) {
 			clock.at += 7
 			if err := j.Without(func() {
 				clock.at += time.Hour // of somebody else's
-				j.apart += 11 * time.Millisecond
+				j.remoteCPU += 11 * time.Millisecond
 			}); err != nil {
 				return err
 			}

@@ -32,7 +32,7 @@ func opExports() [ops]string {
 		exportConfigureBuffer, exportConfigure, exportStateRegion, exportStateFormat, exportInitialize}
 }
 
-// opSet is a set of them.
+// opSet is a set of ops.
 type opSet uint32
 
 func (s opSet) has(o op) bool { return s>>o&1 != 0 }
@@ -78,19 +78,19 @@ const (
 
 var errSections = errors.New("BUG: metered module has no proper sections")
 
-// linked is a metered module with an entry.
-type linked struct {
-	wasm  []byte
-	has   opSet
-	types int // of functions
+// linkedModule is a metered module with an entry.
+type linkedModule struct {
+	wasm    []byte
+	exports opSet
+	types   int // of functions
 }
 
-// link adds the entry, by which one call engine of wazero's serves all of a
-// guest's functions, and the same one many guests: such an engine holds a stack
-// of 10 KiB. The start function is called through it too: as a part of
-// instantiation it would run before the host has a hand on the fuel, and what
-// it fails of could not be told. metered is what the meter made of m.
-func link(m *gate.Module, metered []byte) (linked, error) {
+// link adds the entry, through which one call engine of wazero's serves all
+// functions of a guest, and of many guests: a call engine holds a stack of 10 KiB.
+// The start function is called through the entry, too: as a part of instantiation
+// it would run before the host can set its fuel, and why it failed would be lost.
+// metered is what the meter made of m.
+func link(m *gate.Module, metered []byte) (linkedModule, error) {
 	l := linker{
 		fuel:    binary.AppendUvarint(nil, uint64(m.Globals())),
 		entry:   binary.AppendUvarint(nil, uint64(m.ImportedFuncs()+len(m.Bodies()))),
@@ -101,7 +101,7 @@ func link(m *gate.Module, metered []byte) (linked, error) {
 		err = l.err
 	}
 	if err != nil {
-		return linked{}, err
+		return linkedModule{}, err
 	}
 	out := append(make([]byte, 0, len(metered)+512), metered[:8]...)
 	err = eachSection(metered, func(id byte, content []byte) {
@@ -112,10 +112,10 @@ func link(m *gate.Module, metered []byte) (linked, error) {
 		out = binary.AppendUvarint(append(out, id), uint64(len(content)))
 		out = append(out, content...)
 	})
-	return linked{wasm: out, has: l.has(), types: int(l.types) + 1}, err
+	return linkedModule{wasm: out, exports: l.has(), types: int(l.types) + 1}, err
 }
 
-// linker knows what the entry is made of.
+// linker collects what the entry refers to, and writes it.
 type linker struct {
 	fuel, entry []byte // indices, encoded
 	globals     uint64

@@ -33,8 +33,8 @@ func TestCompilesDoNotWaitForOneAnother(t *testing.T) {
 		}
 		close(c.free)
 		wg.Wait()
-		if c.calls != 3 || c.most != 3 || len(e.codes.making) != 0 {
-			t.Errorf("%d calls, %d at once, %d left", c.calls, c.most, len(e.codes.making))
+		if c.calls != 3 || c.most != 3 || len(e.codeCache.pending) != 0 {
+			t.Errorf("%d calls, %d at once, %d left", c.calls, c.most, len(e.codeCache.pending))
 		}
 	})
 }
@@ -85,7 +85,7 @@ func TestCloseWaitsForAPolicyThatIsBeingClosed(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if len(e.codes.known) != 0 {
+		if len(e.codeCache.known) != 0 {
 			t.Error("the policy's code is left")
 		}
 	})
@@ -131,7 +131,7 @@ func TestHammerLoads(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(e.codes.making) != 0 || len(e.codes.known) != 0 {
+	if len(e.codeCache.pending) != 0 || len(e.codeCache.known) != 0 {
 		t.Error("something is left")
 	}
 }

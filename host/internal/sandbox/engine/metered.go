@@ -22,21 +22,21 @@ type Metered struct {
 }
 
 // findMetered uses what was made of equal bytes, or makes it.
-func findMetered(a *admission) error {
-	steps := []step[*admission]{
-		{"gate", policy.FaultRefused, passGate},
-		{"meter", policy.FaultCompile, passMeter},
+func findMetered(a *policyLoad) error {
+	steps := []step[*policyLoad]{
+		{"gate", policy.FaultRefused, runGate},
+		{"meter", policy.FaultCompile, runMeter},
 	}
 	wasm, known := a.job.source.Wasm, &a.job.engine.metered
 	if len(wasm) > a.job.engine.cfg.moduleBytes() {
-		return walk(a.job.source.Name, steps, a)
+		return runSteps(a.job.source.Name, steps, a)
 	}
 	key := sha256.Sum256(wasm)
 	if a.metered = known.find(key); a.metered != nil {
 		return nil
 	}
 	a.useInspected(key)
-	if err := walk(a.job.source.Name, steps, a); err != nil {
+	if err := runSteps(a.job.source.Name, steps, a); err != nil {
 		return err
 	}
 	a.metered = known.add(newMetered(key, a))
@@ -44,10 +44,10 @@ func findMetered(a *admission) error {
 }
 
 // newMetered keeps what gate and meter have told.
-func newMetered(key [sha256.Size]byte, a *admission) *Metered {
+func newMetered(key [sha256.Size]byte, a *policyLoad) *Metered {
 	memory, _ := a.module.Memory()
 	return &Metered{
-		Digest: key, Wasm: a.linked.wasm, Size: len(a.linked.wasm), Exports: uint32(a.linked.has), Types: uint32(a.linked.types),
+		Digest: key, Wasm: a.linked.wasm, Size: len(a.linked.wasm), Exports: uint32(a.linked.exports), Types: uint32(a.linked.types),
 		Pages: memory.Min, Grows: a.module.Grows(), effort: a.module.Effort(),
 	}
 }

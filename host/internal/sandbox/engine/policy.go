@@ -21,13 +21,13 @@ type Policy struct {
 	log         func(module string, level int, msg string) // nil: nobody listens
 	memoryBytes uint64
 	seed        uint64 // of initialisation, from the digest
-	place       uint32 // of its trampoline slot
+	slotHint    uint32 // of its trampoline slot
 
 	busy     atomic.Uint64 // questions that did not get their turn
 	fuelRate *fuelRate     // the owner's, or its own
 
-	mu      turn // guards the following fields
-	world   *world
+	mu      timedMutex // guards the following fields
+	callCtx *callContext
 	inst    *instance // nil after a fault, until the next question that may make one
 	learned State     // the last copy of the learned state known to be good
 	breaker breaker
@@ -57,7 +57,7 @@ type Stats struct {
 	Restored bool
 }
 
-func newPolicy(a *admission) *Policy {
+func newPolicy(a *policyLoad) *Policy {
 	seed := binary.LittleEndian.Uint64(a.code.key[:])
 	e, src := a.job.engine, &a.job.source
 	return &Policy{
@@ -65,11 +65,11 @@ func newPolicy(a *admission) *Policy {
 		name: src.Name, params: a.params, log: e.log(src),
 		memoryBytes: uint64(a.pages()) * pageBytes,
 		seed:        seed,
-		place:       e.loaded.Add(1),
+		slotHint:    e.loaded.Add(1),
 		breaker:     breaker{seed: seed},
-		world:       a.world,
+		callCtx:     a.callCtx,
 		learned:     State{Format: src.State.Format, Bytes: bytes.Clone(src.State.Bytes)},
-		mu:          newTurn(),
+		mu:          newTimedMutex(),
 		fuelRate:    src.fuelRate(e.cfg.fuelPerSecond()),
 		stats:       Stats{Instances: 1},
 	}
@@ -135,7 +135,7 @@ func (p *Policy) decide(ask *policy.Ask) (reply, policy.Fault, Used, []line) {
 		p.stats.Faults[fault]++
 	}
 	used := Used{p.stats.FuelSpent - before.All, p.stats.FuelTotal[hook] - before.Hook}
-	return r, fault, used, p.world.log.take(ask.Event.NowMs)
+	return r, fault, used, p.callCtx.log.take(ask.Event.NowMs)
 }
 
 func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {
@@ -155,7 +155,7 @@ func (p *Policy) answerLocked(ask *policy.Ask) (reply, policy.Fault) {
 	if !p.inst.has(op(ask.Event.Kind)) {
 		return 0, policy.FaultNone // on_close, which a guest may do without
 	}
-	p.world.begin(&ask.Event)
+	p.callCtx.begin(&ask.Event)
 	p.stats.Calls++
 	r, err := p.askLocked(ask)
 	if err != nil {
@@ -172,7 +172,7 @@ func (p *Policy) askLocked(ask *policy.Ask) (reply, error) {
 	budget := p.engine.cfg.callFuel()
 	r, err := p.inst.ask(ask, budget)
 	used := p.inst.takeUsed()
-	p.stats.note(ask.Event.Kind, used)
+	p.stats.record(ask.Event.Kind, used)
 	p.useLocked(used)
 	if err != nil || !p.inst.snap.due(ask.Event.NowMs, p.inst.state.size) {
 		return r, err
@@ -219,14 +219,14 @@ func (p *Policy) reviveLocked(now uint64) policy.Fault {
 func (p *Policy) failLocked(now uint64, err error) policy.Fault {
 	p.err = err
 	p.breaker.fault(now)
-	if p.breaker.failures >= poisoned {
+	if p.breaker.failures >= dropStateAfter {
 		p.learned = State{}
 	}
 	if p.inst != nil {
 		err = errors.Join(err, p.inst.close())
 		p.inst = nil
 	}
-	p.world.log.complain(now, oneLine(err.Error(), maxReason))
+	p.callCtx.log.addHostLine(now, oneLine(err.Error(), maxReason))
 	var known *FaultError
 	if errors.As(err, &known) {
 		return known.Fault
@@ -268,7 +268,7 @@ func (p *Policy) Stats() Stats {
 func (p *Policy) Close() error {
 	// Until the code is given back, an engine that closes finds the policy and
 	// waits for it.
-	defer p.engine.disown(p)
+	defer p.engine.unregister(p)
 	return p.shut()
 }
 
@@ -285,13 +285,13 @@ func (p *Policy) shut() error {
 		errs = append(errs, p.inst.close())
 		p.inst = nil
 	}
-	return errors.Join(append(errs, p.engine.codes.release(p.code))...)
+	return errors.Join(append(errs, p.engine.codeCache.release(p.code))...)
 }
 
 // flush hands over what was said while no question was asked.
 func (p *Policy) flush() {
 	p.mu.Lock()
-	lines := p.world.log.take(0)
+	lines := p.callCtx.log.take(0)
 	p.mu.Unlock()
 	emit(p.log, p.name, lines)
 }

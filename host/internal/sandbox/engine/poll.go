@@ -5,7 +5,7 @@ import "encoding/binary"
 // poll answers one subscription of poll_oneoff: userdata at 0, its kind at 8
 // (0 clock), the timeout in ns at 24, flags at 40 (bit 0: absolute); the event
 // repeats userdata and kind, with an error number at 8.
-func (w *world) poll(event, sub []byte) {
+func (w *callContext) poll(event, sub []byte) {
 	le := binary.LittleEndian
 	user, kind, timeout := le.Uint64(sub), sub[8], le.Uint64(sub[24:])
 	clear(event)

@@ -30,18 +30,18 @@ var errNoWorkers = errors.New("modules are compiled in this process, where no wo
 // through what can be said of them without asking the guest. Nothing is compiled
 // and no instance is made.
 func (j *Job) Prepare() (*Prepared, error) {
-	a := &admission{job: j}
-	if err := walk(j.source.Name, preparationSteps(), a); err != nil {
+	a := &policyLoad{job: j}
+	if err := runSteps(j.source.Name, preparationSteps(), a); err != nil {
 		return nil, err
 	}
 	return &Prepared{Name: j.source.Name, Params: a.params, MemoryPages: a.pages(), Metered: a.metered}, nil
 }
 
-func preparationSteps() []step[*admission] {
-	return []step[*admission]{
+func preparationSteps() []step[*policyLoad] {
+	return []step[*policyLoad]{
 		{"parameters", policy.FaultConfigure, checkParams},
 		{"code", policy.FaultCompile, findMetered},
-		{"memory", policy.FaultMemory, func(a *admission) error { return a.checkPages(a.metered.Pages) }},
+		{"memory", policy.FaultMemory, func(a *policyLoad) error { return a.checkPages(a.metered.Pages) }},
 	}
 }
 

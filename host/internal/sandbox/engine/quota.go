@@ -38,11 +38,17 @@ type QuotaConfig struct {
 	LoadQueue int
 }
 
-func (c QuotaConfig) fuelPerSecond() int64         { return fuel(c.FuelPerSecond, standardFuelPerSecond) }
-func (c QuotaConfig) cpuPerSecond() time.Duration  { return or(c.CPUPerSecond, 20*time.Millisecond) }
-func (c QuotaConfig) loadPerSecond() time.Duration { return or(c.LoadPerSecond, 2500*time.Microsecond) }
-func (c QuotaConfig) loadSaved() time.Duration     { return or(c.LoadSaved, 10*time.Second) }
-func (c QuotaConfig) loadQueue() int               { return or(c.LoadQueue, 4) }
+func (c QuotaConfig) fuelPerSecond() int64 {
+	return fuelOrDefault(c.FuelPerSecond, standardFuelPerSecond)
+}
+func (c QuotaConfig) cpuPerSecond() time.Duration {
+	return orDefault(c.CPUPerSecond, 20*time.Millisecond)
+}
+func (c QuotaConfig) loadPerSecond() time.Duration {
+	return orDefault(c.LoadPerSecond, 2500*time.Microsecond)
+}
+func (c QuotaConfig) loadSaved() time.Duration { return orDefault(c.LoadSaved, 10*time.Second) }
+func (c QuotaConfig) loadQueue() int           { return orDefault(c.LoadQueue, 4) }
 
 // Quota is what one owner, a tenant, may use over all its policies: a fuel
 // rate, which no reload begins anew, and processor time for loading and
@@ -161,7 +167,7 @@ func (q *Quota) Charge(cpu time.Duration) {
 	q.mu.Lock()
 	q.useLocked(cpu)
 	q.mu.Unlock()
-	q.tell(cpu)
+	q.notifyCharged(cpu)
 }
 
 func (q *Quota) useLocked(cpu time.Duration) {
@@ -169,7 +175,7 @@ func (q *Quota) useLocked(cpu time.Duration) {
 	q.spent += max(cpu, 0)
 }
 
-func (q *Quota) tell(cpu time.Duration) {
+func (q *Quota) notifyCharged(cpu time.Duration) {
 	if q.charged != nil && cpu > 0 {
 		q.charged(cpu)
 	}
@@ -202,13 +208,13 @@ func (q *Quota) enter(ctx context.Context) error {
 	if q == nil {
 		return nil
 	}
-	if err := q.join(); err != nil {
+	if err := q.enqueue(); err != nil {
 		return err
 	}
 	select {
 	case q.loading <- struct{}{}:
 	case <-ctx.Done():
-		q.part(0)
+		q.dequeue(0)
 		return ctx.Err()
 	}
 	// The one before may have taken what was left.
@@ -219,8 +225,8 @@ func (q *Quota) enter(ctx context.Context) error {
 	return nil
 }
 
-// join counts a job that wants to run.
-func (q *Quota) join() error {
+// enqueue counts a job that wants to run.
+func (q *Quota) enqueue() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if after := q.load.Overdrawn(time.Now()); after > 0 {
@@ -233,17 +239,17 @@ func (q *Quota) join() error {
 	return nil
 }
 
-// leave ends a job that took cpu, and lets the next one run.
+// leave charges a job that took cpu, and lets the next one run.
 func (q *Quota) leave(cpu time.Duration) {
 	if q == nil {
 		return
 	}
-	q.part(cpu)
+	q.dequeue(cpu)
 	<-q.loading
-	q.tell(cpu)
+	q.notifyCharged(cpu)
 }
 
-func (q *Quota) part(cpu time.Duration) {
+func (q *Quota) dequeue(cpu time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.users--

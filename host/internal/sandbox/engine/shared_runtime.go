@@ -11,22 +11,21 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// sharedRuntime is a wazero runtime in which the code and the instances of many
-// policies live, of whomever they are. They cannot meet in it: an instance has
-// no name by which another could import from it, the gate lets in imports of
-// the host's functions only, and of these each call brings its own world along
-// (provide). What a runtime holds in common beside names are the types of
-// functions, which it never forgets; so a new one takes its place before uploads
-// can fill it (sharedTypes).
+// sharedRuntime is a wazero runtime that holds the code and the instances of many
+// policies, of any owner. They cannot reach one another: an instance has no name
+// by which another could import from it, the gate lets in imports of the host's
+// functions only, and each call brings its own callContext to these (provide).
+// Beside names, a runtime shares the types of functions, which it never forgets;
+// so it is replaced before uploads can fill it (sharedTypes).
 type sharedRuntime struct {
 	runtime    wazero.Runtime
 	trampoline wazero.CompiledModule // of trampolines
 	config     wazero.ModuleConfig
 	slots      []trampolineSlot // a power of two
 
-	// Guarded by the codes' lock.
+	// Guarded by codeCache.mu.
 	users int // codes that live here, or are about to
-	types int // of functions that were brought here
+	types int // of functions that were added
 }
 
 // sharedTypes is after how many types of functions new code goes to a new shared
@@ -71,12 +70,13 @@ func (s *sharedRuntime) newTrampoline() (*trampoline, error) {
 		return nil, err
 	}
 	t := &trampoline{mod: mod}
-	t.renew()
+	t.resetStack()
 	return t, nil
 }
 
 // takeSlot locks a slot that has a trampoline: the one at place if that is free,
-// or else any other. Where none is free, it makes one for once. release is due.
+// or else any other. Where none is free, it makes one for a single use. The caller
+// calls release.
 func (s *sharedRuntime) takeSlot(place uint32) (*trampolineSlot, error) {
 	slot := &s.slots[place&uint32(len(s.slots)-1)]
 	if !slot.mu.TryLock() {
@@ -132,10 +132,12 @@ func provideImports(r wazero.Runtime, funcs imports) error {
 	return nil
 }
 
-// provide has a host's function work in the world of the call that it is a
-// part of, and on the memory of the instance that imports it.
+// provide runs a host function in the context of the call that it is a part of,
+// and on the memory of the instance that imports it.
 func provide(b wazero.HostModuleBuilder, name string, f hostFunc) wazero.HostModuleBuilder {
-	call := func(ctx context.Context, mod api.Module, stack []uint64) { f.call(ctx.(*world), mod.Memory(), stack) }
+	call := func(ctx context.Context, mod api.Module, stack []uint64) {
+		f.call(ctx.(*callContext), mod.Memory(), stack)
+	}
 	return b.NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(call), f.params, f.results).
 		Export(name)

@@ -23,9 +23,9 @@ func speaker(text string) Source {
 	return src
 }
 
-// TestWorldsDoNotMix: guests in one shared runtime share the host's functions;
+// TestCallContextsDoNotMix: guests in one shared runtime share the host's functions;
 // what they say, draw and use is put down to each of them alone.
-func TestWorldsDoNotMix(t *testing.T) {
+func TestCallContextsDoNotMix(t *testing.T) {
 	var j journal
 	e := newEngine(t, Config{Log: j.log})
 	alone := make(map[uint64]uint32)
@@ -73,7 +73,7 @@ func TestNoSlotIsFree(t *testing.T) {
 	for i := range s.slots {
 		s.slots[i].mu.Lock()
 	}
-	slot, err := s.takeSlot(p.place)
+	slot, err := s.takeSlot(p.slotHint)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +84,9 @@ func TestNoSlotIsFree(t *testing.T) {
 	}
 	_, fault := p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "without a slot", fault, policy.FaultNone)
-	at3 := &s.slots[(p.place+3)&uint32(len(s.slots)-1)]
+	at3 := &s.slots[(p.slotHint+3)&uint32(len(s.slots)-1)]
 	at3.mu.Unlock()
-	if slot, err = s.takeSlot(p.place); err != nil || slot != at3 {
+	if slot, err = s.takeSlot(p.slotHint); err != nil || slot != at3 {
 		t.Errorf("did not find the free slot: %v", err)
 	}
 	slot.release()
@@ -113,7 +113,7 @@ func TestSlotCount(t *testing.T) {
 func TestStacksAreRenewed(t *testing.T) {
 	e := newEngine(t, Config{FuelPerSecond: 1 << 40})
 	p := load(t, e, source(Guest(Hook("on_accept", Unreachable())).Bytes()))
-	slot, err := p.code.shared.takeSlot(p.place)
+	slot, err := p.code.shared.takeSlot(p.slotHint)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func TestPoisonedStateIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := at(abi.KindTimeout, 0)
-	for range poisoned {
+	for range dropStateAfter {
 		_, fault := p.Decide(q)
 		wantFault(t, "poisoned", fault, policy.FaultTrap)
 		q.Event.NowMs += 1000

@@ -28,7 +28,7 @@ func TestFirstTouchIsNotAQuestions(t *testing.T) {
 	before := faults(t)
 	_, fault := p.Decide(at(abi.KindAccept, 0))
 	wantFault(t, "accept", fault, policy.FaultNone)
-	if n := faults(t) - before; n > lazily/4096+200 {
+	if n := faults(t) - before; n > prefaultFrom/4096+200 {
 		t.Errorf("%d pages were made during a question", n)
 	}
 }

@@ -2,22 +2,22 @@ package engine
 
 import "strings"
 
-// trap is an error of wazero's whose stack trace ends where the guest's own
-// functions do.
-type trap struct {
+// trimmedTrap is an error of wazero's whose stack trace ends with the guest's own
+// functions.
+type trimmedTrap struct {
 	error
 	text string
 }
 
 // Error returns the text that was kept.
-func (t *trap) Error() string { return t.text }
+func (t *trimmedTrap) Error() string { return t.text }
 
 // Unwrap returns wazero's error.
-func (t *trap) Unwrap() error { return t.error }
+func (t *trimmedTrap) Unwrap() error { return t.error }
 
-// ownFrames leaves out the trampoline and the entry, which the author of a policy
-// knows nothing of: the last two of the trace, unless that was cut short.
-func ownFrames(err error) error {
+// trimTrace leaves out the trampoline and the entry, which the author of a policy
+// does not know: the last two of the trace, unless that was cut short.
+func trimTrace(err error) error {
 	text := err.Error()
 	head, ok := strings.CutSuffix(text, "\n\t"+trampolineFrame)
 	if !ok {
@@ -26,7 +26,7 @@ func ownFrames(err error) error {
 	if at := strings.LastIndex(head, "\n\t"); at >= 0 {
 		head = head[:at]
 	}
-	return &trap{err, head}
+	return &trimmedTrap{err, head}
 }
 
 // trampolineFrame is how wazero shows the trampoline.

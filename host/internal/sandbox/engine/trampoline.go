@@ -24,21 +24,21 @@ const trampolineFuel = 1 << 25
 
 // call calls the entry that ref names, with w for the host's functions. The
 // error is a trap.
-func (t *trampoline) call(w *world, ref uint64, o op, param uint64, fuel int64) (result uint64, left int64, err error) {
+func (t *trampoline) call(w *callContext, ref uint64, o op, param uint64, fuel int64) (result uint64, left int64, err error) {
 	t.stack = [4]uint64{ref, uint64(o), param, uint64(fuel)}
 	if err := t.enter.CallWithStack(w, t.stack[:]); err != nil {
-		t.renew()
+		t.resetStack()
 		return 0, 0, err
 	}
 	result, left = t.stack[0], int64(t.stack[1])
 	if t.spent += fuel - left; t.spent > trampolineFuel {
-		t.renew()
+		t.resetStack()
 	}
 	return result, left, nil
 }
 
-// renew lets go of the stack.
-func (t *trampoline) renew() {
+// resetStack drops the stack; the next call makes a new one.
+func (t *trampoline) resetStack() {
 	t.enter, t.spent = t.mod.ExportedFunction(exportCall), 0
 }
 

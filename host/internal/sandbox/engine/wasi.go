@@ -28,14 +28,14 @@ const (
 
 // wasiFuncs returns the functions by name.
 func wasiFuncs() map[string]hostFunc {
-	type call = func(w *world, mem api.Memory, stack []uint64) uint64
+	type call = func(w *callContext, mem api.Memory, stack []uint64) uint64
 	f := func(c call, params ...api.ValueType) hostFunc {
-		return hostFunc{params: params, results: []api.ValueType{i32}, call: func(w *world, mem api.Memory, stack []uint64) {
+		return hostFunc{params: params, results: []api.ValueType{i32}, call: func(w *callContext, mem api.Memory, stack []uint64) {
 			stack[0] = c(w, mem, stack)
 		}}
 	}
-	ok := func(*world, api.Memory, []uint64) uint64 { return wasiOK }
-	none := func(*world, api.Memory, []uint64) uint64 { return wasiBadf }
+	ok := func(*callContext, api.Memory, []uint64) uint64 { return wasiOK }
+	none := func(*callContext, api.Memory, []uint64) uint64 { return wasiBadf }
 	return map[string]hostFunc{
 		"sched_yield":         f(ok),
 		"proc_exit":           {params: []api.ValueType{i32}, call: procExit},
@@ -55,12 +55,12 @@ func wasiFuncs() map[string]hostFunc {
 	}
 }
 
-func procExit(_ *world, _ api.Memory, stack []uint64) {
+func procExit(_ *callContext, _ api.Memory, stack []uint64) {
 	panic(fmt.Errorf("guest exited with code %d", uint32(stack[0])))
 }
 
 // twoZeros answers args_sizes_get and environ_sizes_get: none, of no bytes.
-func twoZeros(_ *world, mem api.Memory, stack []uint64) uint64 {
+func twoZeros(_ *callContext, mem api.Memory, stack []uint64) uint64 {
 	if !mem.WriteUint32Le(uint32(stack[0]), 0) || !mem.WriteUint32Le(uint32(stack[1]), 0) {
 		return wasiFault
 	}
@@ -69,7 +69,7 @@ func twoZeros(_ *world, mem api.Memory, stack []uint64) uint64 {
 
 // clockTimeGet knows the realtime clock, which is the event's now, and the
 // monotonic one, which also counts what was slept.
-func clockTimeGet(w *world, mem api.Memory, stack []uint64) uint64 {
+func clockTimeGet(w *callContext, mem api.Memory, stack []uint64) uint64 {
 	var ns uint64
 	switch uint32(stack[0]) {
 	case 0:
@@ -85,22 +85,22 @@ func clockTimeGet(w *world, mem api.Memory, stack []uint64) uint64 {
 	return wasiOK
 }
 
-func randomGet(w *world, mem api.Memory, stack []uint64) uint64 {
+func randomGet(w *callContext, mem api.Memory, stack []uint64) uint64 {
 	n := uint32(stack[1])
 	if n > maxRandom {
 		return wasiInval
 	}
-	w.tank.draw(costRandom * int64(n))
+	w.fuel.charge(costRandom * int64(n))
 	dst, ok := mem.Read(uint32(stack[0]), n)
 	if !ok {
 		return wasiFault
 	}
-	w.fill(dst)
+	w.fillRandom(dst)
 	return wasiOK
 }
 
 // fdWrite takes standard output and error into the log.
-func fdWrite(w *world, mem api.Memory, stack []uint64) uint64 {
+func fdWrite(w *callContext, mem api.Memory, stack []uint64) uint64 {
 	fd, vectors, n, written := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])
 	if fd != 1 && fd != 2 {
 		return wasiBadf
@@ -120,7 +120,7 @@ func fdWrite(w *world, mem api.Memory, stack []uint64) uint64 {
 		if !ok {
 			return wasiFault
 		}
-		w.tank.draw(costVector + costWriteByte*int64(len(text)))
+		w.fuel.charge(costVector + costWriteByte*int64(len(text)))
 		w.log.write(w.nowMs, int(fd-1), text)
 		total += uint32(len(text))
 		if len(text) < int(size) {
@@ -141,12 +141,12 @@ const (
 
 // pollOneoff returns at once with every subscription ready: a sleep has then
 // taken its time on the monotonic clock, a file descriptor does not exist.
-func pollOneoff(w *world, mem api.Memory, stack []uint64) uint64 {
+func pollOneoff(w *callContext, mem api.Memory, stack []uint64) uint64 {
 	in, out, n, ready := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])
 	if n == 0 || n > maxSubscribe {
 		return wasiInval
 	}
-	w.tank.draw(costPoll * int64(n))
+	w.fuel.charge(costPoll * int64(n))
 	subs, ok := mem.Read(in, n*subscriptionBytes)
 	events, ok2 := mem.Read(out, n*pollEventBytes)
 	if !ok || !ok2 || !mem.WriteUint32Le(ready, n) {

@@ -12,17 +12,17 @@ import (
 )
 
 // needFields skips where guests live in Go's heap.
-func needFields(t *testing.T) *fields {
+func needFields(t *testing.T) *memoryPool {
 	t.Helper()
-	if mapField(pageBytes) == nil {
+	if mapArena(pageBytes) == nil {
 		t.Skip("no memory outside of Go's heap")
 	}
-	f := newFields()
+	f := newMemoryPool()
 	t.Cleanup(f.close)
 	return f
 }
 
-func count(f *fields) (open, free int) {
+func count(f *memoryPool) (open, free int) {
 	for size, list := range f.open {
 		open += len(list)
 		for _, x := range list {
@@ -32,10 +32,10 @@ func count(f *fields) (open, free int) {
 	return open, free
 }
 
-func TestPlotsAreLargeEnoughAndApart(t *testing.T) {
+func TestSlotsAreLargeEnoughAndApart(t *testing.T) {
 	f := needFields(t)
 	seen := map[*byte]bool{}
-	for _, size := range []uint64{0, 1, pageBytes, pageBytes + 1, 3 * pageBytes, 128 * pageBytes, fieldBytes, fieldBytes + 1} {
+	for _, size := range []uint64{0, 1, pageBytes, pageBytes + 1, 3 * pageBytes, 128 * pageBytes, arenaBytes, arenaBytes + 1} {
 		for range 5 {
 			p := f.take(size)
 			b := p.bytes()
@@ -49,13 +49,13 @@ func TestPlotsAreLargeEnoughAndApart(t *testing.T) {
 			seen[at] = true
 			b = b[:cap(b)]
 			b[0], b[len(b)-1] = 1, 1
-			defer p.giveBack()
+			defer p.release()
 		}
 	}
 }
 
-// TestPlotsAreClean, whatever the last guest has left in them.
-func TestPlotsAreClean(t *testing.T) {
+// TestSlotsAreClean, whatever the last guest has left in them.
+func TestSlotsAreClean(t *testing.T) {
 	f := needFields(t)
 	p := f.take(pageBytes)
 	at := unsafe.SliceData(p.bytes())
@@ -67,22 +67,22 @@ func TestPlotsAreClean(t *testing.T) {
 			}
 			b[i] = 0xff
 		}
-		p.giveBack()
+		p.release()
 		p = f.take(pageBytes)
 		if unsafe.SliceData(p.bytes()) != at {
 			t.Error("is not the same plot: the test shows nothing")
 		}
 	}
-	p.giveBack()
-	plot{}.giveBack()
+	p.release()
+	memorySlot{}.release()
 }
 
-// TestEmptyFieldsAreGivenBack, but for one.
-func TestEmptyFieldsAreGivenBack(t *testing.T) {
+// TestEmptyArenasAreGivenBack, but for one.
+func TestEmptyArenasAreGivenBack(t *testing.T) {
 	f := needFields(t)
-	const per = fieldBytes / (16 << 20)
+	const per = arenaBytes / (16 << 20)
 	before, _ := mappings()
-	plots := make([]plot, 10*per)
+	plots := make([]memorySlot, 10*per)
 	for i := range plots {
 		plots[i] = f.take(16 << 20)
 	}
@@ -91,7 +91,7 @@ func TestEmptyFieldsAreGivenBack(t *testing.T) {
 	}
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(plots), func(i, j int) { plots[i], plots[j] = plots[j], plots[i] })
 	for _, p := range plots {
-		p.giveBack()
+		p.release()
 	}
 	if open, free := count(f); open != 1 || free != per {
 		t.Errorf("%d fields are open, %d plots free", open, free)
@@ -101,14 +101,14 @@ func TestEmptyFieldsAreGivenBack(t *testing.T) {
 	}
 }
 
-// TestHammerFields: nobody finds another's bytes.
-func TestHammerFields(t *testing.T) {
+// TestHammerMemoryPool: nobody finds another's bytes.
+func TestHammerMemoryPool(t *testing.T) {
 	f := needFields(t)
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(3, uint64(g)))
-			var mine []plot
+			var mine []memorySlot
 			for range 2000 {
 				if len(mine) < 20 && rng.IntN(2) == 0 {
 					p := f.take(pageBytes << rng.IntN(8))
@@ -123,13 +123,13 @@ func TestHammerFields(t *testing.T) {
 					if b := mine[i].bytes()[:pageBytes]; b[0] != byte(g+1) || b[pageBytes-1] != byte(g+1) {
 						t.Error("is another's")
 					}
-					mine[i].giveBack()
+					mine[i].release()
 					mine[i] = mine[n-1]
 					mine = mine[:n-1]
 				}
 			}
 			for _, p := range mine {
-				p.giveBack()
+				p.release()
 			}
 		})
 	}
@@ -142,13 +142,13 @@ func TestHammerFields(t *testing.T) {
 }
 
 // TestLinearMemory grows as far as it may and no further: without moving where
-// it has a plot, and in the heap where there is none.
+// it has a slot, and in the heap where there is none.
 func TestLinearMemory(t *testing.T) {
-	full := newFields()
+	full := newMemoryPool()
 	full.mapping = func(int) []byte { return nil }
-	for _, f := range []*fields{needFields(t), full} {
+	for _, f := range []*memoryPool{needFields(t), full} {
 		for _, reserve := range []uint64{pageBytes, 8 * pageBytes} {
-			l := linear{fields: f, limit: 5 * pageBytes, reserve: reserve}
+			l := linearMemory{pool: f, limit: 5 * pageBytes, reserve: reserve}
 			b := l.Reallocate(pageBytes)
 			b[7] = 9
 			first := unsafe.SliceData(b)
@@ -175,7 +175,7 @@ func TestMemoryIsReserved(t *testing.T) {
 	needFields(t)
 	e := newEngine(t, Config{MemoryPages: 64})
 	still := load(t, e, source(Guest().Bytes()))
-	if n := cap(still.inst.linear.plot.bytes()); n != pageBytes {
+	if n := cap(still.inst.linear.slot.bytes()); n != pageBytes {
 		t.Errorf("%d bytes are set aside for one page", n)
 	}
 	src := source(Guest(Hook("on_timeout", Grow(1), Drop(), Const64(Extend60s))).Bytes())
@@ -195,14 +195,14 @@ func TestMemoryIsReserved(t *testing.T) {
 // TestWithoutMappings guests live in Go's heap.
 func TestWithoutMappings(t *testing.T) {
 	e := newEngine(t, Config{})
-	e.fields.mapping = func(int) []byte { return nil }
+	e.memoryPool.mapping = func(int) []byte { return nil }
 	p := load(t, e, source(Guest(Hook("on_timeout", Grow(1), Drop(), Const64(Extend60s))).Bytes()))
 	for range 5 {
 		_, fault := p.Decide(at(abi.KindTimeout, 0))
 		wantFault(t, "grow", fault, policy.FaultNone)
 	}
-	if got := p.Stats().MemoryBytes; got != 6*pageBytes || len(e.fields.open) != 0 {
-		t.Errorf("memory of %d bytes, %d classes of fields", got, len(e.fields.open))
+	if got := p.Stats().MemoryBytes; got != 6*pageBytes || len(e.memoryPool.open) != 0 {
+		t.Errorf("memory of %d bytes, %d classes of fields", got, len(e.memoryPool.open))
 	}
 	shut(t, p)
 }
@@ -218,7 +218,7 @@ func TestFailedInstancesGiveTheirMemoryBack(t *testing.T) {
 		if _, err := e.Load(t.Context(), source(m.Bytes())); err == nil {
 			t.Fatal("loaded")
 		}
-		if open, free := count(e.fields); open != 1 || free != fieldBytes/pageBytes {
+		if open, free := count(e.memoryPool); open != 1 || free != arenaBytes/pageBytes {
 			t.Errorf("%d fields, %d plots free", open, free)
 		}
 	}

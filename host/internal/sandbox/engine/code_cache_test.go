@@ -16,7 +16,7 @@ import (
 // settled asserts how many codes are known, and how many of them unused.
 func settled(t *testing.T, e *Engine, known, spare int) {
 	t.Helper()
-	k := e.codes
+	k := e.codeCache
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	users, bytes := 0, 0
@@ -29,9 +29,9 @@ func settled(t *testing.T, e *Engine, known, spare int) {
 			t.Error("what is spare is used, or unknown")
 		}
 	}
-	if len(k.known) != known || len(k.spare) != spare || users != len(e.policies) || bytes != k.unused || len(k.making) != 0 {
+	if len(k.known) != known || len(k.spare) != spare || users != len(e.policies) || bytes != k.unused || len(k.pending) != 0 {
 		t.Errorf("%d known, %d spare, %d uses by %d policies, %d bytes counted as %d, %d in the making: want %d known, %d spare",
-			len(k.known), len(k.spare), users, len(e.policies), bytes, k.unused, len(k.making), known, spare)
+			len(k.known), len(k.spare), users, len(e.policies), bytes, k.unused, len(k.pending), known, spare)
 	}
 }
 
@@ -63,10 +63,10 @@ func TestKnownBytesAreCompiledOnce(t *testing.T) {
 // TestUnusedCodeIsBounded by number and by bytes, the longest unused goes first.
 func TestUnusedCodeIsBounded(t *testing.T) {
 	e := newEngine(t, Config{})
-	for n := range mostSpare + 5 {
+	for n := range maxSpare + 5 {
 		shut(t, load(t, e, version(n)))
 	}
-	settled(t, e, mostSpare, mostSpare)
+	settled(t, e, maxSpare, maxSpare)
 	c := &elsewhere{dir: t.TempDir()}
 	e = newEngine(t, Config{Compiler: c, SpareCode: 3 * 600})
 	for n := range 10 {
@@ -206,28 +206,28 @@ func TestHammerCodes(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(e.policies) != 0 || e.codes.unused > 2000 || e.codes.shared.users != len(e.codes.known) {
-		t.Errorf("%d policies, %d bytes, %d codes, %d in the shared runtime", len(e.policies), e.codes.unused, len(e.codes.known), e.codes.shared.users)
+	if len(e.policies) != 0 || e.codeCache.unused > 2000 || e.codeCache.shared.users != len(e.codeCache.known) {
+		t.Errorf("%d policies, %d bytes, %d codes, %d in the shared runtime", len(e.policies), e.codeCache.unused, len(e.codeCache.known), e.codeCache.shared.users)
 	}
 }
 
 // TestContextEndsWaitForTheMaker of the same bytes, who goes on.
 func TestContextEndsWaitForTheMaker(t *testing.T) {
-	k := newCodes(nil, nil, 0, false)
+	k := newCodeCache(nil, nil, 0, false)
 	key := [32]byte{1}
-	if c, err := k.use(t.Context(), key, idly); c != nil || err != nil {
+	if c, err := k.acquire(t.Context(), key, idly); c != nil || err != nil {
 		t.Fatal(c, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := k.use(ctx, key, idly); !errors.Is(err, context.Canceled) {
+	if _, err := k.acquire(ctx, key, idly); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	k.made(key, nil)
-	if c, err := k.use(t.Context(), key, idly); c != nil || err != nil {
+	k.finish(key, nil)
+	if c, err := k.acquire(t.Context(), key, idly); c != nil || err != nil {
 		t.Error("a maker that failed leaves something: ", fmt.Sprint(c, err))
 	}
-	k.made(key, nil)
+	k.finish(key, nil)
 }
 
 // idly waits as who has no turn to give up.

@@ -6,16 +6,16 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// step is one stage that a module passes on its way to being a policy. What
-// it fails with counts as fault, unless faultOf knows better.
+// step is one stage of a load. Its errors count as fault, unless faultOf knows a
+// more exact one.
 type step[T any] struct {
 	name  string
 	fault policy.Fault
 	run   func(T) error
 }
 
-// walk takes the steps in order, up to the first that fails.
-func walk[T any](name string, steps []step[T], t T) error {
+// runSteps runs the steps in order, up to the first that fails.
+func runSteps[T any](name string, steps []step[T], t T) error {
 	for _, s := range steps {
 		err := s.run(t)
 		if err == nil {

@@ -2,9 +2,9 @@ package engine
 
 import "golang.org/x/sys/unix"
 
-// mapField returns fresh memory, of which nothing is resident; nil if there is
+// mapArena returns fresh memory, of which nothing is resident; nil if there is
 // none. Huge pages would make 2 MiB of the few KiB that guests touch.
-func mapField(size int) []byte {
+func mapArena(size int) []byte {
 	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil
@@ -18,7 +18,7 @@ func mapField(size int) []byte {
 // the first touch.
 func populate(mem []byte) { _ = unix.Madvise(mem, unix.MADV_POPULATE_WRITE) }
 
-func unmapField(mem []byte) {
+func unmapArena(mem []byte) {
 	if unix.Munmap(mem) != nil {
 		wipe(mem) // the address space stays, empty
 	}

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// TestTurnIsWaitedForNoLongerThanAllowed: it comes a nanosecond before the
+// TestTimedMutexIsWaitedForNoLongerThanAllowed: it comes a nanosecond before the
 // wait ends, and does not when the wait ends.
-func TestTurnIsWaitedForNoLongerThanAllowed(t *testing.T) {
+func TestTimedMutexIsWaitedForNoLongerThanAllowed(t *testing.T) {
 	for _, c := range []struct {
 		held time.Duration
 		want bool
 	}{{time.Millisecond - 1, true}, {time.Millisecond + 1, false}} {
 		synctest.Test(t, func(t *testing.T) {
-			u := newTurn()
+			u := newTimedMutex()
 			u.Lock()
 			began := time.Now()
 			time.AfterFunc(c.held, u.Unlock)
@@ -34,16 +34,16 @@ func TestTurnIsWaitedForNoLongerThanAllowed(t *testing.T) {
 	}
 }
 
-// TestTurnsComeInOrder, past one who has given up.
-func TestTurnsComeInOrder(t *testing.T) {
+// TestTimedMutexIsHandedOnInOrder, past one who has given up.
+func TestTimedMutexIsHandedOnInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newTurn()
+		u := newTimedMutex()
 		u.Lock()
 		var got []int
 		for n, wait := range []time.Duration{time.Hour, time.Millisecond, time.Hour, time.Hour} {
 			go func() {
 				if u.lockWithin(wait) {
-					got = append(got, n) // guarded by the turn
+					got = append(got, n) // guarded by the mutex
 					u.Unlock()
 				}
 			}()
@@ -58,11 +58,11 @@ func TestTurnsComeInOrder(t *testing.T) {
 	})
 }
 
-// TestHammerTurn: one at a time, whoever waits for how long, and none is lost.
-func TestHammerTurn(t *testing.T) {
-	u := newTurn()
+// TestHammerTimedMutex: one at a time, whoever waits for how long, and none is lost.
+func TestHammerTimedMutex(t *testing.T) {
+	u := newTimedMutex()
 	var wg sync.WaitGroup
-	counts := [2]int{} // the first guarded by the turn
+	counts := [2]int{} // the first guarded by the mutex
 	var mu sync.Mutex
 	for g := range 8 {
 		wg.Go(func() {
@@ -88,8 +88,8 @@ func TestHammerTurn(t *testing.T) {
 	}
 }
 
-func TestFreeTurnAllocatesNothing(t *testing.T) {
-	u := newTurn()
+func TestFreeTimedMutexAllocatesNothing(t *testing.T) {
+	u := newTimedMutex()
 	if n := testing.AllocsPerRun(1000, func() {
 		if !u.lockWithin(time.Millisecond) {
 			t.Fatal("nobody has it")
