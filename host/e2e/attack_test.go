@@ -135,7 +135,7 @@ func (r *attackedHost) promote(t *testing.T, tenant string, wasm []byte, params 
 	if err != nil {
 		return err
 	}
-	_, err = r.api.Promote(t.Context(), tenant, api.Step{Digest: p.Digest, Params: params}, api.Precondition{})
+	_, err = r.api.Step(t.Context(), tenant, api.Step{Kind: api.StepPromote, Digest: p.Digest, Params: params}, api.Precondition{})
 	return err
 }
 

@@ -208,7 +208,7 @@ func (w *worker) promote(name string, h *holding) *change {
 		return nil
 	}
 	return w.step("rollout.promote", name, d, func(ctx context.Context, c *client.Client) (*api.Rollout, error) {
-		return c.Promote(ctx, name, api.Step{Digest: d}, api.Precondition{})
+		return c.Step(ctx, name, api.Step{Kind: api.StepPromote, Digest: d}, api.Precondition{})
 	}, func(r *rollout) { r.promote(d) })
 }
 
@@ -219,7 +219,7 @@ func (w *worker) canary(name string, h *holding) *change {
 	}
 	percent := float64(1 + w.rng.IntN(100))
 	return w.step("rollout.canary", name, d, func(ctx context.Context, c *client.Client) (*api.Rollout, error) {
-		return c.Canary(ctx, name, api.Step{Digest: d, Percent: percent}, api.Precondition{})
+		return c.Step(ctx, name, api.Step{Kind: api.StepCanary, Digest: d, Percent: percent}, api.Precondition{})
 	}, func(r *rollout) { r.startCanary(d, percent) })
 }
 
@@ -230,7 +230,7 @@ func (w *worker) shadow(name string, h *holding) *change {
 		return nil
 	}
 	return w.step("rollout.shadow", name, d, func(ctx context.Context, c *client.Client) (*api.Rollout, error) {
-		return c.Shadow(ctx, name, api.Step{Digest: d}, api.Precondition{})
+		return c.Step(ctx, name, api.Step{Kind: api.StepShadow, Digest: d}, api.Precondition{})
 	}, func(r *rollout) { r.shadow = d })
 }
 
@@ -243,7 +243,7 @@ func (w *worker) rollback(name string, h *holding) *change {
 		return nil
 	}
 	return w.step("rollout.rollback", name, d, func(ctx context.Context, c *client.Client) (*api.Rollout, error) {
-		return c.Rollback(ctx, name, api.Step{Digest: d}, api.Precondition{})
+		return c.Step(ctx, name, api.Step{Kind: api.StepRollback, Digest: d}, api.Precondition{})
 	}, (*rollout).rollback)
 }
 

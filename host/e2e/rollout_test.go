@@ -132,18 +132,21 @@ func TestRolloutUnderLoad(t *testing.T) {
 	const changes = 200
 	for i := 0; i < changes; i += 4 {
 		old, next := digests[i/4%versions], digests[(i/4+1)%versions]
-		step := api.Step{Digest: next}
 		for n, take := range []func() (*api.Rollout, error){
-			func() (*api.Rollout, error) { return c.Shadow(t.Context(), "a", step, api.Precondition{}) },
 			func() (*api.Rollout, error) {
-				return c.Canary(t.Context(), "a", api.Step{Digest: next, Percent: 50}, api.Precondition{})
+				return c.Step(t.Context(), "a", api.Step{Kind: api.StepShadow, Digest: next}, api.Precondition{})
 			},
-			func() (*api.Rollout, error) { return c.Promote(t.Context(), "a", step, api.Precondition{}) },
+			func() (*api.Rollout, error) {
+				return c.Step(t.Context(), "a", api.Step{Kind: api.StepCanary, Digest: next, Percent: 50}, api.Precondition{})
+			},
+			func() (*api.Rollout, error) {
+				return c.Step(t.Context(), "a", api.Step{Kind: api.StepPromote, Digest: next}, api.Precondition{})
+			},
 			func() (*api.Rollout, error) { // every other version stays
 				if i/4%2 == 0 {
-					return c.Shadow(t.Context(), "a", api.Step{Digest: old}, api.Precondition{})
+					return c.Step(t.Context(), "a", api.Step{Kind: api.StepShadow, Digest: old}, api.Precondition{})
 				}
-				return c.Rollback(t.Context(), "a", step, api.Precondition{})
+				return c.Step(t.Context(), "a", api.Step{Kind: api.StepRollback, Digest: next}, api.Precondition{})
 			},
 		} {
 			r, err := take()
@@ -153,7 +156,7 @@ func TestRolloutUnderLoad(t *testing.T) {
 			w.sees(t, time.Now(), r.Active.Digest, i%20 == 0)
 		}
 		if i/4%2 == 1 { // old is in charge: have next be it in the next round
-			if _, err := c.Promote(t.Context(), "a", step, api.Precondition{}); err != nil {
+			if _, err := c.Step(t.Context(), "a", api.Step{Kind: api.StepPromote, Digest: next}, api.Precondition{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -131,8 +131,8 @@ func (s *street) settle(b *testing.B, name string, policies ...[]byte) {
 	}
 	s.secrets[name] = t.Secret
 	for _, wasm := range policies {
-		step := api.Step{Digest: push(b, s.api, name, wasm)}
-		if _, err := s.api.Promote(context.Background(), name, step, api.Precondition{}); err != nil {
+		step := api.Step{Kind: api.StepPromote, Digest: push(b, s.api, name, wasm)}
+		if _, err := s.api.Step(context.Background(), name, step, api.Precondition{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -145,8 +145,8 @@ func (s *street) arm(b *testing.B, kind, tenant string) {
 		s.settle(b, tenant, smallOne(0), smallOne(1))
 	case percent:
 		s.settle(b, tenant, smallOne(0), smallOne(1))
-		step := api.Step{Digest: digestOf(smallOne(0)), Percent: 5}
-		if _, err := s.api.Canary(context.Background(), tenant, step, api.Precondition{}); err != nil {
+		step := api.Step{Kind: api.StepCanary, Digest: digestOf(smallOne(0)), Percent: 5}
+		if _, err := s.api.Step(context.Background(), tenant, step, api.Precondition{}); err != nil {
 			b.Fatal(err)
 		}
 	case known:

@@ -110,8 +110,8 @@ func newAttackBench(b *testing.B) *attackBench {
 	s.host = hosttest.StartHost(b, program, "--store", b.TempDir(), "--upstream", answering(b))
 	s.api = dial(b, s.host)
 	create(b, s.api, "watched")
-	step := api.Step{Digest: push(b, s.api, "watched", variant(b, "fixed", 0)), Params: map[string]string{"idle": "1s"}}
-	if _, err := s.api.Promote(context.Background(), "watched", step, api.Precondition{}); err != nil {
+	step := api.Step{Kind: api.StepPromote, Digest: push(b, s.api, "watched", variant(b, "fixed", 0)), Params: map[string]string{"idle": "1s"}}
+	if _, err := s.api.Step(context.Background(), "watched", step, api.Precondition{}); err != nil {
 		b.Fatal(err)
 	}
 	_, heard := child(b, beUpstream)
@@ -181,7 +181,7 @@ func (s *attackBench) tryPromote(tenant string, wasm []byte, params map[string]s
 	if err != nil {
 		return err
 	}
-	_, err = s.api.Promote(ctx, tenant, api.Step{Digest: p.Digest, Params: params}, api.Precondition{})
+	_, err = s.api.Step(ctx, tenant, api.Step{Kind: api.StepPromote, Digest: p.Digest, Params: params}, api.Precondition{})
 	return err
 }
 
@@ -341,7 +341,7 @@ func acting(name string) played {
 			b.Fatal(err)
 		}
 		canary := push(b, s.api, tenant, smallOne(100+s.n))
-		if _, err := s.api.Canary(context.Background(), tenant, api.Step{Digest: canary, Percent: 5}, api.Precondition{}); err != nil {
+		if _, err := s.api.Step(context.Background(), tenant, api.Step{Kind: api.StepCanary, Digest: canary, Percent: 5}, api.Precondition{}); err != nil {
 			b.Fatal(err)
 		}
 		return func(b *testing.B) func() string { return s.act(b, name, tenant, t.Secret) }, nil

@@ -87,8 +87,8 @@ func (s *street) promoteTimed(b *testing.B) {
 	if !ok {
 		b.Fatal("no bundled policy is called fixed")
 	}
-	step := api.Step{Digest: push(b, s.api, "timed", wasm), Params: map[string]string{"idle": "1s"}}
-	if _, err := s.api.Promote(context.Background(), "timed", step, api.Precondition{}); err != nil {
+	step := api.Step{Kind: api.StepPromote, Digest: push(b, s.api, "timed", wasm), Params: map[string]string{"idle": "1s"}}
+	if _, err := s.api.Step(context.Background(), "timed", step, api.Precondition{}); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -100,8 +100,8 @@ func (s *street) fill(b *testing.B) {
 	if s.secrets[auditing] != "" {
 		digest := push(b, s.api, auditing, smallOne(1))
 		for i := range 1100 {
-			step := api.Step{Digest: digest, Percent: float64(10 + i%2)}
-			if _, err := s.api.Canary(ctx, auditing, step, api.Precondition{}); err != nil {
+			step := api.Step{Kind: api.StepCanary, Digest: digest, Percent: float64(10 + i%2)}
+			if _, err := s.api.Step(ctx, auditing, step, api.Precondition{}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -90,7 +90,7 @@ func (u *uploading) upload(b *testing.B, name string, wasm []byte, known bool) {
 	}
 	begun := time.Now()
 	digest := push(b, u.api, name, wasm)
-	if _, err := u.api.Promote(context.Background(), name, api.Step{Digest: digest}, api.Precondition{}); err != nil {
+	if _, err := u.api.Step(context.Background(), name, api.Step{Kind: api.StepPromote, Digest: digest}, api.Precondition{}); err != nil {
 		b.Fatal(err)
 	}
 	u.ms = append(u.ms, ms(time.Since(begun)))

@@ -275,9 +275,28 @@ type Comparison struct {
 	DeadlineRatio float64 `json:"deadline_ratio"`
 }
 
+// StepKind says what a Step does. It is the last element of the step's path.
+type StepKind string
+
+// The kinds of steps.
+const (
+	// StepShadow asks a policy beside the active one; an empty Digest ends that.
+	StepShadow StepKind = "shadow"
+	// StepCanary has a policy decide for a percentage of the clients. An empty
+	// Digest changes the percentage of the canary that there is.
+	StepCanary StepKind = "canary"
+	// StepPromote makes a policy the active one: that of Digest, else the canary.
+	StepPromote StepKind = "promote"
+	// StepRollback takes the canary back if there is one, else makes the release
+	// active that was active before. With a Digest it does so only while that is
+	// the policy to be taken back, so that it can be repeated.
+	StepRollback StepKind = "rollback"
+)
+
 // Step asks for a step of a rollout. Digest may be a unique prefix of at least
 // 8 digits.
 type Step struct {
+	Kind   StepKind          `json:"-"` // the path tells it
 	Digest string            `json:"digest,omitempty"`
 	Params map[string]string `json:"params,omitempty"`
 	// Percent is for canary: above 0, at most 100.

@@ -41,16 +41,8 @@ type Service interface {
 	DeletePolicy(ctx context.Context, who Actor, tenant, digest string) error
 
 	Rollout(ctx context.Context, tenant string) (*Rollout, error)
-	// Shadow asks a version beside the active one; an empty Digest ends that.
-	Shadow(ctx context.Context, who Actor, tenant string, s Step, pre Precondition) (*Rollout, error)
-	// Canary puts a version in charge of a percentage of the clients.
-	Canary(ctx context.Context, who Actor, tenant string, s Step, pre Precondition) (*Rollout, error)
-	// Promote makes a version the active one: that of Step, else the canary.
-	Promote(ctx context.Context, who Actor, tenant string, s Step, pre Precondition) (*Rollout, error)
-	// Rollback takes the canary back if there is one, else puts the release
-	// that was active before in charge again. With a Digest it is done only
-	// while that is the version to be taken back, so that it can be repeated.
-	Rollback(ctx context.Context, who Actor, tenant string, s Step, pre Precondition) (*Rollout, error)
+	// Step changes the rollout, as the kind of the step says.
+	Step(ctx context.Context, who Actor, tenant string, s Step, pre Precondition) (*Rollout, error)
 
 	Connections(ctx context.Context, tenant string, q ConnectionQuery) (Page[Connection], error)
 	// Decisions calls send for decisions of a tenant as they are made, until

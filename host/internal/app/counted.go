@@ -52,38 +52,13 @@ func uploadOutcome(created bool, err error) string {
 	return observe.UploadError
 }
 
-// Shadow counts a step.
-func (c counted) Shadow(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	r, err := c.Control.Shadow(ctx, who, tenant, s, pre)
-	c.stepped("shadow", err)
-	return r, err
-}
-
-// Canary counts a step.
-func (c counted) Canary(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	r, err := c.Control.Canary(ctx, who, tenant, s, pre)
-	c.stepped("canary", err)
-	return r, err
-}
-
-// Promote counts a step.
-func (c counted) Promote(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	r, err := c.Control.Promote(ctx, who, tenant, s, pre)
-	c.stepped("promote", err)
-	return r, err
-}
-
-// Rollback counts a step.
-func (c counted) Rollback(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	r, err := c.Control.Rollback(ctx, who, tenant, s, pre)
-	c.stepped("rollback", err)
-	return r, err
-}
-
-func (c counted) stepped(step string, err error) {
+// Step counts the steps that are taken.
+func (c counted) Step(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
+	r, err := c.Control.Step(ctx, who, tenant, s, pre)
 	if err == nil {
-		c.metrics.Stepped(step)
+		c.metrics.Stepped(string(s.Kind))
 	}
+	return r, err
 }
 
 var _ api.Service = counted{}

@@ -35,10 +35,10 @@ func TestUploadsAndStepsAreCounted(t *testing.T) {
 	if _, err := s.MayUpload(t.Context(), "nobody"); err == nil {
 		t.Error("nobody may upload")
 	}
-	if _, err := s.Promote(t.Context(), operator, "a", api.Step{Digest: digest}, api.Precondition{}); err != nil {
+	if _, err := s.Step(t.Context(), operator, "a", api.Step{Kind: api.StepPromote, Digest: digest}, api.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Canary(t.Context(), operator, "a", api.Step{Digest: "00000000", Percent: 1}, api.Precondition{}); err == nil {
+	if _, err := s.Step(t.Context(), operator, "a", api.Step{Kind: api.StepCanary, Digest: "00000000", Percent: 1}, api.Precondition{}); err == nil {
 		t.Error("a canary that there is not")
 	}
 	wants(t, r.metricsText(),

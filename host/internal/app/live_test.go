@@ -31,7 +31,7 @@ func TestWhatIsChargedIsTold(t *testing.T) {
 	if checked <= 0 {
 		t.Error("a check costs nothing")
 	}
-	if _, err := r.control.Promote(t.Context(), operator, "a", api.Step{Digest: p.Digest}, api.Precondition{}); err != nil {
+	if _, err := r.control.Step(t.Context(), operator, "a", api.Step{Kind: api.StepPromote, Digest: p.Digest}, api.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	if m.quota.Spent() <= checked {

@@ -38,44 +38,24 @@ func (p priced) MayUpload(ctx context.Context, tenant string) (release func(), e
 	return release, err
 }
 
-// Shadow is paid for by the tenant that asks for it.
-func (p priced) Shadow(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	if err := p.sell(who); err != nil {
-		return nil, err
-	}
-	return p.counted.Shadow(ctx, who, tenant, s, pre)
-}
-
-// Canary is paid for by the tenant that asks for it.
-func (p priced) Canary(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	if err := p.sell(who); err != nil {
-		return nil, err
-	}
-	return p.counted.Canary(ctx, who, tenant, s, pre)
-}
-
-// Promote is paid for by the tenant that asks for it.
-func (p priced) Promote(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	if err := p.sell(who); err != nil {
-		return nil, err
-	}
-	return p.counted.Promote(ctx, who, tenant, s, pre)
-}
-
-// Rollback is paid for, and never refused for want of means: who is in trouble
-// needs it, and what it takes back has been paid for.
-func (p priced) Rollback(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	if !who.Operator {
+// Step is paid for by the tenant that asks for it. A rollback is never refused
+// for want of means: who is in trouble needs it, and what it takes back has been
+// paid for.
+func (p priced) Step(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
+	switch {
+	case who.Operator:
+	case s.Kind == api.StepRollback:
 		p.charge(who.Tenant, priceOfStep)
+	default:
+		if err := p.sell(who); err != nil {
+			return nil, err
+		}
 	}
-	return p.counted.Rollback(ctx, who, tenant, s, pre)
+	return p.counted.Step(ctx, who, tenant, s, pre)
 }
 
 // sell takes the price of a step from a tenant; KindRate where it has nothing.
 func (p priced) sell(who api.Actor) error {
-	if who.Operator {
-		return nil
-	}
 	m := p.members.get(who.Tenant)
 	if m == nil {
 		return nil // the rules say so

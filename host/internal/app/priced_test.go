@@ -35,7 +35,7 @@ func TestTenantsPay(t *testing.T) {
 	}
 	digest := upload().Digest
 	step := func(who api.Actor) error {
-		_, err := s.Promote(t.Context(), who, "a", api.Step{Digest: digest}, api.Precondition{})
+		_, err := s.Step(t.Context(), who, "a", api.Step{Kind: api.StepPromote, Digest: digest}, api.Precondition{})
 		return err
 	}
 	if err := step(operator); err != nil {
@@ -65,13 +65,13 @@ func TestTenantsPay(t *testing.T) {
 	_, err = s.MayUpload(t.Context(), "a")
 	rate("an upload", err)
 	rate("a promotion", step(tenant))
-	_, err = s.Canary(t.Context(), tenant, "a", api.Step{Percent: 5}, api.Precondition{})
+	_, err = s.Step(t.Context(), tenant, "a", api.Step{Kind: api.StepCanary, Percent: 5}, api.Precondition{})
 	rate("a canary", err)
-	_, err = s.Shadow(t.Context(), tenant, "a", api.Step{}, api.Precondition{})
+	_, err = s.Step(t.Context(), tenant, "a", api.Step{Kind: api.StepShadow}, api.Precondition{})
 	rate("a shadow", err)
 
 	before := quota.RetryAfter()
-	if _, err := s.Rollback(t.Context(), tenant, "a", api.Step{}, api.Precondition{}); err != nil {
+	if _, err := s.Step(t.Context(), tenant, "a", api.Step{Kind: api.StepRollback}, api.Precondition{}); err != nil {
 		t.Errorf("a rollback: %v", err)
 	}
 	if quota.RetryAfter() <= before {

@@ -59,7 +59,7 @@ func TestAFullDiskRefusesUploadsOnly(t *testing.T) {
 	if w := dialWire(t, r); w.ask("a.example") != "200 a" {
 		t.Error("traffic does not go on")
 	}
-	if _, err := r.control.Rollback(t.Context(), operator, "a", api.Step{}, api.Precondition{}); err != nil {
+	if _, err := r.control.Step(t.Context(), operator, "a", api.Step{Kind: api.StepRollback}, api.Precondition{}); err != nil {
 		t.Errorf("rollback: %v", err)
 	}
 	if err := (states{r.member("a")}).PutState("a", one, tenant.State{Bytes: []byte("x")}); err == nil {

@@ -129,7 +129,7 @@ func (r *running) upload(name, file string) string {
 
 func (r *running) promote(name, digest string) {
 	r.t.Helper()
-	if _, err := r.control.Promote(r.t.Context(), operator, name, api.Step{Digest: digest}, api.Precondition{}); err != nil {
+	if _, err := r.control.Step(r.t.Context(), operator, name, api.Step{Kind: api.StepPromote, Digest: digest}, api.Precondition{}); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -168,7 +168,7 @@ func TestAPromotionTakesEffectForOpenConnections(t *testing.T) {
 	if m := r.learnedBy("a"); m <= n {
 		t.Errorf("learned %d, want %d and more", m, n)
 	}
-	if _, err := r.control.Rollback(t.Context(), operator, "a", api.Step{Digest: second}, api.Precondition{}); err != nil {
+	if _, err := r.control.Step(t.Context(), operator, "a", api.Step{Kind: api.StepRollback, Digest: second}, api.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	if d := r.member("a").tenant.Digest(); d != first {
@@ -197,8 +197,8 @@ func (r *running) ailing(name string) (good, bad string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	step := api.Step{Digest: p.Digest, Percent: 50}
-	if _, err := r.control.Canary(ctx, operator, name, step, api.Precondition{}); err != nil {
+	step := api.Step{Kind: api.StepCanary, Digest: p.Digest, Percent: 50}
+	if _, err := r.control.Step(ctx, operator, name, step, api.Precondition{}); err != nil {
 		r.t.Fatal(err)
 	}
 	m := r.member(name)

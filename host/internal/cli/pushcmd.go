@@ -73,25 +73,25 @@ func (p *push) upload(path string) (api.Upload, error) {
 }
 
 // step returns the step to take with what was uploaded; nil: none.
-func (p *push) step(cmd *cobra.Command) (*step, error) {
+func (p *push) step(cmd *cobra.Command) (*api.Step, error) {
 	params, err := pluginParams(p.pairs)
 	if err != nil {
 		return nil, err
 	}
-	st := &step{Step: api.Step{Params: params}}
+	st := &api.Step{Params: params}
 	canary := cmd.Flags().Changed("canary")
 	switch {
 	case p.shadow && canary, p.shadow && p.promote, canary && p.promote:
 		return nil, usagef("take one, the others later", "--shadow, --canary and --promote are steps of their own")
 	case p.shadow:
-		st.take = (*session).takeShadow
+		st.Kind = api.StepShadow
 	case canary:
 		if !(p.canary > 0 && p.canary <= 100) {
 			return nil, usagef("such as --canary 10", "--canary: %v is not above 0 and at most 100", p.canary)
 		}
-		st.take, st.Percent = (*session).takeCanary, p.canary
+		st.Kind, st.Percent = api.StepCanary, p.canary
 	case p.promote:
-		st.take = (*session).takePromote
+		st.Kind = api.StepPromote
 	case len(p.pairs) > 0:
 		return nil, usagef("add --shadow, --canary or --promote", "--plugin-config: nobody asks the policy yet")
 	default:

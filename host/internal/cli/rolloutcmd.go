@@ -8,32 +8,10 @@ import (
 	"idlehost/host/internal/api"
 )
 
-// step is a step of a rollout, and what takes it.
-type step struct {
-	api.Step
-	take func(s *session, tenant string, st api.Step, pre api.Precondition) (*api.Rollout, error)
-}
-
-func (s *session) takeShadow(tenant string, st api.Step, pre api.Precondition) (*api.Rollout, error) {
-	return s.Shadow(s.ctx, tenant, st, pre)
-}
-
-func (s *session) takeCanary(tenant string, st api.Step, pre api.Precondition) (*api.Rollout, error) {
-	return s.Canary(s.ctx, tenant, st, pre)
-}
-
-func (s *session) takePromote(tenant string, st api.Step, pre api.Precondition) (*api.Rollout, error) {
-	return s.Promote(s.ctx, tenant, st, pre)
-}
-
-func (s *session) takeRollback(tenant string, st api.Step, pre api.Precondition) (*api.Rollout, error) {
-	return s.Rollback(s.ctx, tenant, st, pre)
-}
-
 // takeStep takes a step and shows what comes of it.
-func (s *session) takeStep(tenant string, st *step, pre api.Precondition) error {
+func (s *session) takeStep(tenant string, st *api.Step, pre api.Precondition) error {
 	bar := s.progress("the host puts it in force", 0)
-	r, err := st.take(s, tenant, st.Step, pre)
+	r, err := s.Step(s.ctx, tenant, *st, pre)
 	bar.end()
 	if err != nil {
 		return err
@@ -43,7 +21,7 @@ func (s *session) takeStep(tenant string, st *step, pre api.Precondition) error 
 
 // stepCommand returns a command that takes a step. missing finds the version
 // where none is named; nil: the step needs none.
-func (r *remote) stepCommand(cmd *cobra.Command, st *step, pairs *[]string, missing func(*api.Rollout) string) *cobra.Command {
+func (r *remote) stepCommand(cmd *cobra.Command, st *api.Step, pairs *[]string, missing func(*api.Rollout) string) *cobra.Command {
 	cmd.Args = atMost(1, "one version")
 	cmd.ValidArgsFunction = r.completeVersions()
 	cmd.RunE = r.run(func(s *session, args []string) error {
@@ -105,7 +83,7 @@ func newShadow(r *remote) *cobra.Command {
 	}
 	cmd.Flags().StringArrayVar(&pairs, "plugin-config", nil, pluginConfigUsage)
 	cmd.Flags().BoolVar(&off, "off", false, "end the comparison")
-	cmd = r.stepCommand(cmd, &step{take: (*session).takeShadow}, &pairs, nil)
+	cmd = r.stepCommand(cmd, &api.Step{Kind: api.StepShadow}, &pairs, nil)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if off == (len(args) == 1) || len(args) > 1 {
 			return usagef("usage: "+cmd.UseLine(), "%s takes one version, or --off", cmd.CommandPath())
@@ -117,7 +95,7 @@ func newShadow(r *remote) *cobra.Command {
 
 func newCanary(r *remote) *cobra.Command {
 	var pairs []string
-	st := &step{take: (*session).takeCanary}
+	st := &api.Step{Kind: api.StepCanary}
 	cmd := &cobra.Command{
 		Use:   "canary [VERSION]",
 		Short: "Put a version in charge of a part of the clients",
@@ -150,11 +128,11 @@ func newPromote(r *remote) *cobra.Command {
 		Example: "  host policy promote\n  host policy promote 1a2b3c4d5e6f --plugin-config idle=30s",
 	}
 	cmd.Flags().StringArrayVar(&pairs, "plugin-config", nil, pluginConfigUsage)
-	return r.stepCommand(cmd, &step{take: (*session).takePromote}, &pairs, canaryOf)
+	return r.stepCommand(cmd, &api.Step{Kind: api.StepPromote}, &pairs, canaryOf)
 }
 
 func newRollback(r *remote) *cobra.Command {
-	st := &step{take: (*session).takeRollback}
+	st := &api.Step{Kind: api.StepRollback}
 	cmd := &cobra.Command{
 		Use:   "rollback [VERSION]",
 		Short: "Take the canary back, else the version in charge",

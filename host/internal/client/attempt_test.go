@@ -82,11 +82,11 @@ func TestRetriesAreBounded(t *testing.T) {
 			return err
 		}, 1},
 		{"it might go back twice", 503, "1", func(ctx context.Context, c *Client) error {
-			_, err := c.Rollback(ctx, "a", api.Step{}, api.Precondition{})
+			_, err := c.Step(ctx, "a", api.Step{Kind: api.StepRollback}, api.Precondition{})
 			return err
 		}, 1},
 		{"with a digest it cannot", 503, "1", func(ctx context.Context, c *Client) error {
-			_, err := c.Rollback(ctx, "a", api.Step{Digest: "0123abcd"}, api.Precondition{})
+			_, err := c.Step(ctx, "a", api.Step{Kind: api.StepRollback, Digest: "0123abcd"}, api.Precondition{})
 			return err
 		}, maxAttempts},
 		{"no more than the context allows", 503, "2", func(ctx context.Context, c *Client) error {

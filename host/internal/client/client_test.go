@@ -129,22 +129,22 @@ func TestEveryMethodCallsItsRoute(t *testing.T) {
 			call: func(ctx context.Context, c *Client) error { _, err := c.Rollout(ctx, "a"); return err }},
 		{request: `POST /v1/tenants/a/rollout/shadow {}`, answer: `{}`,
 			call: func(ctx context.Context, c *Client) error {
-				_, err := c.Shadow(ctx, "a", api.Step{}, api.Precondition{})
+				_, err := c.Step(ctx, "a", api.Step{Kind: api.StepShadow}, api.Precondition{})
 				return err
 			}},
 		{request: `POST /v1/tenants/a/rollout/canary {"digest":"0123abcd","params":{"k":"v"},"percent":2.5}`, answer: `{}`, header: `If-Match: "s7"`,
 			call: func(ctx context.Context, c *Client) error {
-				_, err := c.Canary(ctx, "a", api.Step{Digest: "0123abcd", Params: map[string]string{"k": "v"}, Percent: 2.5}, tag)
+				_, err := c.Step(ctx, "a", api.Step{Kind: api.StepCanary, Digest: "0123abcd", Params: map[string]string{"k": "v"}, Percent: 2.5}, tag)
 				return err
 			}},
 		{request: `POST /v1/tenants/a/rollout/promote {}`, answer: `{}`,
 			call: func(ctx context.Context, c *Client) error {
-				_, err := c.Promote(ctx, "a", api.Step{}, api.Precondition{})
+				_, err := c.Step(ctx, "a", api.Step{Kind: api.StepPromote}, api.Precondition{})
 				return err
 			}},
 		{request: `POST /v1/tenants/a/rollout/rollback {"reason":"bad"}`, answer: `{}`,
 			call: func(ctx context.Context, c *Client) error {
-				_, err := c.Rollback(ctx, "a", api.Step{Reason: "bad"}, api.Precondition{})
+				_, err := c.Step(ctx, "a", api.Step{Kind: api.StepRollback, Reason: "bad"}, api.Precondition{})
 				return err
 			}},
 		{request: "GET /v1/tenants/a/connections?after=18446744073709551615&client=192.0.2.1&limit=5&min_age=1m0s&min_idle=1s&phase=idle&protocol=http1&side=accepted&version=0123abcd",
@@ -226,7 +226,7 @@ func TestTagsAndCreationAreTold(t *testing.T) {
 	if r, err := c.Rollout(ctx, "a"); err != nil || r.ETag != `"s9"` {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if r, err := c.Promote(ctx, "a", api.Step{}, api.Precondition{}); err != nil || r.ETag != `"s9"` {
+	if r, err := c.Step(ctx, "a", api.Step{Kind: api.StepPromote}, api.Precondition{}); err != nil || r.ETag != `"s9"` {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

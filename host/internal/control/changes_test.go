@@ -17,7 +17,7 @@ func TestATenantDoesNotFloodTheAuditLog(t *testing.T) {
 	digest := h.upload("a", "module")
 	ctx, a := t.Context(), api.Actor{Tenant: "a", Name: "token x (a)"}
 	canary := func(who api.Actor, i int) error {
-		_, err := h.Canary(ctx, who, "a", api.Step{Digest: digest, Percent: float64(1 + i%99)}, api.Precondition{})
+		_, err := h.Step(ctx, who, "a", api.Step{Kind: api.StepCanary, Digest: digest, Percent: float64(1 + i%99)}, api.Precondition{})
 		return err
 	}
 	made := 0
@@ -53,7 +53,7 @@ func TestATenantDoesNotFloodTheAuditLog(t *testing.T) {
 	if err := canary(operator, 50); err != nil {
 		t.Errorf("an operator: %v", err)
 	}
-	if _, err := h.Rollback(ctx, a, "a", api.Step{}, api.Precondition{}); err != nil {
+	if _, err := h.Step(ctx, a, "a", api.Step{Kind: api.StepRollback}, api.Precondition{}); err != nil {
 		t.Errorf("a rollback: %v", err)
 	}
 	if _, err := h.CreateToken(ctx, api.Actor{Tenant: "b", Name: "token y (b)"}, "b", api.NewToken{Name: "n"}); err != nil {

@@ -186,10 +186,10 @@ func TestHammer(t *testing.T) {
 					var p *api.Policy
 					p, _, err = h.Upload(ctx, operator, name, api.Upload{Wasm: fmt.Appendf(nil, "%d", i%3)})
 					if err == nil {
-						_, err = h.Promote(ctx, operator, name, api.Step{Digest: p.Digest}, api.Precondition{})
+						_, err = h.Step(ctx, operator, name, api.Step{Kind: api.StepPromote, Digest: p.Digest}, api.Precondition{})
 					}
 				case 3:
-					_, err = h.Rollback(ctx, operator, name, api.Step{}, api.Precondition{})
+					_, err = h.Step(ctx, operator, name, api.Step{Kind: api.StepRollback}, api.Precondition{})
 				case 4:
 					err = h.DeletePolicy(ctx, operator, name, policy.Digest([]byte("0")))
 				case 5:

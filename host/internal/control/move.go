@@ -29,6 +29,23 @@ type moved struct {
 	back bool
 }
 
+// moveOf returns the move that a step asks for.
+func moveOf(s api.Step, now time.Time) move {
+	switch s.Kind {
+	case api.StepShadow:
+		return shadow(s)
+	case api.StepCanary:
+		return canary(s, now)
+	case api.StepPromote:
+		return promote(s)
+	case api.StepRollback:
+		return rollback(s, now)
+	}
+	return func(*store.Tenant) (moved, error) {
+		return moved{}, fmt.Errorf("BUG: no step is called %q", s.Kind)
+	}
+}
+
 // shadow asks a version beside the active one; of no digest, it ends that.
 func shadow(s api.Step) move {
 	return func(t *store.Tenant) (moved, error) {

@@ -42,40 +42,12 @@ func (c *Control) showRollout(s *subject) *api.Rollout {
 	return out
 }
 
-// Shadow asks a version beside the active one; an empty Digest ends that.
-func (c *Control) Shadow(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	if err := checkStep(s, false); err != nil {
+// Step changes the rollout, as the kind of the step says.
+func (c *Control) Step(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
+	if err := checkStep(s); err != nil {
 		return nil, err
 	}
-	return c.roll(ctx, who, tenant, pre, shadow(s))
-}
-
-// Canary puts a version in charge of a percentage of the clients. An empty
-// Digest changes the percentage of the canary that there is.
-func (c *Control) Canary(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	if err := checkStep(s, true); err != nil {
-		return nil, err
-	}
-	return c.roll(ctx, who, tenant, pre, canary(s, c.now()))
-}
-
-// Promote makes a version the active one: that of Step, else the canary.
-func (c *Control) Promote(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	if err := checkStep(s, false); err != nil {
-		return nil, err
-	}
-	return c.roll(ctx, who, tenant, pre, promote(s))
-}
-
-// Rollback takes the canary back if there is one, else the active version.
-func (c *Control) Rollback(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	if err := checkStep(s, false); err != nil {
-		return nil, err
-	}
-	if len(s.Params) > 0 {
-		return nil, invalid("params", "a rollback takes no params: it goes back to what was")
-	}
-	return c.roll(ctx, who, tenant, pre, rollback(s, c.now()))
+	return c.roll(ctx, who, tenant, pre, moveOf(s, c.now()))
 }
 
 // Revert takes a canary back by itself, for a reason that a Guard has found.
@@ -86,12 +58,15 @@ func (c *Control) Revert(ctx context.Context, tenant, digest, reason string) err
 }
 
 // checkStep holds a Step to what every move relies on.
-func checkStep(s api.Step, percent bool) error {
+func checkStep(s api.Step) error {
+	canary := s.Kind == api.StepCanary
 	switch {
-	case percent && !(s.Percent > 0 && s.Percent <= 100): // NaN is neither
+	case canary && !(s.Percent > 0 && s.Percent <= 100): // NaN is neither
 		return invalid("percent", "percent is %v: more than 0, at most 100", s.Percent)
-	case !percent && s.Percent != 0:
+	case !canary && s.Percent != 0:
 		return invalid("percent", "only a canary has a percentage")
+	case s.Kind == api.StepRollback && len(s.Params) > 0:
+		return invalid("params", "a rollback takes no params: it goes back to what was")
 	}
 	size := 0
 	for k, v := range s.Params {

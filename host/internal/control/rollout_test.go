@@ -55,10 +55,8 @@ func (d *drama) step(text string) (*api.Rollout, error) {
 			}
 		}
 	}
-	do := map[string]func(context.Context, api.Actor, string, api.Step, api.Precondition) (*api.Rollout, error){
-		"shadow": d.Shadow, "canary": d.Canary, "promote": d.Promote, "rollback": d.Rollback,
-	}[words[0]]
-	return do(d.t.Context(), operator, "shop", s, api.Precondition{})
+	s.Kind = api.StepKind(words[0])
+	return d.Step(d.t.Context(), operator, "shop", s, api.Precondition{})
 }
 
 // now describes a rollout: "active one a=b, canary two 10, past three".
@@ -236,16 +234,16 @@ func TestPastHasNoMoreParamsThanFit(t *testing.T) {
 	d := newDrama(t)
 	var r *api.Rollout
 	for i := range 5 {
-		step := api.Step{Digest: d.one, Params: map[string]string{"n": fmt.Sprint(i), "note": strings.Repeat("x", 10<<10)}}
+		step := api.Step{Kind: api.StepPromote, Digest: d.one, Params: map[string]string{"n": fmt.Sprint(i), "note": strings.Repeat("x", 10<<10)}}
 		var err error
-		if r, err = d.Promote(t.Context(), operator, "shop", step, api.Precondition{}); err != nil {
+		if r, err = d.Step(t.Context(), operator, "shop", step, api.Precondition{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if len(r.Past) != 1 || r.Past[0].Params["n"] != "3" {
 		t.Errorf("%d releases are remembered", len(r.Past))
 	}
-	if r, err := d.Rollback(t.Context(), operator, "shop", api.Step{}, api.Precondition{}); err != nil || r.Active.Params["n"] != "3" {
+	if r, err := d.Step(t.Context(), operator, "shop", api.Step{Kind: api.StepRollback}, api.Precondition{}); err != nil || r.Active.Params["n"] != "3" {
 		t.Errorf("back to %+v, %v", r, err)
 	}
 }
@@ -253,7 +251,7 @@ func TestPastHasNoMoreParamsThanFit(t *testing.T) {
 func TestRefusedStepChangesNothing(t *testing.T) {
 	d := newDrama(t)
 	before, _ := d.Rollout(t.Context(), "shop")
-	_, err := d.Promote(t.Context(), operator, "shop", api.Step{Digest: d.one, Params: map[string]string{"bad": "worth is no duration"}}, api.Precondition{})
+	_, err := d.Step(t.Context(), operator, "shop", api.Step{Kind: api.StepPromote, Digest: d.one, Params: map[string]string{"bad": "worth is no duration"}}, api.Precondition{})
 	p := wantKind(t, "promote", err, api.KindRefused)
 	if p.Cause != "configure" || p.Detail != "worth is no duration" {
 		t.Errorf("problem %+v, want configure: worth is no duration", p)
@@ -267,7 +265,7 @@ func TestRefusedStepChangesNothing(t *testing.T) {
 func TestStepPreconditions(t *testing.T) {
 	d := newDrama(t)
 	promote := func(digest, match string) (*api.Rollout, error) {
-		return d.Promote(t.Context(), operator, "shop", api.Step{Digest: digest}, api.Precondition{Match: match})
+		return d.Step(t.Context(), operator, "shop", api.Step{Kind: api.StepPromote, Digest: digest}, api.Precondition{Match: match})
 	}
 	_, err := promote(d.one, `"r77"`)
 	wantKind(t, "old tag", err, api.KindPrecondition)
@@ -311,8 +309,8 @@ func TestOneStepAtATime(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 12 {
 		all.Go(func() {
-			_, err := d.Promote(t.Context(), operator, "shop",
-				api.Step{Digest: []string{d.one, d.two, d.three}[i%3], Params: map[string]string{"n": fmt.Sprint(i)}}, api.Precondition{Match: tag})
+			_, err := d.Step(t.Context(), operator, "shop",
+				api.Step{Kind: api.StepPromote, Digest: []string{d.one, d.two, d.three}[i%3], Params: map[string]string{"n": fmt.Sprint(i)}}, api.Precondition{Match: tag})
 			if err == nil {
 				mu.Lock()
 				won++
@@ -344,7 +342,7 @@ func TestStepWaitsWithItsContext(t *testing.T) {
 	var others sync.WaitGroup
 	for what, wait := range map[string]func() error{
 		"promote": func() error {
-			_, err := d.Promote(ctx, operator, "shop", api.Step{Digest: d.two}, api.Precondition{})
+			_, err := d.Step(ctx, operator, "shop", api.Step{Kind: api.StepPromote, Digest: d.two}, api.Precondition{})
 			return err
 		},
 		"delete": func() error { return d.DeletePolicy(ctx, operator, "shop", d.two) },
@@ -456,7 +454,7 @@ func TestStepIsInForceWhateverTheCallerDoes(t *testing.T) {
 	h.create("shop", api.Spec{})
 	one := h.upload("shop", "one")
 	ctx, cancel := context.WithCancel(t.Context())
-	_, _ = h.Promote(context.WithValue(ctx, hangUp{}, cancel), operator, "shop", api.Step{Digest: one}, api.Precondition{})
+	_, _ = h.Step(context.WithValue(ctx, hangUp{}, cancel), operator, "shop", api.Step{Kind: api.StepPromote, Digest: one}, api.Precondition{})
 	if r := h.runtime.record("shop"); r == nil || r.Rollout.Active == nil {
 		t.Errorf("in force: %+v", r)
 	}

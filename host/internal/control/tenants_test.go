@@ -252,7 +252,7 @@ func TestDeclaredTenantIsReadOnly(t *testing.T) {
 	wantKind(t, "may upload", err, api.KindDeclared)
 	_, _, err = h.Upload(t.Context(), operator, "file", api.Upload{Wasm: []byte("x")})
 	wantKind(t, "upload", err, api.KindDeclared)
-	_, err = h.Promote(t.Context(), operator, "file", api.Step{}, api.Precondition{})
+	_, err = h.Step(t.Context(), operator, "file", api.Step{Kind: api.StepPromote}, api.Precondition{})
 	wantKind(t, "promote", err, api.KindDeclared)
 	if r, err := h.Rollout(t.Context(), "file"); err != nil || r.Active == nil || r.Active.Digest != digest {
 		t.Errorf("rollout %+v, %v", r, err)
@@ -260,7 +260,7 @@ func TestDeclaredTenantIsReadOnly(t *testing.T) {
 
 	// One without a policy in the file brings its own.
 	one := h.upload("free", "one")
-	r, err := h.Promote(t.Context(), operator, "free", api.Step{Digest: one}, api.Precondition{Match: `"r0"`})
+	r, err := h.Step(t.Context(), operator, "free", api.Step{Kind: api.StepPromote, Digest: one}, api.Precondition{Match: `"r0"`})
 	if err != nil || r.Active.Digest != one {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -341,10 +341,13 @@ func TestWithoutAStore(t *testing.T) {
 		wantKind(t, what, err, "")
 	}
 	for what, err := range map[string]error{
-		"put":     func() error { _, _, err := c.PutTenant(ctx, operator, "a", api.Spec{}, api.Precondition{}); return err }(),
-		"delete":  c.DeleteTenant(ctx, operator, "file", api.Precondition{Match: "*"}),
-		"upload":  func() error { _, err := c.MayUpload(ctx, "file"); return err }(),
-		"promote": func() error { _, err := c.Promote(ctx, operator, "file", api.Step{}, api.Precondition{}); return err }(),
+		"put":    func() error { _, _, err := c.PutTenant(ctx, operator, "a", api.Spec{}, api.Precondition{}); return err }(),
+		"delete": c.DeleteTenant(ctx, operator, "file", api.Precondition{Match: "*"}),
+		"upload": func() error { _, err := c.MayUpload(ctx, "file"); return err }(),
+		"promote": func() error {
+			_, err := c.Step(ctx, operator, "file", api.Step{Kind: api.StepPromote}, api.Precondition{})
+			return err
+		}(),
 		"token":   func() error { _, err := c.CreateToken(ctx, operator, "", api.NewToken{Name: "x"}); return err }(),
 		"revoke":  c.RevokeToken(ctx, operator, "", "aaaaaaaaaa"),
 		"putkeys": func() error { _, err := c.PutKeys(ctx, operator, "file", api.Keys{}, api.Precondition{}); return err }(),
@@ -362,18 +365,21 @@ func TestUnknownTenants(t *testing.T) {
 	ctx := t.Context()
 	for _, name := range []string{"", "nobody", "A", "../default", "a\x00b", strings.Repeat("a", 100), "ä"} {
 		for what, err := range map[string]error{
-			"tenant":      func() error { _, err := h.Tenant(ctx, name); return err }(),
-			"limits":      func() error { _, err := h.Limits(ctx, name); return err }(),
-			"keys":        func() error { _, err := h.Keys(ctx, name); return err }(),
-			"put keys":    func() error { _, err := h.PutKeys(ctx, operator, name, api.Keys{}, api.Precondition{}); return err }(),
-			"may upload":  func() error { _, err := h.MayUpload(ctx, name); return err }(),
-			"upload":      func() error { _, _, err := h.Upload(ctx, operator, name, api.Upload{Wasm: []byte("x")}); return err }(),
-			"policies":    func() error { _, err := h.Policies(ctx, name); return err }(),
-			"policy":      func() error { _, err := h.Policy(ctx, name, "00000000"); return err }(),
-			"module":      func() error { _, _, err := h.Module(ctx, name, "00000000"); return err }(),
-			"rm":          h.DeletePolicy(ctx, operator, name, "00000000"),
-			"rollout":     func() error { _, err := h.Rollout(ctx, name); return err }(),
-			"rollback":    func() error { _, err := h.Rollback(ctx, operator, name, api.Step{}, api.Precondition{}); return err }(),
+			"tenant":     func() error { _, err := h.Tenant(ctx, name); return err }(),
+			"limits":     func() error { _, err := h.Limits(ctx, name); return err }(),
+			"keys":       func() error { _, err := h.Keys(ctx, name); return err }(),
+			"put keys":   func() error { _, err := h.PutKeys(ctx, operator, name, api.Keys{}, api.Precondition{}); return err }(),
+			"may upload": func() error { _, err := h.MayUpload(ctx, name); return err }(),
+			"upload":     func() error { _, _, err := h.Upload(ctx, operator, name, api.Upload{Wasm: []byte("x")}); return err }(),
+			"policies":   func() error { _, err := h.Policies(ctx, name); return err }(),
+			"policy":     func() error { _, err := h.Policy(ctx, name, "00000000"); return err }(),
+			"module":     func() error { _, _, err := h.Module(ctx, name, "00000000"); return err }(),
+			"rm":         h.DeletePolicy(ctx, operator, name, "00000000"),
+			"rollout":    func() error { _, err := h.Rollout(ctx, name); return err }(),
+			"rollback": func() error {
+				_, err := h.Step(ctx, operator, name, api.Step{Kind: api.StepRollback}, api.Precondition{})
+				return err
+			}(),
 			"connections": func() error { _, err := h.Connections(ctx, name, api.ConnectionQuery{}); return err }(),
 			"decisions":   h.Decisions(ctx, name, nil),
 			"delete":      h.DeleteTenant(ctx, operator, name, api.Precondition{Match: "*"}),
@@ -419,7 +425,7 @@ func TestChangeThatCannotBePutInForce(t *testing.T) {
 	one := h.upload("shop", "one")
 	h.runtime.do(func() { h.runtime.failing = broken })
 	promote := func() error {
-		_, err := h.Promote(t.Context(), operator, "shop", api.Step{Digest: one}, api.Precondition{})
+		_, err := h.Step(t.Context(), operator, "shop", api.Step{Kind: api.StepPromote, Digest: one}, api.Precondition{})
 		return err
 	}
 	if err := promote(); !errors.Is(err, broken) {

@@ -240,7 +240,7 @@ func TestOldestVersionMakesRoom(t *testing.T) {
 		digests = append(digests, h.upload("shop", fmt.Sprint("module ", i)))
 	}
 	for _, d := range digests[:2] { // 1 is active, 0 what a rollback needs
-		if _, err := h.Promote(t.Context(), operator, "shop", api.Step{Digest: d}, api.Precondition{}); err != nil {
+		if _, err := h.Step(t.Context(), operator, "shop", api.Step{Kind: api.StepPromote, Digest: d}, api.Precondition{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -349,7 +349,7 @@ func TestBrokenMedium(t *testing.T) {
 			return err
 		},
 		"promote": func() error {
-			_, err := h.Promote(t.Context(), operator, "shop", api.Step{Digest: one}, api.Precondition{})
+			_, err := h.Step(t.Context(), operator, "shop", api.Step{Kind: api.StepPromote, Digest: one}, api.Precondition{})
 			return err
 		},
 		"delete": func() error { return h.DeletePolicy(t.Context(), operator, "shop", one) },

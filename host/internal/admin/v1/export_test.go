@@ -1,7 +1,5 @@
 package v1
 
-import "idlehost/host/internal/api"
-
 // Route is what tests see of a route.
 type Route struct{ Method, Pattern, Who, ID, Query string }
 
@@ -47,8 +45,6 @@ func (l *Limiter) Len() int {
 	defer l.mu.Unlock()
 	return len(l.byKey)
 }
-
-var _ stepper = api.Service.Shadow
 
 // Refusal is how long a refusal is held back.
 const Refusal = refusal

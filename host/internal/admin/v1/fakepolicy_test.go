@@ -96,7 +96,7 @@ func (h *house) Rollout(_ context.Context, tenant string) (*api.Rollout, error) 
 	return &shown, nil
 }
 
-func (h *house) step(tenant string, s api.Step, pre api.Precondition, do func(r *api.Rollout, to *api.Release)) (*api.Rollout, error) {
+func (h *house) Step(_ context.Context, _ api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
 	r, err := h.enter(tenant)
 	defer h.mu.Unlock()
 	if err == nil {
@@ -106,26 +106,19 @@ func (h *house) step(tenant string, s api.Step, pre api.Precondition, do func(r 
 		return nil, err
 	}
 	h.steps = append(h.steps, s)
-	do(&r.rollout, &api.Release{Digest: s.Digest, Params: s.Params})
+	switch to := (&api.Release{Digest: s.Digest, Params: s.Params}); s.Kind {
+	case api.StepShadow:
+		r.rollout.Shadow = to
+	case api.StepCanary:
+		r.rollout.Canary, r.rollout.Percent = to, s.Percent
+	case api.StepPromote:
+		r.rollout.Active = to
+	case api.StepRollback:
+		r.rollout.Canary = nil
+	}
 	r.rollout.ETag = `"r2"`
 	shown := r.rollout
 	return &shown, nil
-}
-
-func (h *house) Shadow(_ context.Context, _ api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	return h.step(tenant, s, pre, func(r *api.Rollout, to *api.Release) { r.Shadow = to })
-}
-
-func (h *house) Canary(_ context.Context, _ api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	return h.step(tenant, s, pre, func(r *api.Rollout, to *api.Release) { r.Canary, r.Percent = to, s.Percent })
-}
-
-func (h *house) Promote(_ context.Context, _ api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	return h.step(tenant, s, pre, func(r *api.Rollout, to *api.Release) { r.Active = to })
-}
-
-func (h *house) Rollback(_ context.Context, _ api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
-	return h.step(tenant, s, pre, func(r *api.Rollout, _ *api.Release) { r.Canary = nil })
 }
 
 func (h *house) Connections(_ context.Context, tenant string, q api.ConnectionQuery) (page api.Page[api.Connection], err error) {

@@ -68,10 +68,10 @@ func routes() []route {
 		{get, of + "/policies/{digest}/module", ownTenant, "getModule", "", false, (*call).module},
 
 		{get, of + "/rollout", ownTenant, "getRollout", "", false, (*call).rollout},
-		{post, of + "/rollout/shadow", ownTenant, "shadow", "", false, step(api.Service.Shadow)},
-		{post, of + "/rollout/canary", ownTenant, "canary", "", false, step(api.Service.Canary)},
-		{post, of + "/rollout/promote", ownTenant, "promote", "", false, step(api.Service.Promote)},
-		{post, of + "/rollout/rollback", ownTenant, "rollback", "", false, step(api.Service.Rollback)},
+		{post, of + "/rollout/shadow", ownTenant, "shadow", "", false, step(api.StepShadow)},
+		{post, of + "/rollout/canary", ownTenant, "canary", "", false, step(api.StepCanary)},
+		{post, of + "/rollout/promote", ownTenant, "promote", "", false, step(api.StepPromote)},
+		{post, of + "/rollout/rollback", ownTenant, "rollback", "", false, step(api.StepRollback)},
 
 		{get, of + "/connections", ownTenant, "listConnections", filters, false, (*call).connections},
 		{get, of + "/decisions", ownTenant, "streamDecisions", "", true, (*call).decisions},
