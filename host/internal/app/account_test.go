@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/api"
 )
 
@@ -18,7 +19,7 @@ func TestTenantsPay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := priced{counted{r.control, r.metrics}, r.members}
+	s := v1.Metered(r.control, account{live{r.App}})
 	tenant, quota := api.Actor{Tenant: "a", Name: "token"}, r.members.get("a").quota
 	upload := func() *api.Policy {
 		t.Helper()
@@ -47,7 +48,7 @@ func TestTenantsPay(t *testing.T) {
 	for n := time.Duration(0); quota.RetryAfter() == 0; n++ {
 		upload()
 		had := 100*time.Millisecond + time.Since(begun)/earns
-		if n > 1+had/priceOfUpload {
+		if n > 1+had/v1.PriceOfUpload {
 			t.Fatalf("%d uploads cost less than %v", n, had)
 		}
 	}
@@ -77,4 +78,44 @@ func TestTenantsPay(t *testing.T) {
 	if quota.RetryAfter() <= before {
 		t.Error("a rollback costs nothing")
 	}
+}
+
+func TestUploadsAndStepsAreCounted(t *testing.T) {
+	r := startMany(t, nil)
+	r.create("a")
+	wasm, err := os.ReadFile(learner(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := v1.Metered(r.control, account{live{r.App}})
+	upload := func(wasm []byte) string {
+		release, err := s.MayUpload(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		p, _, err := s.Upload(t.Context(), operator, "a", api.Upload{Name: "p", Wasm: wasm})
+		if err != nil {
+			return ""
+		}
+		return p.Digest
+	}
+	digest := upload(wasm)
+	upload(wasm)
+	if upload([]byte("no policy")) != "" {
+		t.Error("taken")
+	}
+	if _, err := s.MayUpload(t.Context(), "nobody"); err == nil {
+		t.Error("nobody may upload")
+	}
+	if _, err := s.Step(t.Context(), operator, "a", api.Step{Kind: api.StepPromote, Digest: digest}, api.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Step(t.Context(), operator, "a", api.Step{Kind: api.StepCanary, Digest: "00000000", Percent: 1}, api.Precondition{}); err == nil {
+		t.Error("a canary that there is not")
+	}
+	wants(t, r.metricsText(),
+		`host_policy_uploads_total{outcome="created"} 1`, `host_policy_uploads_total{outcome="known"} 1`,
+		`host_policy_uploads_total{outcome="refused"} 1`, `host_policy_uploads_total{outcome="error"} 1`,
+		`host_rollout_steps_total{step="promote"} 1`, `host_rollout_steps_total{step="canary"} 0`)
 }
