@@ -18,7 +18,7 @@ import (
 const standard = `
 abi account action actor adapter address admin agreement answer app assignment attack backend
 balancer batch bin binary block body bound bucket budget buffer cache call callback capability
-cause certificate chunk class clear client close code column command comparison compiler config
+cause certificate charge chunk class clear client close code column command comparison compiler config
 conn connect connection context contract control cookie counter cursor data decision descriptor
 dialer difference digest directory disk drain duration effective end engine entry error event
 exchange exit experiment export extern failure file fixed frame func function gauge generated
@@ -42,8 +42,8 @@ wait warning watch weight window writer zone
 // word off this list; nothing is added to it.
 const older = `
 allowance answerer bearers beat census cliff contender ending fitted look loss orderer played
-prepared presence replier roster says searched sleeper spike sums survey tally terms tried
-unanswered want world
+prepared presence replier roster says searched sleeper spike sums survey tally terms tried want
+world
 `
 
 // glossary returns the packages in which a type may have a word's name, by word.

@@ -12,7 +12,7 @@ import (
 // account charges calls of the API to tenants' quotas, and counts them.
 type account struct{ live }
 
-var _ v1.Account = account{}
+var _ v1.Charges = account{}
 
 // Charge takes processor time from a tenant.
 func (r account) Charge(tenant string, cost time.Duration) {

@@ -7,9 +7,9 @@ import (
 	"idlehost/host/internal/api"
 )
 
-// Account is what a metered service charges calls to, and reports them to.
+// Charges is what a metered service charges calls to, and reports them to.
 // Safe for concurrent use.
-type Account interface {
+type Charges interface {
 	// RetryAfter returns how long a tenant has nothing left to pay with; 0: it
 	// can pay now, or there is no such tenant.
 	RetryAfter(tenant string) time.Duration
@@ -25,11 +25,11 @@ type Account interface {
 // for them in processor time, out of what loading may cost. Without a price, a
 // tenant that uploads what the host has, or moves a rollout back and forth,
 // takes a processor from everybody, as BenchmarkNeighbour shows.
-func Metered(s api.Service, a Account) api.Service { return metered{s, a} }
+func Metered(s api.Service, c Charges) api.Service { return metered{s, c} }
 
 type metered struct {
 	api.Service
-	account Account
+	charges Charges
 }
 
 // What calls cost in processor time, a little more than was measured.
@@ -47,18 +47,18 @@ const (
 func (m metered) MayUpload(ctx context.Context, tenant string) (release func(), err error) {
 	release, err = m.Service.MayUpload(ctx, tenant)
 	if err != nil {
-		m.account.Uploaded(false, err)
+		m.charges.Uploaded(false, err)
 	} else {
-		m.account.Charge(tenant, PriceOfUpload)
+		m.charges.Charge(tenant, PriceOfUpload)
 	}
 	return release, err
 }
 
 // Upload has the tenant pay, whoever uploads for it.
 func (m metered) Upload(ctx context.Context, who api.Actor, tenant string, u api.Upload) (*api.Policy, bool, error) {
-	defer m.account.Charge(tenant, time.Duration(len(u.Wasm)>>10)*priceOfKiB)
+	defer m.charges.Charge(tenant, time.Duration(len(u.Wasm)>>10)*priceOfKiB)
 	p, created, err := m.Service.Upload(ctx, who, tenant, u)
-	m.account.Uploaded(created, err)
+	m.charges.Uploaded(created, err)
 	return p, created, err
 }
 
@@ -67,16 +67,16 @@ func (m metered) Upload(ctx context.Context, who api.Actor, tenant string, u api
 // for.
 func (m metered) Step(ctx context.Context, who api.Actor, tenant string, s api.Step, pre api.Precondition) (*api.Rollout, error) {
 	if !who.Operator {
-		if d := m.account.RetryAfter(who.Tenant); d > 0 && s.Kind != api.StepRollback {
+		if d := m.charges.RetryAfter(who.Tenant); d > 0 && s.Kind != api.StepRollback {
 			p := api.NewProblem(api.KindRate, "uploads and steps have cost tenant %s what it may use: try again in %s", who.Tenant, d.Round(time.Millisecond))
 			p.RetryAfter = d
 			return nil, p
 		}
-		m.account.Charge(who.Tenant, PriceOfStep)
+		m.charges.Charge(who.Tenant, PriceOfStep)
 	}
 	r, err := m.Service.Step(ctx, who, tenant, s, pre)
 	if err == nil {
-		m.account.Stepped(s.Kind)
+		m.charges.Stepped(s.Kind)
 	}
 	return r, err
 }
