@@ -279,3 +279,35 @@ func TestLocksExist(t *testing.T) {
 		t.Errorf("host/LOCKS.md names %d locks, want the whole order", found)
 	}
 }
+
+// TestDocumentsNameFilesAndTests: a path and a test that CONTRIBUTING.md,
+// SECURITY.md or a document of host/docs names is there.
+func TestDocumentsNameFilesAndTests(t *testing.T) {
+	tests := map[string]bool{}
+	for _, p := range packages(t) {
+		for _, f := range p.files {
+			for _, d := range f.ast.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && f.test() {
+					tests[fn.Name.Name] = true
+				}
+			}
+		}
+	}
+	file := regexp.MustCompile("`((?:host|sdk|plugins|examples)/[a-zA-Z0-9_/.]+)`")
+	test := regexp.MustCompile(`\b((?:Test|Benchmark)[A-Z][A-Za-z0-9]*)`)
+	for _, doc := range documents(t) {
+		if doc.name != "CONTRIBUTING.md" && doc.name != "SECURITY.md" && path.Dir(doc.name) != "host/docs" {
+			continue
+		}
+		for _, m := range file.FindAllStringSubmatch(doc.text, -1) {
+			if _, err := os.Stat("../" + m[1]); err != nil {
+				t.Errorf("%s: there is no %s", doc.name, m[1])
+			}
+		}
+		for _, m := range test.FindAllStringSubmatch(doc.text, -1) {
+			if !tests[m[1]] {
+				t.Errorf("%s: there is no %s", doc.name, m[1])
+			}
+		}
+	}
+}
