@@ -20,7 +20,6 @@ type scene struct {
 const (
 	second = 1000
 	minute = 60 * second
-	hour   = 60 * minute
 )
 
 // scenes lists them, from the usual to what is just possible.

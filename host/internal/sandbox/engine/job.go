@@ -14,10 +14,11 @@ import (
 // owner pays for the processor time that its job takes, also if it fails. A Job
 // is used by the goroutine that calls Do only.
 type Job struct {
-	engine *Engine
-	source Source
-	caller context.Context
-	ctx    context.Context // ends with caller, and with the engine
+	engine    *Engine
+	source    Source
+	inspected *Inspection // by Inspect; nil: not yet
+	caller    context.Context
+	ctx       context.Context // ends with caller, and with the engine
 
 	turn          *fair.Turn
 	stopwatch     stopwatch     // runs while there is a turn
@@ -122,18 +123,6 @@ func (j *Job) ended(err error) error {
 		return j.caller.Err()
 	}
 	return ErrClosed
-}
-
-// Inspect takes the module through the gate and the meter, as Load does before
-// it compiles. A refusal is a *gate.Refusal in the chain of a *FaultError. Load
-// does not do it again.
-func (j *Job) Inspect() (*Inspection, error) {
-	a := &policyLoad{job: j}
-	in, err := a.inspect()
-	if err == nil {
-		j.source.Inspected = in
-	}
-	return in, err
 }
 
 // Load makes a policy of the source: Engine.Load.

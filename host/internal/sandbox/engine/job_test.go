@@ -168,7 +168,7 @@ func TestCompilingLeavesTheTurnToOthers(t *testing.T) {
 			same <- err
 		}()
 		synctest.Wait()
-		if _, err := e.Inspect(t.Context(), owned(NewQuota(QuotaConfig{Owner: "c"}), tiny().Bytes())); err != nil {
+		if _, err := inspect(t, e, owned(NewQuota(QuotaConfig{Owner: "c"}), tiny().Bytes())); err != nil {
 			t.Error(err)
 		}
 		close(c.free)

@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"weak"
-
-	"idlehost/host/internal/policy"
 )
 
 // Metered is what gate, meter and linker make of a module.
@@ -23,20 +21,16 @@ type Metered struct {
 
 // findMetered uses what was made of equal bytes, or makes it.
 func findMetered(a *policyLoad) error {
-	steps := []step[*policyLoad]{
-		{"gate", policy.FaultRefused, runGate},
-		{"meter", policy.FaultCompile, runMeter},
-	}
 	wasm, known := a.job.source.Wasm, &a.job.engine.metered
 	if len(wasm) > a.job.engine.cfg.moduleBytes() {
-		return runSteps(a.job.source.Name, steps, a)
+		return runSteps(a.job.source.Name, meterSteps(), a)
 	}
 	key := sha256.Sum256(wasm)
 	if a.metered = known.find(key); a.metered != nil {
 		return nil
 	}
-	a.useInspected(key)
-	if err := runSteps(a.job.source.Name, steps, a); err != nil {
+	a.useInspected()
+	if err := runSteps(a.job.source.Name, meterSteps(), a); err != nil {
 		return err
 	}
 	a.metered = known.add(newMetered(key, a))

@@ -75,9 +75,6 @@ func newPolicy(a *policyLoad) *Policy {
 	}
 }
 
-// Name returns the source's name.
-func (p *Policy) Name() string { return p.name }
-
 // Digest returns the SHA-256 of the module, in hexadecimal.
 func (p *Policy) Digest() string { return p.code.digest }
 

@@ -32,14 +32,18 @@ func loadSteps() []step[*policyLoad] {
 	}
 }
 
-// codeSteps lists the steps of a module that nobody uses yet. wazero sees no byte
-// of it before "compile", and then sees what the meter and the linker have written.
-func codeSteps() []step[*policyLoad] {
+// meterSteps lists the steps that wazero has no part in.
+func meterSteps() []step[*policyLoad] {
 	return []step[*policyLoad]{
 		{"gate", policy.FaultRefused, runGate},
 		{"meter", policy.FaultCompile, runMeter},
-		{"compile", policy.FaultCompile, compile},
 	}
+}
+
+// codeSteps lists the steps of a module that nobody uses yet. wazero sees no byte
+// of it before "compile", and then sees what the meter and the linker have written.
+func codeSteps() []step[*policyLoad] {
+	return append(meterSteps(), step[*policyLoad]{"compile", policy.FaultCompile, compile})
 }
 
 // Load checks and compiles a module, makes its first instance, configures it, and
@@ -121,7 +125,7 @@ func findCode(a *policyLoad) error {
 		return err
 	}
 	made := &code{key: key, digest: hexDigest(key)}
-	a.useInspected(key)
+	a.useInspected()
 	a.code = made
 	// Other loads may wait for these bytes, so finish is called even if a step
 	// panics, from which the server of an upload recovers.
@@ -135,10 +139,9 @@ func findCode(a *policyLoad) error {
 	return nil
 }
 
-// useInspected spares the gate and the meter the work where they have seen the
-// bytes.
-func (a *policyLoad) useInspected(key [sha256.Size]byte) {
-	if in := a.job.source.Inspected; in != nil && in.key == key && in.engine == a.job.engine {
+// useInspected takes over what Inspect has made.
+func (a *policyLoad) useInspected() {
+	if in := a.job.inspected; in != nil {
 		a.module, a.linked = in.Module, in.linked
 	}
 }

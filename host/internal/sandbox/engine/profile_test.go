@@ -43,14 +43,14 @@ func TestProfile(t *testing.T) {
 func TestInspect(t *testing.T) {
 	e := newEngine(t, Config{ModuleBytes: 1000})
 	wasm := Guest().Bytes()
-	in, err := e.Inspect(t.Context(), Source{Name: "guest", Wasm: wasm})
+	in, err := inspect(t, e, Source{Name: "guest", Wasm: wasm})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(in.Module.Exports()) != 5 || in.Metered <= len(wasm) {
 		t.Errorf("%d exports, %d bytes metered of %d", len(in.Module.Exports()), in.Metered, len(wasm))
 	}
-	_, err = e.Inspect(t.Context(), Source{Name: "guest", Wasm: append(wasm, make([]byte, 1000)...)})
+	_, err = inspect(t, e, Source{Name: "guest", Wasm: append(wasm, make([]byte, 1000)...)})
 	wantError(t, err, policy.FaultRefused, `policy "guest": gate: module at offset 0x0: has `)
 	var r *gate.Refusal
 	if !errors.As(err, &r) || r.Limit != 1000 {
@@ -65,38 +65,43 @@ func TestInspect(t *testing.T) {
 func TestInspectIsPaidFor(t *testing.T) {
 	e := newEngine(t, Config{})
 	q := NewQuota(QuotaConfig{LoadSaved: time.Nanosecond, LoadPerSecond: time.Microsecond})
-	if _, err := e.Inspect(t.Context(), owned(q, []byte("no module"))); !errors.As(err, new(*gate.Refusal)) {
+	if _, err := inspect(t, e, owned(q, []byte("no module"))); !errors.As(err, new(*gate.Refusal)) {
 		t.Fatal(err)
 	}
-	_, err := e.Inspect(t.Context(), owned(q, tiny().Bytes()))
+	_, err := inspect(t, e, owned(q, tiny().Bytes()))
 	wantRate(t, err)
 }
 
-// TestInspectedIsNotLookedAtAgain, and nothing else is taken for it.
-func TestInspectedIsNotLookedAtAgain(t *testing.T) {
+// inspect has a job of its own inspect a module.
+func inspect(t *testing.T, e *Engine, src Source) (in *Inspection, err error) {
+	err = e.Do(t.Context(), src, func(j *Job) (err error) {
+		in, err = j.Inspect()
+		return err
+	})
+	return in, err
+}
+
+// TestInspectedModuleIsNotReadAgain by the same job.
+func TestInspectedModuleIsNotReadAgain(t *testing.T) {
 	e := newEngine(t, Config{})
-	src := source(tiny().Bytes())
-	in, err := e.Inspect(t.Context(), src)
+	err := e.Do(t.Context(), source(tiny().Bytes()), func(j *Job) error {
+		in, err := j.Inspect()
+		if err != nil {
+			return err
+		}
+		*in.Module = gate.Module{} // reading the module again would undo this
+		p, err := j.Load()
+		if err != nil {
+			return err
+		}
+		if p.code.pages != 0 {
+			t.Errorf("the code begins with %d pages of memory: the module was read again", p.code.pages)
+		}
+		return p.Close()
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := source([]byte("no module"))
-	other.Inspected = in
-	_, err = e.Load(t.Context(), other)
-	wantError(t, err, policy.FaultRefused, "gate: ")
-	elsewhere := newEngine(t, Config{ModuleBytes: 10})
-	other = src
-	other.Inspected = in
-	_, err = elsewhere.Load(t.Context(), other)
-	wantError(t, err, policy.FaultRefused, "gate: ")
-
-	src.Inspected = in
-	*in.Module = gate.Module{} // as it would not be after another look
-	p := load(t, e, src)
-	if p.code.pages != 0 {
-		t.Error("was looked at again")
-	}
-	shut(t, p)
 }
 
 // TestLoads counts what became code, and no refusal.

@@ -30,9 +30,7 @@ type Source struct {
 	// OwnFuel gives the policy a fuel rate of its own also where there is a
 	// Quota: a check must not use the fuel of the owner's live policies.
 	OwnFuel bool
-	// Inspected is what Inspect has returned for Wasm; nil, or what it returned
-	// for anything else: the module is looked at.
-	Inspected *Inspection
+
 	// Log takes what this policy says, in place of Config.Log. nil: that one
 	// does.
 	Log func(module string, level int, msg string)

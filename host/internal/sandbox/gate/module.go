@@ -1,27 +1,11 @@
 package gate
 
-import (
-	"bytes"
-	"encoding/binary"
-	"slices"
-)
+import "slices"
 
 // Bytes returns the module's bytes, not to be written. Custom sections are
-// among them, of which nothing was checked but the name: for a compiler, take
-// Stripped.
+// among them, of which only the name was checked. Compilers parse the names and
+// debug information in them, and have crashed on some: leave them out (Sections).
 func (m *Module) Bytes() []byte { return m.wasm }
-
-// Stripped returns the module without its custom sections. Names and debug
-// information in them are parsed by compilers, and have crashed some.
-func (m *Module) Stripped() []byte {
-	out := bytes.Clone(m.wasm[:8])
-	for _, s := range m.sections {
-		content := m.wasm[s.Start:s.End]
-		out = binary.AppendUvarint(append(out, byte(s.ID)), uint64(len(content)))
-		out = append(out, content...)
-	}
-	return out
-}
 
 // Sections returns the sections in order, without the custom ones.
 func (m *Module) Sections() []Section { return slices.Clone(m.sections) }
