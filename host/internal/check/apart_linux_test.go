@@ -12,7 +12,7 @@ import (
 	"idlehost/host/internal/sandbox/compile"
 	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/sandbox/hostile"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/host/internal/sandbox/worker"
 	"idlehost/host/internal/sandbox/worker/child"
 	"idlehost/host/longtest"
@@ -77,13 +77,15 @@ func newWorkers(t *testing.T, as func(worker.Process) worker.Process) (*engine.E
 // stateful counts in the state of a connection, and in what it has learned, and
 // traps where the two come to a multiple of 16.
 func stateful() []byte {
-	const at, learned = Buffer + abi.EventStateOffset, 8192
-	next := func(at uint32) []byte { return Store64(at, Code(Load64(at), Const64(1), Add64())) }
-	fails := Code(Load64(at), Load64(learned), Add64(), Const64(15), []byte{0x83, 0x50}) // i64.and, i64.eqz
-	return Guest(
-		Returns("state_region", 8<<32|learned), Returns("state_format", 7),
-		Hook("on_timeout", next(at), next(learned), fails, If(Unreachable()),
-			Code(Load64(learned), Const64(Extend60s), Add64())),
+	const at, learned = wasmtest.Buffer + abi.EventStateOffset, 8192
+	next := func(at uint32) []byte {
+		return wasmtest.Store64(at, wasmtest.Code(wasmtest.Load64(at), wasmtest.Const64(1), wasmtest.Add64()))
+	}
+	fails := wasmtest.Code(wasmtest.Load64(at), wasmtest.Load64(learned), wasmtest.Add64(), wasmtest.Const64(15), []byte{0x83, 0x50}) // i64.and, i64.eqz
+	return wasmtest.Guest(
+		wasmtest.Returns("state_region", 8<<32|learned), wasmtest.Returns("state_format", 7),
+		wasmtest.Hook("on_timeout", next(at), next(learned), fails, wasmtest.If(wasmtest.Unreachable()),
+			wasmtest.Code(wasmtest.Load64(learned), wasmtest.Const64(wasmtest.Extend60s), wasmtest.Add64())),
 	).Bytes()
 }
 
@@ -97,11 +99,11 @@ func TestCheckInAWorker(t *testing.T) {
 	}
 	modules := map[string]module{
 		"no module":         {wasm: []byte("\x00asm")},
-		"traps at timeouts": {wasm: Guest(Returns("on_accept", 0), Hook("on_timeout", Unreachable())).Bytes()},
-		"traps at the end":  {wasm: Guest(Func{Export: "on_close", Body: Unreachable()}).Bytes()},
-		"does not start":    {wasm: Guest(Func{Export: "_initialize", Body: Unreachable()}).Bytes()},
+		"traps at timeouts": {wasm: wasmtest.Guest(wasmtest.Returns("on_accept", 0), wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes()},
+		"traps at the end":  {wasm: wasmtest.Guest(wasmtest.Func{Export: "on_close", Body: wasmtest.Unreachable()}).Bytes()},
+		"does not start":    {wasm: wasmtest.Guest(wasmtest.Func{Export: "_initialize", Body: wasmtest.Unreachable()}).Bytes()},
 		"counts":            {wasm: stateful()},
-		"takes all":         {wasm: Guest(Hook("on_timeout", Forever())).Bytes()},
+		"takes all":         {wasm: wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Forever())).Bytes()},
 	}
 	for _, name := range plugins.Names() {
 		wasm, _ := plugins.Lookup(name)

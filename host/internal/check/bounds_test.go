@@ -10,7 +10,7 @@ import (
 	"idlehost/host/internal/fair"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/sandbox/engine"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 // asks puts the questions to a fake.
@@ -102,13 +102,13 @@ func TestCheckIsAJobOfItsOwner(t *testing.T) {
 	}
 	defer e.Close()
 	// Every question of the one takes nearly all of its fuel.
-	loop := func(export string) Func {
-		f := Hook(export, Countdown(0, 190_000), Const64(Extend60s))
+	loop := func(export string) wasmtest.Func {
+		f := wasmtest.Hook(export, wasmtest.Countdown(0, 190_000), wasmtest.Const64(wasmtest.Extend60s))
 		f.Locals = 1
 		return f
 	}
-	spent := func(name string, hooks ...Func) time.Duration {
-		wasm := Guest(hooks...).Bytes()
+	spent := func(name string, hooks ...wasmtest.Func) time.Duration {
+		wasm := wasmtest.Guest(hooks...).Bytes()
 		run(t, Input{Wasm: wasm, On: e}) // the code is known from then on
 		q := engine.NewQuota(engine.QuotaConfig{Owner: name, FuelPerSecond: 1})
 		r := run(t, Input{Wasm: wasm, On: e, Quota: q})
@@ -131,8 +131,8 @@ func TestCheckIsAJobOfItsOwner(t *testing.T) {
 // takes all that its start may take each time.
 func TestFaultyPolicyIsNotAskedForLong(t *testing.T) {
 	fails := func(rounds int32) []byte {
-		start := Func{Export: "_initialize", Locals: 1, Body: Countdown(0, rounds)}
-		return Guest(start, Hook("on_accept", Unreachable()), Hook("on_timeout", Unreachable())).Bytes()
+		start := wasmtest.Func{Export: "_initialize", Locals: 1, Body: wasmtest.Countdown(0, rounds)}
+		return wasmtest.Guest(start, wasmtest.Hook("on_accept", wasmtest.Unreachable()), wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes()
 	}
 	const few = 10_000 // to learn what a round costs
 	cost := run(t, Input{Wasm: fails(few)}).Fuel.Init

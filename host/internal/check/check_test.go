@@ -12,7 +12,7 @@ import (
 
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/sandbox/engine"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/plugins"
 	"idlehost/sdk/abi"
 )
@@ -29,7 +29,9 @@ func run(t *testing.T, in Input) *Report {
 	return r
 }
 
-func guest(t *testing.T, funcs ...Func) *Report { return run(t, Input{Wasm: Guest(funcs...).Bytes()}) }
+func guest(t *testing.T, funcs ...wasmtest.Func) *Report {
+	return run(t, Input{Wasm: wasmtest.Guest(funcs...).Bytes()})
+}
 
 func text(t *testing.T, r *Report) string {
 	t.Helper()
@@ -71,7 +73,7 @@ func TestBundledPoliciesAreFine(t *testing.T) {
 // TestTheSameInputGetsTheSameBytes, a policy's that fails included.
 func TestTheSameInputGetsTheSameBytes(t *testing.T) {
 	adaptive, _ := plugins.Lookup("adaptive")
-	for _, wasm := range [][]byte{adaptive, Guest(Hook("on_timeout", Unreachable())).Bytes(), Guest(Hook("on_close", Forever())).Bytes(), nil} {
+	for _, wasm := range [][]byte{adaptive, wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes(), wasmtest.Guest(wasmtest.Hook("on_close", wasmtest.Forever())).Bytes(), nil} {
 		a, b := run(t, Input{Wasm: wasm}), run(t, Input{Wasm: wasm})
 		if text(t, a) != text(t, b) || jsonText(t, a) != jsonText(t, b) || errors.Is(a.Err(), b.Err()) != (a.Err() == nil) {
 			t.Errorf("two reports on %d bytes differ", len(wasm))
@@ -89,7 +91,7 @@ func TestOnAnEngineThatRuns(t *testing.T) {
 	}
 	defer e.Close()
 	adaptive, _ := plugins.Lookup("adaptive")
-	for _, wasm := range [][]byte{adaptive, Guest(Hook("on_timeout", Unreachable())).Bytes(), nil} {
+	for _, wasm := range [][]byte{adaptive, wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes(), nil} {
 		if a, b := run(t, Input{Wasm: wasm}), run(t, Input{Wasm: wasm, On: e}); jsonText(t, a) != jsonText(t, b) {
 			t.Errorf("%s\nand on an engine that runs\n%s", jsonText(t, a), jsonText(t, b))
 		}
@@ -138,7 +140,7 @@ func TestUndecided(t *testing.T) {
 		{policy.FaultCompile, VerdictRefused, false},
 		{policy.FaultRefused, VerdictRefused, false},
 	} {
-		r := run(t, Input{Wasm: Guest().Bytes(), Engine: engine.Config{Compiler: overloaded{tt.fault}}})
+		r := run(t, Input{Wasm: wasmtest.Guest().Bytes(), Engine: engine.Config{Compiler: overloaded{tt.fault}}})
 		f := r.Failure
 		if r.Verdict != tt.verdict || f == nil || f.Cause != tt.fault.String() || f.Step != "compile" || f.TryAgain() != tt.again {
 			t.Fatalf("%v: %s, %+v", tt.fault, r.Verdict, f)
@@ -154,9 +156,9 @@ func TestRefusals(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(rand.N(256)) | 1 // whatever they are, the first is no 0
 	}
-	foreign := Guest()
-	foreign.Imports = []Import{{Module: "env", Name: "system"}}
-	large := Guest()
+	foreign := wasmtest.Guest()
+	foreign.Imports = []wasmtest.Import{{Module: "env", Name: "system"}}
+	large := wasmtest.Guest()
 	large.Pages = 4000
 	// A type section that announces four billion types.
 	count := append([]byte("\x00asm\x01\x00\x00\x00"), 1, 5, 0xff, 0xff, 0xff, 0xff, 0x0f)
@@ -195,20 +197,20 @@ func TestRefusals(t *testing.T) {
 // TestModuleThatDoesNotComeIntoBeing passes the gate, and shows what it is
 // made of all the same.
 func TestModuleThatDoesNotComeIntoBeing(t *testing.T) {
-	one := []byte{I32}
+	one := []byte{wasmtest.I32}
 	for _, tt := range []struct {
 		name, step, cause string
 		verdict           Verdict
-		funcs             []Func
+		funcs             []wasmtest.Func
 	}{
-		{"version", "abi_version", "refused", VerdictRefused, []Func{{Export: "abi_version", Results: one, Body: Const32(9)}}},
-		{"start", "_initialize", "out_of_fuel", VerdictFaulty, []Func{{Export: "_initialize", Body: Forever()}}},
-		{"parameters", "configure", "configure", VerdictFaulty, []Func{
-			{Export: "configure_buffer", Params: one, Results: one, Body: Const32(4096)},
-			{Export: "configure", Params: one, Results: one, Body: Const32(3)},
+		{"version", "abi_version", "refused", VerdictRefused, []wasmtest.Func{{Export: "abi_version", Results: one, Body: wasmtest.Const32(9)}}},
+		{"start", "_initialize", "out_of_fuel", VerdictFaulty, []wasmtest.Func{{Export: "_initialize", Body: wasmtest.Forever()}}},
+		{"parameters", "configure", "configure", VerdictFaulty, []wasmtest.Func{
+			{Export: "configure_buffer", Params: one, Results: one, Body: wasmtest.Const32(4096)},
+			{Export: "configure", Params: one, Results: one, Body: wasmtest.Const32(3)},
 		}},
 	} {
-		r := run(t, Input{Wasm: Guest(tt.funcs...).Bytes(), Params: map[string]string{"a": "b"}})
+		r := run(t, Input{Wasm: wasmtest.Guest(tt.funcs...).Bytes(), Params: map[string]string{"a": "b"}})
 		if r.Verdict != tt.verdict || r.Failure.Step != tt.step || r.Failure.Cause != tt.cause || r.Failure.Event != nil {
 			t.Errorf("%s: %s, %+v", tt.name, r.Verdict, r.Failure)
 		}
@@ -221,16 +223,16 @@ func TestModuleThatDoesNotComeIntoBeing(t *testing.T) {
 // TestFaultNamesTheQuestion: a policy that fails for one question of many.
 func TestFaultNamesTheQuestion(t *testing.T) {
 	phaseIs := func(p abi.Phase, then ...[]byte) []byte {
-		return Code(Load8(Buffer+abi.EventPhaseOffset), Const32(int32(p)), []byte{0x46}, If(Code(then...)))
+		return wasmtest.Code(wasmtest.Load8(wasmtest.Buffer+abi.EventPhaseOffset), wasmtest.Const32(int32(p)), []byte{0x46}, wasmtest.If(wasmtest.Code(then...)))
 	}
 	for _, tt := range []struct {
 		name, cause, kind, want string
-		hook                    Func
+		hook                    wasmtest.Func
 	}{
-		{"trap", "trap", "timeout", "on_timeout: ", Hook("on_timeout", phaseIs(abi.PhaseTunnel, Unreachable()), Const64(Extend60s))},
-		{"loop", "out_of_fuel", "timeout", "on_timeout: out of fuel: used up its 400000 units", Hook("on_timeout", phaseIs(abi.PhaseTunnel, Forever()), Const64(Extend60s))},
-		{"output", "bad_output", "accept", "on_accept: bad output", Hook("on_accept", phaseIs(abi.PhaseTunnel, Const64(-1), []byte{0x0f}), Const64(Extend60s))},
-		{"close", "trap", "close", "on_close: ", Func{Export: "on_close", Body: phaseIs(abi.PhaseTunnel, Unreachable())}},
+		{"trap", "trap", "timeout", "on_timeout: ", wasmtest.Hook("on_timeout", phaseIs(abi.PhaseTunnel, wasmtest.Unreachable()), wasmtest.Const64(wasmtest.Extend60s))},
+		{"loop", "out_of_fuel", "timeout", "on_timeout: out of fuel: used up its 400000 units", wasmtest.Hook("on_timeout", phaseIs(abi.PhaseTunnel, wasmtest.Forever()), wasmtest.Const64(wasmtest.Extend60s))},
+		{"output", "bad_output", "accept", "on_accept: bad output", wasmtest.Hook("on_accept", phaseIs(abi.PhaseTunnel, wasmtest.Const64(-1), []byte{0x0f}), wasmtest.Const64(wasmtest.Extend60s))},
+		{"close", "trap", "close", "on_close: ", wasmtest.Func{Export: "on_close", Body: phaseIs(abi.PhaseTunnel, wasmtest.Unreachable())}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := guest(t, tt.hook)
@@ -267,13 +269,13 @@ func TestFaultNamesTheQuestion(t *testing.T) {
 }
 
 func TestReportTellsWhatItIsMadeOf(t *testing.T) {
-	m := Guest(
-		Func{Export: "_initialize", Body: Code(Const32(1), Drop())},
-		Returns("state_region", 64<<32|8192), Returns("state_format", 7),
-		Func{Export: "on_close", Body: Code(Const32(1), Drop())},
+	m := wasmtest.Guest(
+		wasmtest.Func{Export: "_initialize", Body: wasmtest.Code(wasmtest.Const32(1), wasmtest.Drop())},
+		wasmtest.Returns("state_region", 64<<32|8192), wasmtest.Returns("state_format", 7),
+		wasmtest.Func{Export: "on_close", Body: wasmtest.Code(wasmtest.Const32(1), wasmtest.Drop())},
 	)
 	m.MaxPages = 3
-	m.Imports = []Import{{Module: "idlehost", Name: "log", Params: []byte{I32, I32, I32}}}
+	m.Imports = []wasmtest.Import{{Module: "idlehost", Name: "log", Params: []byte{wasmtest.I32, wasmtest.I32, wasmtest.I32}}}
 	r := run(t, Input{Wasm: m.Bytes()})
 	if r.Err() != nil {
 		t.Fatal(r.Err())
@@ -300,7 +302,7 @@ func TestReportTellsWhatItIsMadeOf(t *testing.T) {
 }
 
 func TestJSONIsOneObject(t *testing.T) {
-	for _, r := range []*Report{guest(t), guest(t, Hook("on_accept", Unreachable())), run(t, Input{})} {
+	for _, r := range []*Report{guest(t), guest(t, wasmtest.Hook("on_accept", wasmtest.Unreachable())), run(t, Input{})} {
 		d := json.NewDecoder(strings.NewReader(jsonText(t, r)))
 		var got map[string]any
 		if err := d.Decode(&got); err != nil || d.More() {
@@ -318,9 +320,9 @@ func TestJSONIsOneObject(t *testing.T) {
 }
 
 func TestLogIsKeptWithinBounds(t *testing.T) {
-	m := Guest(Hook("on_timeout", Const32(9), Const32(0), Const32(4), Call(0), Const64(Extend60s)))
-	m.Imports = []Import{{Module: "idlehost", Name: "log", Params: []byte{I32, I32, I32}}}
-	m.Data = []Data{{Offset: 0, Bytes: []byte("a\x1b[b")}}
+	m := wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Const32(9), wasmtest.Const32(0), wasmtest.Const32(4), wasmtest.Call(0), wasmtest.Const64(wasmtest.Extend60s)))
+	m.Imports = []wasmtest.Import{{Module: "idlehost", Name: "log", Params: []byte{wasmtest.I32, wasmtest.I32, wasmtest.I32}}}
+	m.Data = []wasmtest.Data{{Offset: 0, Bytes: []byte("a\x1b[b")}}
 	r := run(t, Input{Wasm: m.Bytes()})
 	if len(r.Log) != maxLog || r.Log[0] != (Line{"error", "a?[b"}) || r.LogDropped != r.Fuel.Timeout.Calls-maxLog {
 		t.Errorf("%d lines, first %+v, %d dropped", len(r.Log), r.Log[0], r.LogDropped)
@@ -333,7 +335,7 @@ func TestLogIsKeptWithinBounds(t *testing.T) {
 // TestNamesAreAnybodys: what a terminal would obey does not reach it.
 func TestNamesAreAnybodys(t *testing.T) {
 	evil := "x\u009b2J\u202e\x1b]0;me\a😀"
-	r := run(t, Input{Name: evil, Wasm: Guest(Func{Export: evil}, Func{Export: strings.Repeat("l", 5000)}).Bytes()})
+	r := run(t, Input{Name: evil, Wasm: wasmtest.Guest(wasmtest.Func{Export: evil}, wasmtest.Func{Export: strings.Repeat("l", 5000)}).Bytes()})
 	s, j := text(t, r), jsonText(t, r)
 	for _, c := range s + j {
 		if c != '\n' && (c < ' ' || c > '~') {
@@ -352,13 +354,13 @@ func TestNamesAreAnybodys(t *testing.T) {
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if r, err := Run(ctx, Input{Wasm: Guest().Bytes()}); !errors.Is(err, context.Canceled) {
+	if r, err := Run(ctx, Input{Wasm: wasmtest.Guest().Bytes()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
 
 func TestBudgetsAreThoseOfTheEngine(t *testing.T) {
-	r := run(t, Input{Wasm: Guest(Hook("on_accept", Forever(), Const64(0))).Bytes(), Engine: engine.Config{CallFuel: 4000}})
+	r := run(t, Input{Wasm: wasmtest.Guest(wasmtest.Hook("on_accept", wasmtest.Forever(), wasmtest.Const64(0))).Bytes(), Engine: engine.Config{CallFuel: 4000}})
 	if r.Failure == nil || r.Failure.Cause != "out_of_fuel" || r.Fuel.Accept.Most != 4000 || r.Fuel.Accept.Percent != 100 {
 		t.Errorf("%+v, %+v", r.Failure, r.Fuel.Accept)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
@@ -59,9 +59,9 @@ func TestPhaseText(t *testing.T) {
 // guest's.
 func TestTableShowsAnswers(t *testing.T) {
 	r := guest(t,
-		Hook("on_accept", Store32(Buffer+abi.EventLeasesOffset+4*uint32(abi.PhaseIdle), Const32(2500)),
-			Const64(abi.Verdict(abi.ActionDefault, 0, abi.FlagLeases, 4))),
-		Hook("on_timeout", Const64(abi.Verdict(abi.ActionExtend, 90_000, abi.FlagLog, 12))))
+		wasmtest.Hook("on_accept", wasmtest.Store32(wasmtest.Buffer+abi.EventLeasesOffset+4*uint32(abi.PhaseIdle), wasmtest.Const32(2500)),
+			wasmtest.Const64(abi.Verdict(abi.ActionDefault, 0, abi.FlagLeases, 4))),
+		wasmtest.Hook("on_timeout", wasmtest.Const64(abi.Verdict(abi.ActionExtend, 90_000, abi.FlagLog, 12))))
 	if r.Err() != nil {
 		t.Fatal(r.Err())
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
@@ -104,12 +104,12 @@ func TestUnusedCodeIsDropped(t *testing.T) {
 func TestWhatIsRefusedIsNotKnown(t *testing.T) {
 	e := newEngine(t, Config{})
 	for range 2 {
-		_, err := e.Load(context.Background(), source(append(Guest().Bytes(), 1, 2, 3)))
+		_, err := e.Load(context.Background(), source(append(wasmtest.Guest().Bytes(), 1, 2, 3)))
 		wantError(t, err, policy.FaultRefused, "gate: ")
 	}
 	settled(t, e, 0, 0)
 	// What fails later leaves good code behind.
-	_, err := e.Load(context.Background(), source(Guest(Func{Export: "_initialize", Body: Unreachable()}).Bytes()))
+	_, err := e.Load(context.Background(), source(wasmtest.Guest(wasmtest.Func{Export: "_initialize", Body: wasmtest.Unreachable()}).Bytes()))
 	wantError(t, err, policy.FaultInit, "_initialize: ")
 	settled(t, e, 1, 1)
 }
@@ -159,7 +159,7 @@ func TestTypesOfASharedRuntimeAreCounted(t *testing.T) {
 // and for what it grows to, whoever else uses the code.
 func TestOwnersMemoryBound(t *testing.T) {
 	e := newEngine(t, Config{MemoryPages: 8})
-	m := Guest(Hook("on_timeout", Grow(2), Drop(), Const64(Extend60s)), Hook("on_accept", Grow(1000), Drop(), Unreachable()))
+	m := wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Grow(2), wasmtest.Drop(), wasmtest.Const64(wasmtest.Extend60s)), wasmtest.Hook("on_accept", wasmtest.Grow(1000), wasmtest.Drop(), wasmtest.Unreachable()))
 	m.Pages = 2
 	src := source(m.Bytes())
 	for _, c := range []struct{ pages, grown uint32 }{{0, 8}, {100, 8}, {5, 4}, {4, 4}, {2, 2}} {
@@ -196,7 +196,7 @@ func TestHammerCodes(t *testing.T) {
 					return
 				}
 				v, fault := p.Decide(at(abi.KindTimeout, uint64(i)))
-				if want := Extend60s&0xffff + n; fault != policy.FaultNone || int(v.Deadline.Milliseconds()) != want {
+				if want := wasmtest.Extend60s&0xffff + n; fault != policy.FaultNone || int(v.Deadline.Milliseconds()) != want {
 					t.Errorf("version %d answers %v, %v", n, v, fault)
 				}
 				if err := p.Close(); err != nil {

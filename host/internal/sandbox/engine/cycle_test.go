@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/host/internal/testnet"
 	"idlehost/host/longtest"
 	"idlehost/sdk/abi"
@@ -22,16 +22,16 @@ import (
 // out of fuel. Their bytes differ, so that each is compiled.
 func version(n int) Source {
 	const at = 8192
-	end := Unreachable()
+	end := wasmtest.Unreachable()
 	if n%2 == 1 {
-		end = Forever()
+		end = wasmtest.Forever()
 	}
-	return source(Guest(
-		Returns("state_region", 8<<32|at),
-		Returns("state_format", 1),
-		Hook("on_accept", Store64(at, Code(Load64(at), Const64(1), Add64())), Const64(Extend60s)),
-		Returns("on_timeout", int64(Extend60s+n)),
-		Func{Export: "on_close", Body: end},
+	return source(wasmtest.Guest(
+		wasmtest.Returns("state_region", 8<<32|at),
+		wasmtest.Returns("state_format", 1),
+		wasmtest.Hook("on_accept", wasmtest.Store64(at, wasmtest.Code(wasmtest.Load64(at), wasmtest.Const64(1), wasmtest.Add64())), wasmtest.Const64(wasmtest.Extend60s)),
+		wasmtest.Returns("on_timeout", int64(wasmtest.Extend60s+n)),
+		wasmtest.Func{Export: "on_close", Body: end},
 	).Bytes())
 }
 

@@ -8,29 +8,31 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
 // TestFaultsOfACall: each costs the instance, is named, and the next question
 // gets an answer from a fresh one.
 func TestFaultsOfACall(t *testing.T) {
-	broken := func(name string, f Func) Module { f.Export = name; return Guest(f) }
-	hook := func(code ...[]byte) Func { return Func{Results: []byte{I64}, Body: Code(code...)} }
+	broken := func(name string, f wasmtest.Func) wasmtest.Module { f.Export = name; return wasmtest.Guest(f) }
+	hook := func(code ...[]byte) wasmtest.Func {
+		return wasmtest.Func{Results: []byte{wasmtest.I64}, Body: wasmtest.Code(code...)}
+	}
 	for _, c := range []struct {
 		name  string
-		hook  Func
+		hook  wasmtest.Func
 		fault policy.Fault
 		want  string
 	}{
-		{"trap", hook(Unreachable()), policy.FaultTrap, "on_timeout: wasm error: unreachable"},
-		{"out of bounds", hook(Load64(65530)), policy.FaultTrap, "out of bounds memory access"},
-		{"recursion", hook(Call(3)), policy.FaultFuel, "out of fuel: used up its 400000 units in .$3("},
-		{"endless loop", hook(Forever(), Const64(0)), policy.FaultFuel, "on_timeout: out of fuel: used up its 400000 units in .$3("},
-		{"more memory than allowed", hook(Grow(40), Drop(), Unreachable()), policy.FaultMemory, "out of memory: was refused more than 2048 KiB: wasm error: unreachable"},
-		{"unknown action", hook(Const64(3 << 32)), policy.FaultOutput, "unknown action 3"},
-		{"unknown flag", hook(Const64(1<<32 | 4<<40)), policy.FaultOutput, "unknown flags 0x4"},
-		{"bit 63", hook(Const64(-1 << 63)), policy.FaultOutput, "bit 63"},
+		{"trap", hook(wasmtest.Unreachable()), policy.FaultTrap, "on_timeout: wasm error: unreachable"},
+		{"out of bounds", hook(wasmtest.Load64(65530)), policy.FaultTrap, "out of bounds memory access"},
+		{"recursion", hook(wasmtest.Call(3)), policy.FaultFuel, "out of fuel: used up its 400000 units in .$3("},
+		{"endless loop", hook(wasmtest.Forever(), wasmtest.Const64(0)), policy.FaultFuel, "on_timeout: out of fuel: used up its 400000 units in .$3("},
+		{"more memory than allowed", hook(wasmtest.Grow(40), wasmtest.Drop(), wasmtest.Unreachable()), policy.FaultMemory, "out of memory: was refused more than 2048 KiB: wasm error: unreachable"},
+		{"unknown action", hook(wasmtest.Const64(3 << 32)), policy.FaultOutput, "unknown action 3"},
+		{"unknown flag", hook(wasmtest.Const64(1<<32 | 4<<40)), policy.FaultOutput, "unknown flags 0x4"},
+		{"bit 63", hook(wasmtest.Const64(-1 << 63)), policy.FaultOutput, "bit 63"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var j journal
@@ -58,8 +60,8 @@ func TestFaultsOfACall(t *testing.T) {
 // TestRefusedGrowthIsNoFault: a guest that lives with the answer -1 goes on,
 // and a later trap is not blamed on it.
 func TestRefusedGrowthIsNoFault(t *testing.T) {
-	p := load(t, newEngine(t, Config{MemoryPages: 40}), source(Guest(
-		Hook("on_accept", Grow(40), Extend(), Const64(1<<32), Or64()), Hook("on_timeout", Unreachable())).Bytes()))
+	p := load(t, newEngine(t, Config{MemoryPages: 40}), source(wasmtest.Guest(
+		wasmtest.Hook("on_accept", wasmtest.Grow(40), wasmtest.Extend(), wasmtest.Const64(1<<32), wasmtest.Or64()), wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes()))
 	v, fault := p.Decide(at(abi.KindAccept, 0))
 	wantFault(t, "growth", fault, policy.FaultNone)
 	if got := uint32(v.Deadline / time.Millisecond); got != 0xffffffff {
@@ -71,26 +73,26 @@ func TestRefusedGrowthIsNoFault(t *testing.T) {
 
 func TestLeasesNeedABufferThatHasThem(t *testing.T) {
 	verdict := abi.Verdict(abi.ActionDefault, 0, abi.FlagLeases, 0)
-	p := loadGuest(t, Guest(Returns("event_buffer", 304<<32|Buffer), Returns("on_accept", verdict)))
+	p := loadGuest(t, wasmtest.Guest(wasmtest.Returns("event_buffer", 304<<32|wasmtest.Buffer), wasmtest.Returns("on_accept", verdict)))
 	_, fault := p.Decide(at(abi.KindAccept, 0))
 	wantFault(t, "leases in 304 bytes", fault, policy.FaultOutput)
-	p = loadGuest(t, Guest(Returns("event_buffer", 312<<32|Buffer), Returns("on_accept", verdict)))
+	p = loadGuest(t, wasmtest.Guest(wasmtest.Returns("event_buffer", 312<<32|wasmtest.Buffer), wasmtest.Returns("on_accept", verdict)))
 	_, fault = p.Decide(at(abi.KindAccept, 0))
 	wantFault(t, "leases in 312 bytes", fault, policy.FaultNone)
 }
 
 // moving returns a guest whose region moves by 8 each time it is asked for.
-func moving(export string, first int64) Module {
-	m := Guest(Hook(export, GlobalGet(0), GlobalGet(0), Const64(8), Add64(), GlobalSet(0)))
+func moving(export string, first int64) wasmtest.Module {
+	m := wasmtest.Guest(wasmtest.Hook(export, wasmtest.GlobalGet(0), wasmtest.GlobalGet(0), wasmtest.Const64(8), wasmtest.Add64(), wasmtest.GlobalSet(0)))
 	m.Globals = []int64{first}
 	return m
 }
 
 func TestMovingRegionsAreRefused(t *testing.T) {
-	_, err := newEngine(t, Config{}).Load(context.Background(), source(moving("event_buffer", 64<<32|Buffer).Bytes()))
+	_, err := newEngine(t, Config{}).Load(context.Background(), source(moving("event_buffer", 64<<32|wasmtest.Buffer).Bytes()))
 	wantError(t, err, policy.FaultRefused, "event_buffer: event buffer has moved from 64 bytes at 1024 to 64 bytes at 1032")
 
-	p := loadGuest(t, moving("state_region", 64<<32|Buffer))
+	p := loadGuest(t, moving("state_region", 64<<32|wasmtest.Buffer))
 	_, fault := p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "the first audit", fault, policy.FaultOutput)
 	if err := p.Err(); !strings.Contains(err.Error(), "learned state has moved") {
@@ -98,9 +100,9 @@ func TestMovingRegionsAreRefused(t *testing.T) {
 	}
 
 	// A buffer that moves after questions have been asked.
-	m := Guest(Hook("event_buffer", GlobalGet(0)),
-		Hook("on_timeout", GlobalGet(0), Const64(8), Add64(), GlobalSet(0), Const64(Extend60s)))
-	m.Globals = []int64{64<<32 | Buffer}
+	m := wasmtest.Guest(wasmtest.Hook("event_buffer", wasmtest.GlobalGet(0)),
+		wasmtest.Hook("on_timeout", wasmtest.GlobalGet(0), wasmtest.Const64(8), wasmtest.Add64(), wasmtest.GlobalSet(0), wasmtest.Const64(wasmtest.Extend60s)))
+	m.Globals = []int64{64<<32 | wasmtest.Buffer}
 	p = loadGuest(t, m)
 	_, fault = p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "audit", fault, policy.FaultOutput)
@@ -113,7 +115,7 @@ func TestMovingRegionsAreRefused(t *testing.T) {
 // TestInstancesAreSpacedOut: one at once, then after some 100 ms, 200 ms, ...
 // of event time, asserted a millisecond before and on time.
 func TestInstancesAreSpacedOut(t *testing.T) {
-	p := loadGuest(t, Guest(Hook("on_timeout", Unreachable())))
+	p := loadGuest(t, wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Unreachable())))
 	now := uint64(0)
 	decide := func(want policy.Fault) {
 		t.Helper()
@@ -153,7 +155,7 @@ func TestInstancesAreSpacedOut(t *testing.T) {
 // TestAFailingStartIsAFault: an instance that cannot be made again is
 // answered for like one that traps.
 func TestAFailingStartIsAFault(t *testing.T) {
-	p := loadGuest(t, Guest(Hook("on_timeout", Unreachable())))
+	p := loadGuest(t, wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Unreachable())))
 	_, fault := p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "trap", fault, policy.FaultTrap)
 	if err := p.code.shared.runtime.Close(context.Background()); err != nil {

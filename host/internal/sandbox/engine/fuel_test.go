@@ -10,41 +10,41 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
 // forever repeats code without an end.
 func forever(code ...[]byte) []byte {
-	return Code([]byte{0x03, 0x40}, Code(code...), []byte{0x0c, 0x00, 0x0b})
+	return wasmtest.Code([]byte{0x03, 0x40}, wasmtest.Code(code...), []byte{0x0c, 0x00, 0x0b})
 }
 
 // drains lists what does not come back by itself.
-func drains() map[string]Module {
-	fill := Code(Const32(0), Const32(7), Const32(65536), []byte{0xfc, 11, 0})
-	hook := func(more []Func, code ...[]byte) Module {
-		return Guest(append([]Func{Hook("on_timeout", append(code, Const64(0))...)}, more...)...)
+func drains() map[string]wasmtest.Module {
+	fill := wasmtest.Code(wasmtest.Const32(0), wasmtest.Const32(7), wasmtest.Const32(65536), []byte{0xfc, 11, 0})
+	hook := func(more []wasmtest.Func, code ...[]byte) wasmtest.Module {
+		return wasmtest.Guest(append([]wasmtest.Func{wasmtest.Hook("on_timeout", append(code, wasmtest.Const64(0))...)}, more...)...)
 	}
 	// Two calls of the next, 40 deep: 2^40 calls without a loop.
-	var tree []Func
+	var tree []wasmtest.Func
 	for n := range uint32(40) {
-		tree = append(tree, Func{Body: Code(Call(5+n), Call(5+n))})
+		tree = append(tree, wasmtest.Func{Body: wasmtest.Code(wasmtest.Call(5+n), wasmtest.Call(5+n))})
 	}
-	tree = append(tree, Func{})
-	return map[string]Module{
-		"endless loop":    hook(nil, Forever()),
-		"call tree":       hook(tree, Call(4)),
+	tree = append(tree, wasmtest.Func{})
+	return map[string]wasmtest.Module{
+		"endless loop":    hook(nil, wasmtest.Forever()),
+		"call tree":       hook(tree, wasmtest.Call(4)),
 		"bulk fill":       hook(nil, forever(fill)),
-		"recursion":       hook(nil, Call(3), Drop()),
-		"growth":          hook(nil, forever(Grow(1), Drop())),
-		"growth refused":  hook(nil, forever(Grow(-1), Drop())),
-		"growth by none":  hook(nil, forever(Grow(0), Drop())),
+		"recursion":       hook(nil, wasmtest.Call(3), wasmtest.Drop()),
+		"growth":          hook(nil, forever(wasmtest.Grow(1), wasmtest.Drop())),
+		"growth refused":  hook(nil, forever(wasmtest.Grow(-1), wasmtest.Drop())),
+		"growth by none":  hook(nil, forever(wasmtest.Grow(0), wasmtest.Drop())),
 		"fills in a row":  hook(nil, bytes.Repeat(fill, 200)),
-		"logging":         importer("idlehost", "log", 3, 0, nil, forever(Const32(0), Const32(0), Const32(9), Call(0)), Const32(0)),
-		"long lines":      importer("idlehost", "log", 3, 0, nil, bytes.Repeat(Code(Const32(0), Const32(0), Const32(256), Call(0)), 800), Const32(0)),
-		"randomness":      importer(wasi, "random_get", 2, 1, nil, bytes.Repeat(Code(Const32(0), Const32(1<<16), Call(0), Drop()), 3), Const32(0)),
-		"standard output": importer(wasi, "fd_write", 4, 1, []Data{{Offset: 0, Bytes: []byte{0, 4, 0, 0, 0, 32}}}, bytes.Repeat(Code(Const32(1), Const32(0), Const32(1), Const32(64), Call(0), Drop()), 20), Const32(0)),
-		"sleep":           importer(wasi, "poll_oneoff", 4, 1, nil, forever(Const32(0), Const32(1024), Const32(16), Const32(4096), Call(0), Drop()), Const32(0)),
+		"logging":         importer("idlehost", "log", 3, 0, nil, forever(wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Const32(9), wasmtest.Call(0)), wasmtest.Const32(0)),
+		"long lines":      importer("idlehost", "log", 3, 0, nil, bytes.Repeat(wasmtest.Code(wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Const32(256), wasmtest.Call(0)), 800), wasmtest.Const32(0)),
+		"randomness":      importer(wasi, "random_get", 2, 1, nil, bytes.Repeat(wasmtest.Code(wasmtest.Const32(0), wasmtest.Const32(1<<16), wasmtest.Call(0), wasmtest.Drop()), 3), wasmtest.Const32(0)),
+		"standard output": importer(wasi, "fd_write", 4, 1, []wasmtest.Data{{Offset: 0, Bytes: []byte{0, 4, 0, 0, 0, 32}}}, bytes.Repeat(wasmtest.Code(wasmtest.Const32(1), wasmtest.Const32(0), wasmtest.Const32(1), wasmtest.Const32(64), wasmtest.Call(0), wasmtest.Drop()), 20), wasmtest.Const32(0)),
+		"sleep":           importer(wasi, "poll_oneoff", 4, 1, nil, forever(wasmtest.Const32(0), wasmtest.Const32(1024), wasmtest.Const32(16), wasmtest.Const32(4096), wasmtest.Call(0), wasmtest.Drop()), wasmtest.Const32(0)),
 	}
 }
 
@@ -74,28 +74,28 @@ func TestFuelEndsWhatDoesNotComeBack(t *testing.T) {
 
 // starting returns a guest with an imperfect beginning: step loops.
 func starting(step string) []byte {
-	loop := func(params, results []byte, code ...[]byte) Module {
-		f := Func{Export: step, Params: params, Results: results, Body: Code(append([][]byte{Forever()}, code...)...)}
-		return Guest(f)
+	loop := func(params, results []byte, code ...[]byte) wasmtest.Module {
+		f := wasmtest.Func{Export: step, Params: params, Results: results, Body: wasmtest.Code(append([][]byte{wasmtest.Forever()}, code...)...)}
+		return wasmtest.Guest(f)
 	}
-	one := []byte{I32}
+	one := []byte{wasmtest.I32}
 	switch step {
 	case "start function":
-		return withStart(Guest(Func{Body: Forever()}), 4)
+		return withStart(wasmtest.Guest(wasmtest.Func{Body: wasmtest.Forever()}), 4)
 	case "_initialize":
 		return loop(nil, nil).Bytes()
 	case "abi_version":
-		return loop(nil, one, Const32(1)).Bytes()
+		return loop(nil, one, wasmtest.Const32(1)).Bytes()
 	case "configure", "configure_buffer":
-		m := loop(one, one, Const32(0))
+		m := loop(one, one, wasmtest.Const32(0))
 		for _, name := range []string{"configure", "configure_buffer"} {
 			if name != step {
-				m.Funcs = append(m.Funcs, Func{Export: name, Params: one, Results: one, Body: Const32(4096)})
+				m.Funcs = append(m.Funcs, wasmtest.Func{Export: name, Params: one, Results: one, Body: wasmtest.Const32(4096)})
 			}
 		}
 		return m.Bytes()
 	}
-	return loop(nil, []byte{I64}, Const64(0)).Bytes()
+	return loop(nil, []byte{wasmtest.I64}, wasmtest.Const64(0)).Bytes()
 }
 
 func TestFuelEndsAnInstantiationThatDoesNotComeBack(t *testing.T) {
@@ -143,8 +143,8 @@ func TestBudgetIsExact(t *testing.T) {
 
 // TestFuelIsGivenAnewForEachCall, and counted by hook.
 func TestFuelIsGivenAnewForEachCall(t *testing.T) {
-	p := load(t, newEngine(t, Config{CallFuel: 200}), source(Guest(
-		echo(Load32(Buffer)), Func{Export: "on_close", Body: Code(Const32(0), Drop())}).Bytes()))
+	p := load(t, newEngine(t, Config{CallFuel: 200}), source(wasmtest.Guest(
+		echo(wasmtest.Load32(wasmtest.Buffer)), wasmtest.Func{Export: "on_close", Body: wasmtest.Code(wasmtest.Const32(0), wasmtest.Drop())}).Bytes()))
 	for n := range uint64(100) {
 		for kind := range abi.KindClose + 1 {
 			_, fault := p.Decide(at(kind, n))
@@ -200,9 +200,9 @@ func TestRate(t *testing.T) {
 // TestNewInstancesCountToTheRate: a guest that is dear to begin and always
 // fails uses up its rate before the breaker would let it try again.
 func TestNewInstancesCountToTheRate(t *testing.T) {
-	dear := bytes.Repeat(Code(Const64(1), Const64(2), Add64(), Drop()), 30_000)
+	dear := bytes.Repeat(wasmtest.Code(wasmtest.Const64(1), wasmtest.Const64(2), wasmtest.Add64(), wasmtest.Drop()), 30_000)
 	p := load(t, newEngine(t, Config{FuelPerSecond: 10_000}),
-		source(Guest(Func{Export: "_initialize", Body: dear}, Hook("on_timeout", Unreachable())).Bytes()))
+		source(wasmtest.Guest(wasmtest.Func{Export: "_initialize", Body: dear}, wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes()))
 	for n, c := range []struct {
 		ms   uint64
 		want policy.Fault

@@ -10,19 +10,19 @@ import (
 	"unicode/utf16"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
 // importer returns a guest whose on_timeout runs code, in which function 0 is
 // the import, and answers with what code leaves: an i32.
-func importer(module, name string, params, results int, data []Data, code ...[]byte) Module {
-	m := Guest(echo(code...))
+func importer(module, name string, params, results int, data []wasmtest.Data, code ...[]byte) wasmtest.Module {
+	m := wasmtest.Guest(echo(code...))
 	m.Data = data
-	m.Imports = []Import{{
+	m.Imports = []wasmtest.Import{{
 		Module: module, Name: name,
-		Params:  []byte(strings.Repeat(string([]byte{I32}), params)),
-		Results: []byte(strings.Repeat(string([]byte{I32}), results)),
+		Params:  []byte(strings.Repeat(string([]byte{wasmtest.I32}), params)),
+		Results: []byte(strings.Repeat(string([]byte{wasmtest.I32}), results)),
 	}}
 	return m
 }
@@ -32,12 +32,12 @@ const wasi = "wasi_snapshot_preview1"
 func TestLog(t *testing.T) {
 	text := []byte("hello\nfrom \xff the guest" + strings.Repeat("x", 300))
 	say := func(level int32) []byte {
-		return Code(Const32(level), Const32(64), Const32(int32(len(text))), Call(0))
+		return wasmtest.Code(wasmtest.Const32(level), wasmtest.Const32(64), wasmtest.Const32(int32(len(text))), wasmtest.Call(0))
 	}
 	var j journal
 	e := newEngine(t, Config{Log: j.log})
-	p := load(t, e, source(importer("idlehost", "log", 3, 0, []Data{{Offset: 64, Bytes: text}},
-		say(0), say(3), say(-5), say(9), Const32(1)).Bytes()))
+	p := load(t, e, source(importer("idlehost", "log", 3, 0, []wasmtest.Data{{Offset: 64, Bytes: text}},
+		say(0), say(3), say(-5), say(9), wasmtest.Const32(1)).Bytes()))
 	answer(t, p, at(0, 0))
 	lines := strings.Split(j.text(), "\n")
 	if len(lines) != 4 {
@@ -53,8 +53,8 @@ func TestLog(t *testing.T) {
 func TestLogIsRateLimited(t *testing.T) {
 	var j journal
 	e := newEngine(t, Config{Log: j.log})
-	p := load(t, e, source(importer("idlehost", "log", 3, 0, []Data{{Offset: 64, Bytes: []byte("hi")}},
-		Const32(1), Const32(64), Const32(2), Call(0), Const32(1)).Bytes()))
+	p := load(t, e, source(importer("idlehost", "log", 3, 0, []wasmtest.Data{{Offset: 64, Bytes: []byte("hi")}},
+		wasmtest.Const32(1), wasmtest.Const32(64), wasmtest.Const32(2), wasmtest.Call(0), wasmtest.Const32(1)).Bytes()))
 	for range logBurst + 10 {
 		answer(t, p, at(0, 0))
 	}
@@ -73,7 +73,7 @@ func TestLogIsRateLimited(t *testing.T) {
 
 func TestLogOutsideMemoryTraps(t *testing.T) {
 	p := loadGuest(t, importer("idlehost", "log", 3, 0, nil,
-		Const32(1), Const32(65530), Const32(7), Call(0), Const32(1)))
+		wasmtest.Const32(1), wasmtest.Const32(65530), wasmtest.Const32(7), wasmtest.Call(0), wasmtest.Const32(1)))
 	_, fault := p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "log", fault, policy.FaultTrap)
 	if err := p.Err(); !strings.Contains(err.Error(), "log: 7 bytes at 65530 are outside the memory of 65536") {
@@ -89,8 +89,8 @@ func TestAbortTellsWhy(t *testing.T) {
 		}
 		return b
 	}
-	p := loadGuest(t, importer("env", "abort", 4, 0, []Data{{Offset: 64, Bytes: wide("bad index")}, {Offset: 128, Bytes: wide("a.ts")}},
-		Const32(68), Const32(132), Const32(12), Const32(3), Call(0), Const32(1)))
+	p := loadGuest(t, importer("env", "abort", 4, 0, []wasmtest.Data{{Offset: 64, Bytes: wide("bad index")}, {Offset: 128, Bytes: wide("a.ts")}},
+		wasmtest.Const32(68), wasmtest.Const32(132), wasmtest.Const32(12), wasmtest.Const32(3), wasmtest.Call(0), wasmtest.Const32(1)))
 	_, fault := p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "abort", fault, policy.FaultTrap)
 	if err := p.Err(); !strings.Contains(err.Error(), "abort: bad index at a.ts:12:3") {
@@ -98,13 +98,13 @@ func TestAbortTellsWhy(t *testing.T) {
 	}
 	// Pointers to nowhere are no reason to fail otherwise than by the trap.
 	p = loadGuest(t, importer("env", "abort", 4, 0, nil,
-		Const32(-1), Const32(2), Const32(1), Const32(1), Call(0), Const32(1)))
+		wasmtest.Const32(-1), wasmtest.Const32(2), wasmtest.Const32(1), wasmtest.Const32(1), wasmtest.Call(0), wasmtest.Const32(1)))
 	_, fault = p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "abort", fault, policy.FaultTrap)
 }
 
 func TestProcExitTraps(t *testing.T) {
-	p := loadGuest(t, importer(wasi, "proc_exit", 1, 0, nil, Const32(0), Call(0), Const32(1)))
+	p := loadGuest(t, importer(wasi, "proc_exit", 1, 0, nil, wasmtest.Const32(0), wasmtest.Call(0), wasmtest.Const32(1)))
 	_, fault := p.Decide(at(abi.KindTimeout, 0))
 	wantFault(t, "proc_exit", fault, policy.FaultTrap)
 	if err := p.Err(); !strings.Contains(err.Error(), "guest exited with code 0") {
@@ -115,7 +115,7 @@ func TestProcExitTraps(t *testing.T) {
 // TestRandomnessIsTheEvents: the same event gives the same bytes, in another
 // instance too; another event gives others.
 func TestRandomnessIsTheEvents(t *testing.T) {
-	m := importer(wasi, "random_get", 2, 1, nil, Const32(64), Const32(4), Call(0), Drop(), Load32(64))
+	m := importer(wasi, "random_get", 2, 1, nil, wasmtest.Const32(64), wasmtest.Const32(4), wasmtest.Call(0), wasmtest.Drop(), wasmtest.Load32(64))
 	p, q := loadGuest(t, m), loadGuest(t, m)
 	ask := at(0, 0)
 	ask.Event.Random = 12345
@@ -136,22 +136,22 @@ func TestSnapshotOfWASI(t *testing.T) {
 		code            []byte
 		want            uint32
 	}{
-		{"sched_yield", 0, 1, Call(0), wasiOK},
-		{"args_sizes_get", 2, 1, Code(Store32(64, Const32(9)), Const32(64), Const32(68), Call(0), Drop(), Load32(64)), 0},
-		{"environ_sizes_get", 2, 1, Code(Const32(64), Const32(65534), Call(0)), wasiFault},
-		{"args_get", 2, 1, Code(Const32(0), Const32(0), Call(0)), wasiOK},
-		{"environ_get", 2, 1, Code(Const32(0), Const32(0), Call(0)), wasiOK},
-		{"fd_close", 1, 1, Code(Const32(3), Call(0)), wasiBadf},
-		{"fd_prestat_get", 2, 1, Code(Const32(3), Const32(0), Call(0)), wasiBadf},
-		{"random_get", 2, 1, Code(Const32(65535), Const32(2), Call(0)), wasiFault},
-		{"random_get", 2, 1, Code(Const32(0), Const32(maxRandom+1), Call(0)), wasiInval},
-		{"fd_write", 4, 1, Code(Const32(3), Const32(0), Const32(0), Const32(0), Call(0)), wasiBadf},
-		{"fd_write", 4, 1, Code(Const32(1), Const32(0), Const32(maxVectors+1), Const32(0), Call(0)), wasiInval},
-		{"fd_write", 4, 1, Code(Const32(1), Const32(65532), Const32(1), Const32(0), Call(0)), wasiFault},
-		{"fd_write", 4, 1, Code(Const32(1), Const32(-4), Const32(1), Const32(0), Call(0)), wasiFault},
-		{"poll_oneoff", 4, 1, Code(Const32(0), Const32(0), Const32(0), Const32(0), Call(0)), wasiInval},
-		{"poll_oneoff", 4, 1, Code(Const32(65500), Const32(0), Const32(1), Const32(0), Call(0)), wasiFault},
-		{"poll_oneoff", 4, 1, Code(Const32(0), Const32(0), Const32(maxSubscribe+1), Const32(0), Call(0)), wasiInval},
+		{"sched_yield", 0, 1, wasmtest.Call(0), wasiOK},
+		{"args_sizes_get", 2, 1, wasmtest.Code(wasmtest.Store32(64, wasmtest.Const32(9)), wasmtest.Const32(64), wasmtest.Const32(68), wasmtest.Call(0), wasmtest.Drop(), wasmtest.Load32(64)), 0},
+		{"environ_sizes_get", 2, 1, wasmtest.Code(wasmtest.Const32(64), wasmtest.Const32(65534), wasmtest.Call(0)), wasiFault},
+		{"args_get", 2, 1, wasmtest.Code(wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Call(0)), wasiOK},
+		{"environ_get", 2, 1, wasmtest.Code(wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Call(0)), wasiOK},
+		{"fd_close", 1, 1, wasmtest.Code(wasmtest.Const32(3), wasmtest.Call(0)), wasiBadf},
+		{"fd_prestat_get", 2, 1, wasmtest.Code(wasmtest.Const32(3), wasmtest.Const32(0), wasmtest.Call(0)), wasiBadf},
+		{"random_get", 2, 1, wasmtest.Code(wasmtest.Const32(65535), wasmtest.Const32(2), wasmtest.Call(0)), wasiFault},
+		{"random_get", 2, 1, wasmtest.Code(wasmtest.Const32(0), wasmtest.Const32(maxRandom+1), wasmtest.Call(0)), wasiInval},
+		{"fd_write", 4, 1, wasmtest.Code(wasmtest.Const32(3), wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Call(0)), wasiBadf},
+		{"fd_write", 4, 1, wasmtest.Code(wasmtest.Const32(1), wasmtest.Const32(0), wasmtest.Const32(maxVectors+1), wasmtest.Const32(0), wasmtest.Call(0)), wasiInval},
+		{"fd_write", 4, 1, wasmtest.Code(wasmtest.Const32(1), wasmtest.Const32(65532), wasmtest.Const32(1), wasmtest.Const32(0), wasmtest.Call(0)), wasiFault},
+		{"fd_write", 4, 1, wasmtest.Code(wasmtest.Const32(1), wasmtest.Const32(-4), wasmtest.Const32(1), wasmtest.Const32(0), wasmtest.Call(0)), wasiFault},
+		{"poll_oneoff", 4, 1, wasmtest.Code(wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Call(0)), wasiInval},
+		{"poll_oneoff", 4, 1, wasmtest.Code(wasmtest.Const32(65500), wasmtest.Const32(0), wasmtest.Const32(1), wasmtest.Const32(0), wasmtest.Call(0)), wasiFault},
+		{"poll_oneoff", 4, 1, wasmtest.Code(wasmtest.Const32(0), wasmtest.Const32(0), wasmtest.Const32(maxSubscribe+1), wasmtest.Const32(0), wasmtest.Call(0)), wasiInval},
 	} {
 		p := loadGuest(t, importer(wasi, c.name, c.params, c.results, nil, c.code))
 		if got := answer(t, p, at(0, 0)); got != c.want {
@@ -167,8 +167,8 @@ func TestStandardErrorGoesToTheLog(t *testing.T) {
 	vectors = binary.LittleEndian.AppendUint32(vectors, 3)
 	var j journal
 	e := newEngine(t, Config{Log: j.log})
-	p := load(t, e, source(importer(wasi, "fd_write", 4, 1, []Data{{Offset: 64, Bytes: vectors}, {Offset: 128, Bytes: []byte("one\ntwo!\n")}},
-		Const32(2), Const32(64), Const32(2), Const32(80), Call(0), Drop(), Load32(80)).Bytes()))
+	p := load(t, e, source(importer(wasi, "fd_write", 4, 1, []wasmtest.Data{{Offset: 64, Bytes: vectors}, {Offset: 128, Bytes: []byte("one\ntwo!\n")}},
+		wasmtest.Const32(2), wasmtest.Const32(64), wasmtest.Const32(2), wasmtest.Const32(80), wasmtest.Call(0), wasmtest.Drop(), wasmtest.Load32(80)).Bytes()))
 	if got := answer(t, p, at(0, 0)); got != 9 {
 		t.Errorf("%d bytes were written, want 9", got)
 	}
@@ -211,22 +211,22 @@ func TestClockIsTheEvents(t *testing.T) {
 func TestConfigure(t *testing.T) {
 	// The guest takes up to 100 bytes at 4096, refuses those that begin with
 	// "b", and answers with the length it was given.
-	guest := func(room int32) Module {
-		m := Guest(
-			Func{Export: "configure_buffer", Params: []byte{I32}, Results: []byte{I32}, Body: Const32(room)},
-			Func{Export: "configure", Params: []byte{I32}, Results: []byte{I32}, Body: Code(
-				LocalGet(0), Extend(), GlobalSet(0),
-				Const32(3), Const32(64), Const32(11), Call(0),
-				Load8(4096), Extend(), Const64('b'), Equal64())},
-			Hook("on_timeout", GlobalGet(0), Const64(1<<32), Or64()),
+	guest := func(room int32) wasmtest.Module {
+		m := wasmtest.Guest(
+			wasmtest.Func{Export: "configure_buffer", Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}, Body: wasmtest.Const32(room)},
+			wasmtest.Func{Export: "configure", Params: []byte{wasmtest.I32}, Results: []byte{wasmtest.I32}, Body: wasmtest.Code(
+				wasmtest.LocalGet(0), wasmtest.Extend(), wasmtest.GlobalSet(0),
+				wasmtest.Const32(3), wasmtest.Const32(64), wasmtest.Const32(11), wasmtest.Call(0),
+				wasmtest.Load8(4096), wasmtest.Extend(), wasmtest.Const64('b'), wasmtest.Equal64())},
+			wasmtest.Hook("on_timeout", wasmtest.GlobalGet(0), wasmtest.Const64(1<<32), wasmtest.Or64()),
 		)
-		m.Imports = []Import{{Module: "idlehost", Name: "log", Params: []byte{I32, I32, I32}}}
-		m.Data = []Data{{Offset: 64, Bytes: []byte("no b, sorry")}}
+		m.Imports = []wasmtest.Import{{Module: "idlehost", Name: "log", Params: []byte{wasmtest.I32, wasmtest.I32, wasmtest.I32}}}
+		m.Data = []wasmtest.Data{{Offset: 64, Bytes: []byte("no b, sorry")}}
 		m.Globals = []int64{-1}
 		return m
 	}
 	e := newEngine(t, Config{})
-	try := func(m Module, params map[string]string) (*Policy, error) {
+	try := func(m wasmtest.Module, params map[string]string) (*Policy, error) {
 		src := source(m.Bytes())
 		src.Params = params
 		return e.Load(context.Background(), src)
@@ -245,14 +245,14 @@ func TestConfigure(t *testing.T) {
 		t.Errorf("guest was given %d bytes, want 0", got)
 	}
 	for _, c := range []struct {
-		m      Module
+		m      wasmtest.Module
 		params map[string]string
 		want   string
 	}{
 		{guest(4096), map[string]string{"b": "1"}, "configure: parameters refused with code 1: no b, sorry"},
 		{guest(0), map[string]string{"a": "1"}, "configure: has no room for 4 bytes of parameters"},
 		{guest(65533), map[string]string{"a": "1"}, "configure: wants 4 bytes of parameters at 65533, outside"},
-		{Guest(), map[string]string{"a": "1"}, `takes no parameters (exports no function "configure")`},
+		{wasmtest.Guest(), map[string]string{"a": "1"}, `takes no parameters (exports no function "configure")`},
 		{guest(4096), map[string]string{"": "1"}, `parameters: parameter name ""`},
 		{guest(4096), map[string]string{"a=": "1"}, `parameter name "a="`},
 		{guest(4096), map[string]string{"a": "1\n2"}, `value of parameter "a"`},
@@ -275,7 +275,7 @@ func FuzzImports(f *testing.F) {
 	f.Add("wasi_snapshot_preview1", "poll_oneoff", []byte{}, uint64(0), uint64(100), uint64(16), uint64(65532))
 	f.Add("env", "abort", []byte("\xff\xff\xff\xff"), uint64(4), uint64(1<<32-1), uint64(0), uint64(0))
 	f.Add("idlehost", "log", []byte("\xff"), uint64(7), uint64(0), uint64(65536), uint64(0))
-	p := loadGuest(f, Guest())
+	p := loadGuest(f, wasmtest.Guest())
 	funcs := hostFuncs()
 	f.Fuzz(func(t *testing.T, module, name string, page []byte, a, b, c, d uint64) {
 		fn, ok := funcs[module][name]

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
 // echo answers with the deadline that code, an i32, computes.
-func echo(code ...[]byte) Func {
-	return Hook("on_timeout", Code(code...), Extend(), Const64(1<<32), Or64())
+func echo(code ...[]byte) wasmtest.Func {
+	return wasmtest.Hook("on_timeout", wasmtest.Code(code...), wasmtest.Extend(), wasmtest.Const64(1<<32), wasmtest.Or64())
 }
 
 // answer asks a timeout and returns the deadline in milliseconds.
@@ -38,16 +38,16 @@ func TestGuestReadsTheEvent(t *testing.T) {
 		code []byte
 		want uint32
 	}{
-		{"size", Load16(Buffer + abi.EventSizeOffset), abi.EventUsed},
-		{"version", Load16(Buffer + abi.EventVersionOffset), abi.Version},
-		{"kind", Load8(Buffer + abi.EventKindOffset), uint32(abi.KindTimeout)},
-		{"phase", Load8(Buffer + abi.EventPhaseOffset), 5},
-		{"now, low half", Load32(Buffer + abi.EventNowMsOffset), uint32(1_700_000_000_005 & 0xffffffff)},
-		{"idle", Load32(Buffer + abi.EventIdleMsOffset), 4711},
-		{"last gap", Load32(Buffer + abi.EventClientGapsOffset + 31*4), 99},
-		{"past the event", Load32(Buffer + abi.EventUsed), 0},
+		{"size", wasmtest.Load16(wasmtest.Buffer + abi.EventSizeOffset), abi.EventUsed},
+		{"version", wasmtest.Load16(wasmtest.Buffer + abi.EventVersionOffset), abi.Version},
+		{"kind", wasmtest.Load8(wasmtest.Buffer + abi.EventKindOffset), uint32(abi.KindTimeout)},
+		{"phase", wasmtest.Load8(wasmtest.Buffer + abi.EventPhaseOffset), 5},
+		{"now, low half", wasmtest.Load32(wasmtest.Buffer + abi.EventNowMsOffset), uint32(1_700_000_000_005 & 0xffffffff)},
+		{"idle", wasmtest.Load32(wasmtest.Buffer + abi.EventIdleMsOffset), 4711},
+		{"last gap", wasmtest.Load32(wasmtest.Buffer + abi.EventClientGapsOffset + 31*4), 99},
+		{"past the event", wasmtest.Load32(wasmtest.Buffer + abi.EventUsed), 0},
 	} {
-		if got := answer(t, loadGuest(t, Guest(echo(c.code))), q()); got != c.want {
+		if got := answer(t, loadGuest(t, wasmtest.Guest(echo(c.code))), q()); got != c.want {
 			t.Errorf("%s: guest reads %d, want %d", c.name, got, c.want)
 		}
 	}
@@ -55,9 +55,9 @@ func TestGuestReadsTheEvent(t *testing.T) {
 
 // TestSmallBufferGetsWhatFits: nothing is written behind it.
 func TestSmallBufferGetsWhatFits(t *testing.T) {
-	const behind = Buffer + 72
-	p := loadGuest(t, Guest(Returns("event_buffer", 72<<32|Buffer),
-		echo(Load16(Buffer), Const32(1000), []byte{0x6c}, Load32(behind), []byte{0x6a}))) // mul, add
+	const behind = wasmtest.Buffer + 72
+	p := loadGuest(t, wasmtest.Guest(wasmtest.Returns("event_buffer", 72<<32|wasmtest.Buffer),
+		echo(wasmtest.Load16(wasmtest.Buffer), wasmtest.Const32(1000), []byte{0x6c}, wasmtest.Load32(behind), []byte{0x6a}))) // mul, add
 	q := at(0, 0)
 	q.Event.WriteMs, q.Event.State[0] = 7, 9
 	if got := answer(t, p, q); got != 72*1000 {
@@ -71,8 +71,8 @@ func TestSmallBufferGetsWhatFits(t *testing.T) {
 func TestGapsAreWrittenWhenTheyChange(t *testing.T) {
 	// The guest answers with a weight, and wipes it: if it comes back, the
 	// host has written it again.
-	weight := uint32(Buffer + abi.GapsOffset + abi.GapsCutOffset + 95*4)
-	p := loadGuest(t, Guest(echo(Load32(weight), Store32(weight, Const32(0)))))
+	weight := uint32(wasmtest.Buffer + abi.GapsOffset + abi.GapsCutOffset + 95*4)
+	p := loadGuest(t, wasmtest.Guest(echo(wasmtest.Load32(weight), wasmtest.Store32(weight, wasmtest.Const32(0)))))
 	q := at(0, 0)
 	ask := func(why string, want uint32) {
 		t.Helper()
@@ -97,8 +97,8 @@ func TestGapsAreWrittenWhenTheyChange(t *testing.T) {
 
 func TestGapsAreCutToTheBuffer(t *testing.T) {
 	size := int64(abi.GapsOffset + 8)
-	p := loadGuest(t, Guest(Returns("event_buffer", size<<32|Buffer),
-		echo(Load32(Buffer+abi.GapsOffset+4), Load32(Buffer+abi.GapsOffset+8), []byte{0x6a})))
+	p := loadGuest(t, wasmtest.Guest(wasmtest.Returns("event_buffer", size<<32|wasmtest.Buffer),
+		echo(wasmtest.Load32(wasmtest.Buffer+abi.GapsOffset+4), wasmtest.Load32(wasmtest.Buffer+abi.GapsOffset+8), []byte{0x6a})))
 	q := at(0, 0)
 	q.Gaps = &policy.Gaps{Generation: 1, Route: 3, Unit: 1000}
 	if got := answer(t, p, q); got != 3 {
@@ -107,13 +107,13 @@ func TestGapsAreCutToTheBuffer(t *testing.T) {
 }
 
 func TestStateAndLeasesComeBack(t *testing.T) {
-	lease := uint32(Buffer + abi.EventLeasesOffset + 4*uint32(abi.PhaseIdle))
-	edit := Code(Store32(Buffer+abi.EventStateOffset+28, Const32(0x01020304)), Store32(lease, Const32(12345)))
+	lease := uint32(wasmtest.Buffer + abi.EventLeasesOffset + 4*uint32(abi.PhaseIdle))
+	edit := wasmtest.Code(wasmtest.Store32(wasmtest.Buffer+abi.EventStateOffset+28, wasmtest.Const32(0x01020304)), wasmtest.Store32(lease, wasmtest.Const32(12345)))
 	for _, c := range []struct {
 		flags uint8
 		lease uint32
 	}{{0, 60000}, {abi.FlagLeases, 12345}} {
-		p := loadGuest(t, Guest(Hook("on_accept", edit, Const64(abi.Verdict(abi.ActionDefault, 0, c.flags, 0)))))
+		p := loadGuest(t, wasmtest.Guest(wasmtest.Hook("on_accept", edit, wasmtest.Const64(abi.Verdict(abi.ActionDefault, 0, c.flags, 0)))))
 		q := at(abi.KindAccept, 0)
 		for i := range q.Event.Leases {
 			q.Event.Leases[i] = 60000
@@ -135,10 +135,10 @@ func TestStateAndLeasesComeBack(t *testing.T) {
 
 // TestOnCloseIsCalled: it sees the event, and nothing is read back.
 func TestOnCloseIsCalled(t *testing.T) {
-	m := Guest(
-		Func{Export: "on_close", Body: Code(Load32(Buffer+abi.EventRequestsOffset), Extend(), GlobalSet(0),
-			Store32(Buffer+abi.EventStateOffset, Const32(-1)))},
-		Hook("on_timeout", GlobalGet(0), Const64(1<<32), Or64()),
+	m := wasmtest.Guest(
+		wasmtest.Func{Export: "on_close", Body: wasmtest.Code(wasmtest.Load32(wasmtest.Buffer+abi.EventRequestsOffset), wasmtest.Extend(), wasmtest.GlobalSet(0),
+			wasmtest.Store32(wasmtest.Buffer+abi.EventStateOffset, wasmtest.Const32(-1)))},
+		wasmtest.Hook("on_timeout", wasmtest.GlobalGet(0), wasmtest.Const64(1<<32), wasmtest.Or64()),
 	)
 	m.Globals = []int64{0}
 	p := loadGuest(t, m)
@@ -156,8 +156,8 @@ func TestOnCloseIsCalled(t *testing.T) {
 
 func TestMemoryMayGrowDuringACall(t *testing.T) {
 	// The event's buffer stays where it was, the host's view of it does not.
-	p := loadGuest(t, Guest(Hook("on_timeout",
-		Grow(3), Drop(), Store32(Buffer+abi.EventStateOffset, Load32(Buffer+abi.EventAsksOffset)), Const64(Extend60s))))
+	p := loadGuest(t, wasmtest.Guest(wasmtest.Hook("on_timeout",
+		wasmtest.Grow(3), wasmtest.Drop(), wasmtest.Store32(wasmtest.Buffer+abi.EventStateOffset, wasmtest.Load32(wasmtest.Buffer+abi.EventAsksOffset)), wasmtest.Const64(wasmtest.Extend60s))))
 	for i := range uint32(10) {
 		q := at(abi.KindTimeout, 0)
 		q.Event.Asks = i + 1
@@ -223,7 +223,7 @@ func TestVerdictRoundTrip(t *testing.T) {
 }
 
 func FuzzVerdict(f *testing.F) {
-	f.Add(uint64(Extend60s))
+	f.Add(uint64(wasmtest.Extend60s))
 	f.Add(uint64(1) << 63)
 	f.Fuzz(func(t *testing.T, raw uint64) {
 		if reply(raw).check() != nil {

@@ -7,11 +7,11 @@ import (
 
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/sandbox/gate"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 // withStart puts a start section between the exports and the code.
-func withStart(m Module, fn byte) []byte {
+func withStart(m wasmtest.Module, fn byte) []byte {
 	var out []byte
 	wasm := m.Bytes()
 	out = append(out, wasm[:8]...)
@@ -29,9 +29,9 @@ func withStart(m Module, fn byte) []byte {
 // TestStartFunctionRunsOnce, before _initialize.
 func TestStartFunctionRunsOnce(t *testing.T) {
 	add := func(n int64) []byte {
-		return Code(GlobalGet(0), GlobalGet(0), Add64(), Const64(n), Add64(), GlobalSet(0)) // g = 2g + n
+		return wasmtest.Code(wasmtest.GlobalGet(0), wasmtest.GlobalGet(0), wasmtest.Add64(), wasmtest.Const64(n), wasmtest.Add64(), wasmtest.GlobalSet(0)) // g = 2g + n
 	}
-	m := Guest(Func{Export: "_initialize", Body: add(3)}, Hook("on_timeout", GlobalGet(0), Const64(1<<32), Or64()), Func{Body: add(5)})
+	m := wasmtest.Guest(wasmtest.Func{Export: "_initialize", Body: add(3)}, wasmtest.Hook("on_timeout", wasmtest.GlobalGet(0), wasmtest.Const64(1<<32), wasmtest.Or64()), wasmtest.Func{Body: add(5)})
 	m.Globals = []int64{100}
 	p := load(t, newEngine(t, Config{}), source(withStart(m, 5)))
 	if got := answer(t, p, at(0, 0)); got != 2*(200+5)+3 {
@@ -40,14 +40,14 @@ func TestStartFunctionRunsOnce(t *testing.T) {
 }
 
 func TestTrapInStartFunctionIsNamed(t *testing.T) {
-	_, err := newEngine(t, Config{}).Load(context.Background(), source(withStart(Guest(Func{Body: Unreachable()}), 4)))
+	_, err := newEngine(t, Config{}).Load(context.Background(), source(withStart(wasmtest.Guest(wasmtest.Func{Body: wasmtest.Unreachable()}), 4)))
 	wantError(t, err, policy.FaultInit, "start function: wasm error: unreachable")
 }
 
 // FuzzLink: whatever the bytes are, it says so or keeps every section but the
 // start.
 func FuzzLink(f *testing.F) {
-	f.Add(withStart(Guest(Func{}), 4))
+	f.Add(withStart(wasmtest.Guest(wasmtest.Func{}), 4))
 	f.Add([]byte("\x00asm\x01\x00\x00\x00\x07\x80"))
 	f.Add([]byte("\x00asm\x01\x00\x00\x00\x08\x01\x00\x07"))
 	f.Fuzz(func(t *testing.T, wasm []byte) {

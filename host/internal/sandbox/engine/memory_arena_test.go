@@ -7,7 +7,7 @@ import (
 	"unsafe"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
@@ -174,11 +174,11 @@ func TestLinearMemory(t *testing.T) {
 func TestMemoryIsReserved(t *testing.T) {
 	needFields(t)
 	e := newEngine(t, Config{MemoryPages: 64})
-	still := load(t, e, source(Guest().Bytes()))
+	still := load(t, e, source(wasmtest.Guest().Bytes()))
 	if n := cap(still.inst.linear.slot.bytes()); n != pageBytes {
 		t.Errorf("%d bytes are set aside for one page", n)
 	}
-	src := source(Guest(Hook("on_timeout", Grow(1), Drop(), Const64(Extend60s))).Bytes())
+	src := source(wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Grow(1), wasmtest.Drop(), wasmtest.Const64(wasmtest.Extend60s))).Bytes())
 	src.MemoryPages = 16
 	p := load(t, e, src)
 	l := &p.inst.linear
@@ -196,7 +196,7 @@ func TestMemoryIsReserved(t *testing.T) {
 func TestWithoutMappings(t *testing.T) {
 	e := newEngine(t, Config{})
 	e.memoryPool.mapping = func(int) []byte { return nil }
-	p := load(t, e, source(Guest(Hook("on_timeout", Grow(1), Drop(), Const64(Extend60s))).Bytes()))
+	p := load(t, e, source(wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Grow(1), wasmtest.Drop(), wasmtest.Const64(wasmtest.Extend60s))).Bytes()))
 	for range 5 {
 		_, fault := p.Decide(at(abi.KindTimeout, 0))
 		wantFault(t, "grow", fault, policy.FaultNone)
@@ -211,9 +211,9 @@ func TestWithoutMappings(t *testing.T) {
 func TestFailedInstancesGiveTheirMemoryBack(t *testing.T) {
 	needFields(t)
 	e := newEngine(t, Config{})
-	for _, m := range []Module{
-		withData(Guest(), Data{Offset: 65535, Bytes: []byte("xy")}), // fails in instantiation
-		Guest(Func{Export: "_initialize", Body: Unreachable()}),
+	for _, m := range []wasmtest.Module{
+		withData(wasmtest.Guest(), wasmtest.Data{Offset: 65535, Bytes: []byte("xy")}), // fails in instantiation
+		wasmtest.Guest(wasmtest.Func{Export: "_initialize", Body: wasmtest.Unreachable()}),
 	} {
 		if _, err := e.Load(t.Context(), source(m.Bytes())); err == nil {
 			t.Fatal("loaded")

@@ -11,16 +11,16 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
 
 // tiny is a policy of the usual size of work: it reads a field, counts in
 // the connection's state, and extends.
-func tiny() Module {
-	state := uint32(Buffer + abi.EventStateOffset)
-	return Guest(echo(Store32(state, Load32(Buffer+abi.EventAsksOffset)), Load32(Buffer+abi.EventGapMeanMsOffset)))
+func tiny() wasmtest.Module {
+	state := uint32(wasmtest.Buffer + abi.EventStateOffset)
+	return wasmtest.Guest(echo(wasmtest.Store32(state, wasmtest.Load32(wasmtest.Buffer+abi.EventAsksOffset)), wasmtest.Load32(wasmtest.Buffer+abi.EventGapMeanMsOffset)))
 }
 
 func TestDecideAllocatesNothing(t *testing.T) {

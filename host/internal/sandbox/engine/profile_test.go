@@ -9,18 +9,18 @@ import (
 
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/sandbox/gate"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
 func TestProfile(t *testing.T) {
-	one := []byte{I32}
-	m := Guest(
-		Func{Export: "_initialize", Body: bytes.Repeat(Code(Const32(1), Const32(2), []byte{0x6a}, Drop()), 20)},
-		Func{Export: "configure_buffer", Params: one, Results: one, Body: Const32(4096)},
-		Func{Export: "configure", Params: one, Results: one, Body: Const32(0)},
-		Returns("state_region", 64<<32|8192), Returns("state_format", 7),
-		Hook("on_timeout", Unreachable()),
+	one := []byte{wasmtest.I32}
+	m := wasmtest.Guest(
+		wasmtest.Func{Export: "_initialize", Body: bytes.Repeat(wasmtest.Code(wasmtest.Const32(1), wasmtest.Const32(2), []byte{0x6a}, wasmtest.Drop()), 20)},
+		wasmtest.Func{Export: "configure_buffer", Params: one, Results: one, Body: wasmtest.Const32(4096)},
+		wasmtest.Func{Export: "configure", Params: one, Results: one, Body: wasmtest.Const32(0)},
+		wasmtest.Returns("state_region", 64<<32|8192), wasmtest.Returns("state_format", 7),
+		wasmtest.Hook("on_timeout", wasmtest.Unreachable()),
 	)
 	e := newEngine(t, Config{})
 	src := source(m.Bytes())
@@ -42,7 +42,7 @@ func TestProfile(t *testing.T) {
 
 func TestInspect(t *testing.T) {
 	e := newEngine(t, Config{ModuleBytes: 1000})
-	wasm := Guest().Bytes()
+	wasm := wasmtest.Guest().Bytes()
 	in, err := inspect(t, e, Source{Name: "guest", Wasm: wasm})
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestLoads(t *testing.T) {
 func TestSourceLog(t *testing.T) {
 	var all, one []string
 	e := newEngine(t, Config{Log: func(name string, _ int, text string) { all = append(all, name+": "+text) }})
-	src := source(Guest(Hook("on_timeout", Unreachable())).Bytes())
+	src := source(wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Unreachable())).Bytes())
 	for _, name := range []string{"theirs", "its own"} {
 		src.Name = name
 		load(t, e, src).Decide(at(abi.KindTimeout, 0))

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
@@ -64,9 +64,9 @@ func TestWhatFailsIsPaidFor(t *testing.T) {
 		wasm     []byte
 		least    time.Duration
 	}{
-		"gate":      {nil, append(Guest().Bytes(), 1, 2, 3), 1},
-		"compiler":  {&elsewhere{err: errors.New("took too long"), cpu: time.Second}, Guest().Bytes(), time.Second},
-		"configure": {nil, Guest(Func{Export: "_initialize", Body: Unreachable()}).Bytes(), 1},
+		"gate":      {nil, append(wasmtest.Guest().Bytes(), 1, 2, 3), 1},
+		"compiler":  {&elsewhere{err: errors.New("took too long"), cpu: time.Second}, wasmtest.Guest().Bytes(), time.Second},
+		"configure": {nil, wasmtest.Guest(wasmtest.Func{Export: "_initialize", Body: wasmtest.Unreachable()}).Bytes(), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := NewQuota(QuotaConfig{LoadSaved: 1, LoadPerSecond: time.Microsecond})

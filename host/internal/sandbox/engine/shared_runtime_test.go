@@ -7,17 +7,17 @@ import (
 	"testing"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
 // speaker says a text to the log whenever it is asked, and answers with a
 // random number and the clock's low bits.
 func speaker(text string) Source {
-	m := importer(wasi, "random_get", 2, 1, []Data{{Offset: 64, Bytes: []byte(text)}},
-		Const32(1), Const32(64), Const32(int32(len(text))), Call(1),
-		Const32(96), Const32(4), Call(0), Drop(), Load32(96))
-	m.Imports = append(m.Imports, Import{Module: "idlehost", Name: "log", Params: []byte{I32, I32, I32}})
+	m := importer(wasi, "random_get", 2, 1, []wasmtest.Data{{Offset: 64, Bytes: []byte(text)}},
+		wasmtest.Const32(1), wasmtest.Const32(64), wasmtest.Const32(int32(len(text))), wasmtest.Call(1),
+		wasmtest.Const32(96), wasmtest.Const32(4), wasmtest.Call(0), wasmtest.Drop(), wasmtest.Load32(96))
+	m.Imports = append(m.Imports, wasmtest.Import{Module: "idlehost", Name: "log", Params: []byte{wasmtest.I32, wasmtest.I32, wasmtest.I32}})
 	src := source(m.Bytes())
 	src.Name = text
 	return src
@@ -112,7 +112,7 @@ func TestSlotCount(t *testing.T) {
 // recursion's is not kept.
 func TestStacksAreRenewed(t *testing.T) {
 	e := newEngine(t, Config{FuelPerSecond: 1 << 40})
-	p := load(t, e, source(Guest(Hook("on_accept", Unreachable())).Bytes()))
+	p := load(t, e, source(wasmtest.Guest(wasmtest.Hook("on_accept", wasmtest.Unreachable())).Bytes()))
 	slot, err := p.code.shared.takeSlot(p.slotHint)
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestStacksAreRenewed(t *testing.T) {
 // TestTracesShowTheGuestOnly: what the host has put around it is nothing that
 // an author knows.
 func TestTracesShowTheGuestOnly(t *testing.T) {
-	p := loadGuest(t, Guest(Hook("on_timeout", Call(4), Const64(Extend60s)), Func{Body: Unreachable()}))
+	p := loadGuest(t, wasmtest.Guest(wasmtest.Hook("on_timeout", wasmtest.Call(4), wasmtest.Const64(wasmtest.Extend60s)), wasmtest.Func{Body: wasmtest.Unreachable()}))
 	p.Decide(at(abi.KindTimeout, 0))
 	if text := p.Err().Error(); !strings.HasSuffix(text, "wasm stack trace: .$4() .$3() i64") {
 		t.Error(text)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
@@ -15,15 +15,15 @@ const learnedAt = 8192
 
 // counter is a guest that learns how often it was asked: a u64 at learnedAt.
 // It traps when the event's Asks is 13, after spoiling what it has learned.
-func counter(format int64) Module {
-	count := Code(Load64(learnedAt), Const64(1), Add64())
-	return Guest(
-		Returns("state_region", 8<<32|learnedAt), Returns("state_format", format),
-		Hook("on_timeout",
-			Store64(learnedAt, count),
-			Load32(Buffer+abi.EventAsksOffset), Extend(), Const64(13), Equal64(),
-			If(Code(Store64(learnedAt, Const64(-1)), Unreachable())),
-			Load64(learnedAt), Const64(1<<32), Or64()),
+func counter(format int64) wasmtest.Module {
+	count := wasmtest.Code(wasmtest.Load64(learnedAt), wasmtest.Const64(1), wasmtest.Add64())
+	return wasmtest.Guest(
+		wasmtest.Returns("state_region", 8<<32|learnedAt), wasmtest.Returns("state_format", format),
+		wasmtest.Hook("on_timeout",
+			wasmtest.Store64(learnedAt, count),
+			wasmtest.Load32(wasmtest.Buffer+abi.EventAsksOffset), wasmtest.Extend(), wasmtest.Const64(13), wasmtest.Equal64(),
+			wasmtest.If(wasmtest.Code(wasmtest.Store64(learnedAt, wasmtest.Const64(-1)), wasmtest.Unreachable())),
+			wasmtest.Load64(learnedAt), wasmtest.Const64(1<<32), wasmtest.Or64()),
 	)
 }
 
@@ -93,7 +93,7 @@ func TestStateGoesToTheNextVersion(t *testing.T) {
 	old := p.State() // of a closed policy
 	for _, c := range []struct {
 		name string
-		wasm Module
+		wasm wasmtest.Module
 		old  State
 		want uint32
 	}{
@@ -112,7 +112,7 @@ func TestStateGoesToTheNextVersion(t *testing.T) {
 			t.Errorf("%s: restored is %v", c.name, got)
 		}
 	}
-	src := source(Guest().Bytes())
+	src := source(wasmtest.Guest().Bytes())
 	src.State = old
 	if s := load(t, e, src).State(); s.Bytes != nil || s.Format != 0 {
 		t.Errorf("a guest without a state region says it has %+v", s)
@@ -122,8 +122,8 @@ func TestStateGoesToTheNextVersion(t *testing.T) {
 // TestPoisonedStateIsDropped: state that makes every instance trap does not
 // outlive the fourth.
 func TestPoisonedStateIsDropped(t *testing.T) {
-	m := Guest(Returns("state_region", 8<<32|learnedAt),
-		Hook("on_timeout", Load64(learnedAt), Const64(66), Equal64(), If(Unreachable()), Const64(Extend60s)))
+	m := wasmtest.Guest(wasmtest.Returns("state_region", 8<<32|learnedAt),
+		wasmtest.Hook("on_timeout", wasmtest.Load64(learnedAt), wasmtest.Const64(66), wasmtest.Equal64(), wasmtest.If(wasmtest.Unreachable()), wasmtest.Const64(wasmtest.Extend60s)))
 	src := source(m.Bytes())
 	src.State = State{Bytes: learned(66)}
 	p, err := newEngine(t, Config{}).Load(context.Background(), src)

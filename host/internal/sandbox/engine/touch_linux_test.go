@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"idlehost/host/internal/policy"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 	"idlehost/sdk/abi"
 )
 
@@ -20,9 +20,9 @@ func TestFirstTouchIsNotAQuestions(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	// Local 0 counts the pages of 4 KiB down to none.
-	touch := Code([]byte{0x41}, []byte{0xff, 0x0f}, []byte{0x21, 0, 3, 0x40}, LocalGet(0), Const32(12), []byte{0x74}, LocalGet(0), []byte{0x36, 2, 0},
-		LocalGet(0), Const32(1), []byte{0x6b, 0x22, 0, 0x0d, 0, 0x0b}, Const64(Extend60s))
-	m := Guest(Func{Export: "on_accept", Results: []byte{I64}, Locals: 1, Body: touch})
+	touch := wasmtest.Code([]byte{0x41}, []byte{0xff, 0x0f}, []byte{0x21, 0, 3, 0x40}, wasmtest.LocalGet(0), wasmtest.Const32(12), []byte{0x74}, wasmtest.LocalGet(0), []byte{0x36, 2, 0},
+		wasmtest.LocalGet(0), wasmtest.Const32(1), []byte{0x6b, 0x22, 0, 0x0d, 0, 0x0b}, wasmtest.Const64(wasmtest.Extend60s))
+	m := wasmtest.Guest(wasmtest.Func{Export: "on_accept", Results: []byte{wasmtest.I64}, Locals: 1, Body: touch})
 	m.Pages = 128
 	p := load(t, newEngine(t, Config{}), source(m.Bytes()))
 	before := faults(t)

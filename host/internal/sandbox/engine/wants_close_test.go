@@ -3,7 +3,7 @@ package engine
 import (
 	"testing"
 
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 func TestWantsCloseIsWhatTheGuestExports(t *testing.T) {
@@ -13,11 +13,11 @@ func TestWantsCloseIsWhatTheGuestExports(t *testing.T) {
 	}
 	defer e.Close()
 	for name, tt := range map[string]struct {
-		guest Module
+		guest wasmtest.Module
 		want  bool
 	}{
-		"without on_close": {Guest(), false},
-		"with on_close":    {Guest(Func{Export: "on_close"}), true},
+		"without on_close": {wasmtest.Guest(), false},
+		"with on_close":    {wasmtest.Guest(wasmtest.Func{Export: "on_close"}), true},
 	} {
 		p, err := e.Load(t.Context(), Source{Name: name, Wasm: tt.guest.Bytes()})
 		if err != nil {

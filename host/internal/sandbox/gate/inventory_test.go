@@ -5,14 +5,14 @@ import (
 	"testing"
 
 	"idlehost/host/internal/sandbox/gate"
-	. "idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/sandbox/wasmtest"
 )
 
 func TestInventory(t *testing.T) {
-	m := Guest()
-	m.Imports = []Import{
-		{Module: "b", Name: "second", Params: []byte{I64}},
-		{Module: "a", Name: "first", Results: []byte{I32}},
+	m := wasmtest.Guest()
+	m.Imports = []wasmtest.Import{
+		{Module: "b", Name: "second", Params: []byte{wasmtest.I64}},
+		{Module: "a", Name: "first", Results: []byte{wasmtest.I32}},
 	}
 	checked, err := gate.Check(m.Bytes(), gate.Limits{Depth: 7}, gate.Contract{AnyImport: true})
 	if err != nil {
