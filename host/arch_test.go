@@ -17,7 +17,7 @@ import (
 // know Wasm, engine does not know connections, proxy knows neither Wasm nor
 // tenants. They meet in policy, and only app wires them together.
 const imports = `
-	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, sandbox/confine, testnet, sandbox/wasmtest, sandbox/gate, sandbox/outline, demo, proxy/leantls, lab/study;
+	NONE < /sdk/abi, /sdk/abi/gen, /plugins, wheel, fair, space, ratelimit, sandbox/confine, testnet, sandbox/wasmtest, sandbox/gate, sandbox/outline, demo, proxy/leantls, lab/study;
 	sandbox/gate, sandbox/wasmtest < sandbox/gate/gatetest;
 	sandbox/gate < sandbox/meter;
 	policy, fair, sandbox/confine, sandbox/outline < sandbox/compile;
@@ -30,8 +30,9 @@ const imports = `
 	store < store/storetest;
 	store, space < store/file;
 	trace < trace/tracetest;
-	policy, store, space, fair, api < control;
-	api < admin/v1, client;
+	policy, store, space, fair, ratelimit, api < control;
+	api < client;
+	api, ratelimit < admin/v1;
 	policy, fair, sandbox/gate, sandbox/meter, sandbox/outline, /sdk/abi < sandbox/engine;
 	policy, /sdk/abi < sandbox/worker/channel;
 	policy, sandbox/engine, /sdk/abi < sandbox/worker/control;
@@ -51,7 +52,7 @@ const imports = `
 	policy, idle, proxy/upstream, proxy/tunnel, proxy/h2, proxy/route, /sdk/abi < proxy/httpproxy;
 	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/route, proxy/leantls, proxy/proxyproto, /sdk/abi < proxy;
 
-	api, admin/v1 < admin;
+	api, ratelimit, admin/v1 < admin;
 	policy, idle, books, fair, sandbox/engine, sandbox/compile, tenant, config, proxy, proxy/upstream, proxy/route,
 	demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, sandbox/worker, sandbox/worker/child, /plugins, /sdk/abi < app;
 	policy, config, sandbox/engine, sandbox/gate, sandbox/worker, /sdk/abi < check;
@@ -84,6 +85,7 @@ var only = []struct{ path, packages, why string }{
 	{"github.com/BurntSushi/toml", "config /sdk/abi/gen", "the file format is config's"},
 	{"github.com/spf13", "cli", "flags are parsed in one place"},
 	{"golang.org/x/net/http2", "proxy/h2 proxy/httpproxy proxy/upstream", "its home moved to net/http with Go 1.27: keep its use in one place"},
+	{"golang.org/x/time", "ratelimit control admin/v1 observe proxy/httpproxy", "it limits rates only"},
 	{"go.etcd.io/bbolt", "store/file", "one room knows how the store lies on disk"},
 	{"github.com/jedisct1/go-minisign", "control", "signatures are a rule of control"},
 	{"github.com/getkin/kin-openapi", "", "the document is held against the handlers by tests"},

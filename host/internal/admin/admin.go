@@ -22,6 +22,7 @@ import (
 
 	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/ratelimit"
 )
 
 // Config configures a Server.
@@ -74,7 +75,7 @@ type Server struct {
 	address  string // as configured
 	listener *listener
 	http     *http.Server
-	failures *v1.Limiter // failed attempts to come in, by peer
+	failures *ratelimit.Limiter // failed attempts to come in, by peer
 	handler  atomic.Pointer[http.Handler]
 
 	draining chan struct{} // closed when streams are to end

@@ -14,6 +14,7 @@ import (
 
 	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/ratelimit"
 )
 
 // MinToken is the least length of a token of the configuration, in characters.
@@ -36,10 +37,10 @@ type authenticator struct {
 	certificates certificates
 	secure       bool // requests must come by TLS
 	open         bool // everybody who reaches the address is an operator
-	failures     *v1.Limiter
+	failures     *ratelimit.Limiter
 }
 
-func newAuthenticator(cfg Config, failures *v1.Limiter) *authenticator {
+func newAuthenticator(cfg Config, failures *ratelimit.Limiter) *authenticator {
 	a := &authenticator{
 		bearers: cfg.Bearers, certificates: certificates{cfg.ClientCAs, cfg.Clients},
 		secure: cfg.Certificate != nil, open: !cfg.Closed && !cfg.guarded(), failures: failures,
@@ -155,7 +156,9 @@ const (
 	maxPeers        = 4096
 )
 
-func newFailures() *v1.Limiter { return v1.NewLimiter(failuresASecond, failuresAtOnce, maxPeers) }
+func newFailures() *ratelimit.Limiter {
+	return ratelimit.New(failuresASecond, failuresAtOnce, maxPeers)
+}
 
 // peerOf returns what failed attempts and connections are counted by: an IPv4
 // address, or the /64 network of an IPv6 address, which one customer has at

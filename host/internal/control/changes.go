@@ -20,7 +20,7 @@ func (c *Control) mayChange(who api.Actor, tenant string) error {
 	if who.Tenant == "" {
 		return nil
 	}
-	d := c.changes.wait(tenant, c.now())
+	d := c.changes.Wait(c.now(), tenant)
 	if d <= 0 {
 		return nil
 	}
@@ -32,6 +32,6 @@ func (c *Control) mayChange(who api.Actor, tenant string) error {
 // changed counts what mayChange has allowed.
 func (c *Control) changed(who api.Actor, tenant string) {
 	if who.Tenant != "" {
-		c.changes.note(tenant, c.now())
+		c.changes.Allow(c.now(), tenant)
 	}
 }

@@ -10,7 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/ratelimit"
 	"idlehost/host/internal/store"
 )
 
@@ -42,8 +45,8 @@ type Control struct {
 	rooms    rooms
 	claims   claims
 	lines    *lines
-	refusals allowances
-	changes  allowances
+	refusals *ratelimit.Limiter
+	changes  *ratelimit.Limiter
 
 	stopping context.Context // done from Close on
 	stop     context.CancelFunc
@@ -65,8 +68,8 @@ func New(cfg Config) *Control {
 	c := &Control{
 		store: cfg.Store, runtime: cfg.Runtime, space: cfg.Space, now: cfg.Now, logger: cfg.Logger,
 		lines:    newLines(),
-		refusals: allowances{burst: refusalBurst, every: refusalEvery},
-		changes:  allowances{burst: changeBurst, every: changeEvery},
+		refusals: ratelimit.New(rate.Every(refusalEvery), refusalBurst, limitedTenants),
+		changes:  ratelimit.New(rate.Every(changeEvery), changeBurst, limitedTenants),
 	}
 	if c.now == nil {
 		c.now = time.Now

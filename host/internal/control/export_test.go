@@ -56,13 +56,11 @@ func (c *Control) InRoom(tenant string) int {
 // NoteRefusal is what a refused upload does, and Remembered counts the tenants
 // whose refusals are counted.
 func (c *Control) NoteRefusal(tenant string, now time.Time) (skipped int, ok bool) {
-	return c.refusals.note(tenant, now)
+	return c.refusals.Allow(now, tenant)
 }
 
 func (c *Control) Remembered() int {
-	c.refusals.mu.Lock()
-	defer c.refusals.mu.Unlock()
-	return len(c.refusals.by)
+	return c.refusals.Len()
 }
 
 // Lines is where uploads wait, of no Control.

@@ -14,8 +14,9 @@ import (
 // its oldest entries: somebody who uploads rubbish in a loop is not to make it
 // forget what matters.
 const (
-	refusalBurst = 10
-	refusalEvery = time.Minute // for each one beyond the burst
+	limitedTenants = 4096 // whose refusals, or changes, are remembered
+	refusalBurst   = 10
+	refusalEvery   = time.Minute // for each one beyond the burst
 )
 
 // refuse notes an upload that was refused for what it is.
@@ -24,7 +25,7 @@ func (c *Control) refuse(ctx context.Context, who api.Actor, tenant, digest stri
 	if !errors.As(err, &p) || p.Type != api.TypePrefix+api.KindRefused && p.Type != api.TypePrefix+api.KindSignature {
 		return
 	}
-	skipped, ok := c.refusals.note(tenant, c.now())
+	skipped, ok := c.refusals.Allow(c.now(), tenant)
 	if !ok {
 		return
 	}

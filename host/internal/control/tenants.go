@@ -267,8 +267,8 @@ func (c *Control) DeleteTenant(ctx context.Context, who api.Actor, name string, 
 	if err != nil {
 		return kept(err, "delete tenant "+name)
 	}
-	c.refusals.forget(name)
-	c.changes.forget(name)
+	c.refusals.Forget(name)
+	c.changes.Forget(name)
 	return c.enforce(ctx, name)
 }
 

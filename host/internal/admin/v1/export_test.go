@@ -39,12 +39,5 @@ const (
 	Gather   = gather
 )
 
-// Len returns how many buckets there are.
-func (l *Limiter) Len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.byKey)
-}
-
 // Refusal is how long a refusal is held back.
 const Refusal = refusal

@@ -11,7 +11,10 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/ratelimit"
 )
 
 // Config configures a Handler. Its limits hold for each caller, who is a
@@ -51,14 +54,14 @@ type Handler struct {
 	service api.Service
 	cfg     Config
 	paths   []*path
-	edition string   // entity tag of the document
-	rates   *Limiter // of operators; nil: any
-	shares  *Limiter // of tenants; nil: any
-	busy    *crowd   // requests, by caller
-	streams *crowd   // by tenant and kind of caller
+	edition string             // entity tag of the document
+	rates   *ratelimit.Limiter // of operators; nil: any
+	shares  *ratelimit.Limiter // of tenants; nil: any
+	busy    *crowd             // requests, by caller
+	streams *crowd             // by tenant and kind of caller
 
-	downloads *crowd   // of recordings, by caller
-	pieces    *Limiter // of what is downloaded, by caller
+	downloads *crowd             // of recordings, by caller
+	pieces    *ratelimit.Limiter // of what is downloaded, by caller
 }
 
 // Gate is what the server of a Handler knows.
@@ -84,15 +87,15 @@ func New(cfg Config) *Handler {
 	h := &Handler{
 		service: cfg.Service, cfg: cfg, paths: byPath(routes()), edition: documentTag(),
 		busy: newCrowd(cfg.Concurrent), streams: newCrowd(cfg.Streams),
-		downloads: newCrowd(cfg.Downloads), pieces: NewLimiter(piecesASecond, piecesAtOnce, maxCallers),
+		downloads: newCrowd(cfg.Downloads), pieces: ratelimit.New(piecesASecond, piecesAtOnce, maxCallers),
 	}
 	h.cfg.TenantRate = cmp.Or(cfg.TenantRate, cfg.Rate)
 	h.cfg.TenantBurst = cmp.Or(cfg.TenantBurst, cfg.Burst)
 	if cfg.Rate > 0 {
-		h.rates = NewLimiter(cfg.Rate, cfg.Burst, maxCallers)
+		h.rates = ratelimit.New(rate.Limit(cfg.Rate), cfg.Burst, maxCallers)
 	}
 	if h.cfg.TenantRate > 0 {
-		h.shares = NewLimiter(h.cfg.TenantRate, h.cfg.TenantBurst, maxCallers)
+		h.shares = ratelimit.New(rate.Limit(h.cfg.TenantRate), h.cfg.TenantBurst, maxCallers)
 	}
 	return h
 }
@@ -173,7 +176,7 @@ func (c *call) later(p *api.Problem, wait time.Duration) *api.Problem {
 }
 
 // limiter returns the one that holds for the caller; nil: none does.
-func (c *call) limiter() (*Limiter, float64) {
+func (c *call) limiter() (*ratelimit.Limiter, float64) {
 	if c.who.Operator {
 		return c.rates, c.cfg.Rate
 	}

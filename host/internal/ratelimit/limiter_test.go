@@ -1,4 +1,4 @@
-package v1_test
+package ratelimit_test
 
 import (
 	"fmt"
@@ -6,11 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"idlehost/host/internal/admin/v1"
+	"idlehost/host/internal/ratelimit"
 )
 
+// then is any time.
+var then = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
 func TestLimiter(t *testing.T) {
-	l := v1.NewLimiter(2, 3, 10)
+	l := ratelimit.New(2, 3, 10)
 	now := then
 	for i := range 3 {
 		if wait := l.Take(now, "a"); wait != 0 {
@@ -46,7 +49,7 @@ func TestLimiter(t *testing.T) {
 
 // TestLimiterIsBounded: it forgets whom it has not seen for longest.
 func TestLimiterIsBounded(t *testing.T) {
-	l := v1.NewLimiter(1, 1, 100)
+	l := ratelimit.New(1, 1, 100)
 	l.Take(then, "regular")
 	for i := range 10000 {
 		l.Take(then, fmt.Sprint(i))
@@ -64,7 +67,7 @@ func TestLimiterIsBounded(t *testing.T) {
 
 // TestLimiterHammered: no more is given than there is.
 func TestLimiterHammered(t *testing.T) {
-	l := v1.NewLimiter(1, 1000, 50)
+	l := ratelimit.New(1, 1000, 50)
 	var mu sync.Mutex
 	given := map[string]int{}
 	var group sync.WaitGroup
