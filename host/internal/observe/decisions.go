@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 )
@@ -56,7 +58,7 @@ type Decisions struct {
 type feed struct {
 	mu        sync.Mutex // guards the following
 	listeners []*listener
-	pace      bucket
+	limiter   *rate.Limiter
 }
 
 // listener is one subscription; its feed's mu guards it.
@@ -79,7 +81,7 @@ func (d *Decisions) Subscribe(account string, buffer int) (decisions <-chan Deci
 	defer d.mu.Unlock()
 	f := d.feed(account)
 	if f == nil {
-		f = &feed{pace: bucket{rate: decisionsASecond, burst: decisionsAtOnce}}
+		f = &feed{limiter: rate.NewLimiter(decisionsASecond, decisionsAtOnce)}
 		d.feeds.Store(account, f)
 		d.open.Add(1)
 	}
@@ -140,7 +142,7 @@ func (f *feed) tell(ask *policy.Ask, v policy.Verdict, took time.Duration) (drop
 	at := time.UnixMilli(int64(ask.Event.NowMs))
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.pace.take(at) {
+	if !f.limiter.AllowN(at, 1) {
 		for _, l := range f.listeners {
 			l.dropped++
 		}

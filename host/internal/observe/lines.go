@@ -46,13 +46,13 @@ func NewLines(cfg LinesConfig) *Lines {
 // SetRate changes how many lines a tenant may cause that has no rate of its
 // own.
 func (l *Lines) SetRate(rate, burst int) {
-	l.quotas.setRate(model(rate, burst))
+	l.quotas.setRate(newLineRate(rate, burst))
 }
 
 // SetTenantRate gives a tenant a rate of its own, with a burst of 0 as of
 // LinesConfig. A rate of 0: the host's again.
 func (l *Lines) SetTenantRate(tenant string, rate, burst int) {
-	l.quotas.setOwn(tenant, model(rate, burst))
+	l.quotas.setOwn(tenant, newLineRate(rate, burst))
 }
 
 // Forget gives up what is kept for a tenant that was removed.

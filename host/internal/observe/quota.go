@@ -1,16 +1,19 @@
 package observe
 
 import (
+	"cmp"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // quotas are the tenants' shares of the log. Lines of different tenants do not
 // wait for one another: they share a read lock of the table only.
 type quotas struct {
-	mu      sync.RWMutex      // guards the following fields
-	rate    bucket            // the model of a tenant without a rate of its own
-	own     map[string]bucket // the models of those that have one
+	mu      sync.RWMutex        // guards the following fields
+	shared  lineRate            // of tenants without a rate of their own
+	own     map[string]lineRate // of those that have one
 	tenants map[string]*quota
 	sweepAt int // how many tenants are too many to keep those that are quiet
 }
@@ -18,7 +21,7 @@ type quotas struct {
 // quota is one tenant's share of the log.
 type quota struct {
 	mu         sync.Mutex // guards the following fields
-	bucket     bucket
+	limiter    *rate.Limiter
 	suppressed uint64    // lines left out since the last report
 	told       time.Time // when that was
 }
@@ -31,17 +34,25 @@ const toldEvery = time.Second
 const minSweep = 1024
 
 func newQuotas() *quotas {
-	return &quotas{own: map[string]bucket{}, tenants: map[string]*quota{}, sweepAt: minSweep}
+	return &quotas{own: map[string]lineRate{}, tenants: map[string]*quota{}, sweepAt: minSweep}
 }
 
-// model returns the bucket of a rate a second, and of as many at once; burst
-// 0: as many as rate.
-func model(rate, burst int) bucket {
-	if burst < 1 {
-		burst = max(rate, 1)
-	}
-	return bucket{rate: float64(rate), burst: float64(burst)}
+// lineRate is how many lines a second may be written, and how many at once.
+type lineRate struct {
+	perSecond rate.Limit
+	burst     int
 }
+
+// newLineRate returns a rate; perSecond 0: any number, burst 0: as many as
+// perSecond.
+func newLineRate(perSecond, burst int) lineRate {
+	if perSecond <= 0 {
+		return lineRate{rate.Inf, 0}
+	}
+	return lineRate{rate.Limit(perSecond), cmp.Or(max(burst, 0), perSecond)}
+}
+
+func (r lineRate) limiter() *rate.Limiter { return rate.NewLimiter(r.perSecond, r.burst) }
 
 // take reports whether a tenant may write a line. suppressed is how many of its
 // lines were left out and not reported yet; 0 where it is too early to report.
@@ -49,7 +60,7 @@ func (q *quotas) take(tenant string, now time.Time) (suppressed uint64, ok bool)
 	t := q.of(tenant, now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.bucket.take(now) {
+	if !t.limiter.AllowN(now, 1) {
 		t.suppressed++
 		return 0, false
 	}
@@ -76,42 +87,40 @@ func (q *quotas) suppressed() map[string]uint64 {
 	return left
 }
 
-func (t *quota) set(b bucket) {
+func (t *quota) set(r lineRate) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.bucket = b
+	t.limiter = r.limiter()
 }
 
 // setRate changes the rate of those that have none of their own.
-func (q *quotas) setRate(b bucket) {
+func (q *quotas) setRate(r lineRate) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.rate = b
+	q.shared = r
 	for name, t := range q.tenants {
 		if _, own := q.own[name]; !own {
-			t.set(b)
+			t.set(r)
 		}
 	}
 }
 
 // setOwn gives a tenant a rate of its own; one of 0 takes it away.
-func (q *quotas) setOwn(tenant string, b bucket) {
+func (q *quotas) setOwn(tenant string, r lineRate) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if b.rate > 0 {
-		if q.own[tenant] == b {
-			return
-		}
-		q.own[tenant] = b
-	} else {
-		if _, own := q.own[tenant]; !own {
-			return
-		}
+	before, own := q.own[tenant]
+	switch {
+	case r.perSecond != rate.Inf && before == r, r.perSecond == rate.Inf && !own:
+		return
+	case r.perSecond != rate.Inf:
+		q.own[tenant] = r
+	default:
 		delete(q.own, tenant)
-		b = q.rate
+		r = q.shared
 	}
 	if t := q.tenants[tenant]; t != nil {
-		t.set(b)
+		t.set(r)
 	}
 }
 
@@ -131,11 +140,11 @@ func (q *quotas) of(tenant string, now time.Time) *quota {
 	if len(q.tenants) >= q.sweepAt {
 		q.sweepLocked(now)
 	}
-	b, own := q.own[tenant]
+	r, own := q.own[tenant]
 	if !own {
-		b = q.rate
+		r = q.shared
 	}
-	t = &quota{bucket: b}
+	t = &quota{limiter: r.limiter()}
 	q.tenants[tenant] = t
 	return t
 }
@@ -145,7 +154,7 @@ func (q *quotas) of(tenant string, now time.Time) *quota {
 func (q *quotas) sweepLocked(now time.Time) {
 	for name, t := range q.tenants {
 		t.mu.Lock()
-		idle := t.suppressed == 0 && t.bucket.full(now)
+		idle := t.suppressed == 0 && t.limiter.TokensAt(now) >= float64(t.limiter.Burst())
 		t.mu.Unlock()
 		if idle {
 			delete(q.tenants, name)

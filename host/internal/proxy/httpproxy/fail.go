@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy/upstream"
@@ -118,7 +119,7 @@ func (h *Handler) logFailure(x *exchange, status int, err error) {
 		h.log.Debug("client broke off its request", x.attrs(status, err)...)
 		return
 	}
-	if more, ok := h.lines.take(); ok {
+	if more, ok := h.lines.take(time.Now()); ok {
 		h.log.Warn("upstream failed", append(x.attrs(status, err), more...)...)
 	}
 }
@@ -130,7 +131,7 @@ func (h *Handler) logBroken(x *exchange) {
 		h.log.Debug("client broke off the answer", x.attrs(statusClientGone, err)...)
 		return
 	}
-	if more, ok := h.lines.take(); ok {
+	if more, ok := h.lines.take(time.Now()); ok {
 		h.log.Warn("upstream broke off its answer", append(x.attrs(0, err), more...)...)
 	}
 }

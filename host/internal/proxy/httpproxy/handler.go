@@ -47,7 +47,7 @@ type Handler struct {
 
 // New returns a Handler.
 func New(cfg Config) *Handler {
-	h := &Handler{log: cfg.Logger, ctx: cfg.Context, draining: cfg.Draining, tunnels: cfg.Tunnels}
+	h := &Handler{log: cfg.Logger, ctx: cfg.Context, draining: cfg.Draining, tunnels: cfg.Tunnels, lines: newLines()}
 	if h.log == nil {
 		h.log = slog.Default()
 	}

@@ -2,38 +2,31 @@ package httpproxy
 
 import (
 	"log/slog"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // linesPerSecond bounds what a dead upstream under load writes to the log.
 const linesPerSecond = 20
 
-// lines lets so many lines a second through and counts the others.
+// lines limits the rate of log lines and counts those that are dropped.
 type lines struct {
-	mu      sync.Mutex // guards the following
-	second  int64
-	n       int
-	dropped int
+	limiter *rate.Limiter
+	dropped atomic.Int64 // since the last line
 }
 
-// take reports whether a line may be written, and what is to be added to it.
-func (l *lines) take() (more []any, ok bool) { return l.takeAt(time.Now().Unix()) }
+func newLines() lines { return lines{limiter: rate.NewLimiter(linesPerSecond, linesPerSecond)} }
 
-func (l *lines) takeAt(second int64) (more []any, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if second != l.second {
-		l.second, l.n = second, 0
-	}
-	if l.n >= linesPerSecond {
-		l.dropped++
+// take reports whether a line may be written, and what is to be added to it.
+func (l *lines) take(now time.Time) (more []any, ok bool) {
+	if !l.limiter.AllowN(now, 1) {
+		l.dropped.Add(1)
 		return nil, false
 	}
-	l.n++
-	if l.dropped > 0 {
-		more = []any{slog.Int("dropped", l.dropped)}
-		l.dropped = 0
+	if n := l.dropped.Swap(0); n > 0 {
+		more = []any{slog.Int64("dropped", n)}
 	}
 	return more, true
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 func TestAddressOfAPeer(t *testing.T) {
@@ -39,11 +40,11 @@ func TestRequestWithoutASession(t *testing.T) {
 }
 
 func TestLinesOfADeadUpstreamAreFew(t *testing.T) {
-	var l lines
+	l, start := newLines(), time.Unix(1_000_000, 0)
 	written, dropped := 0, ""
-	for second := range int64(3) {
+	for second := range 3 {
 		for range 100 {
-			if more, ok := l.takeAt(second + 1); ok {
+			if more, ok := l.take(start.Add(time.Duration(second) * time.Second)); ok {
 				written++
 				for _, m := range more {
 					dropped += " " + m.(slog.Attr).String()
