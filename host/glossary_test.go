@@ -16,7 +16,7 @@ import (
 // Do not add a word to this list because a name needs one. Say it in a word that
 // is here, or explain the word in GLOSSARY.md.
 const standard = `
-abi account action actor adapter address admin agreement answer app assignment attack backend
+abi access account action actor adapter address admin agreement answer app assignment attack backend
 balancer batch bin binary block body bound bucket budget buffer cache call callback capability
 cause certificate charge chunk class clear client close code column command comparison compiler config
 conn connect connection context contract control cookie counter cursor data decision descriptor

@@ -208,7 +208,7 @@ func (s *Server) routes(cfg Config) http.Handler {
 	d := newAuthenticator(cfg, s.failures)
 	pages, calls := pageRoutes(cfg, d), http.Handler(http.HandlerFunc(http.NotFound))
 	if cfg.API != nil {
-		calls = cfg.API.Serve(v1.Gate{Authenticate: d.Authenticate, Draining: s.draining})
+		calls = cfg.API.Serve(v1.Access{Authenticate: d.Authenticate, Draining: s.draining})
 	}
 	return d.sameOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == api.Prefix || strings.HasPrefix(r.URL.Path, api.Prefix+"/") {

@@ -13,7 +13,7 @@ import (
 // call is one request on its way. It belongs to the request's goroutine.
 type call struct {
 	*Handler
-	gate    Gate
+	access  Access
 	w       http.ResponseWriter
 	r       *http.Request
 	id      string // names the request in answers and in the log

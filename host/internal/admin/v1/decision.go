@@ -54,7 +54,7 @@ func (c *call) stream(s *stream) error {
 	var keeper sync.WaitGroup
 	keeper.Go(func() {
 		defer cancel()
-		s.keep(ctx, c.gate.Draining, c.mayStay)
+		s.keep(ctx, c.access.Draining, c.mayStay)
 	})
 	err := c.service.Decisions(ctx, c.of(), s.send)
 	ended := ctx.Err() != nil || s.broken()
@@ -71,7 +71,7 @@ func (c *call) stream(s *stream) error {
 
 // mayStay reports whether the caller would be let in now.
 func (c *call) mayStay() bool {
-	who, err := c.gate.Authenticate(c.r)
+	who, err := c.access.Authenticate(c.r)
 	if err == nil {
 		return c.route.allows(c.r, who) == nil
 	}

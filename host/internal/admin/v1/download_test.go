@@ -69,7 +69,7 @@ func (d *downloader) Write(p []byte) (int, error) {
 // download begins to download a tenant's recording.
 func download(h *v1.Handler, who api.Actor, pause time.Duration) *downloader {
 	d := &downloader{header: http.Header{}, pause: pause, done: make(chan struct{})}
-	serve := h.Serve(v1.Gate{Authenticate: func(*http.Request) (api.Actor, error) { return who, nil }})
+	serve := h.Serve(v1.Access{Authenticate: func(*http.Request) (api.Actor, error) { return who, nil }})
 	go func() {
 		defer close(d.done)
 		serve.ServeHTTP(d, httptest.NewRequest("GET", "/v1/tenants/shop/recording/file", nil))
@@ -161,7 +161,7 @@ func TestModulesArePaidFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := v1.New(v1.Config{Service: house, Rate: -1})
-		serve := h.Serve(v1.Gate{Authenticate: func(*http.Request) (api.Actor, error) { return api.Actor{Tenant: "shop"}, nil }})
+		serve := h.Serve(v1.Access{Authenticate: func(*http.Request) (api.Actor, error) { return api.Actor{Tenant: "shop"}, nil }})
 		ask := func() *httptest.ResponseRecorder {
 			rec := httptest.NewRecorder()
 			serve.ServeHTTP(rec, httptest.NewRequest("HEAD", "/v1/tenants/shop/policies/"+p.Digest+"/module", nil))

@@ -64,8 +64,8 @@ type Handler struct {
 	pieces    *ratelimit.Limiter // of what is downloaded, by caller
 }
 
-// Gate is what the server of a Handler knows.
-type Gate struct {
+// Access is what the server of a Handler knows of callers.
+type Access struct {
 	// Authenticate says who sent a request. It returns a *api.Problem for who
 	// may not come in, and must not read the body. Streams call it again.
 	Authenticate func(*http.Request) (api.Actor, error)
@@ -73,7 +73,7 @@ type Gate struct {
 	Draining <-chan struct{}
 }
 
-// New returns a handler. Serve gives it a gate.
+// New returns a handler. Serve gives it its callers.
 func New(cfg Config) *Handler {
 	cfg.UploadBytes = cmp.Or(cfg.UploadBytes, 4<<20)
 	cfg.Burst = cmp.Or(cfg.Burst, 100)
@@ -101,9 +101,9 @@ func New(cfg Config) *Handler {
 }
 
 // Serve returns a server's view of the handler.
-func (h *Handler) Serve(g Gate) http.Handler {
+func (h *Handler) Serve(a Access) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Handler: h, gate: g, w: w, r: r, id: rand.Text()[:12]}
+		c := &call{Handler: h, access: a, w: w, r: r, id: rand.Text()[:12]}
 		c.dress()
 		defer c.caught()
 		if err := c.run(); err != nil {
@@ -119,7 +119,7 @@ func (c *call) run() error {
 		return err
 	}
 	if c.route.who != anybody {
-		if c.who, err = c.gate.Authenticate(c.r); err != nil {
+		if c.who, err = c.access.Authenticate(c.r); err != nil {
 			return err
 		}
 		if err := c.route.allows(c.r, c.who); err != nil {
@@ -170,7 +170,7 @@ func (c *call) later(p *api.Problem, wait time.Duration) *api.Problem {
 	select {
 	case <-hold.C:
 	case <-c.ctx().Done():
-	case <-c.gate.Draining:
+	case <-c.access.Draining:
 	}
 	return p
 }

@@ -124,7 +124,7 @@ func TestRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := v1.New(v1.Config{Service: newHouse(), Rate: 10, Burst: 3})
 		who := api.Actor{}
-		serve := h.Serve(v1.Gate{Authenticate: func(*http.Request) (api.Actor, error) { return who, nil }})
+		serve := h.Serve(v1.Access{Authenticate: func(*http.Request) (api.Actor, error) { return who, nil }})
 		gone, leave := context.WithCancel(t.Context())
 		leave() // a refusal is not held back for who has gone
 		status := func() int {
@@ -158,7 +158,7 @@ func TestRates(t *testing.T) {
 		expect("at the next", 200, 429)
 
 		serve = v1.New(v1.Config{Service: newHouse(), Rate: 10, Burst: 3, TenantRate: 2, TenantBurst: 2}).Serve(
-			v1.Gate{Authenticate: func(*http.Request) (api.Actor, error) { return who, nil }})
+			v1.Access{Authenticate: func(*http.Request) (api.Actor, error) { return who, nil }})
 		expect("a tenant's own burst", 200, 200, 429)
 		who = api.Actor{Operator: true, Name: "shop"}
 		expect("an operator's", 200, 200, 200, 429)

@@ -20,7 +20,7 @@ func TestLongPagesCostMore(t *testing.T) {
 			house.tenants["shop"].entries = append(house.tenants["shop"].entries, api.Entry{Seq: uint64(i + 1)})
 		}
 		h := v1.New(v1.Config{Service: house, TenantRate: 1, TenantBurst: 6})
-		serve := h.Serve(v1.Gate{Authenticate: func(*http.Request) (api.Actor, error) { return api.Actor{Tenant: "shop"}, nil }})
+		serve := h.Serve(v1.Access{Authenticate: func(*http.Request) (api.Actor, error) { return api.Actor{Tenant: "shop"}, nil }})
 		ask := func(limit string) int {
 			rec := httptest.NewRecorder()
 			serve.ServeHTTP(rec, httptest.NewRequest("GET", "/v1/tenants/shop/audit?limit="+limit, nil))

@@ -40,7 +40,7 @@ func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 // answered is closed when the head of an answer has come.
 func slowly(t *testing.T, h *house) (sender net.Conn, answer func() *http.Response, stop func()) {
 	t.Helper()
-	handler := v1.New(v1.Config{Service: h}).Serve(v1.Gate{
+	handler := v1.New(v1.Config{Service: h}).Serve(v1.Access{
 		Authenticate: func(*http.Request) (api.Actor, error) { return api.Actor{Tenant: "shop"}, nil },
 	})
 	l := &oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})}

@@ -127,7 +127,7 @@ func (s *theatre) read(accept string) *reader {
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	serve := s.handler.Serve(v1.Gate{Authenticate: s.authenticate, Draining: s.draining})
+	serve := s.handler.Serve(v1.Access{Authenticate: s.authenticate, Draining: s.draining})
 	go func() {
 		defer close(r.done)
 		serve.ServeHTTP(r, req)
