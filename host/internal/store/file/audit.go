@@ -84,23 +84,12 @@ func (t *txn) backward(tenant string, before uint64, f func(*store.Entry) error)
 	if before == 0 {
 		before = ^uint64(0)
 	}
-	audit := t.tx.Bucket([]byte(bucketAudit))
-	if tenant == "" {
-		c := audit.Cursor()
-		for k, v := seekBelow(c, seqKey("", before)); k != nil; k, v = c.Prev() {
-			e, err := t.entry(k, v)
-			if err == nil {
-				err = f(e)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+	audit, bucket, prefix := t.tx.Bucket([]byte(bucketAudit)), bucketAudit, ""
+	if tenant != "" {
+		bucket, prefix = bucketAuditTenant, tenant+"\x00"
 	}
-	prefix := tenant + "\x00"
-	c := t.tx.Bucket([]byte(bucketAuditTenant)).Cursor()
-	for k, _ := seekBelow(c, seqKey(prefix, before)); bytes.HasPrefix(k, []byte(prefix)); k, _ = c.Prev() {
+	c := t.tx.Bucket([]byte(bucket)).Cursor()
+	for k, _ := seekBelow(c, seqKey(prefix, before)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, _ = c.Prev() {
 		seq := k[len(prefix):]
 		e, err := t.entry(seq, audit.Get(seq))
 		if err == nil {

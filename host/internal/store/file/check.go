@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// checkDB says why a database is not one to be opened: it is damaged, or of
-// another format. Every record is looked at.
+// checkDB returns why a database must not be opened: it is damaged, or of another
+// format. It checks every record.
 func checkDB(name string, r io.ReaderAt, size int64) error {
 	c := checker{missing: map[string]bool{}}
 	for _, bucket := range buckets() {
@@ -15,7 +15,7 @@ func checkDB(name string, r io.ReaderAt, size int64) error {
 	if err := walk(r, size, visitor{bucket: c.bucket, record: c.record}); err != nil {
 		return fmt.Errorf("%s is damaged: %w; restore it from a backup", name, err)
 	}
-	// The format comes first: what another one's records look like is not known.
+	// The format comes first: records of another format cannot be checked.
 	switch {
 	case c.format == "":
 		return fmt.Errorf("%s is no store of this program", name)
@@ -33,7 +33,7 @@ func checkDB(name string, r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// checker looks at what walk shows it.
+// checker is the visitor of checkDB.
 type checker struct {
 	format  string
 	missing map[string]bool

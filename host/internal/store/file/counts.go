@@ -13,8 +13,8 @@ import (
 	"idlehost/host/internal/store"
 )
 
-// counts are the bytes of the directory, by file and by whose they are. They are
-// counted when the store is opened, and kept with every change.
+// counts are the bytes of the directory, by file and by tenant. Open counts them,
+// and every change updates them.
 type counts struct {
 	mu      sync.Mutex // guards the following
 	files   map[string]int64
@@ -37,8 +37,8 @@ func (s *Store) recount() error {
 	c.files, c.tenants, c.states = map[string]int64{}, map[string]tenantUsage{}, map[string]*stateFiles{}
 	c.mu.Unlock()
 	err := s.view(func(t *txn) error {
-		return t.tenants(context.Background(), "", func(kept *tenant) bool {
-			c.pay([]tenantUsage{kept.usage()})
+		return each(context.Background(), t, bucketTenants, "", func(kept *tenant) bool {
+			c.setTenants([]tenantUsage{kept.usage()})
 			return true
 		})
 	})
@@ -74,8 +74,8 @@ func sizes(dir string, f func(name string, n int64)) error {
 	})
 }
 
-// pay notes what tenants pay for from now on.
-func (c *counts) pay(list []tenantUsage) {
+// setTenants replaces what tenants pay for.
+func (c *counts) setTenants(list []tenantUsage) {
 	if len(list) == 0 {
 		return
 	}

@@ -69,8 +69,8 @@ func createBuckets(tx *bbolt.Tx) error {
 	return tx.Bucket([]byte(bucketMeta)).Put([]byte(metaFormat), []byte(format))
 }
 
-// openDB checks and opens a database, and returns its file as well. The
-// directory is locked; bbolt's own lock is against other programs.
+// openDB checks and opens a database, and returns its file as well. The directory
+// is locked; bbolt's own lock keeps other programs out.
 func openDB(name string) (db *bbolt.DB, raw *os.File, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -101,9 +101,9 @@ func openDB(name string) (db *bbolt.DB, raw *os.File, err error) {
 	return db, raw, nil
 }
 
-// checkFile looks through a database before bbolt maps it: bbolt trusts what it
-// reads, and a page that is not what it says is read beyond, allocated for or
-// recursed into without an end that Go could recover from.
+// checkFile checks a database before bbolt maps it. bbolt trusts what it reads: a
+// page with a wrong count or child makes it read beyond the page, allocate or
+// recurse without bounds, which Go cannot recover from.
 func checkFile(name string) error {
 	info, err := os.Stat(name)
 	if err != nil {

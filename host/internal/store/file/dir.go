@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// makeDir makes a directory for its owner only, parents included, and has the
-// disk know of it.
+// makeDir makes a directory for its owner only, parents included, and syncs its
+// name.
 func makeDir(dir string) error {
 	switch info, err := os.Stat(dir); {
 	case err == nil && info.IsDir():
@@ -30,8 +30,8 @@ func makeDir(dir string) error {
 	return syncDir(filepath.Dir(dir))
 }
 
-// refuseOpen refuses a directory in which everybody may put files: policies and
-// tokens would be anybody's. That a group may is the operator's choice.
+// refuseOpen refuses a directory that everybody may write to: anybody could replace
+// policies and tokens. Whether a group may is the operator's choice.
 func refuseOpen(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -43,7 +43,7 @@ func refuseOpen(dir string) error {
 	return nil
 }
 
-// syncDir has the disk know the names in a directory.
+// syncDir syncs the names in a directory.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -53,7 +53,7 @@ func syncDir(dir string) error {
 	return errors.Join(err, f.Close())
 }
 
-// emptyDir removes what a process that was killed has left on its way.
+// emptyDir removes the files that a killed process has left unfinished.
 func emptyDir(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -67,9 +67,9 @@ func emptyDir(dir string) error {
 	return nil
 }
 
-// place gives data its name at once: who reads it finds all of it, or what was
-// there before. durable says that the disk has it when place returns.
-func (s *Store) place(data []byte, durable bool, elem ...string) (err error) {
+// writeFile writes a file atomically: a reader finds all of it, or what was there
+// before. durable: it is synced when writeFile returns.
+func (s *Store) writeFile(data []byte, durable bool, elem ...string) (err error) {
 	f, err := os.CreateTemp(s.path(tempDir), "new-*") // mode 0600
 	if err != nil {
 		return err

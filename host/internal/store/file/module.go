@@ -64,7 +64,7 @@ func (s *Store) placeModule(digest string, wasm []byte) error {
 	if err := syncDir(s.path(modulesDir)); err != nil {
 		return err
 	}
-	if err := s.place(wasm, true, modulePath(digest)...); err != nil {
+	if err := s.writeFile(wasm, true, modulePath(digest)...); err != nil {
 		return err
 	}
 	s.counts.putFile(digest, space.Blocks(int64(len(wasm))))
@@ -89,10 +89,10 @@ func readModule(name string, size int) ([]byte, error) {
 // Module implements store.Store. A file that is not what its name says is an
 // error that names it; putting the policy again makes it whole.
 func (s *Store) Module(ctx context.Context, digest string) ([]byte, error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	defer s.leave()
+	defer s.end()
 	size, err := s.moduleSize(digest)
 	if err != nil {
 		return nil, err

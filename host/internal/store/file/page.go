@@ -39,7 +39,7 @@ type element struct {
 var (
 	errShort  = errors.New("an element lies outside its page")
 	errGap    = errors.New("its elements do not lie one behind the other")
-	errHidden = errors.New("it has no element, but something where one was")
+	errHidden = errors.New("it has no element, but bytes where elements would be")
 )
 
 func parsePage(b []byte) (page, error) {
@@ -89,23 +89,22 @@ func (p page) leaf(i int) (e element, err error) {
 
 func elementAt(i int) int { return pageHeader + i*elementSize }
 
-// packing follows the elements of a page: bbolt writes what they hold one
-// behind the other, after all of them. A page that tells fewer, or more, than
-// it has gives itself away.
-type packing struct{ next int }
+// contiguity checks that the keys and values of a page follow one another, as bbolt
+// writes them behind the elements. A page with a wrong count of elements has a
+// gap.
+type contiguity struct{ next int }
 
-func (p page) packed() packing { return packing{elementAt(p.count)} }
+func (p page) packed() contiguity { return contiguity{elementAt(p.count)} }
 
-func (k *packing) add(e element) error {
-	if e.at != k.next {
+func (c *contiguity) add(e element) error {
+	if e.at != c.next {
 		return errGap
 	}
-	k.next += len(e.key) + len(e.value)
+	c.next += len(e.key) + len(e.value)
 	return nil
 }
 
-// empty reports what there is in a page that tells of no element: bbolt clears
-// pages before it fills them.
+// empty checks a page without elements: bbolt clears pages before it fills them.
 func (p page) empty() error {
 	for _, b := range p.bytes[pageHeader:] {
 		if b != 0 {

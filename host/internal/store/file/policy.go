@@ -19,10 +19,10 @@ type policy struct {
 // PutPolicy implements store.Store. The module is there, and synced, before the
 // record that names it.
 func (s *Store) PutPolicy(ctx context.Context, tenant string, p *store.Policy, wasm []byte) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.end()
 	kept := policy{Policy: *p, Put: time.Now()}
 	kept.Size = len(wasm)
 	record, err := encode(&kept)
@@ -37,11 +37,11 @@ func (s *Store) PutPolicy(ctx context.Context, tenant string, p *store.Policy, w
 	if err := s.placeModule(p.Digest, wasm); err != nil {
 		return s.failed(fmt.Errorf("policy %s: %w", p.Digest, err))
 	}
-	h := holding{Digest: p.Digest, Bytes: policyBytes(len(wasm), len(p.Report)), Put: kept.Put}
+	h := heldPolicy{Digest: p.Digest, Bytes: policyBytes(len(wasm), len(p.Report)), Put: kept.Put}
 	return s.change(ctx, func(t *txn) error { return t.putPolicy(tenant, h, &kept, record) })
 }
 
-func (t *txn) putPolicy(name string, h holding, kept *policy, record []byte) error {
+func (t *txn) putPolicy(name string, h heldPolicy, kept *policy, record []byte) error {
 	var payer *tenant
 	if name != "" {
 		var err error

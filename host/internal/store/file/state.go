@@ -25,10 +25,10 @@ func (s *Store) PutState(ctx context.Context, tenant, digest string, st store.St
 	if err := checkState(tenant, digest); err != nil {
 		return err
 	}
-	if err := s.enter(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.end()
 	if err := s.putState(tenant, digest, st); err != nil {
 		return s.failed(fmt.Errorf("state of %s for tenant %q: %w", digest, tenant, err))
 	}
@@ -50,7 +50,7 @@ func (s *Store) putState(tenant, digest string, st store.State) error {
 	if err := os.Mkdir(s.path(statesDir, tenant), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := s.place(data, false, statesDir, tenant, digest); err != nil {
+	if err := s.writeFile(data, false, statesDir, tenant, digest); err != nil {
 		return err
 	}
 	s.counts.putState(tenant, digest, space.Blocks(int64(len(data))))
@@ -60,10 +60,10 @@ func (s *Store) putState(tenant, digest string, st store.State) error {
 // State implements store.Store. A file that a crash has left damaged is not
 // found: the policy learns anew.
 func (s *Store) State(ctx context.Context, tenant, digest string) (store.State, error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return store.State{}, err
 	}
-	defer s.leave()
+	defer s.end()
 	if checkState(tenant, digest) != nil {
 		return store.State{}, fmt.Errorf("state: %w", store.ErrNotFound)
 	}

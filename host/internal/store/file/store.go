@@ -2,10 +2,9 @@
 // is small and must be searched, and plain files for modules and learned
 // states. One process has it at a time.
 //
-// What has been acknowledged survives the end of the process at any moment,
-// and was given to the disk by fsync before it was acknowledged. That the disk
-// keeps what it was given when the power fails is the disk's promise; the tests
-// kill processes, they cannot cut the power.
+// A change that has been acknowledged survives the end of the process at any
+// moment: it was written by fsync before. Whether the disk keeps it when the power
+// fails depends on the disk; the tests kill processes, they cannot cut the power.
 package file
 
 import (
@@ -32,8 +31,8 @@ type Config struct {
 	// StateKept is how long a learned state that nobody puts again is kept.
 	// 0: 30 days.
 	StateKept time.Duration
-	// Failed is told of every write that has failed; it must be quick. nil:
-	// nobody is.
+	// Failed is called with the error of every write that fails; it must be
+	// quick. nil: nothing is called.
 	Failed func(error)
 }
 
@@ -135,7 +134,7 @@ func (s *Store) open() (err error) {
 	return nil
 }
 
-// failed tells of a write that has failed, and returns why.
+// failed reports the error of a write, and returns it.
 func (s *Store) failed(err error) error {
 	if s.cfg.Failed != nil {
 		s.cfg.Failed(err)
@@ -147,8 +146,8 @@ func (s *Store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)
 }
 
-// enter begins a call, which leave ends. Close waits in between.
-func (s *Store) enter(ctx context.Context) error {
+// begin counts a call until end. Close waits for all of them.
+func (s *Store) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -161,7 +160,7 @@ func (s *Store) enter(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) leave() { s.users.Done() }
+func (s *Store) end() { s.users.Done() }
 
 // Close implements store.Store. It must be called neither by a watch's function
 // nor by an edit, since it waits for them.
@@ -171,12 +170,12 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.closes.Do(func() {
 		s.users.Wait()
-		wedged := s.writer.stop()
+		locked := s.writer.stop()
 		s.watches.close()
 		// A database whose writer was torn down by damage keeps its own locks
 		// for ever: only the descriptor can be given back.
 		var err error
-		if wedged {
+		if locked {
 			err = s.raw.Close()
 		} else {
 			err = s.db.Close()

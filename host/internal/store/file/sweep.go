@@ -17,10 +17,10 @@ import (
 // which a process that was killed has left, and states that are old. Uploads
 // wait for it, other changes for a part of it.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return 0, err
 	}
-	defer s.leave()
+	defer s.end()
 	n, err := s.sweep(ctx, time.Now())
 	if err != nil {
 		return n, fmt.Errorf("sweep: %w", err)
@@ -110,15 +110,16 @@ func (t *txn) sweep(ctx context.Context, since time.Time, tokens []string) ([]st
 // Versions name, and the tenants that have put one before it and do not name it.
 func (t *txn) unnamed(ctx context.Context, since time.Time) (digests, holders []string, err error) {
 	old := map[string]bool{}
-	err = each(ctx, t, bucketPolicies, func(p *putPolicy) {
+	err = each(ctx, t, bucketPolicies, "", func(p *uploadTime) bool {
 		if p.Put.Before(since) {
 			old[p.Digest] = true
 		}
+		return true
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	err = t.tenants(ctx, "", func(kept *tenant) bool {
+	err = each(ctx, t, bucketTenants, "", func(kept *tenant) bool {
 		for _, v := range kept.Versions {
 			delete(old, v.Digest)
 		}
@@ -136,38 +137,21 @@ func (t *txn) unnamed(ctx context.Context, since time.Time) (digests, holders []
 	return digests, holders, nil
 }
 
-// putPolicy is what Sweep needs of a policy: reports are long.
-type putPolicy struct {
+// uploadTime is the part of a policy that Sweep decodes, without the long report.
+type uploadTime struct {
 	Digest string    `json:"digest"`
 	Put    time.Time `json:"put"`
 }
 
 // expired returns the tokens whose time has passed.
 func (t *txn) expired(ctx context.Context, now time.Time) (ids []string, err error) {
-	err = each(ctx, t, bucketTokens, func(k *store.Token) {
+	err = each(ctx, t, bucketTokens, "", func(k *store.Token) bool {
 		if !k.Expires.IsZero() && !k.Expires.After(now) {
 			ids = append(ids, k.ID)
 		}
+		return true
 	})
 	return ids, err
-}
-
-// each calls f for every record of a bucket.
-func each[T any](ctx context.Context, t *txn, bucket string, f func(*T)) error {
-	return t.tx.Bucket([]byte(bucket)).ForEach(func(k, value []byte) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		record, err := t.open(bucket, k, value)
-		if err != nil {
-			return err
-		}
-		v, err := decode[T](t, bucket, k, record)
-		if err == nil {
-			f(v)
-		}
-		return err
-	})
 }
 
 // sweepOrphans removes files of modules that have no record and are older than

@@ -17,7 +17,7 @@ type tenant struct {
 	// Held are the policies that the tenant pays for, in the order in which it
 	// first put them. Records of earlier versions of this program may lack some
 	// that Versions have.
-	Held []holding `json:"held,omitempty"`
+	Held []heldPolicy `json:"held,omitempty"`
 }
 
 // Tenant implements store.Store.
@@ -35,7 +35,7 @@ func (s *Store) Tenant(ctx context.Context, name string) (found *store.Tenant, e
 // Tenants implements store.Store. All of them are of one moment.
 func (s *Store) Tenants(ctx context.Context, after string, limit int) (all []*store.Tenant, err error) {
 	err = s.read(ctx, func(t *txn) error {
-		return t.tenants(ctx, after, func(kept *tenant) bool {
+		return each(ctx, t, bucketTenants, after, func(kept *tenant) bool {
 			all = append(all, &kept.Tenant)
 			return len(all) != limit
 		})
@@ -44,32 +44,6 @@ func (s *Store) Tenants(ctx context.Context, after string, limit int) (all []*st
 		return nil, err
 	}
 	return all, nil
-}
-
-// tenants calls f for those after a name, until it returns false.
-func (t *txn) tenants(ctx context.Context, after string, f func(*tenant) bool) error {
-	c := t.tx.Bucket([]byte(bucketTenants)).Cursor()
-	from := []byte(after)
-	if after != "" {
-		from = append(from, 0) // the smallest key that is larger
-	}
-	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		record, err := t.open(bucketTenants, k, v)
-		if err != nil {
-			return err
-		}
-		kept, err := decode[tenant](t, bucketTenants, k, record)
-		if err != nil {
-			return err
-		}
-		if !f(kept) {
-			return nil
-		}
-	}
-	return nil
 }
 
 // Create implements store.Store.
@@ -150,7 +124,7 @@ func (t *txn) update(name string, edit func(*store.Tenant) (store.Entry, error),
 	revision++
 	kept.Revision = revision
 	var e store.Entry
-	if err := guarded(func() (err error) { e, err = edit(&kept.Tenant); return err }); err != nil {
+	if err := catchPanic(func() (err error) { e, err = edit(&kept.Tenant); return err }); err != nil {
 		return nil, err
 	}
 	if kept.Name != name {
@@ -162,10 +136,10 @@ func (t *txn) update(name string, edit func(*store.Tenant) (store.Entry, error),
 
 // Delete implements store.Store. allow runs as an edit does.
 func (s *Store) Delete(ctx context.Context, name string, allow func(*store.Tenant) (store.Entry, error)) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.end()
 	err := s.change(ctx, func(tx *txn) error { return tx.remove(name, allow, s.cfg.AuditKept) })
 	if err != nil {
 		return err
@@ -184,7 +158,7 @@ func (t *txn) remove(name string, allow func(*store.Tenant) (store.Entry, error)
 		return err
 	}
 	var e store.Entry
-	if err := guarded(func() (err error) { e, err = allow(&kept.Tenant); return err }); err != nil {
+	if err := catchPanic(func() (err error) { e, err = allow(&kept.Tenant); return err }); err != nil {
 		return err
 	}
 	ids, err := t.tokenIDs(name)

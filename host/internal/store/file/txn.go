@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -85,6 +86,29 @@ func (t *txn) keys(bucket string, prefix []byte, f func(rest []byte) error) erro
 	return nil
 }
 
+// each calls f for the JSON record of every key after one, until f returns false.
+func each[T any](ctx context.Context, t *txn, bucket, after string, f func(*T) bool) error {
+	c := t.tx.Bucket([]byte(bucket)).Cursor()
+	from := []byte(after)
+	if after != "" {
+		from = append(from, 0) // the smallest key that is larger
+	}
+	for k, value := c.Seek(from); k != nil; k, value = c.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		record, err := t.open(bucket, k, value)
+		if err != nil {
+			return err
+		}
+		v, err := decode[T](t, bucket, k, record)
+		if err != nil || !f(v) {
+			return err
+		}
+	}
+	return nil
+}
+
 // load returns the JSON record of a key; store.ErrNotFound.
 func load[T any](t *txn, bucket, key string) (*T, error) {
 	record, err := t.get(bucket, []byte(key))
@@ -92,7 +116,7 @@ func load[T any](t *txn, bucket, key string) (*T, error) {
 		return nil, err
 	}
 	if record == nil {
-		return nil, fmt.Errorf("%s %q: %w", what(bucket), key, store.ErrNotFound)
+		return nil, fmt.Errorf("%s %q: %w", noun(bucket), key, store.ErrNotFound)
 	}
 	return decode[T](t, bucket, []byte(key), record)
 }
@@ -114,8 +138,8 @@ func encode(v any) ([]byte, error) {
 	return record, nil
 }
 
-// what returns what a bucket is full of, for errors.
-func what(bucket string) string {
+// noun names what a bucket holds, for errors.
+func noun(bucket string) string {
 	switch bucket {
 	case bucketTenants:
 		return "tenant"

@@ -22,18 +22,18 @@ func (s *Store) view(f func(*txn) error) (err error) {
 
 // read is view for a method: it counts the caller.
 func (s *Store) read(ctx context.Context, f func(*txn) error) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.end()
 	return s.view(f)
 }
 
 // write is change for a method: it counts the caller.
 func (s *Store) write(ctx context.Context, do func(*txn) error) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.end()
 	return s.change(ctx, do)
 }

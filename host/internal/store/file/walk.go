@@ -12,16 +12,17 @@ import (
 // halves a page that is full, so that one of depth 20 has a million pages.
 const maxDepth = 64
 
-// visitor is shown what is in a database. What it is given is not kept.
+// visitor is called with what is in a database. Its arguments are valid until it
+// returns.
 type visitor struct {
 	bucket func(name string)
 	record func(bucket string, key, value []byte)
 }
 
-// walk reads a database file as a whole, trusting nothing in it: each page
-// must be reached once or be free, and all keys must be in order. It holds some
-// pages and a bit per page in memory, whatever the file says. What passes,
-// bbolt can map.
+// walk reads a whole database file and trusts nothing in it: each page must be
+// reached once or be free, and all keys must be in order. It holds some pages and
+// a bit per page in memory, whatever the file says. A file that passes can be
+// mapped by bbolt.
 func walk(r io.ReaderAt, size int64, v visitor) error {
 	meta, err := readMeta(r, size)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // groupSize bounds how many changes share a transaction, and queueSize how many
-// wait; who comes then waits to wait.
+// wait; a caller beyond those waits for the queue.
 const (
 	groupSize = 512
 	queueSize = 512
@@ -30,14 +30,15 @@ type writer struct {
 
 	// The following belong to the goroutine, and to stop after it.
 
-	// broken refuses all further changes: what the last one left is not known.
-	broken error
-	spare  spare
-	// wedged says that a panic went through bbolt with its locks held.
-	wedged bool
+	// broken refuses all further changes: what the last one has written is not
+	// known.
+	broken  error
+	reserve reserve
+	// locked says that a panic went through bbolt with its locks held.
+	locked bool
 }
 
-// change is what a caller wants done in a transaction.
+// change is a function that a caller has run in a transaction.
 type change struct {
 	do    func(*txn) error
 	taken atomic.Bool   // by the writer, or by the caller who has given up
@@ -53,16 +54,16 @@ func (w *writer) start(s *Store) {
 	w.store = s
 	w.queue = make(chan *change, queueSize)
 	w.done = make(chan struct{})
-	w.spare.keep(s.raw, s.db)
+	w.reserve.keep(s.raw, s.db)
 	go w.run()
 }
 
 // stop ends the writer when nobody uses the store any more, and reports whether
-// the database is wedged.
+// bbolt's locks are held for ever.
 func (w *writer) stop() bool {
 	close(w.queue)
 	<-w.done
-	return w.wedged
+	return w.locked
 }
 
 func (w *writer) run() {
@@ -74,7 +75,7 @@ func (w *writer) run() {
 	}
 }
 
-// gather adds what waits to a first change.
+// gather adds the changes that wait to a first one.
 func (w *writer) gather(first *change) []*change {
 	group := []*change{first}
 	for len(group) < groupSize {
@@ -91,7 +92,7 @@ func (w *writer) gather(first *change) []*change {
 	return group
 }
 
-// commit makes the changes of a group last, tells the watches, and answers.
+// commit writes the changes of a group, notifies the watches, and replies.
 func (w *writer) commit(group []*change) {
 	live := group[:0]
 	for _, c := range group {
@@ -108,7 +109,7 @@ func (w *writer) commit(group []*change) {
 			c.err = err
 		}
 		if c.err == nil {
-			w.store.counts.pay(c.sized)
+			w.store.counts.setTenants(c.sized)
 			w.store.watches.tell(c.names)
 		}
 		c.reply <- c.err
@@ -121,7 +122,7 @@ func (w *writer) update(group []*change) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%s: damaged: %v", w.store.path(dbName), r)
-			w.broken, w.wedged = err, true
+			w.broken, w.locked = err, true
 		}
 	}()
 	var id int
@@ -131,7 +132,7 @@ func (w *writer) update(group []*change) (err error) {
 	})
 	switch {
 	case err == nil:
-		w.spare.keep(w.store.raw, w.store.db)
+		w.reserve.keep(w.store.raw, w.store.db)
 		return nil
 	case errors.Is(err, errNothing):
 		return nil
@@ -184,37 +185,37 @@ func (s *Store) change(ctx context.Context, do func(*txn) error) error {
 	}
 	select {
 	case err := <-c.reply:
-		return passOn(err)
+		return rethrow(err)
 	case <-ctx.Done():
 		if c.taken.CompareAndSwap(false, true) {
 			return ctx.Err() // the writer will not touch it
 		}
-		return passOn(<-c.reply)
+		return rethrow(<-c.reply)
 	}
 }
 
-// panicked is a panic of a caller's function on its way back to the caller.
-type panicked struct {
+// callerPanic is a panic of a caller's function on its way back to the caller.
+type callerPanic struct {
 	value any
 	stack []byte
 }
 
-func (p *panicked) Error() string { return fmt.Sprintf("%v\n\n%s", p.value, p.stack) }
+func (p *callerPanic) Error() string { return fmt.Sprintf("%v\n\n%s", p.value, p.stack) }
 
-// passOn panics with what a caller's function has panicked with: the writer
-// must live on, and the bug is the caller's to see.
-func passOn(err error) error {
-	if p, ok := errors.AsType[*panicked](err); ok {
+// rethrow panics with the panic of a caller's function: the writer must go on, and
+// the caller must see its bug.
+func rethrow(err error) error {
+	if p, ok := errors.AsType[*callerPanic](err); ok {
 		panic(p)
 	}
 	return err
 }
 
-// guarded runs a function of a caller.
-func guarded(f func() error) (err error) {
+// catchPanic runs a function of a caller, and returns its panic as an error.
+func catchPanic(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &panicked{r, debug.Stack()}
+			err = &callerPanic{r, debug.Stack()}
 		}
 	}()
 	return f()

@@ -8,8 +8,8 @@ import (
 	"idlehost/host/internal/store"
 )
 
-// holding is a policy that a tenant pays for.
-type holding struct {
+// heldPolicy is a policy that a tenant pays for.
+type heldPolicy struct {
 	Digest string    `json:"digest"`
 	Bytes  int64     `json:"bytes"`
 	Put    time.Time `json:"put"` // by this tenant, last
@@ -22,8 +22,8 @@ func policyBytes(module, report int) int64 {
 }
 
 // hold has the tenant pay for a policy.
-func (k *tenant) hold(h holding) {
-	i := slices.IndexFunc(k.Held, func(old holding) bool { return old.Digest == h.Digest })
+func (k *tenant) hold(h heldPolicy) {
+	i := slices.IndexFunc(k.Held, func(old heldPolicy) bool { return old.Digest == h.Digest })
 	if i < 0 {
 		k.Held = append(k.Held, h)
 		return
@@ -31,11 +31,11 @@ func (k *tenant) hold(h holding) {
 	k.Held[i] = h
 }
 
-// release has it no longer pay for policies that it has put before a time and
-// does not name. It reports whether there were any.
+// release removes policies that the tenant has put before a time and does not name
+// from those it pays for. It reports whether there were any.
 func (k *tenant) release(since time.Time) bool {
 	before := len(k.Held)
-	k.Held = slices.DeleteFunc(k.Held, func(h holding) bool { return h.Put.Before(since) && !k.names(h.Digest) })
+	k.Held = slices.DeleteFunc(k.Held, func(h heldPolicy) bool { return h.Put.Before(since) && !k.names(h.Digest) })
 	return len(k.Held) != before
 }
 
@@ -48,7 +48,7 @@ type tenantUsage struct {
 	name     string
 	digests  map[string]bool // nil: the tenant is not there
 	policies int64
-	unnamed  []holding
+	unnamed  []heldPolicy
 }
 
 // usage adds up what the tenant holds, and what it names.

@@ -6,26 +6,26 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// spareBytes are set aside on the disk behind what the database uses, so that
+// reservedBytes are set aside on the disk behind what the database uses, so that
 // rollouts, tokens and the audit log go on where the disk is full: a change
 // takes some 20 KB until the next one.
-const spareBytes = 2 << 20
+const reservedBytes = 2 << 20
 
-// spare keeps blocks of the disk for the database to grow into. It is the
+// reserve keeps blocks of the disk for the database to grow into. It is the
 // writer's.
-type spare struct {
+type reserve struct {
 	until int64 // bytes of the file that have blocks
 }
 
 // keep sets more aside where half of it is used. On a disk that is full already
 // that fails, and is tried again with the next change.
-func (p *spare) keep(f *os.File, db *bbolt.DB) {
+func (r *reserve) keep(f *os.File, db *bbolt.DB) {
 	used, err := usedBytes(db)
-	if err != nil || used+spareBytes/2 < p.until {
+	if err != nil || used+reservedBytes/2 < r.until {
 		return
 	}
-	if preallocate(f, used+spareBytes) == nil {
-		p.until = used + spareBytes
+	if preallocate(f, used+reservedBytes) == nil {
+		r.until = used + reservedBytes
 	}
 }
 
