@@ -52,7 +52,7 @@ func TestPages(t *testing.T) {
 		"/": "host v1\nlistening\n", "/metrics": "metrics here", "/healthz": "ok", "/readyz": "ready",
 	} {
 		if rec := get(h, path); rec.Code != 200 || !strings.HasPrefix(rec.Body.String(), want) {
-			t.Errorf("%s: %d %q", path, rec.Code, rec.Body)
+			t.Errorf("%s: %d %q, want 200 %q", path, rec.Code, rec.Body, want)
 		}
 	}
 	notReady.Store(true)
@@ -122,7 +122,7 @@ func TestRebindingIsRefused(t *testing.T) {
 func TestListenRefusesToBeOpen(t *testing.T) {
 	for _, address := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "host.example:0", "nonsense"} {
 		if s, err := Listen(t.Context(), Config{Address: address}); !errors.Is(err, ErrOpen) {
-			t.Errorf("%s: %v, %v", address, s, err)
+			t.Errorf("Listen(%s) = %v, %v; want ErrOpen", address, s, err)
 		}
 	}
 	s, err := Listen(t.Context(), Config{Address: ":0", Tokens: []string{token}})

@@ -77,7 +77,7 @@ func TestTenantsSeeNoPages(t *testing.T) {
 	h := handler(Config{Bearers: someTokens, Tokens: []string{token}, Metrics: metrics(), Pprof: true})
 	for _, path := range []string{"/", "/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/nothing"} {
 		if rec := get(h, path, "Authorization", "Bearer stored-shop"); rec.Code != 403 {
-			t.Errorf("%s: %d", path, rec.Code)
+			t.Errorf("%s: status %d, want 403", path, rec.Code)
 		}
 	}
 	if rec := get(h, "/metrics", "Authorization", "Bearer stored-operator"); rec.Code != 200 {
@@ -171,7 +171,7 @@ func TestFailuresAreOfAPeer(t *testing.T) {
 		}
 		for range 2 * failuresAtOnce { // the store's fault is nobody's attempt
 			if got := try("192.0.2.9:1", "Bearer unlucky"); got != 500 {
-				t.Fatalf("%d", got)
+				t.Fatalf("status %d, want 500", got)
 			}
 		}
 	})
@@ -197,7 +197,7 @@ func TestListenRefusesConfigurations(t *testing.T) {
 	} {
 		s, err := Listen(t.Context(), cfg)
 		if err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("Listen with %s: %v, want no error", name, err)
 			continue
 		}
 		s.Close()

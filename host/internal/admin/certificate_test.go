@@ -149,10 +149,10 @@ func TestCertificates(t *testing.T) {
 			}
 		case tt.want == "":
 			if err != nil || status != 401 {
-				t.Errorf("%s: %d %s, %v", name, status, body, err)
+				t.Errorf("%s: %d %s, %v; want 401", name, status, body, err)
 			}
 		case err != nil || status != 200 || strings.TrimSpace(body) != tt.want:
-			t.Errorf("%s: %d %s, %v", name, status, body, err)
+			t.Errorf("%s: %d %s, %v; want 200 %q", name, status, body, err, tt.want)
 		}
 	}
 	for path, want := range map[string]int{"/metrics": 403, "/": 403, "/healthz": 200} {
@@ -237,7 +237,7 @@ func TestReloadOfTheCertificate(t *testing.T) {
 			t.Fatal(err)
 		}
 		if status, _, err := visit(t, s, ca.pool, "/metrics"); status != 200 {
-			t.Errorf("%d, %v", status, err)
+			t.Errorf("status %d, %v; want 200", status, err)
 		}
 	}
 	if _, _, err := visit(t, s, one.pool, "/metrics"); err == nil {
@@ -281,7 +281,7 @@ func TestCurlWithACertificate(t *testing.T) {
 	for _, version := range []string{"--http1.1", "--http2"} {
 		out, err := exec.Command(curl, append(append([]string{version}, with...), args...)...).CombinedOutput()
 		if want := `{"operator":false,"tenant":"shop","name":"certificate alice"}` + "\n200"; err != nil || string(out) != want {
-			t.Errorf("%s: %v: %s", version, err, out)
+			t.Errorf("%s: %v: %s, want %s", version, err, out, want)
 		}
 		out, err = exec.Command(curl, append([]string{version}, args...)...).CombinedOutput()
 		if err != nil || !strings.HasSuffix(string(out), "\n401") {

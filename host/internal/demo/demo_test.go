@@ -41,7 +41,7 @@ func TestPageShowsTheRequest(t *testing.T) {
 func TestEchoReturnsTheContent(t *testing.T) {
 	rec := do(httptest.NewRequest("POST", "/echo", strings.NewReader("<b>there and back</b>")))
 	if rec.Body.String() != "<b>there and back</b>" || rec.Header().Get("Content-Type") != "application/octet-stream" {
-		t.Errorf("%q %v", rec.Body, rec.Header())
+		t.Errorf("content %q, fields %v; want the request's content as application/octet-stream", rec.Body, rec.Header())
 	}
 }
 

@@ -30,7 +30,7 @@ func (l *line) work(ctx context.Context, owner string, turns int, about, cost ti
 			turn, err = turn.Pass(ctx, cost)
 		}
 		if err != nil {
-			l.t.Errorf("%s: %v", owner, err)
+			l.t.Errorf("Pass of %s: %v, want a turn", owner, err)
 			return
 		}
 		l.mu.Lock()
@@ -203,7 +203,7 @@ func TestWhoGivesUpIsForgotten(t *testing.T) {
 			for range 3 {
 				wg.Go(func() {
 					if _, err := q.Enter(ctx, owner, 0); !errors.Is(err, context.Canceled) {
-						t.Errorf("%q: %v", owner, err)
+						t.Errorf("Enter of %q: %v, want context.Canceled", owner, err)
 					}
 				})
 			}

@@ -35,7 +35,7 @@ func TestEndLineIsExplained(t *testing.T) {
 	l.Ended(endOf(policy.ReasonPolicy))
 	var got map[string]any
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-		t.Fatalf("%v: %s", err, out.String())
+		t.Fatalf("%v: the line is no JSON: %s", err, out.String())
 	}
 	for key, want := range map[string]any{
 		"msg": "connection closed", "level": "INFO", "tenant": "shop", "policy": "abc-shop-active", "role": "active", "conn": 9.0,

@@ -63,7 +63,7 @@ func TestAcceptSurvivesRunningOutOfDescriptors(t *testing.T) {
 		c := ln.dial()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != 404 {
-			t.Errorf("%v, %v", res, err)
+			t.Errorf("answer %v, %v; want 404", res, err)
 		}
 		// 5, 10, ... 640, then 1,000 ms four times
 		if d := time.Since(start); d < 5*time.Second || d > 6*time.Second {
@@ -262,7 +262,7 @@ func TestRefusalIsWellFormed(t *testing.T) {
 	}
 	b, err := io.ReadAll(res.Body)
 	if err != nil || strconv.Itoa(len(b)) != res.Header.Get("Content-Length") || !strings.HasSuffix(proxy.Sorry, string(b)) || len(b) == 0 {
-		t.Errorf("%q, %v, %v", b, res.Header, err)
+		t.Errorf("content %q, fields %v, %v; want the end of proxy.Sorry", b, res.Header, err)
 	}
 	if _, rest, _ := strings.Cut(proxy.Sorry, "\r\n\r\n"); rest != string(b) {
 		t.Errorf("content %q does not end with %q", b, rest)
@@ -280,7 +280,7 @@ func FuzzSniff(f *testing.F) {
 			switch {
 			case err != nil:
 				if !strings.HasPrefix(http2.ClientPreface, string(b)) {
-					t.Errorf("%s: %v", name, err)
+					t.Errorf("%s: %v, want an error for the beginning of a preface only", name, err)
 				}
 			case h2:
 				if http2.ClientPreface+string(rest) != string(b) {

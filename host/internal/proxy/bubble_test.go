@@ -192,7 +192,7 @@ func TestBodyByTrickleIsAnswered408(t *testing.T) {
 			b := bufio.NewReader(c)
 			res, err := http.ReadResponse(b, nil)
 			if err != nil || res.StatusCode != 408 {
-				t.Fatalf("%v, %v", res, err)
+				t.Fatalf("answer %v, %v; want 408", res, err)
 			}
 			endsAt(t, b, start, 5*time.Second+50*time.Millisecond)
 			c.Close()

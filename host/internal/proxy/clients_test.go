@@ -63,7 +63,7 @@ func TestCurlNamesTwoHosts(t *testing.T) {
 			"421 Misdirected Request: this connection belongs to another host, open a new one\n = 421 0",
 		}
 		if got := output(t, false, "curl", args...); got != strings.Join(want, "\n")+"\n" {
-			t.Errorf("%s", got)
+			t.Errorf("curl prints %s, want %s", got, strings.Join(want, "\n"))
 		}
 	}, h1, h1s, h2s)
 }
@@ -84,7 +84,7 @@ func TestOpenSSLNamesServers(t *testing.T) {
 			for _, name := range [][]string{{"-servername", "c.example"}, {"-noservername"}} {
 				out := output(t, true, "openssl", append([]string{"s_client", "-connect", r.addr, version}, name...)...)
 				if !strings.Contains(out, "unrecognized name") || !strings.Contains(out, "alert number 112") {
-					t.Errorf("%v: %s", name, out)
+					t.Errorf("%v: openssl prints %s, want the alert unrecognized_name (112)", name, out)
 				}
 			}
 		})
@@ -102,7 +102,7 @@ func TestH2loadThroughTheLobby(t *testing.T) {
 			scheme := map[mode]string{h2c: "http", h2s: "https"}[m]
 			out := output(t, false, "h2load", "-n2000", "-c20", "-m10", "--connect-to=127.0.0.1:"+port(r.addr), scheme+"://"+host+"/")
 			if !strings.Contains(out, "2000 succeeded, 0 failed, 0 errored, 0 timeout") || !strings.Contains(out, "status codes: 2000 2xx") {
-				t.Errorf("%s", out)
+				t.Errorf("h2load prints %s, want 2000 requests with status 200", out)
 			}
 		}
 		if x, y := a.door.asked.Load(), b.door.asked.Load(); x != 20 || y != 20 {
@@ -121,7 +121,7 @@ func TestCurlIntroducesItself(t *testing.T) {
 		r := start(t, setup{mode: m, from: everywhere, server: http.HandlerFunc(whoAsks)})
 		got := output(t, false, "curl", "-sk", "--haproxy-protocol", r.url)
 		if !strings.HasSuffix(got, " for 127.0.0.1") {
-			t.Errorf("%q", got)
+			t.Errorf("the upstream got %q, want X-Forwarded-For 127.0.0.1", got)
 		}
 		if got := output(t, true, "curl", "-sSk", r.url); !strings.Contains(got, "curl: (") {
 			t.Errorf("without a header: %q", got)
@@ -150,7 +150,7 @@ func TestHAProxyInFront(t *testing.T) {
 				for range 3 {
 					b, _ := io.ReadAll(client(r.request("GET", "/", nil)).Body)
 					if !strings.HasSuffix(string(b), " for 127.0.0.3") {
-						t.Errorf("%q", b)
+						t.Errorf("the upstream got %q, want X-Forwarded-For 127.0.0.3", b)
 					}
 				}
 				asked.mu.Lock()

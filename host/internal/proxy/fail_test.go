@@ -114,7 +114,7 @@ func TestFailureAsJSON(t *testing.T) {
 		Error, Detail string
 	}
 	if err := json.NewDecoder(res.Body).Decode(&got); err != nil || got.Status != 502 || got.Error != "Bad Gateway" || got.Detail == "" {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("answer %+v, %v; want 502 Bad Gateway with a detail", got, err)
 	}
 	if ct := res.Header.Get("Content-Type"); ct != "application/json" {
 		t.Errorf("Content-Type %q", ct)
@@ -132,7 +132,7 @@ func TestNextTargetIsTriedWhenOneIsDown(t *testing.T) {
 		for range 6 {
 			res := r.do(r.request("POST", "/", "content"))
 			if b, _ := io.ReadAll(res.Body); res.StatusCode != 200 || string(b) != "content" {
-				t.Fatalf("%d %q", res.StatusCode, b)
+				t.Fatalf("answer %d %q, want 200 \"content\"", res.StatusCode, b)
 			}
 		}
 	}, h1, h2s)
@@ -152,7 +152,7 @@ func TestRefusedClientReadsWhy(t *testing.T) {
 	r := start(t, setup{mode: h1, server: http.NotFoundHandler(), decider: closer{abi.SideAccepted}})
 	res := r.get("/")
 	if b, err := io.ReadAll(res.Body); res.StatusCode != 503 || !strings.Contains(string(b), "too many") || err != nil {
-		t.Errorf("%d %q, %v", res.StatusCode, b, err)
+		t.Errorf("answer %d %q, %v; want 503 for too many connections", res.StatusCode, b, err)
 	}
 	if !res.Close {
 		t.Error("the connection is not said to be closed")
@@ -171,7 +171,7 @@ func TestUpstreamConnectionRefusedByPolicy(t *testing.T) {
 	r := start(t, setup{mode: h1, server: http.NotFoundHandler(), decider: closer{abi.SideDialled}})
 	res := r.get("/")
 	if b, _ := io.ReadAll(res.Body); res.StatusCode != 503 || !strings.Contains(string(b), "allowed") {
-		t.Errorf("%d %q", res.StatusCode, b)
+		t.Errorf("answer %d %q, want 503 for no connection to the server", res.StatusCode, b)
 	}
 }
 

@@ -104,7 +104,7 @@ func TestGRPC(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := stream.RecvMsg(out); err != nil || out.Value != strings.ToUpper(text) {
-				t.Fatalf("%q, %v", out.Value, err)
+				t.Fatalf("received %q, %v; want %q", out.Value, err, strings.ToUpper(text))
 			}
 		}
 		stream.CloseSend()
@@ -125,6 +125,6 @@ func TestGRPCWithoutServerIsUnavailable(t *testing.T) {
 	defer cancel()
 	err = cc.Invoke(ctx, "/test.Echo/Echo", wrapperspb.String("x"), new(wrapperspb.StringValue))
 	if status.Code(err) != codes.Unavailable {
-		t.Errorf("%v", err)
+		t.Errorf("error %v, want code Unavailable", err)
 	}
 }

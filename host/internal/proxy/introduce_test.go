@@ -74,7 +74,7 @@ func TestPROXYHeaderSaysWhoAsks(t *testing.T) {
 				for range 3 { // asleep in between
 					b, _ := io.ReadAll(r.get("/").Body)
 					if _, got, _ := strings.Cut(string(b), " for "); got != test.host {
-						t.Errorf("%q", b)
+						t.Errorf("the upstream got %q, want X-Forwarded-For %s", b, test.host)
 					}
 					eventually(t, "parked", func() bool { return r.gov.Parked() >= 1 })
 				}
@@ -106,10 +106,10 @@ func TestPROXYHeaderOfAStranger(t *testing.T) {
 	c := r.dial(h1)
 	io.WriteString(c, header1+"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	if b, _ := io.ReadAll(c); !strings.HasPrefix(string(b), "HTTP/1.1 400 ") {
-		t.Errorf("%q", b)
+		t.Errorf("read %q, want a 400", b)
 	}
 	if b, _ := io.ReadAll(r.get("/").Body); !strings.HasSuffix(string(b), " for 127.0.0.1") {
-		t.Errorf("%q", b)
+		t.Errorf("the upstream got %q, want X-Forwarded-For 127.0.0.1", b)
 	}
 }
 

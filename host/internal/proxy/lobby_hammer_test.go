@@ -32,7 +32,7 @@ func (g *guestOf) visit(hosts []string) {
 	}
 	switch {
 	case err != nil:
-		g.t.Errorf("%s: %v", host, err)
+		g.t.Errorf("%s: %v, want an answer", host, err)
 	case got.status == 200 && got.text == host && (g.whose == "" || g.whose == host):
 		g.whose = host
 	case got.status == 421 && (!known || g.whose != "" && g.whose != host):

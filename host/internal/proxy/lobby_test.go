@@ -75,7 +75,7 @@ func TestLobbySaysWhy(t *testing.T) {
 		req.Host = "gone.example"
 		res := r.do(req)
 		if b, _ := io.ReadAll(res.Body); res.StatusCode != 410 || string(b) != "410 Gone: gone.example has moved out\n" {
-			t.Errorf("%d, %q", res.StatusCode, b)
+			t.Errorf("answer %d, %q; want 410 with the text of Assign", res.StatusCode, b)
 		}
 		r.want("a.example", said{200, "a.example", false})
 		r.client.CloseIdleConnections()
@@ -191,7 +191,7 @@ func read(t *testing.T, r io.Reader, want, end string) {
 	var got []byte
 	for b := make([]byte, 1); !strings.HasSuffix(string(got), end); got = append(got, b[0]) {
 		if _, err := io.ReadFull(r, b); err != nil {
-			t.Fatalf("%q, then %v", got, err)
+			t.Fatalf("read %q, then %v; want %q", got, err, end)
 		}
 	}
 	if !strings.Contains(string(got), want) {

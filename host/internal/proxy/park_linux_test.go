@@ -256,7 +256,7 @@ func TestHijackedConnectionIsNotParked(t *testing.T) {
 		for range 3 {
 			c.send("line\n")
 			if s, err := c.br.ReadString('\n'); s != "line\n" {
-				t.Fatalf("%q, %v", s, err)
+				t.Fatalf("read %q, %v; want a line", s, err)
 			}
 			l.moment()
 			if l.gov.Parked() != 0 {

@@ -313,7 +313,7 @@ func TestConnectIsRefused(t *testing.T) {
 	}
 	b, _ := io.ReadAll(res.Body)
 	if res.StatusCode != 405 || !strings.Contains(string(b), "tunnel") || res.Header.Get("Allow") == "" {
-		t.Errorf("%d %q %v", res.StatusCode, b, res.Header)
+		t.Errorf("answer %d %q %v, want 405 with Allow, about tunnels", res.StatusCode, b, res.Header)
 	}
 }
 
@@ -325,7 +325,7 @@ func TestOptionsStarGoesToTheUpstream(t *testing.T) {
 	io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil || res.StatusCode != 200 {
-		t.Fatalf("%v, %v", res, err)
+		t.Fatalf("answer %v, %v; want 200", res, err)
 	}
 }
 

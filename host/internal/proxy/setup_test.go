@@ -86,7 +86,7 @@ func TestUnrecognizedName(t *testing.T) {
 			tr := r.as(m, name)
 			tr.TLSClientConfig.ClientSessionCache = tickets
 			if _, err := r.trySay(name); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: %v, want the alert unrecognized_name", name, err)
 			}
 		}
 	}, h1s, h2s)
@@ -106,14 +106,14 @@ func TestUnknownTenant(t *testing.T) {
 		}})
 		res := r.get("/")
 		if b, _ := io.ReadAll(res.Body); res.StatusCode != 421 || string(b) != "421 Misdirected Request: not at this address\n" {
-			t.Errorf("%d, %q", res.StatusCode, b)
+			t.Errorf("answer %d, %q; want 421 with the Router's text", res.StatusCode, b)
 		}
 		open(t, strange, 0)
 		c := r.dial(m, "http/1.1") // it may take its time to ask, asleep
 		r.settled(time.Millisecond, 1)
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		if b, _ := io.ReadAll(c); !strings.HasPrefix(string(b), "HTTP/1.1 421 ") || !strings.Contains(string(b), "Connection: close") {
-			t.Errorf("%q", b)
+			t.Errorf("read %q, want a 421 that closes", b)
 		}
 	}, every...)
 }
@@ -136,7 +136,7 @@ func TestNoTenant(t *testing.T) {
 				_, err = io.ReadFull(r.dial(m), make([]byte, 1))
 			}
 			if err == nil || m.tls() && test.why == error(misdirected) && !strings.Contains(err.Error(), "unrecognized name") {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: %v, want an end, and over TLS the alert where the Router refuses", name, err)
 			}
 			eventually(t, "a line", func() bool {
 				return strings.Contains(r.log.String(), "without a tenant") || strings.Contains(r.log.String(), "handshake failed")
@@ -279,7 +279,7 @@ func TestLawOfTheHandshake(t *testing.T) {
 	}
 	// The end may come before the server's part of the handshake has.
 	if err := tls.Client(nc, cfg).Handshake(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("%v", err)
+		t.Errorf("handshake: %v, want an end by the proxy", err)
 	}
 	eventually(t, "closed", func() bool { return r.gov.Open() == 0 })
 	eventually(t, "a line about it", func() bool {

@@ -29,7 +29,7 @@ func TestRelayLosesNothing(t *testing.T) {
 		c := r.dial(m)
 		greeting := make([]byte, 18)
 		if _, err := io.ReadFull(c, greeting); err != nil || string(greeting) != "220 server first\r\n" {
-			t.Fatalf("%q, %v", greeting, err)
+			t.Fatalf("read %q, %v; want the server's greeting", greeting, err)
 		}
 		h := sha256.New()
 		if _, err := io.Copy(c, io.TeeReader(io.LimitReader(rand.Reader, size), h)); err != nil {
@@ -50,7 +50,7 @@ func TestRelayWithoutUpstreamCloses(t *testing.T) {
 	for _, targets := range [][]string{nil, {"tcp://" + nowhere(t)}, {"http://127.0.0.1:1"}} {
 		r := start(t, setup{mode: h1, tcp: true, targets: targets})
 		if b, _ := io.ReadAll(r.dial(h1)); len(b) != 0 {
-			t.Errorf("%v: %q", targets, b)
+			t.Errorf("%v: read %q, want an end", targets, b)
 		}
 		eventually(t, "a line", func() bool { return strings.Contains(r.log.String(), "upstream failed") })
 		r.end()
@@ -62,7 +62,7 @@ func TestRelayTriesTheNextTarget(t *testing.T) {
 	r := start(t, setup{mode: h1, tcp: true, targets: []string{"tcp://" + nowhere(t), "tcp://" + addr}})
 	for range 4 {
 		if b, err := io.ReadAll(r.dial(h1)); string(b) != "hello" || err != nil {
-			t.Errorf("%q, %v", b, err)
+			t.Errorf("read %q, %v; want hello", b, err)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func TestPlainHTTPOnTheTLSPortIsTold(t *testing.T) {
 	c := r.dial(h1)
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	if b, _ := io.ReadAll(c); !strings.Contains(string(b), "400 Bad Request") || !strings.Contains(string(b), "https://") {
-		t.Errorf("%q", b)
+		t.Errorf("read %q, want a 400 that names https", b)
 	}
 }
 

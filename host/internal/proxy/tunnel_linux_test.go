@@ -94,12 +94,12 @@ func TestWordsAroundTheUpgrade(t *testing.T) {
 			io.WriteString(c, shout+"early ")
 			b := bufio.NewReader(c)
 			if res, err := http.ReadResponse(b, nil); err != nil || res.StatusCode != 101 {
-				t.Fatalf("%v, %v", res, err)
+				t.Fatalf("answer %v, %v; want 101", res, err)
 			}
 			r.asleep(2)
 			io.WriteString(c, "late")
 			if got, err := io.ReadAll(b); string(got) != "welcome early late" || err != nil {
-				t.Errorf("%q, %v", got, err)
+				t.Errorf("read %q, %v; want \"welcome early late\"", got, err)
 			}
 			c.Close()
 			eventually(t, "both sides closed", func() bool { return r.gov.Open() == 0 })
@@ -128,7 +128,7 @@ func TestSwitchThatNobodyAskedFor(t *testing.T) {
 			io.WriteString(c, request)
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil || res.StatusCode != 502 {
-				t.Fatalf("%v, %v", res, err)
+				t.Fatalf("answer %v, %v; want 502", res, err)
 			}
 			c.Close()
 			eventually(t, "both sides closed", func() bool { return r.gov.Open() == 0 })
@@ -143,7 +143,7 @@ func (r *rig) upgraded(m mode) (net.Conn, *bufio.Reader) {
 	io.WriteString(c, shout)
 	b := bufio.NewReader(c)
 	if res, err := http.ReadResponse(b, nil); err != nil || res.StatusCode != 101 {
-		r.t.Fatalf("%v, %v", res, err)
+		r.t.Fatalf("answer %v, %v; want 101", res, err)
 	}
 	return c, b
 }
@@ -166,14 +166,14 @@ func TestManyTunnelsSleepAndTheProxyCloses(t *testing.T) {
 		}
 		for i, b := range readers {
 			if got, err := b.ReadString('\n'); got != fmt.Sprintf("tunnel %d\n", i) || err != nil {
-				t.Fatalf("%q, %v", got, err)
+				t.Fatalf("read %q, %v; want tunnel %d", got, err, i)
 			}
 		}
 		r.asleep(2 * n)
 		r.end() // checks for goroutines that stay
 		for _, b := range readers {
 			if got, _ := io.ReadAll(b); len(got) != 0 {
-				t.Fatalf("%q", got)
+				t.Fatalf("read %q, want an end", got)
 			}
 		}
 		if r.gov.Open() != 0 || r.gov.Parked() != 0 {
@@ -194,7 +194,7 @@ func TestParkedRelayEndsByPolicy(t *testing.T) {
 		io.WriteString(c, "hello")
 		b := make([]byte, 5)
 		if _, err := io.ReadFull(c, b); err != nil || string(b) != "hello" {
-			t.Fatalf("%q, %v", b, err)
+			t.Fatalf("read %q, %v; want hello", b, err)
 		}
 		eventually(t, "parked", func() bool { return r.gov.Parked() == 2 || r.gov.Open() == 0 })
 		// Over TLS an end without close_notify would be io.ErrUnexpectedEOF.

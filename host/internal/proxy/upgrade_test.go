@@ -98,13 +98,13 @@ func TestAnyUpgradePassesWithHalfClose(t *testing.T) {
 	b := bufio.NewReader(c)
 	res, err := http.ReadResponse(b, nil)
 	if err != nil || res.StatusCode != 101 || res.Header.Get("Upgrade") != "shout" {
-		t.Fatalf("%v, %v", res, err)
+		t.Fatalf("answer %v, %v; want 101 to shout", res, err)
 	}
 	io.WriteString(c, "and late")
 	c.CloseWrite()
 	eventually(t, "half closed", func() bool { return r.gov.Open() == 0 || inPhase(r, abi.PhaseHalfClosed) == 2 })
 	if got, err := io.ReadAll(b); string(got) != "EARLY AND LATE" || err != nil {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("read %q, %v; want \"EARLY AND LATE\"", got, err)
 	}
 	eventually(t, "both sides closed", func() bool { return r.gov.Open() == 0 })
 }
@@ -125,7 +125,7 @@ func TestUpgradeToAnotherProtocolIsRefused(t *testing.T) {
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n")
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil || res.StatusCode != 502 {
-		t.Fatalf("%v, %v", res, err)
+		t.Fatalf("answer %v, %v; want 502", res, err)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestUpgradeThatIsDeclined(t *testing.T) {
 	req.Header.Set("Upgrade", "shout")
 	for range 2 {
 		if b, err := io.ReadAll(r.do(req).Body); string(b) != "plain shout" || err != nil {
-			t.Errorf("%q, %v", b, err)
+			t.Errorf("content %q, %v; want \"plain shout\"", b, err)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func TestPipe(t *testing.T) {
 		}()
 		got, err := io.ReadAll(b)
 		if err != nil || string(got) != "more than fits" {
-			t.Fatalf("%q, %v", got, err)
+			t.Fatalf("read %q, %v; want \"more than fits\"", got, err)
 		}
 		a.SetReadDeadline(time.Now().Add(time.Second))
 		start := time.Now()
@@ -30,7 +30,7 @@ func TestPipe(t *testing.T) {
 		a.SetReadDeadline(time.Time{})
 		b.Close()
 		if _, err := a.Read(make([]byte, 1)); err != io.EOF {
-			t.Fatalf("%v", err)
+			t.Fatalf("Read: %v, want io.EOF", err)
 		}
 		b.SetWriteDeadline(time.Now().Add(time.Second))
 		a.Close()

@@ -12,6 +12,6 @@ func TestGoAwayIsWhatTheFramerReads(t *testing.T) {
 	f, err := http2.NewFramer(nil, bytes.NewReader(b[:])).ReadFrame()
 	g, ok := f.(*http2.GoAwayFrame)
 	if err != nil || !ok || g.LastStreamID != 12345 || g.ErrCode != http2.ErrCodeNo {
-		t.Errorf("%v, %v", f, err)
+		t.Errorf("read %v, %v; want GOAWAY of stream 12345 without an error", f, err)
 	}
 }

@@ -10,7 +10,7 @@ func TestPreface(t *testing.T) {
 		Preface: true, Preface + "more": true, "": false, Preface[:23]: false, "GET / HTTP/1.1\r\nHost: xyz\r\n": false,
 	} {
 		if err := ReadPreface(strings.NewReader(text)); (err == nil) != ok {
-			t.Errorf("%q: %v", text, err)
+			t.Errorf("ReadPreface(%q): %v, and whether it is a preface should be %v", text, err, ok)
 		}
 	}
 }

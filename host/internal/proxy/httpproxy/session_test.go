@@ -63,7 +63,7 @@ func TestWantsJSON(t *testing.T) {
 		"text/html,application/xhtml+xml,application/json": false, "text/plain, application/json;q=0.5": true,
 	} {
 		if got := wantsJSON(http.Header{"Accept": {accept}}); got != want {
-			t.Errorf("%q: %v", accept, got)
+			t.Errorf("wantsJSON(%q) = %v, want %v", accept, got, want)
 		}
 	}
 }
@@ -72,7 +72,7 @@ func TestReplyToHead(t *testing.T) {
 	w := httptest.NewRecorder()
 	reply(w, httptest.NewRequest("HEAD", "/", nil), 502, "why")
 	if w.Body.Len() != 0 || w.Header().Get("Content-Length") == "" {
-		t.Errorf("%q, %v", w.Body, w.Header())
+		t.Errorf("content %q, fields %v; want no content and its length", w.Body, w.Header())
 	}
 }
 

@@ -132,7 +132,7 @@ func TestReadsExactlyTheHeader(t *testing.T) {
 			from := strings.NewReader(test.header + next)
 			h, err := Read(way.of(from))
 			if err != nil || h != test.want {
-				t.Errorf("%s, %s: %+v, %v", test.name, way.name, h, err)
+				t.Errorf("%s, %s: %+v, %v; want %+v", test.name, way.name, h, err, test.want)
 			}
 			if rest, _ := io.ReadAll(from); string(rest) != next {
 				t.Errorf("%s, %s: %q is left", test.name, way.name, rest)
@@ -156,7 +156,7 @@ func TestMalformedSaysWhy(t *testing.T) {
 		for _, way := range ways {
 			h, err := Read(way.of(strings.NewReader(test.header + strings.Repeat("x", 200))))
 			if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), test.says) || h != (Header{}) {
-				t.Errorf("%s, %s: %+v, %v", test.name, way.name, h, err)
+				t.Errorf("%s, %s: %+v, %v; want ErrMalformed about %q", test.name, way.name, h, err, test.says)
 			}
 		}
 	}
@@ -184,7 +184,7 @@ func TestNoWaitingForTheRestOfSomethingElse(t *testing.T) {
 		r, w := io.Pipe()
 		go io.WriteString(w, begin) // and never more
 		if _, err := Read(r); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%q: %v", begin, err)
+			t.Errorf("%q: %v, want ErrMalformed", begin, err)
 		}
 		r.Close()
 	}
@@ -194,7 +194,7 @@ func TestReadersErrorIsPassedOn(t *testing.T) {
 	broken := errors.New("broken")
 	for _, header := range []string{"", "PRO", "PROXY TCP4 192.0", v2(proxy2, tcp4, block4)[:14], v2(proxy2, tcp4, block4)[:20]} {
 		if _, err := Read(io.MultiReader(strings.NewReader(header), iotest.ErrReader(broken))); err != broken {
-			t.Errorf("%q: %v", header, err)
+			t.Errorf("%q: %v, want the reader's error", header, err)
 		}
 	}
 }

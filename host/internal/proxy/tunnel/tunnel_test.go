@@ -97,12 +97,12 @@ func TestLastWordsAndEndTogether(t *testing.T) {
 		io.WriteString(server, "good-bye")
 		closeWrite(t, server)
 		if b, err := io.ReadAll(client); string(b) != "good-bye" || err != nil {
-			t.Fatalf("%q, %v", b, err)
+			t.Fatalf("read %q, %v; want good-bye", b, err)
 		}
 		io.WriteString(client, "bye")
 		client.Close()
 		if b, err := io.ReadAll(server); string(b) != "bye" || err != nil {
-			t.Fatalf("%q, %v", b, err)
+			t.Fatalf("read %q, %v; want bye", b, err)
 		}
 		eventually(t, "both sides closed", func() bool { return r.gov.Open() == 0 })
 	})
@@ -329,7 +329,7 @@ func TestSplice(t *testing.T) {
 		// The deadline of the splice must not end what comes after it.
 		go io.WriteString(client, "later")
 		if n, err := f.read(got); string(got[:n]) != "later" || err != nil {
-			t.Fatalf("%q, %v", got[:n], err)
+			t.Fatalf("read %q, %v; want later", got[:n], err)
 		}
 	})
 	t.Run("end", func(t *testing.T) {
@@ -379,10 +379,10 @@ func TestByteAtTheDeadline(t *testing.T) {
 		case string(got) == "word":
 			passed++
 		case len(got) != 0 || err != nil && !errors.Is(err, syscall.ECONNRESET):
-			t.Fatalf("%q, %v", got, err)
+			t.Fatalf("read %q, %v; want the word, or an end", got, err)
 		}
 		if b, _ := io.ReadAll(client); len(b) != 0 {
-			t.Fatalf("%q", b)
+			t.Fatalf("read %q, want an end", b)
 		}
 		eventually(t, "both sides closed", func() bool { return r.gov.Open() == 0 })
 	}

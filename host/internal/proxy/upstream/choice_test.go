@@ -63,7 +63,7 @@ func TestServerChoosesTheProtocol(t *testing.T) {
 				}
 			}
 			if got != step.want || err != nil {
-				t.Errorf("%s: %q, %v", step.speaks, got, err)
+				t.Errorf("%s: %q, %v; want %q", step.speaks, got, err, step.want)
 			}
 		}
 		if n := gov.Open(); n != 1 {
@@ -93,17 +93,17 @@ func TestRequestIsRepeatedOnlyIfHarmless(t *testing.T) {
 		}()
 		g, _ := groupOf(t, "http://"+ln.Addr().String())
 		if got, err := send(g, method, "/", ""); got != "hi" || err != nil {
-			t.Fatalf("%s: %q, %v", method, got, err)
+			t.Fatalf("%s: %q, %v; want hi", method, got, err)
 		}
 		got, err := send(g, method, "/", "")
 		if ok := err == nil && got == "hi"; ok != want {
-			t.Errorf("%s: %q, %v", method, got, err)
+			t.Errorf("%s: %q, %v; whether it is answered should be %v", method, got, err, want)
 		}
 		if n := served.Load(); want && n != 3 || !want && n != 2 {
 			t.Errorf("%s: the server has read %d requests", method, n)
 		}
 		if !want && !strings.Contains(err.Error(), "without an answer") {
-			t.Errorf("%s: %v", method, err)
+			t.Errorf("%s: %v, want an error about no answer", method, err)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func TestParseTarget(t *testing.T) {
 	} {
 		g, err := parseTarget(s)
 		if err != nil {
-			t.Errorf("%s: %v", s, err)
+			t.Errorf("parseTarget(%q): %v, want a target", s, err)
 		} else if got := g.String() + " dial " + g.address; !strings.EqualFold(got, want) {
 			t.Errorf("%s: %s, want %s", s, got, want)
 		}
@@ -98,7 +98,7 @@ func FuzzKeepAlive(f *testing.F) {
 	f.Add("timeout=5, max=100")
 	f.Fuzz(func(t *testing.T, s string) {
 		if d := keepAlive([]string{s}); d < 0 || d > (1<<31)*time.Second {
-			t.Errorf("%q: %v", s, d)
+			t.Errorf("keepAlive(%q) = %v, want 0 to 2^31 s", s, d)
 		}
 	})
 }

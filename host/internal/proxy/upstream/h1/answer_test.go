@@ -65,7 +65,7 @@ func TestAnswers(t *testing.T) {
 			})
 			u, status, content, err := s.get(request(t.Context(), test.method, ""))
 			if status != test.status || content != test.content || (err != nil) != (test.fails != "") {
-				t.Errorf("%d %q, %v", status, content, err)
+				t.Errorf("answer %d %q, %v; want %d %q, and an error about %q", status, content, err, test.status, test.content, test.fails)
 			}
 			if err != nil && !strings.Contains(err.Error(), test.fails) {
 				t.Errorf("error %q does not say %q", err, test.fails)
@@ -89,10 +89,10 @@ func TestNoAnswerIsToldFromABrokenOne(t *testing.T) {
 		_, _, err := s.do(request(t.Context(), "GET", ""))
 		var u *MissingAnswerError
 		if got := errors.As(err, &u); got != want {
-			t.Errorf("%q: %v", text, err)
+			t.Errorf("%q: %v, and whether that is a MissingAnswerError should be %v", text, err, want)
 		}
 		if want && (!u.Sent || u.Begun || !u.Repeatable(request(t.Context(), "GET", "")) || u.Repeatable(request(t.Context(), "POST", ""))) {
-			t.Errorf("%q: %+v", text, u)
+			t.Errorf("%q: %+v, want it sent, not begun, and repeatable for GET only", text, u)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func TestInformationalAnswers(t *testing.T) {
 	s := newStand(t, options{config: Config{MaxHeaderBytes: 4096}}, answers(text))
 	u, status, _, err := s.get(request(t.Context(), "GET", ""))
 	if err != nil || status != 200 || len(u.inform) != 21 || u.inform[20] != 100 || u.answers != 1 {
-		t.Errorf("%d %v, %v", status, u.inform, err)
+		t.Errorf("status %d, informed of %v, %v; want 200 after 21 interim answers, the last 100", status, u.inform, err)
 	}
 	bad := errors.New("client is gone")
 	u = &user{refuse: bad}

@@ -53,7 +53,7 @@ func TestHead(t *testing.T) {
 		err := s.writeHead(test.r)
 		if err != nil {
 			if !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: %v, want an error about %q", name, err, test.want)
 			}
 			continue
 		}

@@ -233,7 +233,7 @@ func (s *stand) mustGet() *user {
 	s.t.Helper()
 	u, status, content, err := s.get(request(s.t.Context(), "GET", ""))
 	if err != nil || status != 200 || content != "hello" {
-		s.t.Fatalf("%d %q, %v", status, content, err)
+		s.t.Fatalf("answer %d %q, %v; want 200 \"hello\"", status, content, err)
 	}
 	return u
 }

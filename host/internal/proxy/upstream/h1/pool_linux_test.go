@@ -148,7 +148,7 @@ func TestCloseKeepsNothing(t *testing.T) {
 	s.client.Close()
 	eventually(t, "the idle one is closed", func() bool { return s.gov.Open() == 1 })
 	if b, err := io.ReadAll(res.Body); string(b) != "hello" || err != nil {
-		t.Errorf("%q, %v", b, err)
+		t.Errorf("content %q, %v; want hello", b, err)
 	}
 	eventually(t, "the other, too", func() bool { return s.gov.Open() == 0 })
 	if v := s.mustGet(); v.reused || v.conn == u.conn {

@@ -122,12 +122,12 @@ func TestBothDirectionsAtOnce(t *testing.T) {
 	for _, piece := range []string{"a", "b", "c"} {
 		g.more <- piece
 		if n, err := res.Body.Read(p); string(p[:n]) != piece || err != nil {
-			t.Errorf("%q, %v", p[:n], err)
+			t.Errorf("read %q, %v; want %q", p[:n], err, piece)
 		}
 	}
 	close(g.more)
 	if n, err := res.Body.Read(p); n != 0 || err != io.EOF {
-		t.Errorf("%d, %v", n, err)
+		t.Errorf("read %d bytes, %v; want the end", n, err)
 	}
 	if <-g.closed; !u.freed {
 		t.Error("not kept")
@@ -163,7 +163,7 @@ func TestAnswerOfOneWhoTakesNoMore(t *testing.T) {
 		<-read
 	})
 	if _, status, content, err := s.get(request(t.Context(), "POST", strings.Repeat("x", 1<<20))); status != 413 || content != "no" || err != nil {
-		t.Errorf("%d %q, %v", status, content, err)
+		t.Errorf("answer %d %q, %v; want 413 \"no\"", status, content, err)
 	}
 }
 
@@ -266,7 +266,7 @@ func TestCancel(t *testing.T) {
 				}
 				_, _, _, err := s.get(r)
 				if err != why && !(stage == "before" && err != nil) {
-					t.Errorf("%v", err)
+					t.Errorf("error %v, want %v", err, why)
 				}
 				eventually(t, "closed", func() bool { return s.gov.Open() == 0 })
 				close(g.more)
@@ -283,7 +283,7 @@ func TestHostEndsTheWaiting(t *testing.T) {
 	_, _, err := s.do(request(t.Context(), "GET", ""))
 	var u *MissingAnswerError
 	if !errors.As(err, &u) || u.Repeatable(request(t.Context(), "GET", "")) {
-		t.Errorf("%v", err)
+		t.Errorf("error %v, want a MissingAnswerError that is not repeatable", err)
 	}
 }
 

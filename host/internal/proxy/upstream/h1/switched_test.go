@@ -24,7 +24,7 @@ func TestSwitchedConnection(t *testing.T) {
 				})
 				_, res, err := s.do(request(t.Context(), "GET", ""))
 				if err != nil || res.StatusCode != 101 {
-					t.Fatalf("%v, %v", res, err)
+					t.Fatalf("answer %v, %v; want status 101", res, err)
 				}
 				body := res.Body.(io.ReadWriteCloser)
 				if detach {
@@ -41,7 +41,7 @@ func TestSwitchedConnection(t *testing.T) {
 					t.Error(err)
 				}
 				if b, err := io.ReadAll(body); string(b) != early+" late" || err != nil {
-					t.Errorf("%q, %v", b, err)
+					t.Errorf("read %q, %v; want %q", b, err, early+" late")
 				}
 				if s.kept() != 0 {
 					t.Error("kept")
