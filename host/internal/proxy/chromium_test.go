@@ -16,7 +16,7 @@ import (
 // byName routes two tenants by server name.
 type byName struct {
 	a *counting
-	b *house
+	b *tenant
 }
 
 func (n byName) Route(h *route.ConnInfo) (route.Target, error) {
@@ -28,12 +28,12 @@ func (n byName) Route(h *route.ConnInfo) (route.Target, error) {
 
 // counting counts the requests for others' hosts.
 type counting struct {
-	*house
+	*tenant
 	misdirected atomic.Int32
 }
 
 func (c *counting) Site(host string) (*route.Site, bool) {
-	site, ok := c.house.Site(host)
+	site, ok := c.tenant.Site(host)
 	if !ok {
 		c.misdirected.Add(1)
 	}
@@ -45,7 +45,7 @@ func (c *counting) Site(host string) (*route.Site, bool) {
 // first, is told that that is another's, and opens one of its own.
 func TestChromiumCoalesces(t *testing.T) {
 	chromium := tool(t, "chromium")
-	a, b := newHouse(policy.Limits{}, "www.shop.example"), newHouse(policy.Limits{}, "js.shop.example")
+	a, b := newTenant(policy.Limits{}, "www.shop.example"), newTenant(policy.Limits{}, "js.shop.example")
 	answer := func(kind, text string) *route.Site {
 		return &route.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", kind)
@@ -54,7 +54,7 @@ func TestChromiumCoalesces(t *testing.T) {
 	}
 	a.site.Store(answer("text/html", `<!doctype html><body>a, without b<script src="https://js.shop.example/b.js"></script>`))
 	b.site.Store(answer("text/javascript", `document.body.textContent = 'a and b by ' + performance.getEntriesByType('navigation')[0].nextHopProtocol`))
-	first := &counting{house: a}
+	first := &counting{tenant: a}
 	r := start(t, setup{mode: h2s, names: []string{"www.shop.example", "js.shop.example"}, router: func(*rig) route.Router { return byName{first, b} }})
 	key := sha256.Sum256(r.leaf.RawSubjectPublicKeyInfo)
 	out := output(t, false, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",

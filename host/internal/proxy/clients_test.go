@@ -47,8 +47,8 @@ func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:]
 // TestCurlNamesTwoHosts asks for hosts of two tenants on one connection.
 func TestCurlNamesTwoHosts(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
-		a, b := newHouse(policy.Limits{}, "a.example"), newHouse(policy.Limits{}, "b.example")
-		r := start(t, setup{mode: m, router: newTown(a, b).router, park: time.Millisecond})
+		a, b := newTenant(policy.Limits{}, "a.example"), newTenant(policy.Limits{}, "b.example")
+		r := start(t, setup{mode: m, router: newRouter(a, b).of, park: time.Millisecond})
 		args := []string{"-sk", map[mode]string{h1: "--http1.1", h1s: "--http1.1", h2s: "--http2"}[m]}
 		for i, host := range []string{"a.example", "b.example", "A.Example:80", "nobody.example"} {
 			if i > 0 {
@@ -73,13 +73,13 @@ func TestCurlNamesTwoHosts(t *testing.T) {
 func TestOpenSSLNamesServers(t *testing.T) {
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		t.Run(version, func(t *testing.T) {
-			a, b := newHouse(policy.Limits{}, "a.example"), newHouse(policy.Limits{}, "b.example")
-			town := newTown(a, b)
-			town.lobby, town.alert = nil, true
-			r := start(t, setup{mode: h1s, router: town.router, names: []string{"b.example"}})
-			for _, h := range []*house{a, b} {
+			a, b := newTenant(policy.Limits{}, "a.example"), newTenant(policy.Limits{}, "b.example")
+			router := newRouter(a, b)
+			router.unassigned, router.alert = nil, true
+			r := start(t, setup{mode: h1s, router: router.of, names: []string{"b.example"}})
+			for _, h := range []*tenant{a, b} {
 				output(t, false, "openssl", "s_client", "-connect", r.addr, version, "-servername", h.hosts[0])
-				eventually(t, "a connection", func() bool { return h.door.asked.Load() == 1 })
+				eventually(t, "a connection", func() bool { return h.policy.asked.Load() == 1 })
 			}
 			for _, name := range [][]string{{"-servername", "c.example"}, {"-noservername"}} {
 				out := output(t, true, "openssl", append([]string{"s_client", "-connect", r.addr, version}, name...)...)
@@ -91,13 +91,13 @@ func TestOpenSSLNamesServers(t *testing.T) {
 	}
 }
 
-// TestH2loadThroughTheLobby loads connections that park and that the first
+// TestH2loadOfUnassigned loads connections that park and that the first
 // request leads to their tenant.
-func TestH2loadThroughTheLobby(t *testing.T) {
+func TestH2loadOfUnassigned(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
-		a, b := newHouse(policy.Limits{}, "a.example"), newHouse(policy.Limits{}, "b.example")
-		town := newTown(a, b)
-		r := start(t, setup{mode: m, router: town.router, park: time.Millisecond})
+		a, b := newTenant(policy.Limits{}, "a.example"), newTenant(policy.Limits{}, "b.example")
+		router := newRouter(a, b)
+		r := start(t, setup{mode: m, router: router.of, park: time.Millisecond})
 		for _, host := range []string{"a.example", "b.example"} {
 			scheme := map[mode]string{h2c: "http", h2s: "https"}[m]
 			out := output(t, false, "h2load", "-n2000", "-c20", "-m10", "--connect-to=127.0.0.1:"+port(r.addr), scheme+"://"+host+"/")
@@ -105,12 +105,12 @@ func TestH2loadThroughTheLobby(t *testing.T) {
 				t.Errorf("h2load prints %s, want 2000 requests with status 200", out)
 			}
 		}
-		if x, y := a.door.asked.Load(), b.door.asked.Load(); x != 20 || y != 20 {
+		if x, y := a.policy.asked.Load(), b.policy.asked.Load(); x != 20 || y != 20 {
 			t.Errorf("%d and %d connections", x, y)
 		}
 		open(t, a.account, 0)
 		open(t, b.account, 0)
-		open(t, town.lobby, 0)
+		open(t, router.unassigned, 0)
 	}, h2c, h2s)
 }
 

@@ -163,7 +163,7 @@ func TestPROXYHeaderIsLate(t *testing.T) {
 	for name, drip := range map[string]bool{"nothing": false, "drips": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := newHouse(policy.Limits{}, "a.example")
+				a := newTenant(policy.Limits{}, "a.example")
 				bubbled(t, one{a}, everywhere, func(ln *memory, log *buffer) {
 					c := ln.dial()
 					began := time.Now()
@@ -191,7 +191,7 @@ func TestPROXYHeaderIsLate(t *testing.T) {
 					c.Close()
 					dripping.Wait()
 				})
-				if a.door.asked.Load() != 0 {
+				if a.policy.asked.Load() != 0 {
 					t.Error("a policy was asked")
 				}
 			})

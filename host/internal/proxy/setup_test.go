@@ -35,10 +35,10 @@ func (r *rig) as(m mode, name string) *http.Transport {
 // misdirected: a client that coalesces connections goes elsewhere.
 func TestServerNameDecides(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
-		a, b := newHouse(policy.Limits{}, "a.example"), newHouse(policy.Limits{}, "b.example")
-		town := newTown(a, b)
-		town.lobby = nil
-		r := start(t, setup{mode: m, router: town.router, names: []string{"b.example"}})
+		a, b := newTenant(policy.Limits{}, "a.example"), newTenant(policy.Limits{}, "b.example")
+		router := newRouter(a, b)
+		router.unassigned = nil
+		r := start(t, setup{mode: m, router: router.of, names: []string{"b.example"}})
 		r.want("a.example", said{200, "a.example", true})
 		r.want("b.example", said{421, "421", false})
 		r.want("a.example", said{200, "a.example", false})
@@ -46,19 +46,19 @@ func TestServerNameDecides(t *testing.T) {
 		r.as(m, "b.example")
 		r.want("b.example", said{200, "b.example", true})
 		open(t, b.account, 1)
-		if a.door.cold.Load() != 0 || a.door.asked.Load() != 1 {
-			t.Errorf("asked %d times, %d of them cold", a.door.asked.Load(), a.door.cold.Load())
+		if a.policy.cold.Load() != 0 || a.policy.asked.Load() != 1 {
+			t.Errorf("asked %d times, %d of them cold", a.policy.asked.Load(), a.policy.cold.Load())
 		}
 	}, h1s, h2s)
 }
 
 func TestUnknownServerName(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
-		a := newHouse(policy.Limits{}, "a.example")
-		town := newTown(a)
-		town.lobby = nil
+		a := newTenant(policy.Limits{}, "a.example")
+		router := newRouter(a)
+		router.unassigned = nil
 		strange := idle.NewAccount("strange", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{})
-		r := start(t, setup{mode: m, router: town.router, names: []string{"b.example"}, strange: strange})
+		r := start(t, setup{mode: m, router: router.of, names: []string{"b.example"}, strange: strange})
 		r.as(m, "b.example")
 		for range 2 { // the answer is the last of its connection
 			r.want("b.example", said{421, "421", true})
@@ -73,15 +73,15 @@ func TestUnknownServerName(t *testing.T) {
 // A resumed session does not get around the alert.
 func TestUnrecognizedName(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
-		a := newHouse(policy.Limits{}, "a.example")
-		town := newTown(a)
-		town.lobby, town.alert = nil, true
-		r := start(t, setup{mode: m, router: town.router, names: []string{"b.example"}})
+		a := newTenant(policy.Limits{}, "a.example")
+		router := newRouter(a)
+		router.unassigned, router.alert = nil, true
+		r := start(t, setup{mode: m, router: router.of, names: []string{"b.example"}})
 		tickets := tls.NewLRUClientSessionCache(1)
 		r.as(m, "a.example").TLSClientConfig.ClientSessionCache = tickets
 		r.want("a.example", said{200, "a.example", true})
 		r.client.CloseIdleConnections()
-		town.deserted.Store(true)
+		router.withoutTenants.Store(true)
 		for _, name := range []string{"a.example", "b.example"} {
 			tr := r.as(m, name)
 			tr.TLSClientConfig.ClientSessionCache = tickets
@@ -191,26 +191,26 @@ func TestRouterKnowsTheHello(t *testing.T) {
 // A tenant that is slow to get ready is not waited for for longer than two
 // seconds, and not at all once the Proxy closes.
 func TestWarmIsBounded(t *testing.T) {
-	for name, lobby := range map[string]bool{"accept": false, "lobby": true} {
+	for name, unassigned := range map[string]bool{"accept": false, "assigned": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := newHouse(policy.Limits{}, "a.example")
-				a.door.wait.Store(true)
+				a := newTenant(policy.Limits{}, "a.example")
+				a.policy.wait.Store(true)
 				var router route.Router = one{a}
-				if lobby {
-					router = newTown(a)
+				if unassigned {
+					router = newRouter(a)
 				}
 				bubbled(t, router, nil, func(ln *memory, _ *buffer) {
 					c := ln.dial()
 					io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
 					time.Sleep(2*time.Second - 1)
 					synctest.Wait()
-					if a.door.warmed.Load() != 0 || a.door.asked.Load() != 0 {
+					if a.policy.warmed.Load() != 0 || a.policy.asked.Load() != 0 {
 						t.Error("not waited for")
 					}
 					time.Sleep(1)
 					synctest.Wait()
-					if a.door.warmed.Load() != 1 || a.door.asked.Load() != 1 {
+					if a.policy.warmed.Load() != 1 || a.policy.asked.Load() != 1 {
 						t.Error("waited for longer")
 					}
 					read(t, c, "200 OK", "\r\n\r\n")
@@ -218,7 +218,7 @@ func TestWarmIsBounded(t *testing.T) {
 					io.WriteString(late, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
 					synctest.Wait()
 				})
-				if n := a.door.warmed.Load(); n != 2 {
+				if n := a.policy.warmed.Load(); n != 2 {
 					t.Errorf("got ready %d times", n)
 				}
 			})
@@ -266,7 +266,7 @@ func (f fickle) Route(h *route.ConnInfo) (route.Target, error) {
 // From the ClientHello on the law of the tenant holds for the handshake.
 func TestLawOfTheHandshake(t *testing.T) {
 	r := start(t, setup{mode: h1s, router: func(r *rig) route.Router {
-		slow := newHouse(policy.Limits{}, "slow.example")
+		slow := newTenant(policy.Limits{}, "slow.example")
 		fast := target{account: idle.NewAccount("fast", policy.Fixed{}, nil,
 			law(abi.PhaseHandshake, policy.Timeout{Max: 20 * time.Millisecond}), policy.Limits{}), site: slow.site.Load()}
 		return fickle{slow, fast}

@@ -28,14 +28,14 @@ func TestFirstHostDecides(t *testing.T) {
 	for name, park := range parking {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, m mode) {
-				a, b := newHouse(policy.Limits{}, "a.example", "www.a.example"), newHouse(policy.Limits{}, "b.example")
-				town := newTown(a, b)
-				r := start(t, setup{mode: m, park: park, router: town.router})
+				a, b := newTenant(policy.Limits{}, "a.example", "www.a.example"), newTenant(policy.Limits{}, "b.example")
+				router := newRouter(a, b)
+				r := start(t, setup{mode: m, park: park, router: router.of})
 				r.want("nobody.example", said{421, "421", true})
-				open(t, town.lobby, 1)
+				open(t, router.unassigned, 1)
 				r.settled(park, 1)
 				r.want("A.example.:8443", said{200, "a.example", false})
-				open(t, town.lobby, 0)
+				open(t, router.unassigned, 0)
 				open(t, a.account, 1)
 				for range 3 {
 					r.settled(park, 1)
@@ -45,8 +45,8 @@ func TestFirstHostDecides(t *testing.T) {
 					r.want("nobody.example", said{421, "421", false})
 				}
 				open(t, a.account, 1)
-				if n := b.door.asked.Load(); n != 0 || a.door.asked.Load() != 1 || a.door.cold.Load() != 0 {
-					t.Errorf("a was asked %d times, %d of them cold, b %d times", a.door.asked.Load(), a.door.cold.Load(), n)
+				if n := b.policy.asked.Load(); n != 0 || a.policy.asked.Load() != 1 || a.policy.cold.Load() != 0 {
+					t.Errorf("a was asked %d times, %d of them cold, b %d times", a.policy.asked.Load(), a.policy.cold.Load(), n)
 				}
 				r.client.CloseIdleConnections()
 				open(t, a.account, 0)
@@ -58,10 +58,10 @@ func TestFirstHostDecides(t *testing.T) {
 }
 
 // What Assign's error says is what the client is told.
-func TestLobbySaysWhy(t *testing.T) {
+func TestAssignSaysWhy(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
-		town := newTown(newHouse(policy.Limits{}, "a.example"))
-		town.assign = func(host string) error {
+		router := newRouter(newTenant(policy.Limits{}, "a.example"))
+		router.assign = func(host string) error {
 			switch host {
 			case "gone.example":
 				return fmt.Errorf("wrapped: %w", &route.Refusal{Status: 410, Text: "gone.example has moved out"})
@@ -70,7 +70,7 @@ func TestLobbySaysWhy(t *testing.T) {
 			}
 			return nil
 		}
-		r := start(t, setup{mode: m, router: town.router})
+		r := start(t, setup{mode: m, router: router.of})
 		req := r.request("POST", "/", "content")
 		req.Host = "gone.example"
 		res := r.do(req)
@@ -80,20 +80,20 @@ func TestLobbySaysWhy(t *testing.T) {
 		r.want("a.example", said{200, "a.example", false})
 		r.client.CloseIdleConnections()
 		r.want("last.example", said{404, "404", true})
-		open(t, town.lobby, 0)
+		open(t, router.unassigned, 0)
 	}, every...)
 }
 
-// A tenant that takes no more connections says so, and the lobby keeps none of
+// A tenant that takes no more connections says so, and no connection stays unassigned of
 // those it has sent away.
 func TestTenantRefusesAConnection(t *testing.T) {
 	run(t, func(t *testing.T, m mode) {
-		a, b := newHouse(policy.Limits{}, "a.example"), newHouse(policy.Limits{}, "b.example")
-		a.door.shut.Store(true)
-		town := newTown(a, b)
-		r := start(t, setup{mode: m, router: town.router})
+		a, b := newTenant(policy.Limits{}, "a.example"), newTenant(policy.Limits{}, "b.example")
+		a.policy.shut.Store(true)
+		router := newRouter(a, b)
+		r := start(t, setup{mode: m, router: router.of})
 		r.want("a.example", said{503, "503", true})
-		open(t, town.lobby, 0)
+		open(t, router.unassigned, 0)
 		open(t, a.account, 0)
 		r.want("b.example", said{200, "b.example", true})
 	}, every...)
@@ -101,9 +101,9 @@ func TestTenantRefusesAConnection(t *testing.T) {
 
 // Of an HTTP/2 connection's first requests exactly one decides.
 func TestFirstRequestsAtOnce(t *testing.T) {
-	a, b := newHouse(policy.Limits{}, "a.example"), newHouse(policy.Limits{}, "b.example")
-	town := newTown(a, b)
-	r := start(t, setup{mode: h2c, park: time.Millisecond, router: town.router})
+	a, b := newTenant(policy.Limits{}, "a.example"), newTenant(policy.Limits{}, "b.example")
+	router := newRouter(a, b)
+	r := start(t, setup{mode: h2c, park: time.Millisecond, router: router.of})
 	for range 50 {
 		r.client.Transport = r.transport(h2c)
 		r.want("nobody.example", said{421, "421", true})
@@ -128,8 +128,8 @@ func TestFirstRequestsAtOnce(t *testing.T) {
 	}
 	open(t, a.account, 0)
 	open(t, b.account, 0)
-	open(t, town.lobby, 0)
-	if n := a.door.asked.Load() + b.door.asked.Load(); n != 50 {
+	open(t, router.unassigned, 0)
+	if n := a.policy.asked.Load() + b.policy.asked.Load(); n != 50 {
 		t.Errorf("%d accepts of 50 connections", n)
 	}
 }
@@ -139,8 +139,8 @@ func TestSiteChangesUnderAnOpenConnection(t *testing.T) {
 	for name, park := range parking {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, m mode) {
-				a := newHouse(policy.Limits{}, "a.example")
-				r := start(t, setup{mode: m, park: park, router: newTown(a).router})
+				a := newTenant(policy.Limits{}, "a.example")
+				r := start(t, setup{mode: m, park: park, router: newRouter(a).of})
 				r.want("a.example", said{200, "a.example", true})
 				r.settled(park, 1)
 				a.serve("another")
@@ -154,10 +154,10 @@ func TestSiteChangesUnderAnOpenConnection(t *testing.T) {
 
 // Upgraded connections belong to whom their connection does.
 func TestTunnelBelongsToTheTenant(t *testing.T) {
-	a := newHouse(policy.Limits{}, "a.example")
+	a := newTenant(policy.Limits{}, "a.example")
 	a.site.Store(nil)
-	town := newTown(a)
-	r := start(t, setup{mode: h1, park: time.Millisecond, router: func(r *rig) route.Router { return town }, server: http.HandlerFunc(switches)})
+	router := newRouter(a)
+	r := start(t, setup{mode: h1, park: time.Millisecond, router: func(r *rig) route.Router { return router }, server: http.HandlerFunc(switches)})
 	a.site.Store(&r.site)
 	c := r.dial(h1)
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
@@ -168,7 +168,7 @@ func TestTunnelBelongsToTheTenant(t *testing.T) {
 		read(t, c, "", "again")
 		eventually(t, "parked", func() bool { return r.gov.Parked() == 2 })
 		open(t, a.account, 1)
-		open(t, town.lobby, 0)
+		open(t, router.unassigned, 0)
 	}
 	c.Close()
 	open(t, a.account, 0)

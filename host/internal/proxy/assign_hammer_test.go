@@ -36,27 +36,27 @@ func (g *guestOf) visit(hosts []string) {
 	case got.status == 200 && got.text == host && (g.whose == "" || g.whose == host):
 		g.whose = host
 	case got.status == 421 && (!known || g.whose != "" && g.whose != host):
-	case got.status == 503 && g.whose == "" && known: // its door is shut now and then
+	case got.status == 503 && g.whose == "" && known: // it refuses connections now and then
 	default:
 		g.t.Errorf("%s gets %+v on a connection of %q", host, got, g.whose)
 	}
 }
 
-// TestLobbyHammer has clients, introduced by a proxy in front, name hosts at
+// TestAssignHammer has clients, introduced by a proxy in front, name hosts at
 // random on connections that park all the time, while sites change and tenants
 // come to want no more connections.
-func TestLobbyHammer(t *testing.T) {
+func TestAssignHammer(t *testing.T) {
 	visits := longtest.Count(t, 50, 2000, "visits by each client")
 	run(t, func(t *testing.T, m mode) {
 		hosts := []string{"a.example", "b.example", "c.example", "nobody.example"}
-		town := newTown()
+		router := newRouter()
 		for _, h := range hosts[:3] {
-			town.houses = append(town.houses, newHouse(policy.Limits{ClientConnections: 100}, h))
+			router.tenants = append(router.tenants, newTenant(policy.Limits{ClientConnections: 100}, h))
 		}
-		r := start(t, setup{mode: m, park: time.Millisecond, router: town.router, from: everywhere})
+		r := start(t, setup{mode: m, park: time.Millisecond, router: router.of, from: everywhere})
 		ctx, stop := context.WithCancel(t.Context())
 		var changing, visiting sync.WaitGroup
-		changing.Go(func() { change(ctx, r.gov, town) })
+		changing.Go(func() { change(ctx, r.gov, router) })
 		for i := range 6 {
 			visiting.Go(func() {
 				g := &guestOf{rig: rig{t: t, url: r.url, log: r.log, addr: r.addr, pool: r.pool}, rng: rand.New(rand.NewPCG(uint64(i), 5))}
@@ -77,29 +77,29 @@ func TestLobbyHammer(t *testing.T) {
 		visiting.Wait()
 		stop()
 		changing.Wait()
-		open(t, town.lobby, 0)
-		for _, h := range town.houses {
+		open(t, router.unassigned, 0)
+		for _, h := range router.tenants {
 			open(t, h.account, 0)
-			if n := h.door.cold.Load(); n != 0 {
+			if n := h.policy.cold.Load(); n != 0 {
 				t.Errorf("%s was asked %d times before it was ready", h.hosts[0], n)
 			}
 		}
 	}, every...)
 }
 
-// change changes tenants until ctx is done. A door that is shut opens again.
-func change(ctx context.Context, gov *idle.Governor, town *town) {
+// change changes tenants until ctx is done. A tenant that refuses connections admits them again.
+func change(ctx context.Context, gov *idle.Governor, router *router) {
 	for n := 0; ctx.Err() == nil; n++ {
-		h := town.houses[n%len(town.houses)]
+		h := router.tenants[n%len(router.tenants)]
 		h.serve(h.hosts[0])
 		if n%10 == 0 {
-			h.door.shut.Store(n%20 == 0)
+			h.policy.shut.Store(n%20 == 0)
 		}
 		gov.Each(func(c *idle.Conn) bool { return c.Account() != nil })
 		yield()
 	}
-	for _, h := range town.houses {
-		h.door.shut.Store(false)
+	for _, h := range router.tenants {
+		h.policy.shut.Store(false)
 	}
 }
 

@@ -17,33 +17,33 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// house is a tenant of the tests: it answers with its name.
-type house struct {
+// tenant is a tenant of the tests: it answers with its name.
+type tenant struct {
 	account *idle.Account
 	hosts   []string
 	site    atomic.Pointer[route.Site]
-	door    *door
+	policy  *acceptPolicy
 }
 
-// newHouse returns a tenant that owns hosts. Its name is the first of them.
-func newHouse(limits policy.Limits, hosts ...string) *house {
-	h := &house{hosts: hosts, door: &door{}}
-	h.account = idle.NewAccount(hosts[0], h.door, nil, policy.Timeouts{}, limits)
+// newTenant returns a tenant that owns hosts. Its name is the first of them.
+func newTenant(limits policy.Limits, hosts ...string) *tenant {
+	h := &tenant{hosts: hosts, policy: &acceptPolicy{}}
+	h.account = idle.NewAccount(hosts[0], h.policy, nil, policy.Timeouts{}, limits)
 	h.serve(hosts[0])
 	return h
 }
 
-// serve lets the house answer with a text from now on.
-func (h *house) serve(text string) {
+// serve lets the tenant answer with a text from now on.
+func (h *tenant) serve(text string) {
 	h.site.Store(&route.Site{Local: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s to %s", text, r.RemoteAddr[:strings.LastIndexByte(r.RemoteAddr, ':')])
 	})})
 }
 
-func (h *house) Account() *idle.Account               { return h.account }
-func (h *house) Warm(c context.Context)               { h.door.warm(c) }
-func (h *house) Site(host string) (*route.Site, bool) { return h.site.Load(), h.owns(host) }
-func (h *house) owns(host string) bool                { return slices.Contains(h.hosts, host) }
+func (h *tenant) Account() *idle.Account               { return h.account }
+func (h *tenant) Warm(c context.Context)               { h.policy.warm(c) }
+func (h *tenant) Site(host string) (*route.Site, bool) { return h.site.Load(), h.owns(host) }
+func (h *tenant) owns(host string) bool                { return slices.Contains(h.hosts, host) }
 
 // target is a Target whose site serves every host.
 type target struct {
@@ -63,24 +63,24 @@ func (o one) Route(*route.ConnInfo) (route.Target, error) { return o.Target, nil
 // misdirected is what a Router refuses connections with.
 var misdirected = &route.Refusal{Status: 421, Text: "nobody answers for this host here", Close: true}
 
-// door is a policy that lets everybody in unless it is shut, and that knows
-// whether it was got ready before it was asked.
-type door struct {
+// acceptPolicy is a policy that admits every connection unless it is shut, and that
+// counts whether it was warm before it was asked.
+type acceptPolicy struct {
 	shut   atomic.Bool
 	warmed atomic.Int32
-	cold   atomic.Int32 // accepts that it was asked about before it was ready
+	cold   atomic.Int32 // accepts that it was asked about before it was warm
 	asked  atomic.Int32
 	wait   atomic.Bool // Warm takes as long as it may
 }
 
-func (d *door) warm(ctx context.Context) {
+func (d *acceptPolicy) warm(ctx context.Context) {
 	if d.wait.Load() {
 		<-ctx.Done()
 	}
 	d.warmed.Add(1)
 }
 
-func (d *door) Decide(ask *policy.Ask) policy.Verdict {
+func (d *acceptPolicy) Decide(ask *policy.Ask) policy.Verdict {
 	if abi.Kind(ask.Event.Kind) != abi.KindAccept {
 		return policy.Verdict{}
 	}
@@ -93,48 +93,48 @@ func (d *door) Decide(ask *policy.Ask) policy.Verdict {
 	return policy.Verdict{}
 }
 
-// town is a Router of houses.
-type town struct {
-	houses []*house
-	lobby  *idle.Account // nil: connections belong to whom their ClientHello names
-	alert  bool          // nobody's connections are told so by an alert
+// router is a Router of tenants.
+type router struct {
+	tenants    []*tenant
+	unassigned *idle.Account // nil: connections belong to whom their ClientHello names
+	alert      bool          // nobody's connections are told so by an alert
 
-	deserted atomic.Bool // by all whom a ClientHello could name
+	withoutTenants atomic.Bool // no ClientHello names a tenant any more
 	// assign, if it is not nil, is asked first.
 	assign func(host string) error
 }
 
-func newTown(houses ...*house) *town {
-	return &town{houses: houses, lobby: idle.NewAccount("lobby", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{})}
+func newRouter(tenants ...*tenant) *router {
+	return &router{tenants: tenants, unassigned: idle.NewAccount("unassigned", policy.Fixed{}, nil, policy.Timeouts{}, policy.Limits{})}
 }
 
-func (t *town) router(*rig) route.Router { return t }
+func (t *router) of(*rig) route.Router { return t }
 
-func (t *town) Route(h *route.ConnInfo) (route.Target, error) {
-	if t.lobby != nil {
+func (t *router) Route(h *route.ConnInfo) (route.Target, error) {
+	if t.unassigned != nil {
 		return t, nil
 	}
-	for _, house := range t.houses {
-		if house.owns(h.ServerName) && !t.deserted.Load() {
-			return house, nil
+	for _, tenant := range t.tenants {
+		if tenant.owns(h.ServerName) && !t.withoutTenants.Load() {
+			return tenant, nil
 		}
 	}
 	return nil, fmt.Errorf("by server name: %w", &route.Refusal{Status: 421, Text: "nobody answers for this host here", Close: true, Alert: t.alert})
 }
 
-func (t *town) Account() *idle.Account          { return t.lobby }
-func (t *town) Warm(context.Context)            {}
-func (t *town) Site(string) (*route.Site, bool) { return nil, false }
+func (t *router) Account() *idle.Account          { return t.unassigned }
+func (t *router) Warm(context.Context)            {}
+func (t *router) Site(string) (*route.Site, bool) { return nil, false }
 
-func (t *town) Assign(host string) (route.Target, error) {
+func (t *router) Assign(host string) (route.Target, error) {
 	if t.assign != nil {
 		if err := t.assign(host); err != nil {
 			return nil, err
 		}
 	}
-	for _, house := range t.houses {
-		if house.owns(host) {
-			return house, nil
+	for _, tenant := range t.tenants {
+		if tenant.owns(host) {
+			return tenant, nil
 		}
 	}
 	return nil, fmt.Errorf("no tenant has %q", host)
@@ -191,7 +191,7 @@ func open(t testing.TB, a *idle.Account, n int) {
 }
 
 var (
-	_ route.Router     = (*town)(nil)
-	_ route.Unassigned = (*town)(nil)
-	_ route.Target     = (*house)(nil)
+	_ route.Router     = (*router)(nil)
+	_ route.Unassigned = (*router)(nil)
+	_ route.Target     = (*tenant)(nil)
 )
