@@ -1,7 +1,6 @@
-// Package httpproxy serves HTTP requests of governed connections by passing
-// them to an upstream: httputil.ReverseProxy with what it leaves to its owner,
-// that is forwarding headers, errors a client can read, trailers, upgrades,
-// and the phases of the connections on both sides.
+// Package httpproxy passes HTTP requests of governed connections to an upstream. It
+// adds to httputil.ReverseProxy forwarding headers, errors that a client can read,
+// trailers, upgrades, and the phases of the connections on both sides.
 package httpproxy
 
 import (
@@ -41,7 +40,7 @@ type Handler struct {
 	tunnels  *tunnel.Group
 	proxy    httputil.ReverseProxy
 	lines    lines
-	door     door
+	requests requests
 	nothing  route.Site // of targets that have none
 }
 
@@ -60,7 +59,6 @@ func New(cfg Config) *Handler {
 	if h.tunnels == nil {
 		h.tunnels = new(tunnel.Group)
 	}
-	h.door.empty.L = &h.door.mu
 	h.proxy = httputil.ReverseProxy{
 		Rewrite:        h.rewrite,
 		Transport:      transport{},
@@ -75,16 +73,16 @@ func New(cfg Config) *Handler {
 
 // Close turns new requests away and returns when none is being served. The
 // caller ends the connections of those that would go on.
-func (h *Handler) Close() { h.door.close() }
+func (h *Handler) Close() { h.requests.close() }
 
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := sessionOf(r.Context())
-	if s == nil || !h.door.enter() {
+	if s == nil || !h.requests.begin() {
 		reply(w, r, http.StatusServiceUnavailable, "the proxy is shutting down")
 		return
 	}
-	defer h.door.leave()
+	defer h.requests.end()
 	site, refused := h.resolve(s, r)
 	if site == nil {
 		site = &h.nothing
@@ -146,40 +144,31 @@ func (transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return g.RoundTrip(r)
 }
 
-// door counts the requests inside. It is not a sync.WaitGroup because
-// requests may still arrive while close waits.
-type door struct {
-	mu     sync.Mutex // guards the following
-	empty  sync.Cond
-	inside int
+// requests counts the requests that are served, until close.
+type requests struct {
+	mu     sync.Mutex // guards closed, and that nothing is added to served after it
 	closed bool
+	served sync.WaitGroup
 }
 
-func (d *door) enter() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return false
+// begin counts a request until end. It returns false after close.
+func (r *requests) begin() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.served.Add(1)
 	}
-	d.inside++
-	return true
+	return !r.closed
 }
 
-func (d *door) leave() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.inside--; d.inside == 0 {
-		d.empty.Broadcast()
-	}
-}
+func (r *requests) end() { r.served.Done() }
 
-func (d *door) close() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.closed = true
-	for d.inside > 0 {
-		d.empty.Wait()
-	}
+// close waits for the requests that are served.
+func (r *requests) close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.served.Wait()
 }
 
 // buffers holds the buffers that responses are copied through.

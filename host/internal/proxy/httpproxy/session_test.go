@@ -76,21 +76,21 @@ func TestReplyToHead(t *testing.T) {
 	}
 }
 
-func TestDoorWaitsForThoseInside(t *testing.T) {
+func TestCloseWaitsForRequests(t *testing.T) {
 	h := New(Config{})
-	if !h.door.enter() {
-		t.Fatal("shut")
+	if !h.requests.begin() {
+		t.Fatal("closed before Close")
 	}
 	closed := make(chan struct{})
 	go func() { defer close(closed); h.Close() }()
-	for h.door.enter() { // until Close has shut it
-		h.door.leave()
+	for h.requests.begin() { // until Close has shut it
+		h.requests.end()
 	}
 	select {
 	case <-closed:
-		t.Error("closed with one inside")
+		t.Error("Close returns while a request is served")
 	default:
 	}
-	h.door.leave()
+	h.requests.end()
 	<-closed
 }
