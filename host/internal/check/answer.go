@@ -32,21 +32,20 @@ func (a *Answer) String() string {
 	return fmt.Sprintf("%s in phase %s after %v (%s)", a.Kind, a.Phase, millis(a.IdleMs), a.Scene)
 }
 
-// asker is what the questions are put to, in the order of story: a policy, once it
-// is loaded.
-type asker interface {
-	// Decide asks. The error says why there is no answer, which has nothing to do
-	// with the question.
+// askable is a loaded policy, which answers the questions in their order.
+type askable interface {
+	// Decide asks. The error says why there is no answer, where that has nothing to
+	// do with the question.
 	Decide(*policy.Ask) (policy.Verdict, policy.Fault, error)
 	Err() error
-	// Fuel returns what was used by the questions of a kind so far.
+	// Fuel returns the units that questions of a kind have used so far.
 	Fuel(kind abi.Kind) uint64
-	// Spent returns what was used in all, and what is counted beside.
+	// Spent returns all units used so far, and instanceFuel for each new instance.
 	Spent() uint64
 }
 
 // put asks one question. ask keeps what the guest left in it.
-func put(p asker, scene string, ask *policy.Ask) (Answer, error) {
+func askOne(p askable, scene string, ask *policy.Ask) (Answer, error) {
 	e := &ask.Event
 	kind, leases := abi.Kind(e.Kind), e.Leases
 	a := Answer{
@@ -65,7 +64,7 @@ func put(p asker, scene string, ask *policy.Ask) (Answer, error) {
 	return a, err
 }
 
-// take notes a verdict.
+// take stores a verdict.
 func (a *Answer) take(v policy.Verdict, before, after []uint32) {
 	a.Action, a.Reason = v.Action.String(), v.Reason
 	if v.Action == abi.ActionExtend {

@@ -16,16 +16,16 @@ import (
 // asks puts the questions to a fake.
 func asks(j *pace, p *recordingDecider) (*Report, error) {
 	r := newReport("guest", "", 0)
-	r.budget(engine.Budgets{Call: 400_000, Configure: 5_000_000, Init: 5_000_000})
+	r.setBudgets(engine.Budgets{Call: 400_000, Configure: 5_000_000, Init: 5_000_000})
 	err := r.ask(j, p)
-	r.conclude()
+	r.countUnasked()
 	return r, err
 }
 
 // TestFuelOfACheckEnds the questions at the same one everywhere: the first that
 // finds more used than may be.
 func TestFuelOfACheckEnds(t *testing.T) {
-	all := questions()
+	all := questionCount()
 	budget := totalFuel(engine.Budgets{Call: 400_000, Configure: 5_000_000, Init: 5_000_000})
 	if budget > 400_000_000 {
 		t.Errorf("a check may use %d units, which is more than 2 s at 5 ns", budget)
@@ -78,7 +78,7 @@ func TestSlowMachineSaysNothingOfThePolicy(t *testing.T) {
 	if !errors.As(err, &fault) || fault.Fault != policy.FaultBusy || !strings.Contains(err.Error(), "took more than 2s of processor time for 202 of 290 questions: try again") {
 		t.Errorf("%v", err)
 	}
-	if _, err := asks(&pace{each: maxTime / time.Duration(questions())}, &recordingDecider{}); err != nil {
+	if _, err := asks(&pace{each: maxTime / time.Duration(questionCount())}, &recordingDecider{}); err != nil {
 		t.Errorf("within its time: %v", err)
 	}
 }
@@ -112,7 +112,7 @@ func TestCheckIsAJobOfItsOwner(t *testing.T) {
 		run(t, Input{Wasm: wasm, On: e}) // the code is known from then on
 		q := engine.NewQuota(engine.QuotaConfig{Owner: name, FuelPerSecond: 1})
 		r := run(t, Input{Wasm: wasm, On: e, Quota: q})
-		if r.Verdict != VerdictAccepted || len(r.Answers) != questions() {
+		if r.Verdict != VerdictAccepted || len(r.Answers) != questionCount() {
 			t.Errorf("%s: %s, %v, %d answers", name, r.Verdict, r.Err(), len(r.Answers))
 		}
 		return q.Spent()
@@ -138,7 +138,7 @@ func TestFaultyPolicyIsNotAskedForLong(t *testing.T) {
 	cost := run(t, Input{Wasm: fails(few)}).Fuel.Init
 	r := run(t, Input{Wasm: fails(int32(few * cost.Budget / int64(cost.Most) * 9 / 10))})
 	f := r.Failure
-	if r.Verdict != VerdictFaulty || f == nil || f.Unasked == 0 || f.Asked != len(r.Answers) || f.Asked+f.Unasked != questions() {
+	if r.Verdict != VerdictFaulty || f == nil || f.Unasked == 0 || f.Asked != len(r.Answers) || f.Asked+f.Unasked != questionCount() {
 		t.Fatalf("%s, %+v, %d answers", r.Verdict, f, len(r.Answers))
 	}
 	most := r.Fuel.TotalBudget + uint64(r.Fuel.Init.Budget) + instanceFuel + 3*uint64(r.Fuel.Accept.Budget)

@@ -1,7 +1,7 @@
-// Package check tells what an author and an operator need to know of a policy
-// before it is put in charge: whether the host takes it, what it is made of,
-// what it answers to a set of built-in events, and what fuel that takes. The
-// engine is the one that runs in production.
+// Package check reports what an author and an operator need to know about a policy
+// before it serves clients: whether the host accepts it, what the module contains,
+// how it answers a set of built-in events, and how much fuel that takes. It uses
+// the engine that runs in production.
 package check
 
 import (
@@ -15,17 +15,17 @@ import (
 	"idlehost/host/internal/sandbox/worker"
 )
 
-// Input is what is checked.
+// Input is the policy to check, and where it runs.
 type Input struct {
 	Name   string // what messages call it
 	Wasm   []byte
 	Params map[string]string // as of engine.Source
-	// On runs it, and has its code at hand for a while. nil: an engine of its
-	// own does, with Engine for its configuration but for the Log.
+	// On is the engine that runs the policy, and keeps its code for a while. nil: an
+	// engine of the check's own, configured by Engine, whose Log is not used.
 	On     *engine.Engine
 	Engine engine.Config
-	// Workers run it, if there are any, with On for what is prepared; Tenant is
-	// whose it is. nil: it runs in this process.
+	// Workers runs the policy in a worker, as one of Tenant's; On prepares it. nil:
+	// the policy runs in this process.
 	Workers *worker.Pool
 	Tenant  string
 	// MemoryPages is as of engine.Source, and so is Quota, which pays for the
@@ -35,9 +35,9 @@ type Input struct {
 	Quota       *engine.Quota
 }
 
-// Run checks a policy. The same input gets the same report. What is wrong with
-// the policy is in the report, see Report.Err; the error is that ctx has
-// ended, or that there is no engine any more.
+// Run checks a policy. The same input gets the same report. Faults of the policy
+// are in the report (Report.Err); Run's error says that ctx has ended, or that the
+// engine is closed.
 func Run(ctx context.Context, in Input) (r *Report, err error) {
 	sum := sha256.Sum256(in.Wasm)
 	r = newReport(in.Name, hex.EncodeToString(sum[:]), len(in.Wasm))
@@ -54,26 +54,26 @@ func Run(ctx context.Context, in Input) (r *Report, err error) {
 
 // run checks the policy as one job of its owner.
 func (r *Report) run(ctx context.Context, e *engine.Engine, in Input) error {
-	r.budget(e.Budgets())
+	r.setBudgets(e.Budgets())
 	src := engine.Source{
 		Name: in.Name, Wasm: in.Wasm, Params: in.Params, MemoryPages: in.MemoryPages,
-		Quota: in.Quota, OwnFuel: true, Log: r.hear,
+		Quota: in.Quota, OwnFuel: true, Log: r.addLog,
 	}
-	load := loadHere
+	load := loadLocally
 	if in.Workers != nil {
-		load = func(j *engine.Job) (loaded, error) { return loadApart(ctx, j, in, src, r) }
+		load = func(j *engine.Job) (loadedPolicy, error) { return loadInWorker(ctx, j, in, src, r) }
 	}
-	err := e.Do(ctx, src, func(j *engine.Job) error { return r.examine(j, load) })
+	err := e.Do(ctx, src, func(j *engine.Job) error { return r.inspectAndAsk(j, load) })
 	return r.failed(err, VerdictFaulty)
 }
 
-// examine goes as far as the policy lets it.
-func (r *Report) examine(j *engine.Job, load func(*engine.Job) (loaded, error)) error {
+// inspectAndAsk goes as far as the policy lets it.
+func (r *Report) inspectAndAsk(j *engine.Job, load func(*engine.Job) (loadedPolicy, error)) error {
 	seen, err := j.Inspect()
 	if err != nil {
 		return r.failed(err, VerdictRefused)
 	}
-	r.inspected(seen)
+	r.setModule(seen)
 	if err := j.Yield(); err != nil {
 		return err
 	}
@@ -89,23 +89,22 @@ func (r *Report) examine(j *engine.Job, load func(*engine.Job) (loaded, error)) 
 	}
 }
 
-// attempts is how often a policy is loaded and asked from the first question on
-// whose worker ends for reasons of others.
+// attempts is how often a policy is loaded, and asked from the first question on,
+// if its worker ends for reasons that are not the policy's.
 const attempts = 10
 
 // try asks a new instance.
-func (r *Report) try(j *engine.Job, load func(*engine.Job) (loaded, error)) error {
+func (r *Report) try(j *engine.Job, load func(*engine.Job) (loadedPolicy, error)) error {
 	p, err := load(j)
 	if err != nil {
 		return r.failed(err, VerdictFaulty)
 	}
 	defer p.Close() // its memory; the engine's Close would tell of an error
-	r.profile(p.told())
+	r.setProfile(p.firstInstance())
 	return r.ask(j, p)
 }
 
-// failed puts what is wrong with the policy into the report, and returns what is
-// wrong with anything else.
+// failed puts an error of the policy into the report, and returns any other.
 func (r *Report) failed(err error, v Verdict) error {
 	var fault *engine.FaultError
 	if !errors.As(err, &fault) {
@@ -115,8 +114,8 @@ func (r *Report) failed(err error, v Verdict) error {
 	return nil
 }
 
-// verdictOf tells a module that is no policy from one that is a bad one; v is
-// what stands where the fault does not say.
+// verdictOf returns the verdict that follows from a fault: a refused module differs
+// from a bad policy. v is for faults that do not decide this.
 func verdictOf(f policy.Fault, v Verdict) Verdict {
 	switch f {
 	case policy.FaultRefused, policy.FaultCompile:

@@ -59,13 +59,13 @@ func TestBundledPoliciesAreFine(t *testing.T) {
 			t.Errorf("%s: %s: %v", name, r.Verdict, r.Err())
 		}
 		if r.ABI != (ABI{Policy: 1, Host: 1}) || r.Memory.BufferBytes < 512 || r.Module.MeteredBytes <= r.Module.Bytes {
-			t.Errorf("%s: %+v, %+v, %+v", name, r.ABI, r.Memory, r.Module)
+			t.Errorf("%s: %+v, %+v, %+v: want version 1 of the ABI, a buffer of 512 bytes at least, and a module that metering makes larger", name, r.ABI, r.Memory, r.Module)
 		}
 		if r.Fuel.Worst == nil || r.Fuel.Percent <= 0 || r.Fuel.Percent > 20 {
 			t.Errorf("%s takes %v %% of its budget at worst, want at most 20", name, r.Fuel.Percent)
 		}
 		if len(r.Answers) == 0 || r.Fuel.Timeout.Calls+r.Fuel.Accept.Calls == 0 {
-			t.Errorf("%s: %d answers, fuel %+v", name, len(r.Answers), r.Fuel)
+			t.Errorf("%s: %d answers, fuel %+v: want answers, and calls that are counted", name, len(r.Answers), r.Fuel)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func TestUndecided(t *testing.T) {
 		r := run(t, Input{Wasm: wasmtest.Guest().Bytes(), Engine: engine.Config{Compiler: overloaded{tt.fault}}})
 		f := r.Failure
 		if r.Verdict != tt.verdict || f == nil || f.Cause != tt.fault.String() || f.Step != "compile" || f.TryAgain() != tt.again {
-			t.Fatalf("%v: %s, %+v", tt.fault, r.Verdict, f)
+			t.Fatalf("%v: %s, %+v: want %s at compile, try again %v", tt.fault, r.Verdict, f, tt.verdict, tt.again)
 		}
 		if strings.Contains(f.Hint(), "try again") != tt.again {
 			t.Errorf("%v: hint %q", tt.fault, f.Hint())
@@ -182,10 +182,10 @@ func TestRefusals(t *testing.T) {
 			}
 			f := r.Failure
 			if f.Step != "gate" || f.Refusal == nil || f.Refusal.Rule != tt.rule || f.Refusal.Limit != tt.limit || f.Hint() == "" {
-				t.Errorf("failure %+v, refusal %+v", f, f.Refusal)
+				t.Errorf("failure %+v, refusal %+v: want rule %q with limit %d at the gate, and a hint", f, f.Refusal, tt.rule, tt.limit)
 			}
 			if r.Module.Bytes != len(tt.wasm) || len(r.Digest) != 64 || len(r.Answers) != 0 {
-				t.Errorf("report %+v", r)
+				t.Errorf("report is %+v, want size and digest of %d bytes, and no answers", r, len(tt.wasm))
 			}
 			if s := text(t, r); !strings.Contains(s, `rule "`+tt.rule+`", at offset 0x`) {
 				t.Errorf("no rule in\n%s", s)
@@ -212,10 +212,10 @@ func TestModuleThatDoesNotComeIntoBeing(t *testing.T) {
 	} {
 		r := run(t, Input{Wasm: wasmtest.Guest(tt.funcs...).Bytes(), Params: map[string]string{"a": "b"}})
 		if r.Verdict != tt.verdict || r.Failure.Step != tt.step || r.Failure.Cause != tt.cause || r.Failure.Event != nil {
-			t.Errorf("%s: %s, %+v", tt.name, r.Verdict, r.Failure)
+			t.Errorf("%s: %s, %+v: want %s of %s at %s, before any event", tt.name, r.Verdict, r.Failure, tt.verdict, tt.cause, tt.step)
 		}
 		if len(r.Exports) < 5 || r.Module.MeteredBytes == 0 || r.Module.EffortLimit == 0 {
-			t.Errorf("%s: nothing of the module in %+v", tt.name, r)
+			t.Errorf("%s: report is %+v, want what the gate tells of the module", tt.name, r)
 		}
 	}
 }
@@ -238,7 +238,7 @@ func TestFaultNamesTheQuestion(t *testing.T) {
 			r := guest(t, tt.hook)
 			f := r.Failure
 			if r.Verdict != VerdictFaulty || f == nil || f.Cause != tt.cause || f.Event == nil {
-				t.Fatalf("%s, %+v", r.Verdict, f)
+				t.Fatalf("%s, %+v: want %s of %s at an event", r.Verdict, f, VerdictFaulty, tt.cause)
 			}
 			if f.Event.Phase != "tunnel" || f.Event.Kind != tt.kind || f.Event.Scene != "first visit" {
 				t.Errorf("the first question that failed is %v", f.Event)
@@ -281,14 +281,14 @@ func TestReportTellsWhatItIsMadeOf(t *testing.T) {
 		t.Fatal(r.Err())
 	}
 	if m := r.Memory; m.StateBytes != 64 || m.StateFormat != 7 || *m.MaxPages != 3 || m.LimitPages != 128 || m.BufferBytes != abi.BufferSize || m.Bytes != 65536*uint64(m.MinPages) {
-		t.Errorf("memory %+v", m)
+		t.Errorf("memory is %+v, want at most 3 pages of the 128 allowed, a buffer of %d bytes and 64 bytes of state, format 7", m, abi.BufferSize)
 	}
 	if len(r.Imports) != 1 || r.Imports[0] != (Extern{"idlehost.log", "function", "(i32, i32, i32) -> ()"}) {
-		t.Errorf("imports %+v", r.Imports)
+		t.Errorf("imports are %+v, want idlehost.log only", r.Imports)
 	}
 	f := r.Fuel
 	if f.Init.Calls != 1 || f.Configure.Calls != 0 || f.Close.Calls == 0 || f.Close.Most >= 1000 || f.Accept.Budget != 400_000 || f.PerSecond != 50_000_000 {
-		t.Errorf("fuel %+v", f)
+		t.Errorf("fuel is %+v, want 1 call of init, none of configure, less than 1000 units at close, and the default budgets", f)
 	}
 	s := text(t, r)
 	for _, want := range []string{
@@ -362,6 +362,6 @@ func TestRunEndsWithItsContext(t *testing.T) {
 func TestBudgetsAreThoseOfTheEngine(t *testing.T) {
 	r := run(t, Input{Wasm: wasmtest.Guest(wasmtest.Hook("on_accept", wasmtest.Forever(), wasmtest.Const64(0))).Bytes(), Engine: engine.Config{CallFuel: 4000}})
 	if r.Failure == nil || r.Failure.Cause != "out_of_fuel" || r.Fuel.Accept.Most != 4000 || r.Fuel.Accept.Percent != 100 {
-		t.Errorf("%+v, %+v", r.Failure, r.Fuel.Accept)
+		t.Errorf("failure %+v, fuel of accept %+v: want out_of_fuel at a budget of 4000 units", r.Failure, r.Fuel.Accept)
 	}
 }

@@ -19,10 +19,10 @@ func gaps(generation uint32, shape func(bin int) (returned, gone, cut uint32)) *
 }
 
 // none is an empty histogram.
-func none(int) (returned, gone, cut uint32) { return 0, 0, 0 }
+func noGaps(int) (returned, gone, cut uint32) { return 0, 0, 0 }
 
 // habit has most gaps around some seconds, and some that nobody ended.
-func habit(bin int) (returned, gone, cut uint32) {
+func habitGaps(bin int) (returned, gone, cut uint32) {
 	peak := abi.Bin(5 * second)
 	distance := uint32(max(bin-peak, peak-bin))
 	if distance < 20 {
@@ -38,7 +38,7 @@ func habit(bin int) (returned, gone, cut uint32) {
 }
 
 // left has gaps only that did not end in another request.
-func left(bin int) (returned, gone, cut uint32) {
+func leftGaps(bin int) (returned, gone, cut uint32) {
 	switch bin {
 	case abi.Bin(second), abi.Bin(minute):
 		gone = 50 * unit
@@ -50,7 +50,7 @@ func left(bin int) (returned, gone, cut uint32) {
 
 // full has something in every bin. The whole weighs 1<<31, and the books keep
 // it below that.
-func full(int) (returned, gone, cut uint32) {
+func fullGaps(int) (returned, gone, cut uint32) {
 	const each = 1 << 31 / (3 * abi.Bins)
 	return each, each, each
 }

@@ -126,7 +126,7 @@ func ascii(text []byte) []byte {
 }
 
 // hear takes a line of the guest's.
-func (r *Report) hear(_ string, level int, text string) {
+func (r *Report) addLog(_ string, level int, text string) {
 	if len(r.Log) == maxLog {
 		r.LogDropped++
 		return

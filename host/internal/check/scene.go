@@ -6,8 +6,8 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// scene is the circumstances of a connection. Every phase has its turn in
-// each.
+// scene is the circumstances of a connection; reports name it. Questions are asked
+// in every phase of each scene.
 type scene struct {
 	name  string
 	side  abi.Side
@@ -22,22 +22,22 @@ const (
 	minute = 60 * second
 )
 
-// scenes lists them, from the usual to what is just possible.
+// scenes lists them, from the usual to the barely possible.
 func scenes() []scene {
 	return []scene{
-		{"first visit", abi.SideAccepted, []uint32{10 * second, 75 * second}, gaps(1, none), func(*policy.Event) {}},
-		{"regular", abi.SideAccepted, []uint32{second, 10 * second, minute, 10 * minute}, gaps(2, habit), regular},
-		{"never returns", abi.SideAccepted, []uint32{10 * second, 2 * minute}, gaps(3, left), deserter},
+		{"first visit", abi.SideAccepted, []uint32{10 * second, 75 * second}, gaps(1, noGaps), func(*policy.Event) {}},
+		{"regular", abi.SideAccepted, []uint32{second, 10 * second, minute, 10 * minute}, gaps(2, habitGaps), regular},
+		{"never returns", abi.SideAccepted, []uint32{10 * second, 2 * minute}, gaps(3, leftGaps), neverReturns},
 		{"not known", abi.SideAccepted, []uint32{minute}, nil, unknown},
-		{"upstream", abi.SideDialled, []uint32{10 * second, 2 * minute}, gaps(4, habit), upstream},
-		{"host full", abi.SideAccepted, []uint32{10 * second, minute}, gaps(5, full), crowded},
-		{"extreme", abi.SideAccepted, []uint32{0, abi.Never - 1}, gaps(6, full), extreme},
+		{"upstream", abi.SideDialled, []uint32{10 * second, 2 * minute}, gaps(4, habitGaps), upstream},
+		{"host full", abi.SideAccepted, []uint32{10 * second, minute}, gaps(5, fullGaps), crowded},
+		{"extreme", abi.SideAccepted, []uint32{0, abi.Never - 1}, gaps(6, fullGaps), extreme},
 	}
 }
 
-// newcomer is the event of a client's first connection, in the host's default
-// configuration.
-func newcomer(side abi.Side) policy.Event {
+// firstConnection is the event of a client's first connection, in the host's
+// default configuration.
+func firstConnection(side abi.Side) policy.Event {
 	t := config.Default().Timeouts
 	e := policy.Event{
 		Side: uint8(side), Client: 0x243f6a8885a308d3,
@@ -57,7 +57,7 @@ func newcomer(side abi.Side) policy.Event {
 	return e
 }
 
-// regular is a client that comes every few seconds.
+// regular is a client that sends a request every few seconds.
 func regular(e *policy.Event) {
 	e.Requests, e.BytesIn, e.BytesOut, e.Route, e.Handshake = 12, 6_400, 480_000, 1, 2
 	e.GapCount, e.GapLastMs, e.GapMeanMs, e.GapMaxMs = 11, 4_200, 5_100, 31_000
@@ -69,8 +69,8 @@ func regular(e *policy.Event) {
 	e.ClientGaps[5] = 3*minute | uint32(abi.GapKindGone)<<30
 }
 
-// deserter is a client that has never come back.
-func deserter(e *policy.Event) {
+// neverReturns is a client that has never come back.
+func neverReturns(e *policy.Event) {
 	e.Requests, e.BytesIn, e.BytesOut = 1, 300, 9_000
 	e.ClientConns, e.ClientCut, e.ClientClosedMs, e.ClientCutMs = 30, 29, 5*minute, 75*second
 	for i := range e.ClientGaps {

@@ -11,40 +11,40 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// row is a line of the table: questions that differ in the phase only, and
-// were answered alike.
-type row struct {
+// tableRow is a line of the table: questions that differ in the phase only, and
+// have the same answer.
+type tableRow struct {
 	Answer
 	phases []string
 }
 
-// rows folds the answers. What was not answered is not in it, unless it
-// failed.
-func rows(answers []Answer) (rows []*row) {
+// tableRows merges equal answers. Questions at close have no answer, and no row
+// unless they failed.
+func tableRows(answers []Answer) (rows []*tableRow) {
 	for _, a := range answers {
 		if a.Kind == abi.KindClose.String() && a.Fault == "" {
 			continue
 		}
-		i := slices.IndexFunc(rows, func(r *row) bool { return r.same(&a) })
+		i := slices.IndexFunc(rows, func(r *tableRow) bool { return r.same(&a) })
 		if i < 0 {
 			i = len(rows)
-			rows = append(rows, &row{Answer: a})
+			rows = append(rows, &tableRow{Answer: a})
 		}
 		rows[i].phases = append(rows[i].phases, a.Phase)
 		rows[i].Fuel = max(rows[i].Fuel, a.Fuel)
 	}
-	arrange(rows)
+	sortRows(rows)
 	return rows
 }
 
-// arrange brings together what belongs to one scene, kind and idle time, in
-// the order in which they first came.
-func arrange(rows []*row) {
+// sortRows groups rows of one scene, kind and idle time, in the order in which
+// these first came.
+func sortRows(rows []*tableRow) {
 	type key struct {
 		scene, kind string
 		idle        uint32
 	}
-	of := func(r *row) key { return key{r.Scene, r.Kind, r.IdleMs} }
+	of := func(r *tableRow) key { return key{r.Scene, r.Kind, r.IdleMs} }
 	order := map[key]int{}
 	scenes := map[string]int{}
 	for i, r := range rows {
@@ -55,7 +55,7 @@ func arrange(rows []*row) {
 			order[of(r)] = i
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b *row) int {
+	slices.SortStableFunc(rows, func(a, b *tableRow) int {
 		if a.Scene != b.Scene {
 			return scenes[a.Scene] - scenes[b.Scene]
 		}
@@ -67,7 +67,7 @@ func (r *Report) writeAnswers(b *bytes.Buffer) {
 	b.WriteString("\n")
 	t := columns(b)
 	fmt.Fprintln(t, "SCENE\tKIND\tIDLE\tACTION\tDEADLINE\tFLAGS\tREASON\tFUEL\tPHASE")
-	for _, a := range rows(r.Answers) {
+	for _, a := range tableRows(r.Answers) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", a.Scene, a.Kind, millis(a.IdleMs),
 			a.action(), a.deadline(), dash(strings.Join(a.Flags, ",")), a.reason(), a.Fuel, a.where())
 	}
@@ -96,7 +96,7 @@ func (a *Answer) reason() string {
 }
 
 // where lists the phases, and the leases that were set there.
-func (r *row) where() string {
+func (r *tableRow) where() string {
 	s := phaseText(r.phases)
 	if len(r.Leases) > 0 {
 		s += " (leases: " + leaseText(r.Leases) + ")"

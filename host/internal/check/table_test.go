@@ -22,7 +22,7 @@ func TestRowsFoldPhases(t *testing.T) {
 		{Scene: "a", Kind: "accept", Phase: "write", Action: "extend", Leases: map[string]uint32{"idle": 1}},
 	}
 	var got []string
-	for _, r := range rows(answers) {
+	for _, r := range tableRows(answers) {
 		got = append(got, strings.Join([]string{r.Scene, r.Kind, r.action(), r.deadline(), r.where()}, " "))
 		if r.where() == "header,body" && r.Fuel != 9 {
 			t.Errorf("fuel of a fold is %d, not the most", r.Fuel)
@@ -75,7 +75,7 @@ func TestTableShowsAnswers(t *testing.T) {
 		}
 	}
 	if a := r.Answers[0]; a.Leases["idle"] != 2500 || len(a.Leases) != 1 || a.Reason != 4 {
-		t.Errorf("first answer %+v", a)
+		t.Errorf("first answer is %+v, want a lease of 2500 ms for idle only, and reason 4", a)
 	}
 }
 

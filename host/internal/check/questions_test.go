@@ -82,14 +82,14 @@ func TestStoriesAreOfOneConnection(t *testing.T) {
 	random := map[uint64]bool{}
 	for _, story := range stories(t) {
 		first, end := story[0].Event, story[len(story)-1].Event
-		if first.NowMs < last+restMs-1 && last > 0 {
+		if first.NowMs < last+pauseMs-1 && last > 0 {
 			t.Errorf("connection %d begins %d ms after the one before", first.Conn, first.NowMs-last)
 		}
 		if first.Kind != uint8(abi.KindAccept) || end.Kind != uint8(abi.KindClose) {
 			t.Errorf("connection %d begins with %v and ends with %v", first.Conn, abi.Kind(first.Kind), abi.Kind(end.Kind))
 		}
 		if first.DeadlineMs != 0 || first.AgeMs != 0 || first.Requests != 0 || first.BytesIn != 0 || first.GapCount != 0 || first.RecvMs != abi.Never {
-			t.Errorf("connection %d is accepted with a past: %+v", first.Conn, first)
+			t.Errorf("connection %d is accepted with %+v, want no deadline, age, requests, bytes and gaps", first.Conn, first)
 		}
 		for i, ask := range story {
 			e := ask.Event

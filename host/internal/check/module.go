@@ -5,8 +5,8 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// inspected notes what the module shows.
-func (r *Report) inspected(seen *engine.Inspection) {
+// setModule stores what is known of the module before it runs.
+func (r *Report) setModule(seen *engine.Inspection) {
 	m, limits := seen.Module, seen.Module.Limits()
 	r.Module = Binary{
 		Bytes: len(m.Bytes()), BytesLimit: limits.ModuleBytes, MeteredBytes: seen.Metered,
@@ -29,8 +29,8 @@ func (r *Report) inspected(seen *engine.Inspection) {
 	}
 }
 
-// profile notes what the first instance told, and took.
-func (r *Report) profile(p engine.Profile, memory uint64) {
+// setProfile stores what the first instance declared, and the fuel that it took.
+func (r *Report) setProfile(p engine.Profile, memory uint64) {
 	r.ABI.Policy = p.ABIVersion
 	r.Memory.Bytes = memory
 	r.Memory.BufferBytes, r.Memory.StateBytes, r.Memory.StateFormat = p.BufferBytes, p.StateBytes, p.StateFormat
@@ -38,8 +38,8 @@ func (r *Report) profile(p engine.Profile, memory uint64) {
 	r.Fuel.Configure.took(p.FuelConfigure)
 }
 
-// budget notes what the host would give.
-func (r *Report) budget(b engine.Budgets) {
+// setBudgets stores the fuel that this host gives.
+func (r *Report) setBudgets(b engine.Budgets) {
 	r.ABI.Host = abi.Version
 	r.Fuel = Fuel{
 		PerSecond: b.PerSecond,
@@ -52,10 +52,10 @@ func (r *Report) budget(b engine.Budgets) {
 // callsOfQuestion is how many calls a question may take, each with the fuel of one.
 const callsOfQuestion = 3
 
-// totalFuel is the most that a policy can use which answers every question: what
-// one instance takes to be made, and for each question a call and the two by
-// which the engine looks whether the guest's buffer and state have moved.
+// totalFuel is the most that a policy can use if it answers every question: what
+// making one instance takes, and for each question one call and the two by which
+// the engine checks that the guest's buffer and state have not moved.
 func totalFuel(b engine.Budgets) uint64 {
 	made := 2*b.Init + 2*b.Configure + 5*b.Call
-	return uint64(made) + callsOfQuestion*uint64(b.Call)*uint64(questions())
+	return uint64(made) + callsOfQuestion*uint64(b.Call)*uint64(questionCount())
 }

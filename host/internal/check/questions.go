@@ -13,44 +13,43 @@ import (
 // epochMs is when the first question is asked, in Unix milliseconds.
 const epochMs = 1_750_000_000_000
 
-// restMs lies between two connections. It is so long that the engine's breaker
-// and its fuel rate have forgotten the one before: every question is answered,
-// or not, for reasons of its own.
-const restMs = 2 * minute
+// pauseMs lies between two connections. It is so long that the engine's breaker and
+// its fuel rate have recovered from the one before: whether a question is answered
+// does not depend on earlier connections.
+const pauseMs = 2 * minute
 
-// maxTime bounds the processor time of a check. No verdict
-// depends on it, since fuel bounds a check already: using up all of that takes
-// 0.1 to 1.9 s.
+// maxTime bounds the processor time of a check. No verdict depends on it, since
+// fuel bounds a check already: using all of it takes 0.1 to 1.9 s.
 const maxTime = 2 * time.Second
 
-// instanceFuel is what a new instance counts for beside the fuel that it uses:
-// its memory is made and filled, which takes up to some milliseconds.
+// instanceFuel is charged for a new instance, beside the fuel that it uses, for
+// making and filling its memory, which takes up to some milliseconds.
 const instanceFuel = 1_000_000
 
-// job is what the questions are a part of: engine.Job.
-type job interface {
+// turnJob is the part of engine.Job that the questions need.
+type turnJob interface {
 	Yield() error
 	Used() time.Duration
 }
 
 var (
-	// errSpent ends the questions to a policy that has used up the fuel of a check.
-	errSpent = errors.New("has used up the fuel of a check")
-	// errUntold is why there is no answer of a policy that has ended its worker: it
-	// was not asked any more, or its answer has gone with the worker.
-	errUntold = errors.New("ended with its worker")
+	// errFuelUsed ends the questions to a policy that has used up the fuel of a check.
+	errFuelUsed = errors.New("has used up the fuel of a check")
+	// errNoAnswer is why a policy that has ended its worker did not answer: it was not
+	// asked any more, or its answer was lost with the worker.
+	errNoAnswer = errors.New("ended with its worker")
 )
 
-// question is one of the story.
+// question is one question of a check.
 type question struct {
 	scene string
 	opens bool // a connection: the ones that follow have the state that it leaves
 	ask   *policy.Ask
 }
 
-// story yields every question of every scene, in every phase. What is left in the
-// event is there at the connection's next question.
-func story(yield func(question) bool) {
+// questions yields every question of every scene, in every phase. What the policy
+// leaves in the event is there at the connection's next question.
+func questions(yield func(question) bool) {
 	now, conn := uint64(epochMs), uint64(0)
 	for _, s := range scenes() {
 		for phase := abi.PhaseHandshake; phase <= abi.PhaseDraining; phase++ {
@@ -59,13 +58,13 @@ func story(yield func(question) bool) {
 			if !more {
 				return
 			}
-			now = end + restMs
+			now = end + pauseMs
 		}
 	}
 }
 
-// questions counts what story yields.
-func questions() (n int) {
+// questionCount returns how many questions there are.
+func questionCount() (n int) {
 	for _, s := range scenes() {
 		n += int(abi.PhaseDraining-abi.PhaseHandshake+1) * (2 + len(s.idles))
 	}
@@ -76,7 +75,7 @@ func questions() (n int) {
 // idle times, whatever was said before, and at the end, a second later. It returns
 // when that was.
 func (s *scene) connection(phase abi.Phase, conn, start uint64, yield func(question) bool) (end uint64, more bool) {
-	ask := &policy.Ask{Event: newcomer(s.side), Gaps: s.gaps}
+	ask := &policy.Ask{Event: firstConnection(s.side), Gaps: s.gaps}
 	e := &ask.Event
 	s.set(e)
 	e.Phase, e.Protocol, e.Conn = uint8(phase), uint8(protocol(phase)), conn
@@ -85,12 +84,12 @@ func (s *scene) connection(phase abi.Phase, conn, start uint64, yield func(quest
 			end += second
 		}
 		e.Kind, e.NowMs, e.Random = uint8(kind), end, random(conn, e.Asks)
-		pass(e, idle)
+		advance(e, idle)
 		more := yield(question{scene: s.name, opens: kind == abi.KindAccept, ask: ask})
 		e.Asks++
 		return more
 	}
-	used := opened(e)
+	used := atAccept(e)
 	if !put(abi.KindAccept, 0) {
 		return end, false
 	}
@@ -104,21 +103,21 @@ func (s *scene) connection(phase abi.Phase, conn, start uint64, yield func(quest
 	return end, put(abi.KindClose, idle)
 }
 
-// ask puts every question, as far as the fuel goes.
-func (r *Report) ask(j job, p asker) error {
+// ask asks every question, as far as the fuel goes.
+func (r *Report) ask(j turnJob, p askable) error {
 	untold := false
-	for q := range story {
+	for q := range questions {
 		kind := abi.Kind(q.ask.Event.Kind)
-		a, err := put(p, q.scene, q.ask)
-		if untold = errors.Is(err, errUntold); untold {
+		a, err := askOne(p, q.scene, q.ask)
+		if untold = errors.Is(err, errNoAnswer); untold {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		r.note(a, kind, p)
-		if err := r.goOn(j, p); errors.Is(err, errSpent) {
-			r.stop()
+		r.addAnswer(a, kind, p)
+		if err := r.mayContinue(j, p); errors.Is(err, errFuelUsed) {
+			r.stopOverBudget()
 			break
 		} else if err != nil {
 			return err
@@ -127,37 +126,37 @@ func (r *Report) ask(j job, p asker) error {
 	if untold && r.Failure == nil { // it was not at a question
 		r.fail(VerdictFaulty, p.Err())
 	}
-	r.conclude()
+	r.countUnasked()
 	return nil
 }
 
 // goOn says whether there is to be another question, and lets others have their
 // turn before it. That the check takes too long has to do with the machine, so
 // it says nothing about the policy.
-func (r *Report) goOn(j job, p asker) error {
-	if r.Fuel.Total = p.Spent(); r.Fuel.Total > r.Fuel.TotalBudget && len(r.Answers) < questions() {
-		return errSpent
+func (r *Report) mayContinue(j turnJob, p askable) error {
+	if r.Fuel.Total = p.Spent(); r.Fuel.Total > r.Fuel.TotalBudget && len(r.Answers) < questionCount() {
+		return errFuelUsed
 	}
 	if used := j.Used(); used > maxTime {
 		return &engine.FaultError{
 			Policy: r.Policy, Step: "check", Fault: policy.FaultBusy,
-			Err: fmt.Errorf("took more than %v of processor time for %d of %d questions: try again", maxTime, len(r.Answers), questions()),
+			Err: fmt.Errorf("took more than %v of processor time for %d of %d questions: try again", maxTime, len(r.Answers), questionCount()),
 		}
 	}
 	return j.Yield()
 }
 
-// stop notes that the questions end early. A policy that answers them all
-// cannot use so much.
-func (r *Report) stop() {
+// stopOverBudget records that the questions end early. A policy that answers them
+// all cannot use so much.
+func (r *Report) stopOverBudget() {
 	if r.Failure == nil {
-		r.fail(VerdictFaulty, fmt.Errorf("policy %w of %d units", errSpent, r.Fuel.TotalBudget))
+		r.fail(VerdictFaulty, fmt.Errorf("policy %w of %d units", errFuelUsed, r.Fuel.TotalBudget))
 	}
 }
 
 // opened takes from an event what a connection does not have when it is
 // accepted, and returns what gives it back.
-func opened(e *policy.Event) (used func(*policy.Event)) {
+func atAccept(e *policy.Event) (used func(*policy.Event)) {
 	was := *e
 	e.Requests, e.Streams, e.Rate, e.BytesIn, e.BytesOut, e.Route = 0, 0, 0, 0, 0, 0
 	e.GapCount, e.GapLastMs, e.GapMeanMs, e.GapMaxMs = 0, 0, 0, 0
@@ -168,8 +167,8 @@ func opened(e *policy.Event) (used func(*policy.Event)) {
 	}
 }
 
-// pass sets what grows as a connection does nothing.
-func pass(e *policy.Event, idle uint32) {
+// advance sets the times that grow while a connection is idle.
+func advance(e *policy.Event, idle uint32) {
 	e.AgeMs, e.PhaseMs, e.IdleMs, e.ReadMs, e.WriteMs = idle, idle, idle, idle, idle
 	e.DeadlineMs = 0
 	if abi.Kind(e.Kind) != abi.KindAccept {
@@ -177,8 +176,8 @@ func pass(e *policy.Event, idle uint32) {
 	}
 }
 
-// note keeps an answer, and the first failure.
-func (r *Report) note(a Answer, kind abi.Kind, p asker) {
+// addAnswer adds an answer, and keeps the first failure.
+func (r *Report) addAnswer(a Answer, kind abi.Kind, p askable) {
 	r.Answers = append(r.Answers, a)
 	r.Fuel.count(kind, &a)
 	if a.Fault == "" {
@@ -192,17 +191,17 @@ func (r *Report) note(a Answer, kind abi.Kind, p asker) {
 }
 
 // cause returns why p did not answer.
-func cause(p asker, a *Answer) error {
+func cause(p askable, a *Answer) error {
 	if err := p.Err(); err != nil {
 		return err
 	}
 	return fmt.Errorf("policy was not asked: %s", a.Fault)
 }
 
-// conclude counts.
-func (r *Report) conclude() {
+// countUnasked completes the failure with how many questions were asked, and not.
+func (r *Report) countUnasked() {
 	if r.Failure != nil {
-		r.Failure.Asked, r.Failure.Unasked = len(r.Answers), questions()-len(r.Answers)
+		r.Failure.Asked, r.Failure.Unasked = len(r.Answers), questionCount()-len(r.Answers)
 	}
 }
 
