@@ -77,7 +77,7 @@ func TestLoadingFindsTheCodeOfTheChild(t *testing.T) {
 		o := Order{Wasm: plain(1), Stoppable: stoppable}
 		c := compile(t, compiler, o)
 		if !c.Report.Apart || c.Report.Cached || c.Report.CodeBytes == 0 || c.Report.Usage.CPU == 0 || c.Report.Usage.MemoryBytes == 0 || c.Report.NotKept != nil {
-			t.Errorf("report %+v", c.Report)
+			t.Errorf("report is %+v, want code that a child has compiled, with its usage, and that was kept", c.Report)
 		}
 		// wazero adds a file for what it has to compile.
 		before := compiler.loans(t)
@@ -118,7 +118,7 @@ func TestCodeOutlivesTheCompiler(t *testing.T) {
 
 	second := open(t, cfg)
 	if c := compile(t, second, o); !c.Report.Cached || c.Report.CodeBytes == 0 || c.Report.ModuleBytes != len(o.Wasm) {
-		t.Errorf("report %+v", c.Report)
+		t.Errorf("report is %+v, want code from the cache for a module of %d bytes", c.Report, len(o.Wasm))
 	}
 	if v := ask(t, second, o); v != wasmtest.Extend60s {
 		t.Errorf("answer %#x", v)

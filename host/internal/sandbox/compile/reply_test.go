@@ -40,7 +40,7 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := parseReply(data)
 		if err == nil && r.Refused == "" && r.Failed == "" && (strings.Contains(r.Sub, "/") || strings.Contains(r.Name, "/")) {
-			t.Errorf("leaves the folder: %+v", r)
+			t.Errorf("reply %+v leaves the folder, want it refused", r)
 		}
 	})
 }

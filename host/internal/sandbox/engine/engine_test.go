@@ -97,7 +97,7 @@ func TestDecideReturnsTheVerdict(t *testing.T) {
 		t.Errorf("unknown kind: fault is %v", fault)
 	}
 	if s := p.Stats(); s.Calls != 2 || s.Instances != 1 || s.MemoryBytes != pageBytes {
-		t.Errorf("stats are %+v", s)
+		t.Errorf("stats are %+v, want 2 calls of 1 instance with %d bytes", s, pageBytes)
 	}
 }
 

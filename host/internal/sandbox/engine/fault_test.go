@@ -51,7 +51,7 @@ func TestFaultsOfACall(t *testing.T) {
 			_, fault = p.Decide(at(abi.KindAccept, 0))
 			wantFault(t, "accept afterwards", fault, policy.FaultNone)
 			if s := p.Stats(); s.Instances != 2 || s.Faults[c.fault] != 1 {
-				t.Errorf("stats are %+v", s)
+				t.Errorf("stats are %+v, want 2 instances and one fault %v", s, c.fault)
 			}
 		})
 	}

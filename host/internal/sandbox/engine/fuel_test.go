@@ -66,7 +66,7 @@ func TestFuelEndsWhatDoesNotComeBack(t *testing.T) {
 			wantFault(t, "accept afterwards", fault, policy.FaultNone)
 			s := p.Stats()
 			if s.Instances != 2 || s.FuelMax[abi.KindTimeout] != 400_000 || other.Stats().Instances != 1 {
-				t.Errorf("stats are %+v", s)
+				t.Errorf("stats are %+v, want 2 instances and 400,000 units for a timeout; the other has %d instances, want 1", s, other.Stats().Instances)
 			}
 		})
 	}
@@ -130,7 +130,7 @@ func TestBudgetIsExact(t *testing.T) {
 	s := p.Stats()
 	used := s.FuelLast[abi.KindTimeout]
 	if used == 0 || used > 100 || s.FuelMax != s.FuelLast || s.FuelTotal != s.FuelLast || s.FuelInstantiate == 0 {
-		t.Fatalf("stats are %+v", s)
+		t.Fatalf("stats are %+v, want 1 to 100 units for the one timeout, and some for the instance", s)
 	}
 	_, fault := decide(int64(used))
 	wantFault(t, "just enough", fault, policy.FaultNone)
@@ -218,7 +218,7 @@ func TestNewInstancesCountToTheRate(t *testing.T) {
 		}
 	}
 	if s := p.Stats(); s.FuelInstantiate < 30_000 || s.Instances != 2 {
-		t.Errorf("stats are %+v", s)
+		t.Errorf("stats are %+v, want 2 instances, the last for 30,000 units at least", s)
 	}
 }
 
@@ -244,7 +244,7 @@ func TestBusyPolicyIsNotWaitedFor(t *testing.T) {
 		_, fault = p.Decide(at(abi.KindTimeout, 0))
 		wantFault(t, "free in time", fault, policy.FaultNone)
 		if s := p.Stats(); s.Faults[policy.FaultBusy] != 1 || s.Instances != 1 || s.Calls != 1 {
-			t.Errorf("stats are %+v", s)
+			t.Errorf("stats are %+v, want one question refused as busy, and one call of 1 instance", s)
 		}
 	})
 }

@@ -83,7 +83,7 @@ func TestExampleOfTheSpecification(t *testing.T) {
 	}
 	q.Event.Phase, q.Event.State[0] = uint8(abi.PhaseBody), 0
 	if v, _ = p.Decide(q); v.Action != abi.ActionDefault {
-		t.Errorf("in the body: got %+v", v)
+		t.Errorf("in the body: got %+v, want the default", v)
 	}
 }
 

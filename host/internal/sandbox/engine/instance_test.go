@@ -217,7 +217,7 @@ func TestVerdictRoundTrip(t *testing.T) {
 	}
 	for _, r := range []reply{3 << 32, 255 << 32, 1 << 42, 1 << 47, 1 << 63} {
 		if r.check() == nil {
-			t.Errorf("%#x became %+v", uint64(r), r.verdict())
+			t.Errorf("%#x became %+v, want it refused", uint64(r), r.verdict())
 		}
 	}
 }

@@ -136,7 +136,7 @@ func TestHammerDecide(t *testing.T) {
 	}
 	wg.Wait()
 	if s := p.Stats(); s.Faults[policy.FaultTrap] == 0 || s.Calls == 0 {
-		t.Errorf("nothing happened: %+v", s)
+		t.Errorf("stats are %+v, want calls and traps", s)
 	}
 }
 

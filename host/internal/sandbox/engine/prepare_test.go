@@ -93,7 +93,7 @@ func TestAdoptedPolicyAnswersAsALoadedOne(t *testing.T) {
 	}
 	loaded := load(t, newEngine(t, Config{}), src)
 	if adopted.Profile() != loaded.Profile() || adopted.Digest() != loaded.Digest() || adopted.Digest() != p.Digest() {
-		t.Errorf("adopted %+v, loaded %+v", adopted.Profile(), loaded.Profile())
+		t.Errorf("adopted %+v of %s, want %+v of %s, as loaded", adopted.Profile(), adopted.Digest(), loaded.Profile(), loaded.Digest())
 	}
 	for n := range 3 {
 		raw, fault, took := adopted.Answer(at(abi.KindAccept, uint64(n)*2000))
@@ -108,7 +108,7 @@ func TestAdoptedPolicyAnswersAsALoadedOne(t *testing.T) {
 		}
 	}
 	if got := adopted.State(); got.Format != 7 || got.Bytes[0] != 44 || !adopted.Stats().Restored {
-		t.Errorf("state %+v", got)
+		t.Errorf("state is %+v, want format 7 and 44 in the first byte, restored", got)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestProfile(t *testing.T) {
 	}
 	p.Decide(at(abi.KindTimeout, 0))
 	if got := p.Profile(); got != (Profile{}) {
-		t.Errorf("without an instance: %+v", got)
+		t.Errorf("without an instance the profile is %+v, want none", got)
 	}
 }
 

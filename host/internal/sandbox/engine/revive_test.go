@@ -37,7 +37,7 @@ func TestReviveDoesWhatAQuestionWould(t *testing.T) {
 		}
 	}
 	if a, b := inline.Stats(), apart.Stats(); a != b {
-		t.Errorf("stats %+v, apart %+v", a, b)
+		t.Errorf("stats are %+v where Revive makes instances, want %+v as where questions do", b, a)
 	}
 	if err := apart.Close(); err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func TestLearnedStateSurvivesATrap(t *testing.T) {
 	_, fault := p.Decide(q)
 	wantFault(t, "13", fault, policy.FaultTrap)
 	if s := p.State(); s.Format != 7 || !bytes.Equal(s.Bytes, learned(5)) {
-		t.Errorf("without an instance the state is %+v", s)
+		t.Errorf("without an instance the state is %+v, want format 7 and %v", s, learned(5))
 	}
 	q.Event.Asks = 0
 	if got := answer(t, p, q); got != 6 {
@@ -115,7 +115,7 @@ func TestStateGoesToTheNextVersion(t *testing.T) {
 	src := source(wasmtest.Guest().Bytes())
 	src.State = old
 	if s := load(t, e, src).State(); s.Bytes != nil || s.Format != 0 {
-		t.Errorf("a guest without a state region says it has %+v", s)
+		t.Errorf("state of a guest without a region is %+v, want none", s)
 	}
 }
 

@@ -42,6 +42,6 @@ func TestInventory(t *testing.T) {
 		t.Errorf("exports %q, want %q", got, want)
 	}
 	if l := checked.Limits(); l.Depth != 7 || l.Effort != 96<<20 {
-		t.Errorf("limits %+v", l)
+		t.Errorf("limits are %+v, want a depth of 7 and the default effort", l)
 	}
 }

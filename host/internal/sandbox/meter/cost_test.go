@@ -41,7 +41,7 @@ func TestSizes(t *testing.T) {
 	} {
 		r, ok := sized(op)
 		if !ok || r.up > 11 || r.down > 4 || r.page != (op == gate.OpMemoryGrow) {
-			t.Errorf("%v pays %+v", op, r)
+			t.Errorf("%v pays %+v, want shifts of at most 11 up and 4 down, and pages for memory.grow only", op, r)
 		}
 	}
 }
