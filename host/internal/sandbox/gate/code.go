@@ -25,7 +25,7 @@ func (r *reader) bodies(m *Module, limits Limits) {
 			m.mutable++
 		}
 	}
-	v := machine{module: m, limits: limits}
+	v := validator{module: m, limits: limits}
 	for i := range own {
 		at, size := r.pos, r.u32()
 		from := r.pos
@@ -44,21 +44,21 @@ func (r *reader) bodies(m *Module, limits Limits) {
 }
 
 // body validates one function.
-func (v *machine) body(typ uint32) (b Body) {
+func (v *validator) body(typ uint32) (b Body) {
 	t := &v.module.types[typ]
 	b.Start = v.pos
 	v.declare(t.Params)
 	b.Code, b.End, b.Locals = v.pos, v.end, len(v.locals)
 	v.operands, v.controls = v.operands[:0], v.controls[:0]
 	v.at = v.pos
-	v.open(OpBlock, nil, t.Results)
-	v.strain.begin(len(v.locals), v.module.mutable)
+	v.openBlock(OpBlock, nil, t.Results)
+	v.effort.begin(len(v.locals), v.module.mutable)
 	var in Instr
 	for v.ok() && len(v.controls) > 0 {
 		v.at = v.pos
 		v.instr(&in)
 		if v.ok() {
-			v.strain.add(&in, len(v.operands))
+			v.effort.add(&in, len(v.operands))
 			v.step(&in)
 		}
 	}
@@ -66,14 +66,14 @@ func (v *machine) body(typ uint32) (b Body) {
 		v.refuse(v.pos, RuleControl, "%d bytes of code follow the function's end", v.left())
 	}
 	if v.ok() {
-		b.Weight = v.strain.Weight
-		v.weigh(&b)
+		b.Weight = v.effort.Weight
+		v.addEffort(&b)
 	}
 	return b
 }
 
 // declare reads the locals, behind the parameters.
-func (v *machine) declare(params []ValType) {
+func (v *validator) declare(params []ValType) {
 	v.locals = append(v.locals[:0], params...)
 	groups := v.count("groups of locals")
 	for range groups {

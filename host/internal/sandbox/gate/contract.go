@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Contract is what the host and a module agree on.
+// Contract is the imports and exports that the host and a module agree on.
 type Contract struct {
 	// Imports lists the functions that a module may import. Nothing else may
 	// be imported: a policy brings a memory of its own, or has none.

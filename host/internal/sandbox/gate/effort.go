@@ -1,6 +1,6 @@
 package gate
 
-// Weight counts what makes a function dear: to compile, and to enter.
+// Weight counts what makes a function expensive to compile, and to enter.
 type Weight struct {
 	Instrs   int
 	Blocks   int // block, loop, if and else
@@ -17,7 +17,7 @@ type Weight struct {
 	// effort does not, so it alone decides what is let in. The compiler is
 	// linear in most code, but walks the dominator tree upwards for every edge
 	// between basic blocks, and for every variable wherever blocks meet: so a
-	// unit is also one step of such a walk. merges bounds the rest of its work
+	// unit is also one step of such a walk. phiCost bounds the rest of its work
 	// where blocks meet.
 	Effort uint64
 }
@@ -48,84 +48,84 @@ const (
 	loopSteps = 8
 )
 
-// unreached is the distance of code that is never run.
-const unreached = 1 << 40
+// unreachableDistance is the distance of code that never runs.
+const unreachableDistance = 1 << 40
 
-// strain follows how far a function's code is from its entry, in basic blocks
-// of which each dominates the next, and adds up the effort.
-type strain struct {
-	globals int // mutable ones
-	vars    uint64
-	here    uint64
-	frames  []strainFrame
-	merges  merges
-	exits   int // checks that may trap
+// effortEstimate adds up the effort of a function. It follows how far the code is
+// from the function's entry, in basic blocks of which each dominates the next.
+type effortEstimate struct {
+	globals  int // mutable ones
+	vars     uint64
+	distance uint64
+	frames   []effortFrame
+	phis     phiCost
+	exits    int // checks that may trap
 	Weight
 }
 
-// strainFrame is an open block.
-type strainFrame struct {
+// effortFrame is an open block.
+type effortFrame struct {
 	loop  bool
 	cond  uint64 // of an if without an else so far: the condition's distance
 	after uint64 // the least distance of a branch to its end
 }
 
-func (s *strain) begin(locals, globals int) {
-	*s = strain{globals: globals, vars: uint64(locals) + implied, here: 1, frames: s.frames[:0], merges: s.merges}
-	s.frames = append(s.frames, strainFrame{cond: unreached, after: unreached})
-	s.merges.begin(locals)
+func (s *effortEstimate) begin(locals, globals int) {
+	*s = effortEstimate{globals: globals, vars: uint64(locals) + implied, distance: 1, frames: s.frames[:0], phis: s.phis}
+	s.frames = append(s.frames, effortFrame{cond: unreachableDistance, after: unreachableDistance})
+	s.phis.begin(locals)
 	s.Effort = effortFunc + uint64(locals)*effortLocal
 }
 
-// edge adds a way between blocks, at which variables are looked up.
-func (s *strain) edge(vars uint64) {
-	if s.here < unreached {
-		s.Effort += s.here * vars
+// edge adds an edge between blocks, at which variables are looked up.
+func (s *effortEstimate) edge(vars uint64) {
+	if s.distance < unreachableDistance {
+		s.Effort += s.distance * vars
 	}
 }
 
-// meet adds a branch to a block.
-func (s *strain) meet(depth uint32) {
+// branchTo adds a branch to a block.
+func (s *effortEstimate) branchTo(depth uint32) {
 	f := &s.frames[len(s.frames)-1-int(min(depth, uint32(len(s.frames)-1)))]
 	s.edge(s.vars)
-	s.merges.edges++
+	s.phis.edges++
 	if !f.loop {
-		f.after = min(f.after, s.here)
+		f.after = min(f.after, s.distance)
 	}
 }
 
 // add takes the next instruction, before it is validated, above so many
 // operands.
-func (s *strain) add(in *Instr, operands int) {
+func (s *effortEstimate) add(in *Instr, operands int) {
 	s.Instrs++
 	s.Effort += effortInstr
-	s.merges.add(in)
+	s.phis.add(in)
 	info := in.Op.info()
-	s.check(int(info.checks))
+	s.addChecks(int(info.checks))
 	switch {
 	case info.imm == immMemory:
 		s.Accesses++
-		s.check(1)
+		s.addChecks(1)
 	case in.Op <= OpBrTable || in.Op == OpReturn:
-		s.carry(in, uint64(operands))
+		s.carryOperands(in, uint64(operands))
 		s.flow(in)
 	case in.Op == OpCall || in.Op == OpCallIndirect:
 		s.Calls++
-		s.Effort += effortCall + s.reload()
+		s.Effort += effortCall + s.reloadGlobals()
 	case in.Op == OpMemoryGrow || in.Op >= OpMemoryInit && in.Op != OpDataDrop && in.Op != OpElemDrop && in.Op != OpTableSize:
-		s.Effort += effortBulk + s.reload() + uint64(operands)*effortOperandLoop
+		s.Effort += effortBulk + s.reloadGlobals() + uint64(operands)*effortOperandLoop
 		s.edge(implied * steps)
-		s.here += loopSteps
-		s.merges.bulk()
+		s.distance += loopSteps
+		s.phis.addBulk()
 		if in.Op == OpMemoryGrow {
 			s.Grows++
 		}
 	}
 }
 
-// carry adds what the operands cost that live on where blocks begin and end:
-// not the one that the instruction takes.
-func (s *strain) carry(in *Instr, operands uint64) {
+// carryOperands adds the cost of operands that stay on the stack where blocks begin
+// and end, without the one that the instruction takes.
+func (s *effortEstimate) carryOperands(in *Instr, operands uint64) {
 	switch in.Op {
 	case OpIf, OpBrIf, OpBrTable:
 		operands -= min(operands, 1)
@@ -140,89 +140,89 @@ func (s *strain) carry(in *Instr, operands uint64) {
 	}
 }
 
-// check adds n checks that may trap: each leaves the function in a way of its
-// own, and the more there are, the longer the compiler has with each.
-func (s *strain) check(n int) {
+// addChecks adds n checks that may trap: each has an exit of its own from the
+// function, and the more there are, the longer the compiler takes for each.
+func (s *effortEstimate) addChecks(n int) {
 	for range n {
 		s.exits++
 		s.Effort += effortExit + uint64(s.exits)>>5
 	}
 }
 
-// reload is what a call adds for the mutable globals. Their square is for
-// memory: each is a value of its own after every call.
-func (s *strain) reload() uint64 {
+// reloadGlobals returns what a call adds for the mutable globals. Their square is
+// for memory: each is a new value after every call.
+func (s *effortEstimate) reloadGlobals() uint64 {
 	n := uint64(s.globals)
 	return n*effortReload + n*n/4
 }
 
-func (s *strain) flow(in *Instr) {
+func (s *effortEstimate) flow(in *Instr) {
 	switch in.Op {
 	case OpBlock, OpLoop, OpIf:
 		s.Blocks++
 		s.Effort += effortBlock + uint64(len(s.frames))>>2
-		f := strainFrame{loop: in.Op == OpLoop, cond: unreached, after: unreached}
+		f := effortFrame{loop: in.Op == OpLoop, cond: unreachableDistance, after: unreachableDistance}
 		if in.Op == OpIf {
 			s.Branches++
-			f.cond = s.here
+			f.cond = s.distance
 		}
 		s.frames = append(s.frames, f)
 		if in.Op != OpBlock {
 			s.edge(s.vars)
-			s.here += steps
+			s.distance += steps
 		}
 		if f.loop {
-			s.merges.edges++
+			s.phis.edges++
 		}
 	case OpElse:
 		s.Blocks++
 		f := &s.frames[len(s.frames)-1]
-		f.after = min(f.after, s.here)
-		s.here = f.cond + steps
-		f.cond = unreached
+		f.after = min(f.after, s.distance)
+		s.distance = f.cond + steps
+		f.cond = unreachableDistance
 	case OpEnd:
 		s.end()
 	case OpBr:
 		s.Branches++
-		s.meet(in.X)
-		s.here = unreached
+		s.branchTo(in.X)
+		s.distance = unreachableDistance
 	case OpBrIf:
 		s.Branches++
-		s.meet(in.X)
+		s.branchTo(in.X)
 		s.edge(implied)
-		s.here += steps
+		s.distance += steps
 	case OpBrTable:
 		s.Branches++
 		s.Effort += uint64(in.Count) * (effortLabel + effortCarry*s.vars)
-		s.here++ // every label has a block of its own, before its target
-		in.EachLabel(s.meet)
-		s.here = unreached
+		s.distance++ // every label has a block of its own, before its target
+		in.EachLabel(s.branchTo)
+		s.distance = unreachableDistance
 	case OpReturn, OpUnreachable:
-		s.here = unreached
+		s.distance = unreachableDistance
 	}
 }
 
 // end closes a block.
-func (s *strain) end() {
+func (s *effortEstimate) end() {
 	f := s.frames[len(s.frames)-1]
 	if len(s.frames) > 1 {
 		s.frames = s.frames[:len(s.frames)-1]
 	}
 	if f.loop {
-		s.merges.loops--
+		s.phis.loops--
 	}
 	least := min(f.after, f.cond)
-	if f.loop || least >= unreached {
+	if f.loop || least >= unreachableDistance {
 		return // what follows has no other way to it
 	}
 	s.edge(s.vars)
-	s.merges.edges += 2
-	s.here = min(s.here, least) + steps
+	s.phis.edges += 2
+	s.distance = min(s.distance, least) + steps
 }
 
-// weigh adds a function's effort to the module's.
-func (v *machine) weigh(b *Body) {
-	b.Weight.Effort += v.strain.merges.effort()
+// addEffort adds a function's effort to the module's.
+func (v *validator) addEffort(b *Body) {
+	b.Weight.Effort += v.effort.phis.effort()
 	v.module.effort += b.Weight.Effort
 	v.cap(b.Start, RuleEffort, "brings the effort of compiling to %d", v.module.effort, v.limits.Effort)
 }

@@ -48,12 +48,12 @@ func TestEffortOfMerges(t *testing.T) {
 	if deep <= flat {
 		t.Errorf("50 loops in a row cost %d, nested %d", flat, deep)
 	}
-	var m merges
+	var m phiCost
 	m.begin(100)
 	for i := range uint32(100) {
 		m.add(&Instr{Op: OpLocalGet, X: i})
 	}
-	m.open(true, 0, 0)
+	m.openBlock(true, 0, 0)
 	m.edges = 2
 	none := m.effort()
 	m.add(&Instr{Op: 0x41}) // i32.const
@@ -67,15 +67,15 @@ func TestEffortOfMerges(t *testing.T) {
 	if one <= none {
 		t.Errorf("what is handed on costs nothing: %d, %d", none, one)
 	}
-	m.open(true, 128, 0) // and so is each parameter of a loop
+	m.openBlock(true, 128, 0) // and so is each parameter of a loop
 	if m.effort() < 100*one {
 		t.Errorf("%d with 128 parameters of a loop, %d without", m.effort(), one)
 	}
 	for range 1 << 20 {
-		m.open(true, 128, 128)
+		m.openBlock(true, 128, 128)
 		m.edges += 1 << 30
 	}
-	if m.effort() != unreached {
+	if m.effort() != unreachableDistance {
 		t.Errorf("effort %d of the largest numbers", m.effort())
 	}
 }

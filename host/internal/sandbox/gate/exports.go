@@ -2,7 +2,7 @@ package gate
 
 import "strings"
 
-// exportEntry is what a name stands for.
+// exportEntry is what an exported name refers to.
 type exportEntry struct {
 	kind  byte
 	index uint32
@@ -48,8 +48,8 @@ func (r *reader) export(m *Module, name string, e exportEntry) {
 	m.exports[name] = e
 }
 
-// fulfil holds the exports against the contract.
-func (r *reader) fulfil(m *Module, contract *Contract) {
+// checkExports compares the exports with the contract.
+func (r *reader) checkExports(m *Module, contract *Contract) {
 	for _, want := range contract.Exports {
 		e, have := m.exports[want.Name]
 		_, partner := m.exports[want.With]

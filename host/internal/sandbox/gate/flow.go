@@ -1,23 +1,23 @@
 package gate
 
 // flow runs the instructions that branch, and calls.
-func (v *machine) flow(in *Instr) {
+func (v *validator) flow(in *Instr) {
 	switch in.Op {
 	case OpUnreachable:
-		v.never()
+		v.markUnreachable()
 	case OpBlock, OpLoop:
 		v.block(in)
 	case OpIf:
 		v.pop(I32)
 		v.block(in)
 	case OpElse:
-		v.otherwise()
+		v.elseBlock()
 	case OpEnd:
-		v.finish()
+		v.endBlock()
 	case OpBr:
 		if c := v.label(in.X); c != nil {
 			v.popAll(c.labelTypes())
-			v.never()
+			v.markUnreachable()
 		}
 	case OpBrIf:
 		v.pop(I32)
@@ -29,7 +29,7 @@ func (v *machine) flow(in *Instr) {
 		v.branchTable(in)
 	case OpReturn:
 		v.popAll(v.controls[0].end)
-		v.never()
+		v.markUnreachable()
 	case OpCall:
 		v.call(in.X)
 	case OpCallIndirect:
@@ -37,18 +37,18 @@ func (v *machine) flow(in *Instr) {
 	}
 }
 
-func (v *machine) block(in *Instr) {
+func (v *validator) block(in *Instr) {
 	start, end := v.blockTypes(in.Block)
 	v.popAll(start)
 	if v.ok() {
-		v.strain.merges.open(in.Op == OpLoop, len(start), len(end))
-		v.open(in.Op, start, end)
+		v.effort.phis.openBlock(in.Op == OpLoop, len(start), len(end))
+		v.openBlock(in.Op, start, end)
 	}
 }
 
-func (v *machine) blockTypes(b blockType) (start, end []ValType) {
+func (v *validator) blockTypes(b blockType) (start, end []ValType) {
 	if !b.indexed {
-		return nil, one(b.result)
+		return nil, singleType(b.result)
 	}
 	if t := v.funcType(b.index); t != nil {
 		return t.Params, t.Results
@@ -57,7 +57,7 @@ func (v *machine) blockTypes(b blockType) (start, end []ValType) {
 }
 
 // one returns a slice of one type, or of none.
-func one(t ValType) []ValType {
+func singleType(t ValType) []ValType {
 	for i := range singles {
 		if singles[i] == t {
 			return singles[i : i+1 : i+1]
@@ -69,7 +69,7 @@ func one(t ValType) []ValType {
 // singles is never written.
 var singles = [...]ValType{I32, I64, F32, F64, FuncRef, ExternRef}
 
-func (v *machine) funcType(i uint32) *FuncType {
+func (v *validator) funcType(i uint32) *FuncType {
 	if uint64(i) >= uint64(len(v.module.types)) {
 		v.refuse(v.at, RuleIndex, "type %d does not exist, the module has %d", i, len(v.module.types))
 		return nil
@@ -77,20 +77,20 @@ func (v *machine) funcType(i uint32) *FuncType {
 	return &v.module.types[i]
 }
 
-func (v *machine) otherwise() {
+func (v *validator) elseBlock() {
 	if v.top().op != OpIf {
 		v.refuse(v.at, RuleControl, "else without if")
 		return
 	}
-	c := v.shut()
+	c := v.closeBlock()
 	if v.ok() {
-		v.open(OpElse, c.start, c.end)
+		v.openBlock(OpElse, c.start, c.end)
 	}
 }
 
-func (v *machine) finish() {
-	c := v.shut()
-	if c.op == OpIf && v.ok() && !(FuncType{Params: c.start, Results: c.end}).thru() {
+func (v *validator) endBlock() {
+	c := v.closeBlock()
+	if c.op == OpIf && v.ok() && !(FuncType{Params: c.start, Results: c.end}).keepsTypes() {
 		v.refuse(c.at, RuleType, "if without else turns (%s) into (%s)", typeNames(c.start), typeNames(c.end))
 	}
 	if len(v.controls) > 0 {
@@ -98,10 +98,10 @@ func (v *machine) finish() {
 	}
 }
 
-// thru says that results are parameters.
-func (t FuncType) thru() bool { return t.equal(FuncType{Params: t.Results, Results: t.Params}) }
+// keepsTypes reports whether results and parameters have the same types.
+func (t FuncType) keepsTypes() bool { return t.equal(FuncType{Params: t.Results, Results: t.Params}) }
 
-func (v *machine) branchTable(in *Instr) {
+func (v *validator) branchTable(in *Instr) {
 	if !v.cap(v.at, RuleTargets, "br_table has %d targets", uint64(in.Count), v.limits.Targets) {
 		return
 	}
@@ -123,10 +123,10 @@ func (v *machine) branchTable(in *Instr) {
 		arity = len(types)
 		v.peekAll(types)
 	})
-	v.never()
+	v.markUnreachable()
 }
 
-func (v *machine) call(i uint32) {
+func (v *validator) call(i uint32) {
 	if uint64(i) >= uint64(len(v.module.funcs)) {
 		v.refuse(v.at, RuleIndex, "function %d does not exist, the module has %d", i, len(v.module.funcs))
 		return
@@ -136,7 +136,7 @@ func (v *machine) call(i uint32) {
 	v.pushAll(t.Results)
 }
 
-func (v *machine) callIndirect(in *Instr) {
+func (v *validator) callIndirect(in *Instr) {
 	if t := v.tableType(in.Y); t != FuncRef && v.ok() {
 		v.refuse(v.at, RuleType, "calls through a table of %v", t)
 	}

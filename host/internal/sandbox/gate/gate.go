@@ -1,24 +1,24 @@
-// Package gate lets in modules that are WebAssembly, are no threat to whoever
-// compiles them, and keep to the contract between host and policy. It reads
-// the bytes before anything else does.
+// Package gate validates modules before anything else reads their bytes. It
+// accepts a module that is valid WebAssembly, does not endanger its compiler, and
+// keeps the contract between host and policy.
 //
-// What it lets in is WebAssembly 1.0 with mutable globals, sign extension,
-// saturating conversions, several values, bulk memory and reference types:
-// what clang, rustc, AssemblyScript and Go emit by default, and all that
-// instructions of these proposals can say. SIMD is refused: no toolchain
-// emits it unless told to, and it would more than double the instructions
-// that have to be validated, metered and trusted in a compiler.
+// It accepts WebAssembly 1.0 with mutable globals, sign extension, saturating
+// conversions, multiple values, bulk memory and reference types: what clang,
+// rustc, AssemblyScript and Go emit by default, with every instruction of these
+// proposals. It refuses SIMD: no toolchain emits it unless told to, and it would
+// more than double the instructions that have to be validated, metered and trusted
+// in a compiler.
 //
-// Validation is total and follows the algorithm in the specification's
+// Validation is complete and follows the algorithm in the specification's
 // appendix. Time and memory are linear in the module's size: every count is
-// held against the bytes left, or a limit, before anything is made of it, and
-// nothing recurs.
+// compared with the bytes left, or with a limit, before anything is allocated, and
+// nothing recurses.
 package gate
 
 import "bytes"
 
-// Module is a module that was let in. Only Check makes one, and it keeps its
-// own copy of the bytes: what was checked is what there is. It is read only.
+// Module is a module that the gate has accepted. Only Check makes one. It keeps its
+// own copy of the bytes, so they are those that were checked. It is read-only.
 type Module struct {
 	wasm     []byte
 	sections []Section
@@ -84,7 +84,7 @@ func (m *Module) read(limits Limits, contract *Contract) error {
 		}
 	}
 	r := reader{wasm: m.wasm, pos: len(m.wasm), end: len(m.wasm), section: sectionNone, fn: -1}
-	r.whole(m, contract)
+	r.checkCounts(m, contract)
 	if r.err != nil {
 		return r.err
 	}
@@ -120,13 +120,13 @@ func (r *reader) content(m *Module, id SectionID, limits Limits, contract *Contr
 	}
 }
 
-// whole checks what shows only when all sections are read.
-func (r *reader) whole(m *Module, contract *Contract) {
+// checkCounts checks what depends on several sections, when all have been read.
+func (r *reader) checkCounts(m *Module, contract *Contract) {
 	if own := len(m.funcs) - m.importedFuncs; own != len(m.bodies) {
 		r.refuse(r.pos, RuleCount, "declares %d functions, has no code", own)
 	}
 	if m.hasDataCount && m.dataCount != m.dataSegments {
 		r.refuse(r.pos, RuleCount, "announces %d data segments, has %d", m.dataCount, m.dataSegments)
 	}
-	r.fulfil(m, contract)
+	r.checkExports(m, contract)
 }

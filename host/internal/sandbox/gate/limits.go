@@ -1,9 +1,9 @@
 package gate
 
-// Limits caps what a module may ask of the host. Zero means the default; the
-// defaults let in what Go (GOOS=wasip1), clang, rustc and AssemblyScript emit
-// for a policy. Beyond ModuleBytes, they exist because compiling takes more
-// than linear time in them, or because a few bytes declare much.
+// Limits bounds what a module may need of the host. Zero means the default; the
+// defaults accept what Go (GOOS=wasip1), clang, rustc and AssemblyScript emit for
+// a policy. Beside ModuleBytes, they exist because compiling takes more than
+// linear time in them, or because a few bytes can declare much.
 type Limits struct {
 	ModuleBytes  int // 4 MiB: a policy built by Go has 1.8 to 3.5
 	Types        int // 4096; Go emits some hundred

@@ -63,7 +63,7 @@ func (m *Module) BlockType(in *Instr) FuncType {
 	if in.Block.indexed {
 		return m.types[in.Block.index]
 	}
-	return FuncType{Results: one(in.Block.result)}
+	return FuncType{Results: singleType(in.Block.result)}
 }
 
 // Effort returns what compiling the module costs, in the unit of Limits.Effort.

@@ -1,10 +1,10 @@
 package gate
 
-// Rule names what a module was refused for. The names are stable: metrics,
+// Rule names the rule by which a module was refused. The names are stable: metrics,
 // the API and tests use them.
 type Rule string
 
-// What the binary format demands.
+// Rules of the binary format, of validation and of the contract.
 const (
 	RuleHeader    Rule = "header"     // the module begins with magic number and version 1
 	RuleTruncated Rule = "truncated"  // nothing ends in the middle, no count exceeds the bytes left
@@ -29,7 +29,7 @@ const (
 	RuleReserved  Rule = "reserved"   // names of the host's own are left to the host
 )
 
-// What Limits bounds.
+// Rules that Limits bounds.
 const (
 	RuleModuleBytes  Rule = "module bytes"
 	RuleTypes        Rule = "types"

@@ -1,7 +1,7 @@
 package gate
 
 // step runs one instruction on types.
-func (v *machine) step(in *Instr) {
+func (v *validator) step(in *Instr) {
 	info := in.Op.info()
 	switch {
 	case info.imm == immMemory:
@@ -42,7 +42,7 @@ func letter(b byte) ValType {
 	return F64
 }
 
-func (v *machine) apply(sig string) {
+func (v *validator) apply(sig string) {
 	colon := len(sig) - 1
 	if sig[colon] != ':' {
 		colon--
@@ -55,13 +55,13 @@ func (v *machine) apply(sig string) {
 	}
 }
 
-func (v *machine) needMemory() {
+func (v *validator) needMemory() {
 	if len(v.module.memories) == 0 {
 		v.refuse(v.at, RuleIndex, "uses a memory, the module has none")
 	}
 }
 
-func (v *machine) access(in *Instr, info *opInfo) {
+func (v *validator) access(in *Instr, info *opInfo) {
 	v.needMemory()
 	if in.Y > uint32(info.align) {
 		v.refuse(v.at, RuleAlignment, "%s promises an alignment of 2^%d bytes, its natural one is 2^%d", info.name, in.Y, info.align)
@@ -69,7 +69,7 @@ func (v *machine) access(in *Instr, info *opInfo) {
 	v.apply(info.sig)
 }
 
-func (v *machine) variable(in *Instr) {
+func (v *validator) variable(in *Instr) {
 	t, ok := v.typeOfVariable(in)
 	if !ok {
 		return
@@ -77,7 +77,7 @@ func (v *machine) variable(in *Instr) {
 	switch in.Op {
 	case OpLocalGet:
 		v.push(t)
-		v.strain.Values-- // it is there already
+		v.effort.Values-- // it is there already
 	case OpGlobalGet:
 		v.push(t)
 	case OpLocalTee:
@@ -88,7 +88,7 @@ func (v *machine) variable(in *Instr) {
 	}
 }
 
-func (v *machine) typeOfVariable(in *Instr) (ValType, bool) {
+func (v *validator) typeOfVariable(in *Instr) (ValType, bool) {
 	if in.Op < OpGlobalGet {
 		if uint64(in.X) >= uint64(len(v.locals)) {
 			v.refuse(v.at, RuleIndex, "local %d does not exist, the function has %d", in.X, len(v.locals))
@@ -107,7 +107,7 @@ func (v *machine) typeOfVariable(in *Instr) (ValType, bool) {
 	return g.Type, true
 }
 
-func (v *machine) choose(in *Instr) {
+func (v *validator) choose(in *Instr) {
 	v.pop(I32)
 	if in.Op == OpSelectT {
 		v.pop(in.Type)
@@ -125,7 +125,7 @@ func (v *machine) choose(in *Instr) {
 	v.push(a)
 }
 
-func (v *machine) reference(in *Instr) {
+func (v *validator) reference(in *Instr) {
 	switch in.Op {
 	case OpRefNull:
 		v.push(in.Type)
@@ -139,7 +139,7 @@ func (v *machine) reference(in *Instr) {
 	}
 }
 
-func (v *machine) funcRef(i uint32) {
+func (v *validator) funcRef(i uint32) {
 	switch {
 	case uint64(i) >= uint64(len(v.module.funcs)):
 		v.refuse(v.at, RuleIndex, "function %d does not exist, the module has %d", i, len(v.module.funcs))
@@ -150,7 +150,7 @@ func (v *machine) funcRef(i uint32) {
 	}
 }
 
-func (v *machine) dataSegment(i uint32) {
+func (v *validator) dataSegment(i uint32) {
 	switch {
 	case !v.module.hasDataCount:
 		v.refuse(v.at, RuleDataCount, "uses a data segment, the module has no data count section")
@@ -160,7 +160,7 @@ func (v *machine) dataSegment(i uint32) {
 }
 
 // tableType returns the type of a table's entries.
-func (v *machine) tableType(i uint32) ValType {
+func (v *validator) tableType(i uint32) ValType {
 	if uint64(i) >= uint64(len(v.module.tables)) {
 		v.refuse(v.at, RuleIndex, "table %d does not exist, the module has %d", i, len(v.module.tables))
 		return unknown
@@ -169,7 +169,7 @@ func (v *machine) tableType(i uint32) ValType {
 }
 
 // elementType returns the type of an element segment's entries.
-func (v *machine) elementType(i uint32) ValType {
+func (v *validator) elementType(i uint32) ValType {
 	if uint64(i) >= uint64(len(v.module.elements)) {
 		v.refuse(v.at, RuleIndex, "element segment %d does not exist, the module has %d", i, len(v.module.elements))
 		return unknown
@@ -178,7 +178,7 @@ func (v *machine) elementType(i uint32) ValType {
 }
 
 // table runs the instructions on tables and segments.
-func (v *machine) table(in *Instr) {
+func (v *validator) table(in *Instr) {
 	switch in.Op {
 	case OpDataDrop:
 		v.dataSegment(in.X)
@@ -216,7 +216,7 @@ func (v *machine) table(in *Instr) {
 	}
 }
 
-func (v *machine) sameType(to, from ValType) {
+func (v *validator) sameType(to, from ValType) {
 	if to != from && v.ok() {
 		v.refuse(v.at, RuleType, "copies %v into a table of %v", from, to)
 	}

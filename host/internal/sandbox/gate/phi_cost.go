@@ -1,7 +1,7 @@
 package gate
 
-// merges bounds what the compiler does about the values of variables where
-// blocks meet. It gives each such block a parameter for every variable that is
+// phiCost bounds the compiler's work on the values of variables where blocks meet:
+// their phis. The compiler gives each such block a parameter for every variable that is
 // looked up there, and then removes the parameters that always have the same
 // value, in rounds, until a round removes none: each round compares, at every
 // edge into such a block, each parameter, and for each of them resolves the
@@ -9,7 +9,7 @@ package gate
 // another round only if its value comes along a back edge; so a variable that
 // is handed on unchanged takes as many rounds as loops are nested, and each copy
 // from one variable to another in a loop may add as many again.
-type merges struct {
+type phiCost struct {
 	read   []uint64 // a bit for each local that is read
 	locals int      // of those
 	stack  int      // the most values that a block takes and leaves
@@ -20,21 +20,21 @@ type merges struct {
 	fresh  bool     // the last instruction has left a value of its own making
 }
 
-// mergeSteps is how many comparisons make a unit of effort.
-const mergeSteps = 48
+// phiSteps is how many comparisons make a unit of effort.
+const phiSteps = 48
 
-func (m *merges) begin(locals int) {
+func (m *phiCost) begin(locals int) {
 	words := (locals + 63) / 64
 	if cap(m.read) < words {
 		m.read = make([]uint64, words)
 	}
 	m.read = m.read[:words]
 	clear(m.read)
-	*m = merges{read: m.read}
+	*m = phiCost{read: m.read}
 }
 
 // add takes the next instruction, before it is validated.
-func (m *merges) add(in *Instr) {
+func (m *phiCost) add(in *Instr) {
 	switch {
 	case in.Op == OpLocalGet:
 		if word := int(in.X / 64); word < len(m.read) && m.read[word]>>(in.X%64)&1 == 0 {
@@ -46,17 +46,17 @@ func (m *merges) add(in *Instr) {
 			m.copies++
 		}
 	}
-	m.fresh = makes(in.Op)
+	m.fresh = pushesNewValue(in.Op)
 }
 
-// makes reports whether an instruction leaves a new value on the stack.
-func makes(op Op) bool {
+// pushesNewValue reports whether an instruction leaves a new value on the stack.
+func pushesNewValue(op Op) bool {
 	sig := op.info().sig
 	return op == OpSelect || len(sig) > 0 && sig[len(sig)-1] != ':'
 }
 
-// open begins a block that takes and leaves so many values.
-func (m *merges) open(loop bool, params, results int) {
+// openBlock begins a block that takes and leaves so many values.
+func (m *phiCost) openBlock(loop bool, params, results int) {
 	m.stack = max(m.stack, params, results)
 	if !loop {
 		return
@@ -66,15 +66,15 @@ func (m *merges) open(loop bool, params, results int) {
 	m.copies += params
 }
 
-// bulk is an instruction that compiles to loops.
-func (m *merges) bulk() {
+// addBulk adds an instruction that compiles to loops.
+func (m *phiCost) addBulk() {
 	m.edges += loopSteps
 	m.nested = max(m.nested, m.loops+1)
 }
 
-// effort returns what the function's merges cost.
-func (m *merges) effort() uint64 {
+// effort returns what the function's phis cost.
+func (m *phiCost) effort() uint64 {
 	rounds := 2 + float64(m.nested)*float64(1+m.copies)
 	vars := float64(m.locals + m.stack + implied)
-	return uint64(min(rounds*float64(m.edges)*vars*vars/mergeSteps, unreached))
+	return uint64(min(rounds*float64(m.edges)*vars*vars/phiSteps, unreachableDistance))
 }

@@ -18,8 +18,8 @@ func (c *control) labelTypes() []ValType {
 	return c.end
 }
 
-// machine is the abstract machine that runs code on types.
-type machine struct {
+// validator runs the code of a function on types, as an abstract machine.
+type validator struct {
 	reader
 	module   *Module
 	limits   Limits
@@ -27,28 +27,28 @@ type machine struct {
 	controls []control
 	locals   []ValType
 	at       int // of the current instruction
-	strain   strain
+	effort   effortEstimate
 }
 
-func (v *machine) top() *control { return &v.controls[len(v.controls)-1] }
+func (v *validator) top() *control { return &v.controls[len(v.controls)-1] }
 
-func (v *machine) push(t ValType) {
+func (v *validator) push(t ValType) {
 	if len(v.operands) >= v.limits.Operands {
 		v.cap(v.at, RuleOperands, "has %d operands on the stack", uint64(len(v.operands)+1), v.limits.Operands)
 		return
 	}
 	v.operands = append(v.operands, t)
-	v.strain.Values++
+	v.effort.Values++
 }
 
-func (v *machine) pushAll(types []ValType) {
+func (v *validator) pushAll(types []ValType) {
 	for _, t := range types {
 		v.push(t)
 	}
 }
 
 // popAny takes whatever is on top.
-func (v *machine) popAny() ValType {
+func (v *validator) popAny() ValType {
 	c := v.top()
 	if len(v.operands) == c.height {
 		if !c.unreachable {
@@ -62,20 +62,20 @@ func (v *machine) popAny() ValType {
 }
 
 // pop takes an operand of a type.
-func (v *machine) pop(want ValType) {
+func (v *validator) pop(want ValType) {
 	if got := v.popAny(); got != want && got != unknown {
 		v.refuse(v.at, RuleType, "takes %v, finds %v", want, got)
 	}
 }
 
-func (v *machine) popAll(types []ValType) {
+func (v *validator) popAll(types []ValType) {
 	for i := len(types) - 1; i >= 0 && v.ok(); i-- {
 		v.pop(types[i])
 	}
 }
 
-// peekAll holds the top of the stack against types without taking it.
-func (v *machine) peekAll(types []ValType) {
+// peekAll compares the top of the stack with types, without popping it.
+func (v *validator) peekAll(types []ValType) {
 	c := v.top()
 	for i := range types {
 		want, at := types[len(types)-1-i], len(v.operands)-1-i
@@ -92,7 +92,7 @@ func (v *machine) peekAll(types []ValType) {
 	}
 }
 
-func (v *machine) open(op Op, start, end []ValType) {
+func (v *validator) openBlock(op Op, start, end []ValType) {
 	if !v.cap(v.at, RuleDepth, "nests %d blocks", uint64(len(v.controls)), v.limits.Depth) {
 		return
 	}
@@ -100,8 +100,9 @@ func (v *machine) open(op Op, start, end []ValType) {
 	v.pushAll(start)
 }
 
-// shut ends the innermost block: its results, and nothing else, are left.
-func (v *machine) shut() control {
+// closeBlock ends the innermost block, which must leave its results and nothing
+// else.
+func (v *validator) closeBlock() control {
 	c := *v.top()
 	v.popAll(c.end)
 	if len(v.operands) != c.height && v.ok() {
@@ -111,15 +112,15 @@ func (v *machine) shut() control {
 	return c
 }
 
-// never marks what follows as unreachable.
-func (v *machine) never() {
+// markUnreachable marks the code that follows as unreachable.
+func (v *validator) markUnreachable() {
 	c := v.top()
 	v.operands = v.operands[:c.height]
 	c.unreachable = true
 }
 
 // label returns the block that a branch goes to.
-func (v *machine) label(depth uint32) *control {
+func (v *validator) label(depth uint32) *control {
 	if uint64(depth) >= uint64(len(v.controls)) {
 		v.refuse(v.at, RuleIndex, "branches out of %d blocks, is in %d", uint64(depth)+1, len(v.controls))
 		return nil
