@@ -14,8 +14,8 @@ import (
 	"idlehost/host/internal/sandbox/confine"
 )
 
-// childCompiler compiles modules apart: it has a cache folder, a session in it,
-// and starts a child process for each module.
+// childCompiler compiles each module in a child process. It has a cache folder, and
+// a folder of this process in it.
 type childCompiler struct {
 	cfg   Config
 	path  string // of the cache folder
@@ -27,8 +27,8 @@ type childCompiler struct {
 	// probe's file in it; both name the compiler and the processor.
 	sub, probe string
 	maker      string // part of every key
-	// lookup finds where wazero looks for code; nil: it is not known.
-	lookup *lookup
+	// namer knows under which names wazero looks for code; nil: they are not known.
+	namer *fileNamer
 	// unit is the processor time that a unit of effort is expected to take.
 	unit time.Duration
 	// confined says under which measures the trial was compiled.
@@ -36,10 +36,10 @@ type childCompiler struct {
 
 	// mu guards the following fields: it is held for reading by whoever works
 	// in the folder, and for writing while the folder is opened anew.
-	mu      sync.RWMutex
-	root    *os.Root // at path
-	store   *store
-	session *session
+	mu    sync.RWMutex
+	root  *os.Root // at path
+	store *store
+	dir   *processDir
 }
 
 func openChildCompiler(ctx context.Context, cfg Config) (*childCompiler, error) {
@@ -92,27 +92,27 @@ func (c *childCompiler) openTemp(why error) (err error) {
 }
 
 func (c *childCompiler) open(ctx context.Context) (err error) {
-	if err := c.furnish(rand.Text()); err != nil {
+	if err := c.prepareFolder(rand.Text()); err != nil {
 		return &dirError{c.path, err}
 	}
-	c.code = filepath.Join(c.path, c.session.path("code"))
+	c.code = filepath.Join(c.path, c.dir.path("code"))
 	if c.sub, c.probe, err = compileProbe(c.code); err != nil {
 		return fmt.Errorf("compiler does not work: %w", err)
 	}
-	if l, ok := newLookup(probeModule(), c.probe); ok && c.links() {
-		c.lookup = &l
+	if l, ok := findFileNamer(probeModule(), c.probe); ok && c.canLink() {
+		c.namer = &l
 	}
 	c.discard(c.probe)
 	c.maker = fmt.Sprintf("%q %q %q %q", compilerBuild(), c.sub, c.probe, c.cfg.Version)
-	return c.try(ctx)
+	return c.compileTrial(ctx)
 }
 
-// furnish makes what has to be in the cache folder.
-func (c *childCompiler) furnish(session string) (err error) {
-	if c.session, err = openSession(c.root, session); err != nil {
+// prepareFolder makes the folders and files that belong in the cache folder.
+func (c *childCompiler) prepareFolder(session string) (err error) {
+	if c.dir, err = openProcessDir(c.root, session); err != nil {
 		return err
 	}
-	if err := sweep(c.root, time.Now()); err != nil {
+	if err := removeStale(c.root, time.Now()); err != nil {
 		return err
 	}
 	c.store, err = openStore(c.root, c.cfg)
@@ -122,25 +122,25 @@ func (c *childCompiler) furnish(session string) (err error) {
 // restore opens the cache folder anew if somebody has cleared it away, the
 // whole of it or a part; wazero has to find it where it was.
 func (c *childCompiler) restore() error {
-	if c.furnished() {
+	if c.folderReady() {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.furnished() {
+	if c.folderReady() {
 		return nil // somebody else was faster, and may have code on loan by now
 	}
 	root, _, err := openPrivate(c.path)
 	if err != nil {
 		return &dirError{c.path, err}
 	}
-	err = errors.Join(c.session.close(), c.root.Close())
+	err = errors.Join(c.dir.close(), c.root.Close())
 	c.root = root
 	if err == nil {
-		err = c.furnish(filepath.Base(c.session.name))
+		err = c.prepareFolder(filepath.Base(c.dir.name))
 	}
 	if err == nil {
-		err = c.root.MkdirAll(c.session.path("code", c.sub), 0o700)
+		err = c.root.MkdirAll(c.dir.path("code", c.sub), 0o700)
 	}
 	if err != nil {
 		return &dirError{c.path, err}
@@ -148,15 +148,15 @@ func (c *childCompiler) restore() error {
 	return nil
 }
 
-// furnished reports whether the folder is there that code goes to.
-func (c *childCompiler) furnished() bool {
+// folderReady reports whether the folder for code exists.
+func (c *childCompiler) folderReady() bool {
 	_, err := os.Lstat(filepath.Join(c.code, c.sub))
 	return err == nil
 }
 
-// try compiles the trial apart, which also tells how fast that is here. It has
-// the time of the slowest machine.
-func (c *childCompiler) try(ctx context.Context) error {
+// compileTrial lets a child compile the trial module, which also shows how fast
+// this machine compiles. The child has the time of the slowest machine.
+func (c *childCompiler) compileTrial(ctx context.Context) error {
 	stage, err := c.stage()
 	if err != nil {
 		return &dirError{c.path, err}
@@ -164,7 +164,7 @@ func (c *childCompiler) try(ctx context.Context) error {
 	defer c.root.RemoveAll(stage)
 	r, _, err := c.run(ctx, stage, Order{Wasm: trialModule(), Effort: trialEffort}, 0)
 	if err == nil {
-		err = c.same(r)
+		err = c.checkBuild(r)
 	}
 	if err != nil {
 		return fmt.Errorf("a child does not work: %w", err)
@@ -176,8 +176,8 @@ func (c *childCompiler) try(ctx context.Context) error {
 
 func (c *childCompiler) codeDir() string { return c.code }
 
-// loan is the path in root at which wazero finds a file.
-func (c *childCompiler) loan(name string) string { return c.session.path("code", c.sub, name) }
+// codePath returns the path in root at which wazero finds a file.
+func (c *childCompiler) codePath(name string) string { return c.dir.path("code", c.sub, name) }
 
 func (c *childCompiler) discard(name string) {
 	// It is there, or wazero has found it stale: nothing is lost either way.
@@ -186,55 +186,56 @@ func (c *childCompiler) discard(name string) {
 
 // stage makes a folder for one child.
 func (c *childCompiler) stage() (string, error) {
-	name := c.session.fresh("stage")
+	name := c.dir.newName("stage")
 	return name, c.root.Mkdir(name, 0o700)
 }
 
-// same reports an error if a child has another compiler or processor than
+// checkBuild returns an error if a child has another compiler or processor than
 // this process, which would look for the code under another name.
-func (c *childCompiler) same(r reply) error {
+func (c *childCompiler) checkBuild(r reply) error {
 	if r.Sub != c.sub || r.Probe != c.probe {
 		return errors.New("the child compiles for another processor, or with another compiler")
 	}
 	return nil
 }
 
-// fetch puts code from the cache on loan, if it is there and authentic.
-func (c *childCompiler) fetch(key string, o Order) (made, bool) {
+// fetch copies code from the cache to where wazero finds it, if it is in the cache
+// and authentic.
+func (c *childCompiler) fetch(key string, o Order) (result, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	temp := c.session.fresh("load")
+	temp := c.dir.newName("load")
 	f, err := c.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return made{}, false
+		return result{}, false
 	}
 	name, size, err := c.store.get(key, f)
 	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = c.root.Rename(temp, c.loan(name))
+		err = c.root.Rename(temp, c.codePath(name))
 	}
-	m := made{report: Report{Apart: true, Cached: true, CodeBytes: size}, name: name}
+	m := result{report: Report{Apart: true, Cached: true, CodeBytes: size}, name: name}
 	if err == nil {
-		err = c.link(&m, o)
+		err = c.linkOutline(&m, o)
 	}
 	if err != nil {
-		_ = c.root.Remove(temp) // the session's end removes it otherwise
-		return made{}, false
+		_ = c.root.Remove(temp) // otherwise removed with the folder of this process
+		return result{}, false
 	}
 	return m, true
 }
 
-// compile has a child make code for o, keeps it, and puts it on loan. Beside
-// an error, made says what the child has taken.
-func (c *childCompiler) compile(ctx context.Context, key string, o Order, lowPriority bool) (made, error) {
+// compile lets a child compile o, keeps the code in the cache, and moves it to
+// where wazero finds it. Beside an error, the result says what the child has used.
+func (c *childCompiler) compile(ctx context.Context, key string, o Order, lowPriority bool) (result, error) {
 	if err := c.restore(); err != nil {
-		return made{}, err
+		return result{}, err
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	stage, err := c.stage()
 	if err != nil {
-		return made{}, fmt.Errorf("compile: %w", err)
+		return result{}, fmt.Errorf("compile: %w", err)
 	}
 	defer c.root.RemoveAll(stage)
 	nice := 0
@@ -242,23 +243,23 @@ func (c *childCompiler) compile(ctx context.Context, key string, o Order, lowPri
 		nice = niceness
 	}
 	r, used, err := c.run(ctx, stage, o, nice)
-	m := made{report: Report{Apart: true, Usage: used, ModuleBytes: len(o.Wasm)}, name: r.Name}
+	m := result{report: Report{Apart: true, Usage: used, ModuleBytes: len(o.Wasm)}, name: r.Name}
 	if err != nil {
 		return m, err
 	}
-	if err := c.same(r); err != nil {
+	if err := c.checkBuild(r); err != nil {
 		return m, busyError("", used, "%v", err)
 	}
-	if c.lookup != nil && r.Name != c.lookup.name(o.Wasm, o.Stoppable) {
+	if c.namer != nil && r.Name != c.namer.name(o.Wasm, o.Stoppable) {
 		return m, busyError("", used, "child has made the code of another module")
 	}
 	path := filepath.Join(stage, r.Sub, r.Name)
 	if m.report.CodeBytes, m.report.NotKept, err = c.keep(key, r.Name, path); err != nil {
 		return m, busyError("", used, "result of the child: %v", err)
 	}
-	err = c.root.Rename(path, c.loan(r.Name))
+	err = c.root.Rename(path, c.codePath(r.Name))
 	if err == nil {
-		err = c.link(&m, o)
+		err = c.linkOutline(&m, o)
 	}
 	if err != nil {
 		return m, fmt.Errorf("compile: %w", err)
@@ -266,8 +267,8 @@ func (c *childCompiler) compile(ctx context.Context, key string, o Order, lowPri
 	return m, nil
 }
 
-// keep copies the code at path into the cache. That it could not be kept is
-// no reason not to use it.
+// keep copies the code at path into the cache. If that fails, the code is used all
+// the same.
 func (c *childCompiler) keep(key, name, path string) (size int64, notKept, err error) {
 	f, info, err := openOwn(c.root, path)
 	if err != nil {
@@ -277,13 +278,13 @@ func (c *childCompiler) keep(key, name, path string) (size int64, notKept, err e
 	if size = info.Size(); size > c.cfg.codeBytes() {
 		return 0, nil, fmt.Errorf("has %d bytes", size)
 	}
-	return size, c.store.put(key, name, f, size, c.session.fresh("put")), nil
+	return size, c.store.put(key, name, f, size, c.dir.newName("put")), nil
 }
 
 func (c *childCompiler) close() error {
 	var errs []error
-	if c.session != nil {
-		errs = append(errs, c.session.close())
+	if c.dir != nil {
+		errs = append(errs, c.dir.close())
 	}
 	errs = append(errs, c.root.Close())
 	if !c.keeps {

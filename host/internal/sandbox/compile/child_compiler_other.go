@@ -20,19 +20,19 @@ type childCompiler struct {
 	why         error
 	unit        time.Duration
 	confined    confine.Report
-	lookup      *lookup
+	namer       *fileNamer
 }
 
 var errPlatform = errors.New("only Linux has the means to bound a child process")
 
 func openChildCompiler(context.Context, Config) (*childCompiler, error) { return nil, errPlatform }
 
-func (c *childCompiler) codeDir() string                  { return "" }
-func (c *childCompiler) fetch(string, Order) (made, bool) { return made{}, false }
-func (c *childCompiler) discard(string)                   {}
-func (c *childCompiler) close() error                     { return nil }
-func (c *childCompiler) compile(context.Context, string, Order, bool) (made, error) {
-	return made{}, errPlatform
+func (c *childCompiler) codeDir() string                    { return "" }
+func (c *childCompiler) fetch(string, Order) (result, bool) { return result{}, false }
+func (c *childCompiler) discard(string)                     {}
+func (c *childCompiler) close() error                       { return nil }
+func (c *childCompiler) compile(context.Context, string, Order, bool) (result, error) {
+	return result{}, errPlatform
 }
 
 // Child compiles the module on stdin. It is for a Compiler's child process.

@@ -13,10 +13,10 @@ import (
 	"idlehost/host/internal/sandbox/confine"
 )
 
-// Child compiles the module on in into the working directory and says on out
-// how it went. The program calls it when it was started by Config.Argv; run by
-// anybody else, it returns an error. It sets limits for the whole process,
-// from which there is no way back.
+// Child compiles the module that it reads from in, into the working directory, and
+// writes a report to out. The program calls it when it was started with
+// Config.Argv; in any other process, it returns an error. It limits the whole
+// process for good.
 func Child(in io.Reader, out io.Writer) error {
 	l, err := confine.Passed(marker)
 	if err != nil {
@@ -34,7 +34,7 @@ func Child(in io.Reader, out io.Writer) error {
 	return json.NewEncoder(out).Encode(r)
 }
 
-// work reads an order and compiles it.
+// work reads a module and compiles it.
 func work(in io.Reader) (reply, error) {
 	order, err := io.ReadAll(in)
 	if err != nil {
@@ -70,7 +70,7 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// attempt compiles what may be anything.
+// attempt compiles an untrusted module.
 func attempt(o Order) (refused, failed, limit string) {
 	defer func() {
 		if p := recover(); p != nil {

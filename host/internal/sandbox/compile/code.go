@@ -10,14 +10,14 @@ import (
 
 // Code is compiled code on loan: it lies in the Compiler's Dir until Close.
 type Code struct {
-	Report Report
-	back   func()
+	Report  Report
+	release func()
 }
 
-// Report says how code came to be.
+// Report says how the code was made.
 type Report struct {
-	Apart  bool // not in this process, which has yet to do it
-	Cached bool // by an earlier child
+	Apart  bool // compiled by a child; false: this process has yet to compile it
+	Cached bool // compiled by an earlier child, and found in the cache
 	// Usage is that of the child; zero beside Cached.
 	Usage       Usage
 	ModuleBytes int
@@ -27,21 +27,22 @@ type Report struct {
 	NotKept error
 }
 
-// Close gives the code back, once a runtime has loaded it. Idempotent.
+// Close ends the loan, once a runtime has loaded the code. Idempotent.
 func (c *Code) Close() {
-	if c.back != nil {
-		c.back()
+	if c.release != nil {
+		c.release()
 	}
 }
 
-// piece is code that is being made, or on loan.
-type piece struct {
+// compilation is code that is being compiled, or on loan. All callers that want
+// the same code share it.
+type compilation struct {
 	key string
 	// ctx ends with the Compiler, and when nobody waits any longer.
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the following fields are set
-	made   made
+	result result
 	err    error
 
 	// Guarded by Compiler.mu.
@@ -49,28 +50,28 @@ type piece struct {
 	finished bool
 }
 
-// made is what came of an order.
-type made struct {
+// result is what compiling an order led to.
+type result struct {
 	report Report
 	name   string // of the file below Dir
 	// outlined is where the same code lies for the module's outline; "": nowhere.
 	outlined string
 }
 
-// errAbandoned ends a piece that nobody waits for any longer.
+// errAbandoned ends a compilation that nobody waits for any longer.
 var errAbandoned = errors.New("compile: abandoned")
 
-// Compile sees to it that Dir holds the code for o. A module that is being
-// compiled already is not compiled twice. ctx bounds the waiting; a child that
-// nobody waits for any longer is ended. The error is an *Error unless ctx
-// ended, the Compiler is closed, or the disk failed.
+// Compile returns once Dir holds the code for o. Callers with equal orders share
+// one child. ctx bounds the waiting; a child that nobody waits for any longer is
+// ended. The error is an *Error unless ctx ended, the Compiler is closed, or the
+// disk failed.
 func (c *Compiler) Compile(ctx context.Context, o Order) (*Code, error) {
 	code, _, err := c.compile(ctx, o)
 	return code, err
 }
 
-// compile returns, also beside an error, what the child has taken that was
-// waited for to its end.
+// compile also returns what the child has used, if the caller waited for its end,
+// even beside an error.
 func (c *Compiler) compile(ctx context.Context, o Order) (*Code, Usage, error) {
 	if c.child == nil {
 		code, err := c.inProcess(o)
@@ -84,35 +85,36 @@ func (c *Compiler) compile(ctx context.Context, o Order) (*Code, Usage, error) {
 		if err != nil {
 			return nil, Usage{}, err
 		}
-		// Who comes just when everybody else has gone finds a piece that ends.
+		// A caller that arrives while the last user leaves may join a compilation
+		// that is ending: it tries again.
 		if code, used, err := c.await(ctx, p); !errors.Is(err, errAbandoned) {
 			return code, used, err
 		}
 	}
 }
 
-// await waits for p. Who leaves it last also waits for its child to be gone,
-// and so knows what it has taken.
-func (c *Compiler) await(ctx context.Context, p *piece) (*Code, Usage, error) {
+// await waits for p. The last user to give up also waits for the child's end, and
+// so knows what it has used.
+func (c *Compiler) await(ctx context.Context, p *compilation) (*Code, Usage, error) {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		if !c.leave(p) {
+		if !c.release(p) {
 			return nil, Usage{}, ctx.Err()
 		}
 		<-p.done
-		return nil, p.made.report.Usage, ctx.Err()
+		return nil, p.result.report.Usage, ctx.Err()
 	}
-	used := p.made.report.Usage
+	used := p.result.report.Usage
 	if p.err != nil {
-		c.leave(p)
+		c.release(p)
 		return nil, used, p.err
 	}
-	return &Code{Report: p.made.report, back: sync.OnceFunc(func() { c.leave(p) })}, used, nil
+	return &Code{Report: p.result.report, release: sync.OnceFunc(func() { c.release(p) })}, used, nil
 }
 
-// inProcess lets a small module pass: the runtime that finds no code of it
-// compiles it.
+// inProcess accepts a small module: the runtime that finds no code for it compiles
+// it.
 func (c *Compiler) inProcess(o Order) (*Code, error) {
 	if n, limit := len(o.Wasm), c.cfg.inProcessBytes(); n > limit {
 		return nil, compileError("size", Usage{}, "module has %s, and without a child process the limit is %s (%v)",
@@ -120,25 +122,25 @@ func (c *Compiler) inProcess(o Order) (*Code, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pieces == nil {
+	if c.compilations == nil {
 		return nil, ErrClosed
 	}
 	return &Code{Report: Report{ModuleBytes: len(o.Wasm)}}, nil
 }
 
-// join returns the piece for o, which somebody makes.
-func (c *Compiler) join(o Order) (*piece, error) {
+// join returns the compilation for o, and starts it if there is none.
+func (c *Compiler) join(o Order) (*compilation, error) {
 	key := o.key(c.child.maker)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pieces == nil {
+	if c.compilations == nil {
 		return nil, ErrClosed
 	}
-	p := c.pieces[key]
+	p := c.compilations[key]
 	if p == nil {
-		p = &piece{key: key, done: make(chan struct{})}
+		p = &compilation{key: key, done: make(chan struct{})}
 		p.ctx, p.cancel = context.WithCancel(c.ctx)
-		c.pieces[key] = p
+		c.compilations[key] = p
 		c.making.Go(func() { c.complete(p, o) })
 	}
 	p.refs++
@@ -146,8 +148,8 @@ func (c *Compiler) join(o Order) (*piece, error) {
 }
 
 // leave drops one interest in p, and with the last one its code, or the child
-// that would have made it. It reports whether it was the last.
-func (c *Compiler) leave(p *piece) bool {
+// that would have compiled it. It reports whether the caller was the last user.
+func (c *Compiler) release(p *compilation) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.refs--
@@ -158,24 +160,24 @@ func (c *Compiler) leave(p *piece) bool {
 	return p.refs == 0
 }
 
-// dropLocked forgets a finished piece that nobody holds. What failed is
-// forgotten at once: the next one tries anew.
-func (c *Compiler) dropLocked(p *piece) {
-	if !p.finished || c.pieces == nil || c.pieces[p.key] != p || p.refs > 0 && p.err == nil {
+// dropLocked forgets a finished compilation without users. A failed one is
+// forgotten at once, so that the next caller tries again.
+func (c *Compiler) dropLocked(p *compilation) {
+	if !p.finished || c.compilations == nil || c.compilations[p.key] != p || p.refs > 0 && p.err == nil {
 		return
 	}
-	delete(c.pieces, p.key)
+	delete(c.compilations, p.key)
 	if p.err == nil {
-		c.child.discard(p.made.name)
-		if p.made.outlined != "" {
-			c.child.discard(p.made.outlined)
+		c.child.discard(p.result.name)
+		if p.result.outlined != "" {
+			c.child.discard(p.result.outlined)
 		}
 	}
 }
 
-// complete makes p, and ends with it.
-func (c *Compiler) complete(p *piece, o Order) {
-	p.made, p.err = c.make(p, o)
+// complete compiles p, and wakes those who wait for it.
+func (c *Compiler) complete(p *compilation, o Order) {
+	p.result, p.err = c.produce(p, o)
 	if p.err != nil && p.ctx.Err() != nil && c.ctx.Err() == nil {
 		p.err = errAbandoned
 	}
@@ -187,30 +189,30 @@ func (c *Compiler) complete(p *piece, o Order) {
 	close(p.done)
 }
 
-func (c *Compiler) make(p *piece, o Order) (made, error) {
+func (c *Compiler) produce(p *compilation, o Order) (result, error) {
 	if m, ok := c.child.fetch(p.key, o); ok {
 		m.report.ModuleBytes = len(o.Wasm)
 		return m, nil
 	}
-	turn, err := c.enter(p, o)
+	turn, err := c.waitForTurn(p, o)
 	if err != nil {
-		return made{}, err
+		return result{}, err
 	}
 	m, err := c.child.compile(p.ctx, p.key, o, c.lowPriority.Load())
 	turn.Leave(m.report.Usage.CPU)
 	return m, err
 }
 
-// enter waits for a turn. A piece that several owners wait for is in the line of
-// the first.
-func (c *Compiler) enter(p *piece, o Order) (*fair.Turn, error) {
+// waitForTurn waits for a turn to start a child. A compilation that several owners
+// wait for takes the turn of the first.
+func (c *Compiler) waitForTurn(p *compilation, o Order) (*fair.Turn, error) {
 	if o.Owner != fair.Operator {
-		if err := c.queue(); err != nil {
+		if err := c.enqueue(); err != nil {
 			return nil, err
 		}
-		defer c.unqueue()
+		defer c.dequeue()
 	}
-	turn, err := c.turns.Enter(p.ctx, o.Owner, o.about())
+	turn, err := c.turns.Enter(p.ctx, o.Owner, o.cpuEstimate())
 	switch {
 	case err == nil:
 		return turn, nil
@@ -220,7 +222,7 @@ func (c *Compiler) enter(p *piece, o Order) (*fair.Turn, error) {
 	return nil, errAbandoned
 }
 
-func (c *Compiler) queue() error {
+func (c *Compiler) enqueue() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if limit := c.cfg.queue(); c.waiting >= limit {
@@ -230,7 +232,7 @@ func (c *Compiler) queue() error {
 	return nil
 }
 
-func (c *Compiler) unqueue() {
+func (c *Compiler) dequeue() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting--

@@ -1,8 +1,8 @@
-// Package compile compiles modules apart: a child process of the same program,
-// with limits on memory, processor time and what it may write, does
-// what a hostile module could abuse. The result passes through a private,
-// authenticated cache on disk to a folder from which wazero loads it, so that
-// this process never compiles what it did not write itself.
+// Package compile compiles modules in child processes. A child is the same program
+// with limits on memory, processor time and files, so a hostile module can harm
+// only the child. The code passes through a private, authenticated cache on disk
+// to a folder from which wazero loads it; this process compiles no module but its
+// own.
 package compile
 
 import (
@@ -82,21 +82,22 @@ type Compiler struct {
 	// ctx ends with Close, and with it every child.
 	ctx         context.Context
 	cancel      context.CancelFunc
-	making      sync.WaitGroup // one for each piece that is being made
+	making      sync.WaitGroup // one for each compilation that runs
 	turns       *fair.Queue    // a turn for each child
 	lowPriority atomic.Bool    // children run at nice 10
 
 	mu sync.Mutex // guards the following fields
-	// pieces holds what is being made or on loan; nil once closed.
-	pieces  map[string]*piece
-	waiting int // pieces of owners that want a turn
+	// compilations holds code that is being compiled or is on loan, by key; nil once
+	// closed.
+	compilations map[string]*compilation
+	waiting      int // compilations of owners that want a turn
 }
 
-// New opens the cache and tries a child on a small module. Where there are no
-// means to compile apart, the Compiler does without, and Capability says why. The
-// error is that of a Dir that was asked for and cannot be trusted.
+// New opens the cache and lets a child compile a small module. If the platform
+// cannot run children, the Compiler compiles in this process, and Capability says
+// why. The error is that of a configured Dir that cannot be trusted.
 func New(ctx context.Context, cfg Config) (*Compiler, error) {
-	c := &Compiler{cfg: cfg, turns: fair.New(cfg.parallel()), pieces: make(map[string]*piece)}
+	c := &Compiler{cfg: cfg, turns: fair.New(cfg.parallel()), compilations: make(map[string]*compilation)}
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.child, c.why = openChildCompiler(ctx, cfg)
 	if err := ctx.Err(); err != nil {
@@ -120,13 +121,13 @@ func (c *Compiler) Dir() string {
 
 // Outlines reports whether the code of a module in Dir is also that of its outline:
 // package outline.
-func (c *Compiler) Outlines() bool { return c.child != nil && c.child.lookup != nil }
+func (c *Compiler) Outlines() bool { return c.child != nil && c.child.namer != nil }
 
 // LowerPriority has children run at nice 10 from now on: whoever calls it begins
 // to serve requests beside them.
 func (c *Compiler) LowerPriority() { c.lowPriority.Store(true) }
 
-// Capability says what the platform lets a Compiler do.
+// Capability says what a Compiler can do on this platform.
 type Capability struct {
 	Apart bool  // modules are compiled by a child
 	Why   error // they are not, or the cache does not outlive the process
@@ -140,7 +141,7 @@ type Capability struct {
 	cfg Config
 }
 
-// Capability returns what was found out by New.
+// Capability returns what New has found out.
 func (c *Compiler) Capability() Capability {
 	can := Capability{Why: c.why, cfg: c.cfg}
 	if c.child != nil {
@@ -176,8 +177,8 @@ func (c Capability) Warning() string {
 // Idempotent.
 func (c *Compiler) Close() error {
 	c.mu.Lock()
-	open := c.pieces != nil
-	c.pieces = nil
+	open := c.compilations != nil
+	c.compilations = nil
 	c.mu.Unlock()
 	c.cancel()
 	c.making.Wait()
@@ -187,7 +188,7 @@ func (c *Compiler) Close() error {
 	return c.child.close()
 }
 
-// size prints bytes as people do.
+// size prints a number of bytes for people.
 func size(n int64) string {
 	switch {
 	case n >= 10<<20:

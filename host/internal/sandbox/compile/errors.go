@@ -43,20 +43,19 @@ func (u Usage) String() string {
 // Error returns one line.
 func (e *Error) Error() string { return "compile: " + e.Text }
 
-// Unwrap returns what it follows from.
+// Unwrap returns the underlying error.
 func (e *Error) Unwrap() error { return e.err }
 
-// Cause returns Fault: it is what package engine asks an error for.
+// Cause returns Fault: package engine asks an error for it.
 func (e *Error) Cause() policy.Fault { return e.Fault }
 
-// compileError is the error for a module that the compiler fails at, as it would
-// on any machine.
+// compileError is the error for a module that cannot be compiled on any machine.
 func compileError(limit string, u Usage, format string, args ...any) *Error {
 	return &Error{Fault: policy.FaultCompile, Limit: limit, Usage: u, Text: fmt.Sprintf(format, args...)}
 }
 
-// busyError is the error for a module that was not compiled for want of time,
-// memory or disk: trying again may help.
+// busyError is the error for a module that was not compiled because time, memory
+// or disk ran out: trying again may help.
 func busyError(limit string, u Usage, format string, args ...any) *Error {
 	return &Error{Fault: policy.FaultBusy, Limit: limit, Usage: u, Text: fmt.Sprintf(format, args...) + "; try again"}
 }
@@ -70,7 +69,7 @@ type dirError struct {
 func (e *dirError) Error() string { return fmt.Sprintf("compile: cache folder %s: %v", e.path, e.err) }
 func (e *dirError) Unwrap() error { return e.err }
 
-// line makes text from a child fit a log line of at most limit bytes.
+// line turns text from a child into one line of at most limit bytes.
 func line(s string, limit int) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }), "; ")
 	if len(s) > limit {

@@ -6,28 +6,28 @@ import (
 	"encoding/hex"
 )
 
-// lookup knows the names by which wazero looks for code. They depend on the module
-// and on what wazero knows of the processor, which it does not say; the name that
-// it has given to a module that is known tells.
-type lookup struct{ features uint64 }
+// fileNamer computes the names under which wazero looks for code. They depend on
+// the module and on a set of processor features that wazero does not export; the
+// name that wazero gave to a known module reveals the set.
+type fileNamer struct{ features uint64 }
 
 // mostFeatures is how many sets of features wazero may tell apart: it has three
 // bits for them.
 const mostFeatures = 1 << 8
 
-// newLookup returns what finds name for wasm. Where nothing does, names are not
-// what they were in another wazero, and ok is false.
-func newLookup(wasm []byte, name string) (l lookup, ok bool) {
+// findFileNamer returns the namer that gives name to wasm. If there is none, this
+// wazero makes its names in another way, and ok is false.
+func findFileNamer(wasm []byte, name string) (l fileNamer, ok bool) {
 	for l.features = range uint64(mostFeatures) {
 		if l.name(wasm, false) == name {
 			return l, true
 		}
 	}
-	return lookup{}, false
+	return fileNamer{}, false
 }
 
 // name returns that of the file with the code of wasm. stoppable: Order.Stoppable.
-func (l lookup) name(wasm []byte, stoppable bool) string {
+func (l fileNamer) name(wasm []byte, stoppable bool) string {
 	id := sha256.New()
 	id.Write(wasm)
 	if stoppable {

@@ -29,16 +29,17 @@ const (
 	mostEffort = 1 << 40
 )
 
-// expectation is what compiling an order takes, if all is as it was measured.
-type expectation struct {
+// estimate is what compiling an order is expected to take.
+type estimate struct {
 	cpu    time.Duration
 	memory int64 // bytes, beyond those at the start
 }
 
-// expect says what an order takes where a unit of effort takes so long.
-func (o Order) expect(unit time.Duration) expectation {
+// estimate returns what an order takes on a machine where a unit of effort takes
+// unit.
+func (o Order) estimate(unit time.Duration) estimate {
 	effort := int64(min(o.Effort, mostEffort))
-	return expectation{
+	return estimate{
 		cpu:    startTime + time.Duration(effort)*unit,
 		memory: startMemory + effort*unitMemory,
 	}
@@ -48,7 +49,7 @@ func (o Order) expect(unit time.Duration) expectation {
 // garbage: it has room for twice what is expected until then. It writes below
 // its working directory, and reads nothing else.
 func (c Config) allow(o Order, unit time.Duration) (l confine.Limits, collect int64) {
-	e, margin := o.expect(unit), c.margin()
+	e, margin := o.estimate(unit), c.margin()
 	l = confine.Limits{
 		Memory:   e.memory * margin,
 		FileSize: c.codeBytes(),

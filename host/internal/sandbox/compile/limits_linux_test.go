@@ -353,7 +353,7 @@ func TestNobodyWaits(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "nothing is being made", func() bool { compiler.mu.Lock(); defer compiler.mu.Unlock(); return len(compiler.pieces) == 0 })
+	eventually(t, "nothing is being made", func() bool { compiler.mu.Lock(); defer compiler.mu.Unlock(); return len(compiler.compilations) == 0 })
 	if list := files(t, cfg.Dir+"/"+entries); len(list) != 0 {
 		t.Errorf("compiled for nobody: %v", list)
 	}
@@ -405,7 +405,7 @@ func TestLastOneOutEndsTheChild(t *testing.T) {
 		eventually(t, "interests in the piece", func() bool {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			for _, p := range l.pieces {
+			for _, p := range l.compilations {
 				return p.refs == n
 			}
 			return n == 0

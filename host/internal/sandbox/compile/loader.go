@@ -11,10 +11,10 @@ import (
 // Loader is a Compiler as engine.Compiler wants it.
 type Loader struct{ *Compiler }
 
-// Compile returns once Dir holds the code of wasm, compiled in the owner's turn;
-// release says that it has
-// been loaded. cpu is the processor time of the child that was waited for to
-// its end, beside an error too: each of several who wait is told the whole.
+// Compile returns once Dir holds the code of wasm, compiled in the owner's turn.
+// The caller calls release when it has loaded the code. cpu is the processor time
+// of the child, if the caller waited for its end, even beside an error; of several
+// callers that wait for one child, each gets all of it.
 func (l Loader) Compile(ctx context.Context, owner string, wasm []byte, effort uint64) (release func(), cpu time.Duration, err error) {
 	code, used, err := l.Compiler.compile(ctx, Order{Wasm: wasm, Owner: owner, Effort: effort})
 	var own *Error

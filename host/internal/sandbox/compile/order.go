@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Order is a module to be compiled. Only modules that have passed the gate and
-// the meter are worth a child, but the Compiler holds for any bytes.
+// Order is a module to compile. Modules should have passed the gate and the meter,
+// but the Compiler is safe with any bytes.
 type Order struct {
 	Wasm []byte
-	// Owner names who has it compiled; "": the operator, who waits for no owner.
+	// Owner is whose module it is; "": the operator's, who waits for no owner.
 	Owner string
 	// Effort is the gate's estimate of what compiling the module costs
 	// (gate.Module.Effort); it says what the child may take. 0: next to nothing.
@@ -21,8 +21,8 @@ type Order struct {
 	Stoppable bool
 }
 
-// about is what compiling is expected to cost.
-func (o Order) about() time.Duration { return o.expect(leastUnit).cpu }
+// cpuEstimate is the processor time that compiling takes on a fast machine.
+func (o Order) cpuEstimate() time.Duration { return o.estimate(leastUnit).cpu }
 
 // key names the compiled code in the cache: whatever it depends on is in it.
 // maker tells builds of the compiler and processors apart.

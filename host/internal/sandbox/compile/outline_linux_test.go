@@ -51,7 +51,7 @@ func codeFiles(t *testing.T, c *Compiler) int {
 
 // TestLookupThatIsOfNoUse: a name that nothing explains.
 func TestLookupThatIsOfNoUse(t *testing.T) {
-	if _, ok := newLookup(probeModule(), "other"); ok {
+	if _, ok := findFileNamer(probeModule(), "other"); ok {
 		t.Error("is found")
 	}
 }

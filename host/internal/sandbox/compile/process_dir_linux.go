@@ -12,32 +12,32 @@ import (
 	"time"
 )
 
-// session is the part of the cache folder that belongs to one Compiler: code on
-// loan, and what children write. It ends with the Compiler; one whose process
-// died is swept up by the next.
-type session struct {
+// processDir is the part of the cache folder that belongs to one Compiler: code on
+// loan, and what children write. Close removes it; that of a process which died is
+// removed by the next one.
+type processDir struct {
 	root *os.Root // the cache folder
 	name string   // within root
-	lock *os.File // flock held while the session lives
+	lock *os.File // flock held until close
 	next atomic.Uint64
 }
 
 const (
 	sessions = "sessions"
 	lockName = "lock"
-	// A session is made under a name with this prefix and renamed once it is
-	// locked: what has the prefix after a while was never finished.
+	// A folder is made under a name with this prefix and renamed once it is locked:
+	// one that still has the prefix after unfinishedGrace was never finished.
 	unfinished      = "new-"
 	unfinishedGrace = time.Minute
 )
 
-// openSession makes a session with a name of 26 letters and digits.
-func openSession(root *os.Root, id string) (*session, error) {
+// openProcessDir makes a folder whose name is 26 letters and digits.
+func openProcessDir(root *os.Root, id string) (*processDir, error) {
 	if err := ownDir(root, sessions); err != nil {
 		return nil, err
 	}
 	temp := filepath.Join(sessions, unfinished+id)
-	s := &session{root: root, name: filepath.Join(sessions, id)}
+	s := &processDir{root: root, name: filepath.Join(sessions, id)}
 	if err := root.Mkdir(temp, 0o700); err != nil {
 		return nil, err
 	}
@@ -68,28 +68,28 @@ func flock(f *os.File) error {
 	return errors.Join(err, locked)
 }
 
-func (s *session) unlock() error {
+func (s *processDir) unlock() error {
 	if s.lock == nil {
 		return nil
 	}
 	return s.lock.Close()
 }
 
-// path returns a name in the session as one in root.
-func (s *session) path(elem ...string) string {
+// path returns the path in root of a file in the folder.
+func (s *processDir) path(elem ...string) string {
 	return filepath.Join(append([]string{s.name}, elem...)...)
 }
 
-// fresh returns a name in root that nothing has yet.
-func (s *session) fresh(kind string) string {
+// newName returns a path in root that no file has.
+func (s *processDir) newName(kind string) string {
 	return s.path(fmt.Sprintf("%s-%d", kind, s.next.Add(1)))
 }
 
-func (s *session) close() error { return errors.Join(s.root.RemoveAll(s.name), s.unlock()) }
+func (s *processDir) close() error { return errors.Join(s.root.RemoveAll(s.name), s.unlock()) }
 
-// sweep removes the sessions of dead processes. now tells which were never
+// removeStale removes the folders of dead processes. now decides which were never
 // finished.
-func sweep(root *os.Root, now time.Time) error {
+func removeStale(root *os.Root, now time.Time) error {
 	list, err := fs.ReadDir(root.FS(), sessions)
 	if err != nil {
 		return err
@@ -97,15 +97,15 @@ func sweep(root *os.Root, now time.Time) error {
 	var errs []error
 	for _, e := range list {
 		name := filepath.Join(sessions, e.Name())
-		if dead(root, name, e, now) {
+		if isStale(root, name, e, now) {
 			errs = append(errs, root.RemoveAll(name))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// dead reports whether no process holds the lock of a session.
-func dead(root *os.Root, name string, e fs.DirEntry, now time.Time) bool {
+// isStale reports whether no process holds the lock of a folder.
+func isStale(root *os.Root, name string, e fs.DirEntry, now time.Time) bool {
 	info, err := e.Info()
 	if err != nil {
 		return false // gone already

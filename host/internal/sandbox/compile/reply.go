@@ -11,9 +11,8 @@ import (
 	"idlehost/host/internal/sandbox/confine"
 )
 
-// reply is what a child says on its standard output. The parent believes
-// nothing of it that it can check, and the rest at most as far as it must
-// trust the code itself.
+// reply is what a child writes to its standard output. The parent checks what it
+// can, and trusts the rest no more than it must trust the code itself.
 type reply struct {
 	// Sub and Name are the folder and the file of the code, by wazero's rules.
 	Sub, Name string

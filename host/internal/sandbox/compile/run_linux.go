@@ -16,14 +16,14 @@ import (
 // a tenth of a processor that it shares with one of the host's.
 const niceness = 10
 
-// run has a child of a priority compile o into stage, a folder in root. It
-// returns when the child is gone, and whatever belonged to it.
+// run starts a child at a priority, which compiles o into stage, a folder in root.
+// It returns when the child and its process group have ended.
 func (c *childCompiler) run(ctx context.Context, stage string, o Order, nice int) (reply, Usage, error) {
 	wall, cancel := context.WithTimeout(ctx, c.cfg.wall())
 	defer cancel()
 	allowed, collect := c.cfg.allow(o, c.unit)
 	allowed.Nice, allowed.Yields = nice, true
-	said, complained := &head{limit: maxReply}, &head{limit: maxReply}
+	said, complained := &limitedBuffer{limit: maxReply}, &limitedBuffer{limit: maxReply}
 	p, err := confine.Start(wall, confine.Spec{
 		Argv: c.cfg.Argv, Marker: marker, Limits: allowed,
 		Dir:   filepath.Join(c.path, stage),
@@ -35,7 +35,7 @@ func (c *childCompiler) run(ctx context.Context, stage string, o Order, nice int
 	}
 	exit := p.Wait()
 	u := Usage{Wall: exit.Wall, CPU: exit.CPU, MemoryBytes: exit.Memory}
-	r, err := c.judge(ctx, wall, outcome{exit: exit, said: said.kept, complained: string(complained.kept), used: u, allowed: allowed})
+	r, err := c.judge(ctx, wall, childResult{exit: exit, stdout: said.kept, stderr: string(complained.kept), used: u, allowed: allowed})
 	u.MemoryBytes = max(u.MemoryBytes, r.MemoryBytes)
 	return r, u, err
 }
@@ -49,19 +49,19 @@ func (o Order) reader() io.Reader {
 	return io.MultiReader(bytes.NewReader(flag), bytes.NewReader(o.Wasm))
 }
 
-// outcome is what is left of a child.
-type outcome struct {
-	exit       confine.Exit
-	said       []byte
-	complained string
-	used       Usage
-	allowed    confine.Limits
+// childResult is how a child ended, and what it wrote.
+type childResult struct {
+	exit    confine.Exit
+	stdout  []byte
+	stderr  string
+	used    Usage
+	allowed confine.Limits
 }
 
-// judge tells how a child ended. Its limits are far above the gate's estimate for
-// the module: a child that reaches them says that the machine is slower, or the
-// estimate is lower, than it should be, and nothing against the module.
-func (c *childCompiler) judge(ctx, wall context.Context, o outcome) (reply, error) {
+// judge turns the end of a child into a reply or an error. The child's limits are
+// far above the gate's estimate for the module: if it reaches them, the machine is
+// slower, or the estimate lower, than it should be. That is no fault of the module.
+func (c *childCompiler) judge(ctx, wall context.Context, o childResult) (reply, error) {
 	u, l, e := o.used, o.allowed, o.exit
 	switch {
 	case e.Err == nil:
@@ -78,22 +78,22 @@ func (c *childCompiler) judge(ctx, wall context.Context, o outcome) (reply, erro
 		return reply{}, compileError("", u, "compiler made a system call that it has no use for")
 	case e.Signal != 0:
 		return reply{}, busyError("", u, "child was killed: %v, after %v", e.Signal, u)
-	case outOfMemory(o.complained):
+	case outOfMemory(o.stderr):
 		return reply{}, busyError("memory", u, "took more than %s of memory, %d times what is expected, after %v", size(l.Memory), c.cfg.margin(), u)
-	case strings.Contains(o.complained, "stack overflow"):
+	case strings.Contains(o.stderr, "stack overflow"):
 		return reply{}, busyError("memory", u, "took more than %s of stack, after %v", size(l.Stack), u)
 	case e.Code != crashed:
-		return reply{}, busyError("", u, "child failed: %v: %s", e.Err, line(o.complained, 256))
+		return reply{}, busyError("", u, "child failed: %v: %s", e.Err, line(o.stderr, 256))
 	}
-	return reply{}, compileError("", u, "compiler crashed: %v: %s", e.Err, line(o.complained, 256))
+	return reply{}, compileError("", u, "compiler crashed: %v: %s", e.Err, line(o.stderr, 256))
 }
 
 // crashed is the exit code of a Go program that dies of an error of its own.
 const crashed = 2
 
-// read takes the reply of a child that ended well.
-func (c *childCompiler) read(o outcome) (reply, error) {
-	r, err := parseReply(o.said)
+// read returns the reply of a child that ended well.
+func (c *childCompiler) read(o childResult) (reply, error) {
+	r, err := parseReply(o.stdout)
 	switch {
 	case err != nil:
 		return reply{}, busyError("", o.used, "child answered nonsense: %v", err)
@@ -123,13 +123,13 @@ func outOfMemory(stderr string) bool {
 	return false
 }
 
-// head keeps the first bytes of what is written, and lets the rest go.
-type head struct {
+// limitedBuffer keeps the first bytes that are written to it, and drops the rest.
+type limitedBuffer struct {
 	limit int
 	kept  []byte
 }
 
-func (h *head) Write(p []byte) (int, error) {
+func (h *limitedBuffer) Write(p []byte) (int, error) {
 	h.kept = append(h.kept, p[:min(h.limit-len(h.kept), len(p))]...)
 	return len(p), nil
 }

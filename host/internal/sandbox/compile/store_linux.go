@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// store keeps sealed code across restarts. Several processes may share it:
-// entries come and go whole.
+// store keeps sealed code across restarts. Several processes may share it: entries
+// are created and removed atomically.
 type store struct {
 	root   *os.Root // the cache folder
 	secret []byte
@@ -58,8 +58,8 @@ func ownDir(root *os.Root, name string) error {
 	return nil
 }
 
-// openSecret reads the key of the seals. One that others could have read or
-// made is replaced, which makes every entry worthless.
+// openSecret reads the key of the seals. A key that others could have read or
+// written is replaced, which invalidates every entry.
 func openSecret(root *os.Root) ([]byte, error) {
 	secret, err := readSecret(root)
 	if err == nil {
@@ -100,8 +100,8 @@ func readSecret(root *os.Root) ([]byte, error) {
 	return secret, err
 }
 
-// get copies the code under key to w. Whatever is not as it was written is
-// removed, and reported as fs.ErrNotExist is: by an error.
+// get copies the code under key to w. An entry that is not authentic is removed.
+// The error says that there is no entry, or none that can be used.
 func (s *store) get(key string, w *os.File) (name string, size int64, err error) {
 	path := filepath.Join(entries, key)
 	f, info, err := openOwn(s.root, path)
@@ -120,12 +120,12 @@ func (s *store) get(key string, w *os.File) (name string, size int64, err error)
 		return "", 0, err
 	}
 	now := time.Now()
-	return name, size, s.root.Chtimes(path, now, now) // what was used last goes last
+	return name, size, s.root.Chtimes(path, now, now) // trim removes entries in the order of their last use
 }
 
-// put keeps the code under key. temp is a name in root for the file while it
-// is written, where a dead process leaves nothing behind. Nothing is flushed
-// to the disk: what a loss of power tears is not authentic any more.
+// put stores the code under key. temp is the path in root of the file while it is
+// written; if the process dies, the next one removes it. Nothing is flushed to
+// disk: an entry that a loss of power damages is not authentic any more.
 func (s *store) put(key, name string, code *os.File, size int64, temp string) error {
 	f, err := s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
