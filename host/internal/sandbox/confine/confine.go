@@ -1,7 +1,7 @@
-// Package confine starts child processes of this same program and takes from
-// them, from within, what they do not need: memory, files, the network, other
-// processes. The host starts a child with Start; the child calls Passed and
-// Enter before it touches anything hostile.
+// Package confine starts child processes of this same program, which give up what
+// they do not need: memory, files, the network, other processes. The host starts a
+// child with Start; the child calls Passed and Enter before it reads anything
+// hostile.
 package confine
 
 import (
@@ -13,12 +13,12 @@ import (
 	"strings"
 )
 
-// Limits are what a child imposes on itself with Enter. Start passes them in
-// the environment.
+// Limits are the limits that a child imposes on itself with Enter. Start passes
+// them in the environment.
 type Limits struct {
 	// Memory bounds private writable memory, in bytes beyond what the process
-	// has when it enters. It stops an allocator that runs away. Who runs code
-	// of his own gets around it, by making memory read-only. 0: no bound.
+	// has when it enters. It stops a runaway allocator, but not an attacker's own
+	// code, which can make memory read-only. 0: no bound.
 	Memory int64 `json:",omitempty"`
 	// AddressSpace bounds all mappings, in bytes beyond those at the entry. Go
 	// reserves much more than it uses. 0: no bound.
@@ -35,8 +35,8 @@ type Limits struct {
 	Descriptors int `json:",omitempty"`
 	// Nice is the priority, at most; 0 leaves it.
 	Nice int `json:",omitempty"`
-	// Yields has it give up a processor to whoever wakes on it, where the kernel
-	// can; its share of the processors stays.
+	// Yields lets other processes that wake preempt the child, where the kernel can;
+	// its share of the processors stays.
 	Yields bool `json:",omitempty"`
 	// Read and Write are the directories below which the child may read files,
 	// or read and write them; there are no others. Without Write, it opens
@@ -60,14 +60,13 @@ func (l Limits) descriptors() int {
 // ErrNotStarted is returned by Passed in a process that Start did not start.
 var ErrNotStarted = errors.New("confine: this is an entry that the host uses for its own children")
 
-// passed is what the variable of the environment holds.
-type passed struct {
+// childLimits is the content of the environment variable.
+type childLimits struct {
 	Parent int
 	Limits Limits
 }
 
-// Passed returns the limits in the variable of the environment that is named
-// by Spec.Marker.
+// Passed returns the limits in the environment variable that Spec.Marker names.
 func Passed(marker string) (Limits, error) {
 	value, ok := os.LookupEnv(marker)
 	if !ok {
@@ -77,7 +76,7 @@ func Passed(marker string) (Limits, error) {
 }
 
 func parse(value string) (Limits, error) {
-	var p passed
+	var p childLimits
 	d := json.NewDecoder(strings.NewReader(value))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&p); err != nil {
@@ -85,7 +84,7 @@ func parse(value string) (Limits, error) {
 	}
 	l := p.Limits
 	if _, err := d.Token(); err != io.EOF || p.Parent <= 0 || l.least() < 0 {
-		return Limits{}, fmt.Errorf("confine: limits %q make no sense", value)
+		return Limits{}, fmt.Errorf("confine: limits %q are out of range", value)
 	}
 	l.parent = p.Parent
 	return l, nil
@@ -98,7 +97,7 @@ func (l Limits) least() int64 {
 
 // pass is the inverse of parse.
 func (l Limits) pass(parent int) string {
-	text, err := json.Marshal(passed{Parent: parent, Limits: l})
+	text, err := json.Marshal(childLimits{Parent: parent, Limits: l})
 	if err != nil {
 		panic(err) // numbers and strings
 	}

@@ -13,9 +13,9 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
-// Enter imposes l on the whole process, all of its threads, for good. Where the
-// kernel, or what this process runs in, lacks a measure, Enter takes the others
-// and reports that. After an error, the process should end.
+// Enter imposes l on all threads of the process, for good. If the kernel or the
+// container lacks a measure, Enter takes the others and reports the lack. After an
+// error, the process should end.
 func Enter(l Limits) (Report, error) { return enter(l, measures) }
 
 // enter takes those of the measures that are wanted.
@@ -31,7 +31,7 @@ func enter(l Limits, wanted []Measure) (Report, error) {
 	}
 	var r Report
 	for _, step := range steps {
-		if !step.among(wanted) {
+		if !step.wanted(wanted) {
 			continue
 		}
 		err := step.take(l)
@@ -49,19 +49,19 @@ func enter(l Limits, wanted []Measure) (Report, error) {
 	return r, nil
 }
 
-// step takes measures that come together.
-type step struct {
+// measureStep takes measures that come together.
+type measureStep struct {
 	measures []Measure
 	take     func(Limits) error
 }
 
-func (s step) among(wanted []Measure) bool {
+func (s measureStep) wanted(wanted []Measure) bool {
 	return slices.Contains(wanted, s.measures[0])
 }
 
 // steps are in an order in which each is still possible: what reads /proc is
 // before Landlock, and seccomp is last.
-var steps = []step{
+var steps = []measureStep{
 	{[]Measure{Rlimits}, Limits.impose},
 	{[]Measure{Capabilities}, func(Limits) error { return cap.NewSet().SetProc() }},
 	{[]Measure{NoNewPrivs}, func(Limits) error { return landlock.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }},
@@ -70,7 +70,7 @@ var steps = []step{
 	{[]Measure{Seccomp}, Limits.filterCalls},
 }
 
-// lacking reports whether an error says that there is no such measure here.
+// lacking reports whether an error says that the system lacks a measure.
 func lacking(err error) bool {
 	for _, e := range []error{unix.ENOSYS, unix.EOPNOTSUPP, unix.EPERM, errors.ErrUnsupported} {
 		if errors.Is(err, e) {
@@ -87,9 +87,9 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// dieWithParent has the kernel kill this process when the host dies. Start has
-// asked for that, too, but the kernel forgets it where the program's file has
-// capabilities of its own. One that is an orphan already is told so.
+// dieWithParent tells the kernel to kill this process when the host dies. Start has
+// asked for that, too, but the kernel forgets it if the program's file has
+// capabilities. If the host is gone already, dieWithParent fails.
 func dieWithParent(parent int) error {
 	if parent == 0 {
 		return nil
@@ -103,8 +103,8 @@ func dieWithParent(parent int) error {
 	return nil
 }
 
-// closeInherited closes descriptors from first on that came through exec: this
-// process's own are marked to be closed by it.
+// closeInherited closes the inherited descriptors from first on. This process's own
+// are recognised by their close-on-exec flag.
 func closeInherited(first int) error {
 	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -23,15 +23,15 @@ const (
 	argumentOffset = 16
 )
 
-// plain is a rule for calls whatever their arguments.
-type plain struct {
+// callRule is a rule for system calls, whatever their arguments.
+type callRule struct {
 	calls  []uint32
 	result uint32
 }
 
-// checked allows a call if all conditions of one of the alternatives hold, and
+// argumentRule allows a call if all conditions of one of the alternatives hold, and
 // refuses it otherwise.
-type checked struct {
+type argumentRule struct {
 	call         uint32
 	alternatives [][]condition
 }
@@ -59,9 +59,9 @@ func noBit(argument, bits uint32) []condition {
 }
 
 // program is a filter for the calls of an architecture. Calls that no rule is
-// about are refused. The plain rules come first: the kernel remembers their
+// about are refused. The call rules come first: the kernel remembers their
 // results by call (since Linux 5.11).
-func program(arch uint32, rules []plain, checks []checked) []bpf.Instruction {
+func program(arch uint32, rules []callRule, checks []argumentRule) []bpf.Instruction {
 	list := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: archOffset, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: arch, SkipTrue: 1},
@@ -78,7 +78,7 @@ func program(arch uint32, rules []plain, checks []checked) []bpf.Instruction {
 }
 
 // program wants the call's number loaded, and leaves it.
-func (r plain) program() (list []bpf.Instruction) {
+func (r callRule) program() (list []bpf.Instruction) {
 	for i, call := range r.calls {
 		list = append(list, bpf.JumpIf{Cond: bpf.JumpEqual, Val: call, SkipTrue: uint8(len(r.calls) - i)})
 	}
@@ -87,7 +87,7 @@ func (r plain) program() (list []bpf.Instruction) {
 
 // program wants the call's number loaded, and leaves it unless it is its own:
 // then it returns, since it has loaded arguments.
-func (c checked) program() []bpf.Instruction {
+func (c argumentRule) program() []bpf.Instruction {
 	var body []bpf.Instruction
 	for _, conditions := range c.alternatives {
 		for i, o := range conditions {

@@ -117,7 +117,7 @@ func (p *Process) Kill() { p.cancel() }
 // Done is closed when the child is gone.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Wait waits for the child's end.
+// Wait waits until the child has ended, and returns how.
 func (p *Process) Wait() Exit {
 	<-p.done
 	return p.exit

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Measure names one thing that confines a process.
+// Measure is one way in which a process is confined.
 type Measure string
 
 const (
@@ -23,7 +23,7 @@ const (
 // measures lists all of them, in the order in which Enter takes them.
 var measures = []Measure{Rlimits, Capabilities, NoNewPrivs, Landlock, LandlockTCP, LandlockIPC, NotDumpable, Seccomp}
 
-// Report says which measures hold for a process.
+// Report says which measures are in force for a process.
 type Report struct {
 	InForce []Measure
 	Missing []Missing `json:",omitempty"`
@@ -38,7 +38,7 @@ type Missing struct {
 // Has reports whether a measure is in force.
 func (r Report) Has(m Measure) bool { return slices.Contains(r.InForce, m) }
 
-// gaps says what the lack of a measure means where no other one makes up for it.
+// gaps lists what a process can do if measures are missing.
 var gaps = []struct {
 	lacks  []Measure // all of them
 	effect string

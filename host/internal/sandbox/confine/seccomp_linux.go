@@ -47,8 +47,8 @@ func load(program []bpf.Instruction) error {
 // filter returns the program for a process that writes files, or does not.
 func filter(pid int, writes bool) []bpf.Instruction {
 	self := equals(0, uint64(pid))
-	rules := []plain{{slices.Concat(allowed, allowedHere), allow}, {slices.Concat(deadly, deadlyHere), kill}, {unknown, deny}}
-	checks := []checked{
+	rules := []callRule{{slices.Concat(allowed, allowedHere), allow}, {slices.Concat(deadly, deadlyHere), kill}, {unknown, deny}}
+	checks := []argumentRule{
 		// Threads, and no processes.
 		{unix.SYS_CLONE, [][]condition{slices.Concat(anyBit(0, unix.CLONE_THREAD), noBit(0, newNamespaces))}},
 		// RLIMIT_DATA does not count memory that is shared, nor stacks that grow.
@@ -65,9 +65,9 @@ func filter(pid int, writes bool) []bpf.Instruction {
 		}},
 	}
 	if writes {
-		rules = append(rules, plain{writing, allow})
+		rules = append(rules, callRule{writing, allow})
 	} else {
-		checks = append(checks, checked{unix.SYS_OPENAT, [][]condition{noBit(2, unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT|unix.O_TRUNC)}})
+		checks = append(checks, argumentRule{unix.SYS_OPENAT, [][]condition{noBit(2, unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT|unix.O_TRUNC)}})
 	}
 	return program(arch, rules, checks)
 }

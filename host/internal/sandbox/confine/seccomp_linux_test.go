@@ -170,8 +170,8 @@ func TestArguments(t *testing.T) {
 // nor filters.
 func withhold([]string) {
 	program := append([]bpf.Instruction{bpf.LoadAbsolute{Off: callOffset, Size: 4}},
-		plain{[]uint32{unix.SYS_LANDLOCK_CREATE_RULESET}, deny}.program()...)
-	program = append(program, plain{[]uint32{unix.SYS_SECCOMP}, refuse}.program()...)
+		callRule{[]uint32{unix.SYS_LANDLOCK_CREATE_RULESET}, deny}.program()...)
+	program = append(program, callRule{[]uint32{unix.SYS_SECCOMP}, refuse}.program()...)
 	if err := load(append(program, bpf.RetConstant{Val: allow})); err != nil {
 		panic(err)
 	}
