@@ -8,13 +8,13 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// ErrNoCode is why Adopt fails where the code is neither in use nor in Config.Code.
+// ErrNoCode says that Adopt found the code neither in use nor in Config.Code.
 var ErrNoCode = errors.New("code is not there")
 
-// Adopt makes a policy of what another process has prepared: an instance, with
-// the code that is in use, or lies in Config.Code, and with what s has learned.
-// It believes what p says. log takes what the guest says; nil: Config.Log does.
-// The error is one of Load's; ErrNoCode is in its chain where there is no code.
+// Adopt makes a policy that another process has prepared: an instance with the code
+// that is in use, or in Config.Code, and with the learned state s. It trusts p. log
+// gets the guest's lines; nil: Config.Log. The error is one of Load's; ErrNoCode is
+// in its chain if there is no code.
 func (e *Engine) Adopt(ctx context.Context, p *Prepared, s State, log func(module string, level int, msg string)) (adopted *Policy, err error) {
 	src := Source{Name: p.Name, State: s, MemoryPages: p.MemoryPages, Log: log}
 	err = e.Do(ctx, src, func(j *Job) (err error) {
@@ -28,7 +28,7 @@ func (e *Engine) Adopt(ctx context.Context, p *Prepared, s State, log func(modul
 	return adopted, err
 }
 
-// adoptCode uses the code of equal bytes, or takes it from the folder.
+// adoptCode shares the code of equal bytes, or takes it from the folder.
 func adoptCode(a *policyLoad) error {
 	m, codes := a.metered, a.job.engine.codeCache
 	c, err := codes.acquire(a.job.ctx, m.Digest, a.job.Without)
@@ -52,8 +52,7 @@ func adoptCode(a *policyLoad) error {
 	return nil
 }
 
-// noCode tells code that is not there, which may be over by itself, from a
-// module that is no code.
+// noCode marks missing code as FaultBusy, since it may be there later.
 func (a *policyLoad) noCode(err error) error {
 	if !errors.Is(err, ErrNoCode) {
 		return err

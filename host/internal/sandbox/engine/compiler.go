@@ -10,31 +10,30 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// Compiler compiles modules elsewhere, so that what goes wrong with it goes
-// wrong there.
+// Compiler compiles modules in another process, so that a module which crashes or
+// exhausts the compiler does not harm this one.
 type Compiler interface {
-	// Dir is the folder of wazero's cache in which the code lies, and where
-	// nobody else may write. "": there is none, the engine compiles.
+	// Dir is the folder of wazero's cache that holds the code; nobody else may write
+	// there. "": there is none, the engine compiles.
 	Dir() string
-	// Compile returns once Dir holds the code of wasm, or it may be compiled
-	// in this process. owner names who has it compiled, "" the operator.
-	// effort is what the gate expects it to cost (gate.Module.Effort). release
-	// is called when it has been loaded. cpu is the processor time that it took
-	// elsewhere, beside an error too. Where ctx ends first, so does the work. An
-	// error that has a method Cause() of type policy.Fault says what it stands
-	// for: FaultRefused, FaultCompile, or FaultBusy, which has nothing to do
-	// with the module. Any other is FaultCompile.
+	// Compile returns once Dir holds the code of wasm, or the engine may compile it.
+	// owner is whose module it is, "" the operator's. effort is the gate's estimate of
+	// the work (gate.Module.Effort). The engine calls release when it has loaded the
+	// code. cpu is the processor time that other processes have used, even beside an
+	// error. The work ends with ctx. An error with a method Cause() policy.Fault says
+	// which fault it is: FaultRefused, FaultCompile, or FaultBusy, which is not the
+	// module's. Any other error is FaultCompile.
 	Compile(ctx context.Context, owner string, wasm []byte, effort uint64) (release func(), cpu time.Duration, err error)
 }
 
-// outlines reports whether the Compiler's folder holds the code of a module also as
-// that of its outline (package outline).
+// outlines reports whether the code in the Compiler's folder can also be found by the
+// module's outline (package outline).
 func (j *Job) outlines() bool {
 	c, ok := j.engine.cfg.Compiler.(interface{ Outlines() bool })
 	return ok && c.Outlines()
 }
 
-// newCache returns the compiled code that runtimes share.
+// newCache returns the cache of compiled code that all runtimes share.
 func newCache(cfg Config) (wazero.CompilationCache, error) {
 	dir := cfg.Code
 	if c := cfg.Compiler; dir == "" && c != nil {
@@ -46,7 +45,7 @@ func newCache(cfg Config) (wazero.CompilationCache, error) {
 	return wazero.NewCompilationCacheWithDir(dir)
 }
 
-// runCompiler has metered wasm compiled, if somebody is there to do it.
+// runCompiler lets the Compiler, if there is one, compile metered wasm.
 func (j *Job) runCompiler(owner string, wasm []byte, effort uint64) (release func(), err error) {
 	c := j.engine.cfg.Compiler
 	if c == nil {

@@ -10,7 +10,7 @@ import (
 	"idlehost/host/internal/sandbox/gate"
 )
 
-// contract is sdk/ABI.md as the gate holds a module against it.
+// contract returns the rules of sdk/ABI.md, by which the gate checks a module.
 func contract(funcs imports) gate.Contract {
 	c := gate.Contract{Memory: exportMemory, Exports: exports()}
 	for _, module := range slices.Sorted(maps.Keys(funcs)) {
@@ -22,7 +22,7 @@ func contract(funcs imports) gate.Contract {
 	return c
 }
 
-// funcType says in the gate's words what wazero calls by the same bytes.
+// funcType converts wazero's value types to the gate's: the bytes are the same.
 func funcType(params, results []api.ValueType) gate.FuncType {
 	types := func(from []api.ValueType) (to []gate.ValType) {
 		for _, t := range from {
@@ -33,12 +33,12 @@ func funcType(params, results []api.ValueType) gate.FuncType {
 	return gate.FuncType{Params: types(params), Results: types(results)}
 }
 
-// limits is what a module may ask of the host.
+// limits returns the gate's limits for this configuration.
 func (c Config) limits() gate.Limits {
 	return gate.Limits{ModuleBytes: c.moduleBytes(), MemoryPages: int(c.memoryPages())}
 }
 
-// refusedForMemory reports whether the gate refused what a module wants of
+// refusedForMemory reports whether the gate refused a module for the size of its
 // memory.
 func refusedForMemory(err error) bool {
 	var r *gate.Refusal

@@ -7,10 +7,10 @@ import (
 	"idlehost/host/internal/fair"
 )
 
-// cpuRate is how much processor time an owner's policies may use in worker
-// processes as real time goes by. That of two seconds can be saved up. What is
-// used may exceed what is left by what is asked at a time; it is paid back
-// before the next.
+// cpuRate bounds the processor time that an owner's policies use in worker
+// processes, by real time. That of two seconds can be saved up. The questions that
+// are asked at one time may exceed what is left; the next ones wait until that is
+// earned again.
 type cpuRate struct {
 	mu        sync.Mutex // guards the following fields
 	perSecond time.Duration
@@ -25,8 +25,8 @@ func newCPURate(perSecond time.Duration) *cpuRate {
 	return &cpuRate{perSecond: perSecond, allowance: fair.NewAllowance(cpuSaved*perSecond, perSecond)}
 }
 
-// setRate changes what is earned from now on. What is saved up stays, as far as
-// it can be saved at the new rate.
+// setRate changes the rate from now on. What is saved up stays, as far as it can be
+// saved at the new rate.
 func (r *cpuRate) setRate(perSecond time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,14 +50,14 @@ func (r *cpuRate) use(cpu time.Duration) {
 	r.spent += max(cpu, 0)
 }
 
-// MayAsk reports whether a policy of the owner's may be asked in a worker: both
-// fuel and processor time are left. nowMs is the event's time; processor time
-// goes by real time.
+// MayAsk reports whether a policy of the owner's may be asked in a worker: whether
+// fuel and processor time are left. nowMs is the event's time, by which fuel is
+// earned; processor time is earned by real time.
 func (q *Quota) MayAsk(nowMs uint64) bool {
 	return q == nil || q.fuelRate.open(nowMs) && q.cpuRate.open()
 }
 
-// Asked pays for what questions took in a worker.
+// Asked charges what questions have used in a worker.
 func (q *Quota) Asked(fuel uint64, cpu time.Duration) {
 	if q == nil {
 		return
@@ -84,8 +84,8 @@ func (q *Quota) CPUPerSecond() time.Duration {
 	return q.cpuRate.perSecond
 }
 
-// CPUSpent returns the processor time that the owner's policies took in workers
-// in all.
+// CPUSpent returns all processor time that the owner's policies have used in
+// workers.
 func (q *Quota) CPUSpent() time.Duration {
 	if q == nil {
 		return 0

@@ -10,16 +10,16 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// FaultError says why a module is not, or no longer, a policy.
+// FaultError says why a policy could not be loaded, or has failed.
 type FaultError struct {
 	Policy string       // the source's name
-	Step   string       // what was being done: "exports", "configure", "on_timeout", ...
+	Step   string       // the step that failed: "gate", "configure", "on_timeout", ...
 	Fault  policy.Fault // the cause in one word
 	Err    error
 }
 
-// Error returns one line, at most about 1 KiB, whatever the guest is called
-// or says.
+// Error returns one line of at most about 1 KiB, whatever the guest's name and
+// output are.
 func (e *FaultError) Error() string {
 	return fmt.Sprintf("policy %q: %s: %s", e.Policy, e.Step, oneLine(e.Err.Error(), maxReason))
 }
@@ -47,9 +47,9 @@ func oneLine(s string, limit int) string {
 	}, s)
 }
 
-// CleanLine makes one printable line, of at most 512 bytes, of what a process says
-// that is not trusted.
+// CleanLine turns text of an untrusted process into one printable line of at most
+// 512 bytes.
 func CleanLine(s string) string { return oneLine(s, maxReason) }
 
-// errOutput marks what a guest answered as senseless.
+// errOutput marks an answer that breaks the ABI.
 var errOutput = errors.New("bad output")

@@ -10,8 +10,8 @@ import (
 // limited as production was. What is used may exceed what is left by one call
 // or one start of each policy; it is paid back before the next.
 //
-// Questions of several policies come at once, so nothing is locked to ask or to
-// use; only who finds that time has gone by takes the lock.
+// Questions of several policies come at once, so neither open nor use locks, except
+// for the first caller of a new millisecond, which earns.
 type fuelRate struct {
 	perSecond atomic.Int64 // units
 	left      atomic.Int64 // thousandths of a unit, what perSecond earns in a ms
@@ -30,8 +30,8 @@ func newFuelRate(perSecond int64) *fuelRate {
 	return r
 }
 
-// setRate changes what is earned from the next moment on. What is saved up
-// stays, as far as it can be saved at the new rate.
+// setRate changes the rate from now on. What is saved up stays, as far as it can be
+// saved at the new rate.
 func (r *fuelRate) setRate(perSecond int64) {
 	r.perSecond.Store(perSecond)
 	r.add(0)

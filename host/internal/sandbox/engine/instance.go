@@ -36,7 +36,7 @@ type instance struct {
 	snap snapshot
 }
 
-// newInstance is an instance of which nothing is made yet.
+// newInstance returns an instance that has not been instantiated.
 func (p *Policy) newInstance() *instance {
 	i := &instance{shared: p.code.shared, exports: p.code.exports, callCtx: p.callCtx, slotHint: p.slotHint}
 	i.linear = linearMemory{pool: p.engine.memoryPool, limit: p.memoryBytes, reserve: uint64(p.code.pages) * pageBytes}
@@ -46,20 +46,21 @@ func (p *Policy) newInstance() *instance {
 	return i
 }
 
-// close ends it. Its memory is another's next, so nothing may be asked of it.
+// close ends the instance. Its memory goes to another guest, so it must not be called
+// any more.
 func (i *instance) close() (err error) {
 	if i.mod != nil {
 		err = i.mod.Close(context.Background())
 	}
-	i.linear.Free() // wazero does not where instantiation fails
+	i.linear.Free() // wazero does not if instantiation fails
 	i.mod, i.mem = nil, nil
 	return err
 }
 
-// has reports whether the guest has a function that it may do without.
+// has reports whether the guest exports an optional function.
 func (i *instance) has(o op) bool { return i.exports.has(o) }
 
-// call has the guest do one thing, within budget units of fuel.
+// call calls one function of the guest, with budget units of fuel.
 func (i *instance) call(o op, param uint64, budget int64) (uint64, error) {
 	slot, err := i.shared.takeSlot(i.slotHint)
 	if err != nil {
@@ -75,7 +76,7 @@ func (i *instance) call(o op, param uint64, budget int64) (uint64, error) {
 	return result, nil
 }
 
-// trapped says what a call within budget units of fuel ended of.
+// trapped returns the cause of a trap in a call with budget units of fuel.
 func (i *instance) trapped(err error, budget int64) error {
 	left := i.fuel.left()
 	i.used += uint64(budget - max(left, 0))
@@ -131,7 +132,7 @@ func (i *instance) ask(q *policy.Ask, budget int64) (reply, error) {
 	return r, i.readBack(q, r)
 }
 
-// errOutside cannot happen: memory does not shrink.
+// errOutside cannot occur, since memory does not shrink.
 var errOutside = errors.New("event buffer is outside the memory")
 
 // putGaps writes the histogram, if there is room and it has changed since the
@@ -150,8 +151,8 @@ func (i *instance) putGaps(buf []byte, q *policy.Ask) {
 	}
 }
 
-// takeBack copies what the guest may change in the event. The memory may have
-// moved while it ran, so the buffer is looked up again.
+// readBack copies what the guest may change in the event. The memory may have moved
+// while it ran, so the buffer is looked up again.
 func (i *instance) readBack(q *policy.Ask, r reply) error {
 	buf, ok := i.linear.view(i.buffer)
 	if !ok {
@@ -169,7 +170,7 @@ func (i *instance) readBack(q *policy.Ask, r reply) error {
 	return nil
 }
 
-// audit asks again where buffer and state are: a guest that moves them reads
+// audit asks again where buffer and state are: a guest that has moved them would read
 // old events, and the host would copy the wrong bytes.
 func (i *instance) audit(budget int64) error {
 	packed, err := i.call(opEventBuffer, 0, budget)

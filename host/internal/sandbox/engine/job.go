@@ -9,10 +9,10 @@ import (
 	"idlehost/host/internal/fair"
 )
 
-// Job is work that the engine does for the owner of a Source. An owner has one
-// running at a time; jobs of several owners take turns at the processors. The
-// owner pays for the processor time that its job takes, also if it fails. A Job
-// is used by the goroutine that calls Do only.
+// Job is work that the engine does for the owner of a Source. Of an owner's jobs one
+// runs at a time; jobs of several owners take turns at the processors. The owner
+// pays for the processor time of its job, even if the job fails. Only the goroutine
+// that calls Do uses a Job.
 type Job struct {
 	engine    *Engine
 	source    Source
@@ -27,16 +27,15 @@ type Job struct {
 	turnRemoteCPU time.Duration // the same, for what the job did there in this turn
 }
 
-// turnTime is the processor time after which a job lets owners go first that
-// have had less.
+// turnTime is the processor time after which a job yields to owners that have had
+// less.
 const turnTime = 5 * time.Millisecond
 
-// Do waits for the owner's other jobs, and for its turn among the owners, and
-// calls work. ctx bounds what is waited for, the Compiler included, and the job
-// up to its next Yield. The error is that of ctx, ErrClosed, what work returns,
-// or a *FaultError: an owner whose Quota is used up is refused with FaultRate
-// and a *LoadRateError in the chain, and one with too many jobs that wait
-// already with FaultBusy.
+// Do waits for the owner's other jobs and for the owner's turn, and calls work. ctx
+// bounds the waiting, that for the Compiler included, and ends the job at its next
+// Yield. The error is that of ctx, ErrClosed, the one of work, or a *FaultError: if
+// the owner's Quota is used up, FaultRate with a *LoadRateError in the chain; if too
+// many of its jobs wait already, FaultBusy.
 func (e *Engine) Do(ctx context.Context, src Source, work func(*Job) error) error {
 	working, end, err := e.begin(ctx)
 	if err != nil {
@@ -64,7 +63,7 @@ func (j *Job) begin() (err error) {
 	return err
 }
 
-// pause gives the turn up, where there is one.
+// pause ends the turn, if there is one.
 func (j *Job) pause() {
 	if !j.stopwatch.runs() {
 		return
@@ -75,22 +74,20 @@ func (j *Job) pause() {
 	j.turn.Leave(took)
 }
 
-// Elsewhere notes processor time of another process that did a part of the job
-// in this turn: it counts as if it had been taken here.
+// Elsewhere adds processor time that another process has taken for the job in this
+// turn. It counts like that of this process.
 func (j *Job) Elsewhere(cpu time.Duration) { j.turnRemoteCPU += max(cpu, 0) }
 
-// Without calls wait, which needs no processor of this process, and gives up the
-// turn meanwhile. The error is that of the context; then the job has no turn any
-// more.
+// Without ends the turn, calls wait, which needs no processor of this process, and
+// waits for a new turn. The error is that of the context; the job has no turn then.
 func (j *Job) Without(wait func()) error {
 	j.pause()
 	wait()
 	return j.begin()
 }
 
-// Yield is called between two steps of the job, none of which can be interrupted.
-// It lets another owner go first whose turn is due, and fails where the job is to
-// end.
+// Yield is called between the steps of a job, which cannot be interrupted. It lets
+// another owner go first whose turn is due, and fails if the job must end.
 func (j *Job) Yield() (err error) {
 	if err := j.ctx.Err(); err != nil {
 		return err
@@ -109,12 +106,11 @@ func (j *Job) Yield() (err error) {
 	return err
 }
 
-// Used returns the processor time that the job has taken in this process, and
-// Elsewhere.
+// Used returns the processor time that the job has taken in this process and in
+// others (Elsewhere).
 func (j *Job) Used() time.Duration { return j.spent + j.stopwatch.took() + j.turnRemoteCPU }
 
-// ended tells a job that its caller or the engine has ended from one that
-// failed of itself.
+// ended returns why a job ended: its caller, the engine's Close, or its own error.
 func (j *Job) ended(err error) error {
 	switch why := j.ctx.Err(); {
 	case why == nil || !errors.Is(err, why):

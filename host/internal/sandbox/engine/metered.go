@@ -7,19 +7,19 @@ import (
 	"weak"
 )
 
-// Metered is what gate, meter and linker make of a module.
+// Metered is a module after gate, meter and linker.
 type Metered struct {
 	Digest  [sha256.Size]byte // of the module's own bytes
-	Wasm    []byte            // in an engine of a worker its outline, or where that has the code: nil
-	Size    int               // of the Wasm, in bytes
-	Exports uint32            // those of the ABI that it has: opSet
-	Types   uint32            // of functions
-	Pages   uint32            // of 64 KiB, that the memory begins with
+	Wasm    []byte            // in a worker: the outline, or nil if the worker has the code
+	Size    int               // bytes of the metered module
+	Exports uint32            // opSet of the functions of the ABI that it exports
+	Types   uint32            // number of function types
+	Pages   uint32            // pages of 64 KiB that the memory begins with
 	Grows   bool              // the memory may grow
 	effort  uint64
 }
 
-// findMetered uses what was made of equal bytes, or makes it.
+// findMetered shares the Metered of equal bytes, or makes it.
 func findMetered(a *policyLoad) error {
 	wasm, known := a.job.source.Wasm, &a.job.engine.metered
 	if len(wasm) > a.job.engine.cfg.moduleBytes() {
@@ -37,7 +37,7 @@ func findMetered(a *policyLoad) error {
 	return nil
 }
 
-// newMetered keeps what gate and meter have told.
+// newMetered returns what gate, meter and linker have made.
 func newMetered(key [sha256.Size]byte, a *policyLoad) *Metered {
 	memory, _ := a.module.Memory()
 	return &Metered{
@@ -46,7 +46,8 @@ func newMetered(key [sha256.Size]byte, a *policyLoad) *Metered {
 	}
 }
 
-// meteredModules finds what is held by somebody, and holds nothing itself.
+// meteredModules finds each Metered that is still in use, by weak pointers: it keeps
+// none alive.
 type meteredModules struct {
 	mu    sync.Mutex // guards the following field
 	known map[[sha256.Size]byte]weak.Pointer[Metered]
@@ -58,7 +59,7 @@ func (k *meteredModules) find(key [sha256.Size]byte) *Metered {
 	return k.known[key].Value()
 }
 
-// add returns m, or what another has added meanwhile.
+// add returns m, or the one that another caller has added meanwhile.
 func (k *meteredModules) add(m *Metered) *Metered {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// Policy is a loaded module with one living instance, or none for the moment.
-// Safe for concurrent use; questions wait for one another, but not for long.
+// Policy is a loaded module with one living instance, or none at the moment. Safe
+// for concurrent use; a question waits for another for Config.Wait at most.
 type Policy struct {
 	engine      *Engine
 	code        *code
@@ -23,7 +23,7 @@ type Policy struct {
 	seed        uint64 // of initialisation, from the digest
 	slotHint    uint32 // of its trampoline slot
 
-	busy     atomic.Uint64 // questions that did not get their turn
+	busy     atomic.Uint64 // questions that did not get mu in time
 	fuelRate *fuelRate     // the owner's, or its own
 
 	mu      timedMutex // guards the following fields
@@ -36,10 +36,10 @@ type Policy struct {
 	closed  bool
 }
 
-// Stats counts what a policy did since it was loaded.
+// Stats counts what a policy has done since it was loaded.
 type Stats struct {
 	Calls     uint64 // questions that an instance was asked
-	Instances uint64 // that were made, the first included
+	Instances uint64 // instances that were made, the first included
 	// Faults counts the questions that were not answered, by cause.
 	Faults [policy.Faults]uint64
 	// MemoryBytes is the living instance's memory.
@@ -97,8 +97,8 @@ func (p *Policy) Decide(ask *policy.Ask) (policy.Verdict, policy.Fault) {
 	return r.verdict(), policy.FaultNone
 }
 
-// Answer asks as Decide does, for somebody who is in another process: the reply
-// is what CheckReply makes a verdict of.
+// Answer asks as Decide does, for a caller in another process, which turns raw into
+// a verdict with CheckReply.
 func (p *Policy) Answer(ask *policy.Ask) (raw uint64, fault policy.Fault, used Used) {
 	r, fault, used := p.ask(ask)
 	return uint64(r), fault, used
@@ -110,7 +110,7 @@ type Used struct {
 	Hook uint64 // of the guest's hook alone
 }
 
-// ask asks, and hands over what was said.
+// ask asks, and then logs the guest's lines.
 func (p *Policy) ask(ask *policy.Ask) (reply, policy.Fault, Used) {
 	r, fault, used, lines := p.decide(ask)
 	if lines != nil {
@@ -183,7 +183,7 @@ func (p *Policy) askLocked(ask *policy.Ask) (reply, error) {
 	return r, nil
 }
 
-// useLocked pays for fuel.
+// useLocked charges fuel.
 func (p *Policy) useLocked(units uint64) {
 	p.stats.FuelSpent += units
 	p.fuelRate.use(units)
@@ -197,7 +197,7 @@ func (p *Policy) keepLocked() {
 	p.learned = State{Format: p.inst.format, Bytes: p.inst.copyState(p.learned.Bytes)}
 }
 
-// reviveLocked makes an instance, if the breaker lets it.
+// reviveLocked makes an instance, unless the breaker is open.
 func (p *Policy) reviveLocked(now uint64) policy.Fault {
 	if p.breaker.open(now) {
 		return policy.FaultBreaker
@@ -212,7 +212,7 @@ func (p *Policy) reviveLocked(now uint64) policy.Fault {
 	return policy.FaultNone
 }
 
-// failLocked throws the instance away and says why.
+// failLocked closes the instance, records the error, and returns its fault.
 func (p *Policy) failLocked(now uint64, err error) policy.Fault {
 	p.err = err
 	p.breaker.fault(now)
@@ -231,16 +231,16 @@ func (p *Policy) failLocked(now uint64, err error) policy.Fault {
 	return policy.FaultInit
 }
 
-// Err returns what the last fault was, a *FaultError in its chain; nil if
-// there was none.
+// Err returns the last fault, with a *FaultError in its chain; nil if there was
+// none.
 func (p *Policy) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
 }
 
-// State returns a copy of what the guest has learned: as of now, or as of the
-// last good copy if no instance lives. A closed policy still tells it.
+// State returns a copy of the learned state: of the living instance, or else the
+// last good copy. A closed policy still returns it.
 func (p *Policy) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -260,11 +260,10 @@ func (p *Policy) Stats() Stats {
 	return s
 }
 
-// Close ends the instance and gives back the code. It waits for a question
-// that is being asked; later ones get FaultNotLoaded. Idempotent.
+// Close ends the instance and releases the code. It waits for a question that is
+// being asked; later ones get FaultNotLoaded. Idempotent.
 func (p *Policy) Close() error {
-	// Until the code is given back, an engine that closes finds the policy and
-	// waits for it.
+	// Until the code is released, Engine.Close finds the policy and waits for it.
 	defer p.engine.unregister(p)
 	return p.shut()
 }
@@ -285,7 +284,7 @@ func (p *Policy) shut() error {
 	return errors.Join(append(errs, p.engine.codeCache.release(p.code))...)
 }
 
-// flush hands over what was said while no question was asked.
+// flush logs the lines that the guest wrote while no question was asked.
 func (p *Policy) flush() {
 	p.mu.Lock()
 	lines := p.callCtx.log.take(0)

@@ -9,26 +9,26 @@ import (
 	"idlehost/host/internal/sandbox/outline"
 )
 
-// Prepared is a policy that has passed gate and meter: what the engine of
-// another process needs to make an instance of it, with Adopt. Of equal bytes,
-// those that are held at a time share their Metered.
+// Prepared is a policy that has passed gate and meter. The engine of another process
+// makes an instance of it with Adopt. Prepared policies of equal bytes share their
+// Metered.
 type Prepared struct {
 	Name        string
-	Params      []byte // as the guest gets them
-	MemoryPages uint32 // that the guest's memory may have
+	Params      []byte // in the form that configure gets
+	MemoryPages uint32 // limit of the guest's memory
 	Metered     *Metered
 
 	mu       sync.Mutex // guards the following fields
-	release  func()     // gives the code back; nil: it is not on loan
-	outlined bool       // the code is that of the outline, too
+	release  func()     // ends the loan of the code; nil: it is not on loan
+	outlined bool       // the code can also be found by the outline
 }
 
-// errNoWorkers is why code is not lent.
+// errNoWorkers is why Lend fails without a Compiler that has a folder.
 var errNoWorkers = errors.New("modules are compiled in this process, where no worker finds their code")
 
-// Prepare takes the module through the gate and the meter, and its parameters
-// through what can be said of them without asking the guest. Nothing is compiled
-// and no instance is made.
+// Prepare runs the module through the gate and the meter, and checks its parameters
+// as far as that is possible without the guest. It compiles nothing and makes no
+// instance.
 func (j *Job) Prepare() (*Prepared, error) {
 	a := &policyLoad{job: j}
 	if err := runSteps(j.source.Name, preparationSteps(), a); err != nil {
@@ -45,8 +45,8 @@ func preparationSteps() []step[*policyLoad] {
 	}
 }
 
-// Lend has the Compiler's folder hold the code of p, which is compiled if need
-// be, until Release. Beside it lies that of the trampoline.
+// Lend keeps the code of p in the Compiler's folder until Release, and compiles it if
+// needed. The code of the trampoline is kept with it.
 func (j *Job) Lend(p *Prepared) error {
 	c := j.engine.cfg.Compiler
 	if c == nil || c.Dir() == "" {
@@ -69,8 +69,8 @@ func (j *Job) Lend(p *Prepared) error {
 	return nil
 }
 
-// Loadable returns the module by which a worker finds the code that is on loan: the
-// metered one or its outline.
+// Loadable returns the module with which a worker finds the code that is on loan: the
+// outline, or else the metered module.
 func (p *Prepared) Loadable() []byte {
 	p.mu.Lock()
 	outlined := p.outlined
@@ -83,7 +83,7 @@ func (p *Prepared) Loadable() []byte {
 	return p.Metered.Wasm
 }
 
-// uncompiled names the step, unless it is the context that has ended.
+// uncompiled adds the step to an error, unless the context has ended.
 func (j *Job) uncompiled(err error) error {
 	if j.ctx.Err() != nil || errors.As(err, new(*FaultError)) {
 		return err
@@ -91,14 +91,14 @@ func (j *Job) uncompiled(err error) error {
 	return &FaultError{Policy: j.source.Name, Step: "compile", Fault: policy.FaultCompile, Err: err}
 }
 
-// OnLoan reports whether the code is lent.
+// OnLoan reports whether the code is on loan.
 func (p *Prepared) OnLoan() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.release != nil
 }
 
-// Release gives the code back. What is prepared can be lent again. Idempotent.
+// Release ends the loan. Lend may be called again. Idempotent.
 func (p *Prepared) Release() {
 	p.mu.Lock()
 	release := p.release

@@ -1,6 +1,6 @@
 package engine
 
-// Profile is what an instance told of itself when it was made, and what that
+// Profile is what an instance declared when it was made, and the fuel that making it
 // took.
 type Profile struct {
 	ABIVersion  uint32 // that it is written for
@@ -12,7 +12,8 @@ type Profile struct {
 	FuelInit, FuelConfigure uint64
 }
 
-// Profile returns that of the living instance; the zero Profile if none lives.
+// Profile returns the profile of the living instance; the zero Profile if none
+// lives.
 func (p *Policy) Profile() Profile {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -24,15 +24,15 @@ type QuotaConfig struct {
 	// use in a second of real time in worker processes; that of two seconds can
 	// be saved up. 0: 20 ms, a fiftieth of one processor.
 	CPUPerSecond time.Duration
-	// LoadPerSecond is the processor time for jobs that a second earns, at least
-	// 1 us: what gate, meter, compiler, start, configure and the questions of a
-	// check take, of modules that are refused too. 0: 2.5 ms, a quarter of a
-	// percent of one processor.
+	// LoadPerSecond is the processor time that the owner's jobs may take in a second
+	// in the long run, at least 1 us: gate, meter, compiler, start, configure and the
+	// questions of a check, also of modules that are refused. 0: 2.5 ms, a quarter of
+	// a percent of one processor.
 	LoadPerSecond time.Duration
-	// LoadSaved is how much of it can be saved up, and what there is at first.
-	// 0: 10 s.
+	// LoadSaved is how much of this time can be saved up, and how much there is at
+	// first. 0: 10 s.
 	LoadSaved time.Duration
-	// Charged is told of processor time that was charged. nil: nobody is.
+	// Charged is called with the processor time of each charge. nil: not called.
 	Charged func(cpu time.Duration)
 	// LoadQueue is how many jobs may wait for the one that runs. 0: 4.
 	LoadQueue int
@@ -50,10 +50,10 @@ func (c QuotaConfig) loadPerSecond() time.Duration {
 func (c QuotaConfig) loadSaved() time.Duration { return orDefault(c.LoadSaved, 10*time.Second) }
 func (c QuotaConfig) loadQueue() int           { return orDefault(c.LoadQueue, 4) }
 
-// Quota is what one owner, a tenant, may use over all its policies: a fuel
-// rate, which no reload begins anew, and processor time for loading and
-// checking. Of its jobs one runs at a time. Safe for concurrent use; NewQuota
-// makes one. It may serve several engines, and nil bounds nothing.
+// Quota bounds what one owner, a tenant, uses over all its policies: fuel, which a
+// reload does not refill, and processor time for loading and checking. Of an owner's
+// jobs one runs at a time. Safe for concurrent use; NewQuota makes one. It may serve
+// several engines, and nil bounds nothing.
 type Quota struct {
 	owner    string
 	fuelRate *fuelRate
@@ -69,7 +69,7 @@ type Quota struct {
 	spent time.Duration // in all
 }
 
-// NewQuota returns a quota of which nothing is used.
+// NewQuota returns an unused quota.
 func NewQuota(cfg QuotaConfig) *Quota {
 	q := &Quota{
 		owner:    cfg.Owner,
@@ -87,7 +87,7 @@ func NewQuota(cfg QuotaConfig) *Quota {
 	return q
 }
 
-// name returns the owner in whose turns jobs run: the operator where there is no
+// name returns the owner whose turns the jobs take: the operator if there is no
 // Quota.
 func (q *Quota) name() string {
 	if q == nil {
@@ -123,7 +123,7 @@ func (q *Quota) LoadSaved() time.Duration {
 
 // LoadRateError says that an owner has used up its processor time for loading.
 type LoadRateError struct {
-	// After is the time in which another load may be tried, at least 1 ns.
+	// After is the time after which another load may be tried, at least 1 ns.
 	After time.Duration
 }
 
@@ -133,10 +133,10 @@ func (e *LoadRateError) Error() string {
 	return fmt.Sprintf("loading policies has used up its processor time, try again in %v", up)
 }
 
-// errQueue refuses a load where as many wait as may.
+// errQueue refuses a load if QuotaConfig.LoadQueue are waiting.
 var errQueue = errors.New("too many loads of this owner wait for one another")
 
-// overQuota makes a FaultError of what enter returns, unless it is a context's.
+// overQuota turns an error of enter into a FaultError, unless it is a context's.
 func overQuota(name string, err error) error {
 	fault := policy.FaultRate
 	if errors.Is(err, errQueue) {
@@ -147,8 +147,8 @@ func overQuota(name string, err error) error {
 	return &FaultError{Policy: name, Step: "quota", Fault: fault, Err: err}
 }
 
-// RetryAfter returns the time in which a load may be tried; 0: now. Whoever
-// reads uploads asks before it reads one.
+// RetryAfter returns the time after which a load may be tried; 0: now. A server asks
+// before it reads an upload.
 func (q *Quota) RetryAfter() time.Duration {
 	if q == nil {
 		return 0
@@ -158,8 +158,8 @@ func (q *Quota) RetryAfter() time.Duration {
 	return q.load.Overdrawn(time.Now())
 }
 
-// Charge takes processor time off what is left for loading: what was done for
-// the owner outside of Load, such as receiving an upload. It may overdraw.
+// Charge subtracts processor time that was used for the owner outside of Load, such
+// as receiving an upload, from what is left for loading. It may overdraw.
 func (q *Quota) Charge(cpu time.Duration) {
 	if q == nil {
 		return
@@ -217,7 +217,7 @@ func (q *Quota) enter(ctx context.Context) error {
 		q.dequeue(0)
 		return ctx.Err()
 	}
-	// The one before may have taken what was left.
+	// The job before may have used what was left.
 	if after := q.RetryAfter(); after > 0 {
 		q.leave(0)
 		return &LoadRateError{after}

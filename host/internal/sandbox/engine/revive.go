@@ -3,8 +3,8 @@ package engine
 import "idlehost/host/internal/policy"
 
 // NeedsInstance reports whether a question at now, in Unix milliseconds of event
-// time, would have an instance made first. It is for who has that done elsewhere
-// than where questions are asked: Revive.
+// time, would make an instance first. A worker that makes instances apart from
+// questions calls Revive then.
 func (p *Policy) NeedsInstance(now uint64) bool {
 	if !p.mu.lockWithin(p.engine.cfg.wait()) {
 		return false // a question is not asked either
@@ -13,8 +13,8 @@ func (p *Policy) NeedsInstance(now uint64) bool {
 	return !p.closed && p.inst == nil && !p.breaker.open(now)
 }
 
-// Revive makes the instance that a question at now would have made. The fault is
-// the one that the question would have been answered with; fuel is what it took.
+// Revive makes the instance that a question at now would have made. It returns the
+// fault that the question would have met, and the fuel that was used.
 func (p *Policy) Revive(now uint64) (fault policy.Fault, fuel uint64) {
 	fault, fuel = p.revive(now)
 	p.flush()

@@ -8,31 +8,29 @@ import (
 	"unicode/utf8"
 )
 
-// Source is a policy to be loaded.
+// Source is a policy to load.
 type Source struct {
 	// Name is what logs call it.
 	Name string
 	// Wasm is the module. It is not kept.
 	Wasm []byte
-	// Params reach the guest through configure. Keys and values are UTF-8
-	// without line feeds, at most 64 KiB together; a key has no "=".
+	// Params are passed to configure. Keys and values are UTF-8 without line feeds, at
+	// most 64 KiB together; a key has no "=".
 	Params map[string]string
-	// State is what an earlier instance or version had learned; it is used
-	// if the guest declares the same format and size.
+	// State is the learned state of an earlier instance or version; it is restored if
+	// the guest declares the same format and size.
 	State State
-	// MemoryPages is how many pages of 64 KiB the guest's memory may have, where
-	// its owner is given less than Config.MemoryPages; it is never more. 0: as
-	// many as that.
+	// MemoryPages lowers Config.MemoryPages for this policy's owner. 0, or more: no
+	// effect.
 	MemoryPages uint32
-	// Quota is what the owner may use; nil: the policy has a fuel rate of its
-	// own, and may be loaded as often as anybody likes.
+	// Quota bounds what the owner uses. nil: the policy has a fuel rate of its own, and
+	// loading is not bounded.
 	Quota *Quota
-	// OwnFuel gives the policy a fuel rate of its own also where there is a
-	// Quota: a check must not use the fuel of the owner's live policies.
+	// OwnFuel gives the policy a fuel rate of its own even if there is a Quota: a check
+	// must not use the fuel of the owner's live policies.
 	OwnFuel bool
 
-	// Log takes what this policy says, in place of Config.Log. nil: that one
-	// does.
+	// Log gets this policy's lines in place of Config.Log. nil: Config.Log.
 	Log func(module string, level int, msg string)
 }
 

@@ -2,7 +2,7 @@ package engine
 
 import "idlehost/host/internal/policy"
 
-// State is what a guest has learned, as it lies in its memory.
+// State is the learned state of a guest, as in its memory.
 type State struct {
 	// Format is the guest's own number for the layout; 0 where it names none.
 	Format uint64
@@ -10,7 +10,7 @@ type State struct {
 	Bytes []byte
 }
 
-// MaxState is the most bytes that a State has.
+// MaxState is the largest State, in bytes.
 const MaxState = 64 << 10
 
 // fits reports whether s may be put in the place of a region.
@@ -18,9 +18,9 @@ func (s State) fits(format uint64, size uint32) bool {
 	return len(s.Bytes) > 0 && s.Format == format && len(s.Bytes) == int(size)
 }
 
-// snapshot says when the host copies the learned state out of an instance
-// that goes on working, so that a trap loses little: at most once a second of
-// event time, and at most about 1 KiB a question on average.
+// snapshot decides when the host copies the learned state of a living instance, so
+// that a trap loses little: at most once a second of event time, and at most about
+// 1 KiB a question on average.
 type snapshot struct {
 	takenMs uint64
 	asks    uint32 // since then
@@ -38,9 +38,8 @@ func (s *snapshot) due(now uint64, size uint32) bool {
 	return true
 }
 
-// gapsKey tells one histogram's contents from another's. A tenant has one set
-// of books for its clients and one for its upstreams; each counts its
-// generations for itself.
+// gapsKey identifies the content of a histogram. A tenant has one set of books for
+// its clients and one for its upstreams; each counts its own generations.
 type gapsKey struct {
 	set                     bool
 	side                    uint8

@@ -13,7 +13,7 @@ const knownFlags = abi.FlagLog | abi.FlagLeases
 // reply is what a hook returned; sdk/ABI.md, "The verdict".
 type reply uint64
 
-// check refuses what no verdict looks like.
+// check returns an error if the reply is not a valid verdict.
 func (r reply) check() error {
 	switch action, flags := r.action(), r.flags(); {
 	case action > abi.ActionClose:
@@ -26,8 +26,8 @@ func (r reply) check() error {
 	return nil
 }
 
-// CheckReply returns the verdict that Policy.Answer has as raw, which may come
-// from a process that is not trusted. The error says what no verdict looks like.
+// CheckReply unpacks a raw reply of Policy.Answer, which may come from an untrusted
+// process. The error says why the reply is not a valid verdict.
 func CheckReply(raw uint64) (policy.Verdict, error) {
 	r := reply(raw)
 	if err := r.check(); err != nil {

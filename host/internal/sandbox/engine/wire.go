@@ -44,7 +44,7 @@ func putPortable(dst []byte, v any) {
 	copy(dst, full[:n])
 }
 
-// takeLeases reads the leases that a guest has edited.
+// takeLeases copies the leases that a guest has changed.
 func takeLeases(leases *[abi.Phases]uint32, src []byte) {
 	for i := range leases {
 		leases[i] = binary.LittleEndian.Uint32(src[4*i:])
