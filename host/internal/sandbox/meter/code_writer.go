@@ -35,23 +35,23 @@ const (
 	opTrap       = 0x00
 )
 
-// writer writes the code of functions.
-type writer struct {
+// codeWriter writes the code of functions.
+type codeWriter struct {
 	fuel  []byte // the encoded index of the fuel global
 	stack []byte // that of the global that says how much of the stack is left
 }
 
-func (w *writer) get(out []byte) []byte { return append(append(out, opGlobalGet), w.fuel...) }
+func (w *codeWriter) get(out []byte) []byte { return append(append(out, opGlobalGet), w.fuel...) }
 
 // take subtracts what is on top of fuel, stores it, and traps if it is
 // negative. Reading the global back costs nothing: wazero keeps its value.
-func (w *writer) take(out []byte) []byte {
+func (w *codeWriter) take(out []byte) []byte {
 	out = append(append(out, opI64Sub, opGlobalSet), w.fuel...)
 	out = append(w.get(out), opI64Const, 0, opI64LtS)
 	return append(out, opIf, opVoid, opTrap, opEnd)
 }
 
-func (w *writer) charge(out []byte, cost int64) []byte {
+func (w *codeWriter) charge(out []byte, cost int64) []byte {
 	out = append(w.get(out), opI64Const)
 	return w.take(signed(out, cost))
 }
@@ -59,7 +59,7 @@ func (w *writer) charge(out []byte, cost int64) []byte {
 // chargeSize charges by the i32 on top of the stack, and leaves it there.
 // It is extended without a sign, and shifted left by at most 11: fuel cannot
 // wrap.
-func (w *writer) chargeSize(out []byte, local uint32, r rate) []byte {
+func (w *codeWriter) chargeSize(out []byte, local uint32, r rate) []byte {
 	index := binary.AppendUvarint(nil, uint64(local))
 	out = append(append(out, opLocalSet), index...)
 	out = append(append(w.get(out), opLocalGet), index...)
@@ -75,7 +75,7 @@ func (w *writer) chargeSize(out []byte, local uint32, r rate) []byte {
 
 // growMemory stands for memory.grow, and charges for the pages that were
 // granted, and one more if there are any. The result is on top of the stack.
-func (w *writer) growMemory(out []byte, local uint32) []byte {
+func (w *codeWriter) growMemory(out []byte, local uint32) []byte {
 	index := binary.AppendUvarint(nil, uint64(local))
 	out = append(append(out, opMemorySize, 0, opLocalSet), index...)
 	out = append(out, opMemoryGrow, 0)
@@ -88,7 +88,7 @@ func (w *writer) growMemory(out []byte, local uint32) []byte {
 
 // body writes a function's locals and code with the charges of a plan, and of
 // its frame.
-func (w *writer) body(out, wasm []byte, b gate.Body, p *plan, f frame) []byte {
+func (w *codeWriter) body(out, wasm []byte, b gate.Body, p *plan, f frame) []byte {
 	locals := wasm[b.Start:b.Code]
 	if p.sized {
 		n, size := binary.Uvarint(locals)

@@ -49,15 +49,15 @@ func accessPriceIn(m *gate.Module) accessPrice {
 	return accessPriceOf(memory.Min, false)
 }
 
-// deepest is as many loads as a value is known to wait for. One that waits for
-// more pays like the first of its kind.
-const deepest = 63
+// maxLoadDepth is the most loads that a value is counted to wait for. A load that
+// waits for more pays like the first of its kind.
+const maxLoadDepth = 63
 
-// waits follows, through a piece of code without a branch, how many loads of the
-// piece each value waits for. A value from before the piece waits for none.
-type waits struct {
+// loadDepths follows, through a piece of code without a branch, how many loads of
+// the piece each value waits for. A value from before the piece waits for none.
+type loadDepths struct {
 	accessPrice
-	pointers
+	stackPointers
 	piece  uint32
 	stack  []uint8 // of the operands that the piece has pushed
 	locals []uint8
@@ -81,7 +81,7 @@ func (p accessPrice) of(s shape) int64 {
 }
 
 // begin prepares for a function.
-func (w *waits) begin(m *gate.Module, b gate.Body, params int) {
+func (w *loadDepths) begin(m *gate.Module, b gate.Body, params int) {
 	if w.flat() {
 		return
 	}
@@ -89,19 +89,19 @@ func (w *waits) begin(m *gate.Module, b gate.Body, params int) {
 		w.locals, w.since = make([]uint8, b.Locals), make([]uint32, b.Locals)
 	}
 	w.find(m, b, params)
-	w.cut()
+	w.restart()
 }
 
-// cut begins a piece.
-func (w *waits) cut() {
+// restart begins a piece.
+func (w *loadDepths) restart() {
 	w.piece++
 	w.stack, w.stored, w.paid = w.stack[:0], 0, 0
 	w.recent = [3]gate.Instr{}
 }
 
-func (w *waits) push(n uint8) { w.stack = append(w.stack, n) }
+func (w *loadDepths) push(n uint8) { w.stack = append(w.stack, n) }
 
-func (w *waits) pop() uint8 {
+func (w *loadDepths) pop() uint8 {
 	top := len(w.stack) - 1
 	if top < 0 {
 		return 0
@@ -114,7 +114,7 @@ func (w *waits) pop() uint8 {
 // step follows an instruction that takes and leaves so many values, and returns
 // what it costs beside its price: if it is an access to memory, or moves the
 // stack pointer.
-func (w *waits) step(in *gate.Instr, s shape) (cost int64) {
+func (w *loadDepths) step(in *gate.Instr, s shape) (cost int64) {
 	if w.flat() {
 		if s.access {
 			return w.of(s)
@@ -141,16 +141,16 @@ func (w *waits) step(in *gate.Instr, s shape) (cost int64) {
 		w.push(w.stored)
 	case gate.OpGlobalSet:
 		w.stored = max(w.stored, w.pop())
-		cost = w.point(in)
+		cost = w.setGlobal(in)
 	default:
 		cost = w.compute(in, s)
 	}
-	w.note(in)
+	w.remember(in)
 	return cost
 }
 
-// point returns what it costs to set a global, perhaps the stack pointer.
-func (w *waits) point(in *gate.Instr) int64 {
+// setGlobal returns what it costs to set a global, perhaps the stack pointer.
+func (w *loadDepths) setGlobal(in *gate.Instr) int64 {
 	if in.X != 0 || !w.exists {
 		return 0
 	}
@@ -164,7 +164,7 @@ func (w *waits) point(in *gate.Instr) int64 {
 }
 
 // compute takes operands, and leaves results that wait for what they wait for.
-func (w *waits) compute(in *gate.Instr, s shape) int64 {
+func (w *loadDepths) compute(in *gate.Instr, s shape) int64 {
 	var n uint8
 	for range s.takes {
 		n = max(n, w.pop())
@@ -178,7 +178,7 @@ func (w *waits) compute(in *gate.Instr, s shape) int64 {
 		price, n = w.next, max(n, w.stored)
 	case s.access:
 		price = w.load(n)
-		n = max(min(n+1, deepest), w.stored)
+		n = max(min(n+1, maxLoadDepth), w.stored)
 	}
 	for range s.leaves {
 		w.push(n)
@@ -187,8 +187,8 @@ func (w *waits) compute(in *gate.Instr, s shape) int64 {
 }
 
 // load returns what a load costs whose address waits for n others.
-func (w *waits) load(n uint8) int64 {
-	if n < deepest && w.paid&(1<<n) != 0 {
+func (w *loadDepths) load(n uint8) int64 {
+	if n < maxLoadDepth && w.paid&(1<<n) != 0 {
 		return w.next
 	}
 	w.paid |= 1 << n

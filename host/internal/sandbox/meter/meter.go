@@ -1,16 +1,16 @@
-// Package meter makes a module pay for what it runs. It rewrites a module so
-// that a global holds the fuel that is left: every piece of code subtracts
-// what it is about to cost, and traps once that is negative. wazero can
-// neither count instructions nor stop native code; a module that counts its
-// own needs no stopping.
+// Package meter rewrites a module so that it pays fuel for the code that it runs.
+// A global holds the fuel that is left: every piece of code subtracts its cost
+// before it runs, and traps if the result is negative. wazero can neither count
+// instructions nor stop native code; a metered module stops itself.
 //
-// A second global bounds the stack: a function takes its frame from it and
-// gives it back. Where nothing is left, the fuel is gone too.
+// A second global bounds the stack: a function subtracts its frame from it, and
+// adds it again when it returns. If the stack is used up, the fuel is set to -1,
+// too.
 //
-// The host sets the fuel before a call and reads it afterwards: negative
-// means out of fuel, whatever the trap says. The module can name neither: the
-// gate has checked every index of the original against what existed then,
-// and refuses exports with the host's prefix.
+// The host sets the fuel before a call and reads it afterwards: negative means out
+// of fuel, whatever the trap says. The module cannot name these globals: the gate
+// has checked every index of the original module, and refuses exports with the
+// host's prefix.
 package meter
 
 import (
@@ -25,8 +25,8 @@ import (
 const Global = gate.Reserved + "fuel"
 
 // StackGlobal is the name under which it exports how much of Stack is left, a
-// mutable i64. A call that ends by a trap does not give back what it held: who
-// calls the instance again has to.
+// mutable i64. A call that ends in a trap does not restore it: a caller that uses
+// the instance again has to.
 const StackGlobal = gate.Reserved + "stack"
 
 // Config configures Rewrite. The zero value works.
@@ -44,7 +44,7 @@ func (c Config) init() int64 {
 	return min(c.Init, 1<<62)
 }
 
-// Report says what Rewrite did.
+// Report says what Rewrite has changed.
 type Report struct {
 	Functions     int
 	Charges       int // places where fuel is taken
@@ -62,17 +62,17 @@ func rewrite(m *gate.Module, cfg Config, exact bool) ([]byte, Report, error) {
 	if m == nil || len(m.Bytes()) == 0 {
 		return nil, Report{}, errors.New("meter: module has not passed the gate")
 	}
-	a := assembly{
+	a := moduleWriter{
 		module: m,
 		init:   cfg.init(),
 		blocks: map[string]int{},
-		writer: writer{
+		writer: codeWriter{
 			fuel:  binary.AppendUvarint(nil, uint64(m.Globals())),
 			stack: binary.AppendUvarint(nil, uint64(m.Globals())+1),
 		},
 		plan: plan{
 			module: m, price: newPrice(m), imported: uint32(m.ImportedFuncs()), hosts: hostTypes(m), exact: exact,
-			waits: waits{accessPrice: accessPriceIn(m), pointers: pointersIn(m)},
+			loads: loadDepths{accessPrice: accessPriceIn(m), stackPointers: pointersIn(m)},
 		},
 	}
 	out := a.write()

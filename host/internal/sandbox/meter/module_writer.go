@@ -6,18 +6,18 @@ import (
 	"idlehost/host/internal/sandbox/gate"
 )
 
-// assembly puts a metered module together.
-type assembly struct {
+// moduleWriter writes a metered module.
+type moduleWriter struct {
 	module *gate.Module
 	init   int64
-	writer writer
+	writer codeWriter
 	plan   plan
 	report Report
 	blocks map[string]int // types of blocks by their results
 	types  [][]byte       // those of them that are added to the module
 }
 
-func (a *assembly) write() []byte {
+func (a *moduleWriter) write() []byte {
 	wasm := a.module.Bytes()
 	frames := a.frames()
 	out := append(make([]byte, 0, len(wasm)*3/2), wasm[:8]...)
@@ -47,7 +47,7 @@ func insert(sections []gate.Section, id gate.SectionID) []gate.Section {
 	return append(sections[:at:at], tail...)
 }
 
-func (a *assembly) content(s gate.Section, frames []frame) []byte {
+func (a *moduleWriter) content(s gate.Section, frames []frame) []byte {
 	original := a.module.Bytes()[s.Start:s.End]
 	switch s.ID {
 	case gate.SectionType:
@@ -77,7 +77,7 @@ func grow(original, entry []byte) []byte {
 }
 
 // tables writes the module's own tables with their maxima lowered.
-func (a *assembly) tables() []byte {
+func (a *moduleWriter) tables() []byte {
 	own := a.module.Tables()
 	own = own[a.module.ImportedTables():]
 	out := binary.AppendUvarint(nil, uint64(len(own)))
@@ -93,7 +93,7 @@ func (a *assembly) tables() []byte {
 	return out
 }
 
-func (a *assembly) code(original []byte, frames []frame) []byte {
+func (a *moduleWriter) code(original []byte, frames []frame) []byte {
 	bodies := a.module.Bodies()
 	wasm := a.module.Bytes()
 	out := binary.AppendUvarint(make([]byte, 0, len(original)*3/2), uint64(len(bodies)))
@@ -102,7 +102,7 @@ func (a *assembly) code(original []byte, frames []frame) []byte {
 		t := a.module.TypeOf(a.module.ImportedFuncs() + i)
 		a.plan.begin(b, len(t.Params), frameCost(t, frames[i].slots))
 		a.module.Each(b, a.plan.add)
-		a.plan.settle()
+		a.plan.mergeCharges()
 		buf = a.writer.body(buf[:0], wasm, b, &a.plan, frames[i])
 		out = append(binary.AppendUvarint(out, uint64(len(buf))), buf...)
 		a.count()
@@ -110,7 +110,7 @@ func (a *assembly) code(original []byte, frames []frame) []byte {
 	return out
 }
 
-func (a *assembly) count() {
+func (a *moduleWriter) count() {
 	a.report.Functions++
 	for _, ins := range a.plan.insertions {
 		if ins.leaves {

@@ -69,14 +69,14 @@ type plan struct {
 	insertions []insertion
 	now        int // region
 	sized      bool
-	waits      waits
+	loads      loadDepths
 	variables
 }
 
 func (p *plan) begin(b gate.Body, params int, frameCost int64) {
 	p.regions, p.frames, p.insertions = p.regions[:0], p.frames[:0], p.insertions[:0]
 	p.sized = false
-	p.waits.begin(p.module, b, params)
+	p.loads.begin(p.module, b, params)
 	p.variables.begin(b.Locals, p.module.Globals())
 	p.start(b.Code, none, 0)
 	p.regions[0].cost = frameCost
@@ -124,7 +124,7 @@ func (p *plan) charge(in *gate.Instr) {
 	case gate.OpCall, gate.OpCallIndirect:
 		r.calls++
 		r.cost += p.called(in)
-		p.waits.cut()
+		p.loads.restart()
 		return
 	case gate.OpLocalSet, gate.OpLocalTee:
 		p.assign(p.frames, in.X)
@@ -134,12 +134,12 @@ func (p *plan) charge(in *gate.Instr) {
 		r.cost += int64(in.Count) >> 6 // its part of the jump table in the cache
 	}
 	if s, ok := p.price.shapeOf(in.Op); ok {
-		r.cost += p.waits.step(in, s)
+		r.cost += p.loads.step(in, s)
 		if s.access {
 			return
 		}
 	} else if in.Op != gate.OpBlock {
-		p.waits.cut()
+		p.loads.restart()
 	}
 	r.cost += p.price.of(in.Op)
 	if rate, ok := sized(in.Op); ok {
@@ -185,7 +185,7 @@ func (p *plan) open(in *gate.Instr) {
 func (p *plan) otherwise(in *gate.Instr) {
 	f := &p.frames[len(p.frames)-1]
 	f.op, f.arm = gate.OpElse, p.now != none
-	p.waits.cut()
+	p.loads.restart()
 	if f.entry != none {
 		p.start(in.Next, f.entry, slackBranch)
 	}
@@ -222,7 +222,7 @@ func (p *plan) close(in *gate.Instr) {
 	}
 	if p.now != none && f.op != gate.OpLoop && (f.targeted || f.op != gate.OpBlock) {
 		p.regions[p.now].cost += carried(f.changed + f.passed)
-		p.waits.cut()
+		p.loads.restart()
 	}
 }
 
@@ -266,9 +266,9 @@ func (p *plan) branch(in *gate.Instr) {
 	}
 }
 
-// settle prices the calls, and lets regions charge for the small ones that follow them. Later
-// regions are settled first, so that what they charge for is known.
-func (p *plan) settle() {
+// mergeCharges prices the calls, and lets a region charge for small regions that
+// follow it. It goes backwards, so that what a region already charges for is known.
+func (p *plan) mergeCharges() {
 	if each := carried(p.used); each > 0 {
 		for i := range p.regions {
 			p.regions[i].cost += p.regions[i].calls * each

@@ -43,7 +43,7 @@ type frame struct {
 }
 
 // frames measures the functions, and adds the types of blocks that they need.
-func (a *assembly) frames() []frame {
+func (a *moduleWriter) frames() []frame {
 	bodies := a.module.Bodies()
 	all := make([]frame, len(bodies))
 	for i, b := range bodies {
@@ -57,7 +57,7 @@ func (a *assembly) frames() []frame {
 }
 
 // blockType returns the type of a block without parameters.
-func (a *assembly) blockType(results []gate.ValType) []byte {
+func (a *moduleWriter) blockType(results []gate.ValType) []byte {
 	switch len(results) {
 	case 0:
 		return []byte{opVoid}
@@ -81,7 +81,7 @@ func (a *assembly) blockType(results []gate.ValType) []byte {
 // enter takes a frame from the stack, or leaves no fuel and traps. The code
 // that follows is in a block, which all of it leaves by its end or by a
 // branch: there, leave gives the frame back.
-func (w *writer) enter(out []byte, f frame) []byte {
+func (w *codeWriter) enter(out []byte, f frame) []byte {
 	out = append(append(out, opGlobalGet), w.stack...)
 	out = signed(append(out, opI64Const), f.slots)
 	out = append(append(out, opI64Sub, opGlobalSet), w.stack...)
@@ -92,7 +92,7 @@ func (w *writer) enter(out []byte, f frame) []byte {
 	return append(append(out, opBlock), f.block...)
 }
 
-func (w *writer) leave(out []byte, f frame) []byte {
+func (w *codeWriter) leave(out []byte, f frame) []byte {
 	out = append(append(out, opGlobalGet), w.stack...)
 	out = signed(append(out, opI64Const), f.slots)
 	out = append(append(out, opI64Add, opGlobalSet), w.stack...)

@@ -13,22 +13,22 @@ const (
 	costMove  = 4
 )
 
-// pointers finds the locals of a function that hold the stack pointer: those
+// stackPointers finds the locals of a function that hold the stack pointer: those
 // that are only ever assigned the first global, or themselves moved by little.
-type pointers struct {
+type stackPointers struct {
 	exists bool // the first global may be a stack pointer
 	recent [3]gate.Instr
 	local  []bool // that holds it
 	other  []bool // that is assigned anything else
 }
 
-func pointersIn(m *gate.Module) pointers {
+func pointersIn(m *gate.Module) stackPointers {
 	g, ok := m.Global(0)
-	return pointers{exists: ok && g.Mutable && g.Type == gate.I32}
+	return stackPointers{exists: ok && g.Mutable && g.Type == gate.I32}
 }
 
 // find goes through a function.
-func (p *pointers) find(m *gate.Module, b gate.Body, params int) {
+func (p *stackPointers) find(m *gate.Module, b gate.Body, params int) {
 	if len(p.local) < b.Locals {
 		p.local, p.other = make([]bool, b.Locals), make([]bool, b.Locals)
 	}
@@ -46,7 +46,7 @@ func (p *pointers) find(m *gate.Module, b gate.Body, params int) {
 			p.local[in.X] = p.local[in.X] || ok
 			p.other[in.X] = p.other[in.X] || !ok
 		}
-		p.note(in)
+		p.remember(in)
 	})
 	for i, other := range p.other {
 		p.local[i] = p.local[i] && !other
@@ -54,13 +54,13 @@ func (p *pointers) find(m *gate.Module, b gate.Body, params int) {
 	p.recent = [3]gate.Instr{}
 }
 
-func (p *pointers) note(in *gate.Instr) {
+func (p *stackPointers) remember(in *gate.Instr) {
 	p.recent[0], p.recent[1], p.recent[2] = p.recent[1], p.recent[2], *in
 }
 
 // moved returns ok where an assignment copies the pointer, or moves it by little
 // within the same local or global; moves says which of the two.
-func (p *pointers) moved(in *gate.Instr) (moves, ok bool) {
+func (p *stackPointers) moved(in *gate.Instr) (moves, ok bool) {
 	base, by, how := &p.recent[0], &p.recent[1], &p.recent[2]
 	if how.Op == gate.OpGlobalGet {
 		return false, how.X == 0
