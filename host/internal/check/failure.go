@@ -16,17 +16,16 @@ const ParamsHint = "host check --manual shows the parameters of a bundled policy
 type Failure struct {
 	Text  string `json:"text"`  // one line
 	Cause string `json:"cause"` // as in metrics and logs
-	Step  string `json:"step"`  // what was being done: "gate", "configure", "on_timeout", ...
+	Step  string `json:"step"`  // the step that failed: "gate", "configure", "on_timeout", ...
 	// Refusal is the gate's; null elsewhere.
 	Refusal *Refusal `json:"refusal"`
-	// Event is the first question that was not answered; null where none was
-	// asked.
+	// Event is the first question that was not answered; null if none was asked.
 	Event *Answer `json:"event"`
 	// Failed is how many questions were not answered, Asked how many were asked.
 	Failed int `json:"failed"`
 	Asked  int `json:"asked"`
-	// Unasked is how many were not, since the fuel of the check was used up, or the
-	// policy has ended its worker.
+	// Unasked is how many were not asked, because the fuel of the check was used up, or
+	// the policy has ended its worker.
 	Unasked int `json:"unasked"`
 
 	fault policy.Fault
@@ -62,7 +61,7 @@ func (r *Report) Err() error {
 	return r.Failure
 }
 
-// Error returns one line, and the question in it that was not answered.
+// Error returns one line, which names the first question that was not answered.
 func (f *Failure) Error() string {
 	if f.Event == nil {
 		return f.Text
@@ -74,11 +73,11 @@ func (f *Failure) Error() string {
 	return s
 }
 
-// TryAgain reports whether nothing is known to be wrong with the policy: the
-// same check may end well another time.
+// TryAgain reports whether no fault of the policy is known: the same check may
+// succeed later.
 func (f *Failure) TryAgain() bool { return f.fault.Passes() }
 
-// Hint returns what to do about it.
+// Hint returns advice for the author or the operator; "" if there is none.
 func (f *Failure) Hint() string {
 	if f.TryAgain() {
 		return "nothing is known to be wrong with the policy: try again"
@@ -101,7 +100,7 @@ func (f *Failure) Hint() string {
 	return ""
 }
 
-// fail notes the first failure; later ones only count.
+// fail sets verdict and failure.
 func (r *Report) fail(v Verdict, err error) {
 	f := &Failure{Text: err.Error()}
 	var fault *engine.FaultError

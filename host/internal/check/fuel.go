@@ -6,23 +6,22 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// Fuel is what the policy took of what it is given, in units of about one
+// Fuel is the fuel that the policy has used, and its budgets, in units of about one
 // simple instruction: 0.3 to 1 ns, 5 at most.
 type Fuel struct {
 	PerSecond int64 `json:"per_second"` // what the policy may use in the long run
-	Init      Spent `json:"init"`       // the dearer of the start function and _initialize
-	Configure Spent `json:"configure"`  // the dearer of configure_buffer and configure
+	Init      Spent `json:"init"`       // the larger of the start function and _initialize
+	Configure Spent `json:"configure"`  // the larger of configure_buffer and configure
 	Accept    Spent `json:"on_accept"`
 	Timeout   Spent `json:"on_timeout"`
 	Close     Spent `json:"on_close"`
-	// Worst is the question that took the most of its budget; null: none was
-	// asked.
+	// Worst is the question that used the most fuel; null: none was asked.
 	Worst *Answer `json:"worst"`
-	// Percent is what Worst took of its budget.
+	// Percent is the share of its budget that Worst used.
 	Percent float64 `json:"worst_percent"`
-	// Total is what the check took, with a million units more for each further
-	// instance, and TotalBudget what it may take: a policy that answers every
-	// question takes less.
+	// Total is the fuel that the check has used, with a million units more for each
+	// instance after the first. TotalBudget is its bound: a policy that answers every
+	// question uses less.
 	Total       uint64 `json:"total"`
 	TotalBudget uint64 `json:"total_budget"`
 }
@@ -50,8 +49,8 @@ func (s *Spent) took(fuel uint64) {
 	s.Percent = percent(s.Most, s.Budget)
 }
 
-// percent has one decimal, and is rounded up: only what is nothing is 0, and
-// what is not all of it is less than 100.
+// percent returns a percentage with one decimal, rounded up: it is 0 only for
+// nothing, and less than 100 for less than the whole.
 func percent(part uint64, whole int64) float64 {
 	p := math.Ceil(float64(part)*1000/float64(whole)) / 10
 	if part < uint64(whole) {
@@ -71,7 +70,7 @@ func (f *Fuel) hook(kind abi.Kind) *Spent {
 	return &f.Close
 }
 
-// count takes an answer into account.
+// count adds the fuel of an answer.
 func (f *Fuel) count(kind abi.Kind, a *Answer) {
 	s := f.hook(kind)
 	s.took(a.Fuel)
@@ -81,8 +80,8 @@ func (f *Fuel) count(kind abi.Kind, a *Answer) {
 	}
 }
 
-// rate is how many questions a second are paid for in the long run, if all
-// were as the worst; 0: any number.
+// rate returns how many questions a second the fuel pays for in the long run, if each
+// uses as much as the worst; 0: any number.
 func (f *Fuel) rate() int64 {
 	if f.Worst == nil {
 		return 0

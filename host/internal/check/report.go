@@ -8,21 +8,21 @@ import (
 	"unicode/utf16"
 )
 
-// Verdict is what the check comes to.
+// Verdict is the result of a check in one word.
 type Verdict string
 
 // The verdicts.
 const (
 	VerdictAccepted Verdict = "accepted"
 	VerdictRefused  Verdict = "refused" // the host would not load it
-	VerdictFaulty   Verdict = "faulty"  // it does not come into being, or fails at a question
-	// VerdictUndecided: the check came to no verdict, for want of time, memory or
-	// disk. Nothing is known to be wrong with the policy: try again.
+	VerdictFaulty   Verdict = "faulty"  // it does not start, or fails at a question
+	// VerdictUndecided: time, memory or disk of the host ran out. No fault of the policy
+	// is known: try again.
 	VerdictUndecided Verdict = "undecided"
 )
 
-// Report is what was found. Its JSON is an interface: names stay. Where the
-// check did not get that far, fields are zero or null.
+// Report is what a check has found. Its JSON is an API: names stay. Fields of steps
+// that the check did not reach are zero or null.
 type Report struct {
 	Policy  string   `json:"policy"`
 	Digest  string   `json:"digest"` // SHA-256 of the module, in hexadecimal
@@ -34,19 +34,19 @@ type Report struct {
 	Imports []Extern `json:"imports"`
 	Exports []Extern `json:"exports"`
 	Fuel    Fuel     `json:"fuel"`
-	Answers []Answer `json:"answers"` // in the order in which they were asked for
-	Log     []Line   `json:"log"`     // what the guest said, the first of it
+	Answers []Answer `json:"answers"` // in the order of the questions
+	Log     []Line   `json:"log"`     // the first lines that the guest has written
 	// LogDropped counts the lines that are not in Log.
 	LogDropped int `json:"log_dropped"`
 }
 
 // ABI is the versions of the ABI.
 type ABI struct {
-	Policy uint32 `json:"policy"` // that it is written for; 0: it did not get to say so
+	Policy uint32 `json:"policy"` // that the policy is written for; 0: not known
 	Host   uint32 `json:"host"`   // the highest that this host speaks
 }
 
-// Binary is the file, and what becomes of it.
+// Binary describes the module.
 type Binary struct {
 	Bytes        int    `json:"bytes"`
 	BytesLimit   int    `json:"bytes_limit"`
@@ -56,7 +56,7 @@ type Binary struct {
 	EffortLimit  int    `json:"effort_limit"`
 }
 
-// Memory is the guest's, in pages of 64 KiB and in bytes.
+// Memory describes the guest's memory, in pages of 64 KiB and in bytes.
 type Memory struct {
 	MinPages    uint32  `json:"min_pages"`
 	MaxPages    *uint32 `json:"max_pages"` // null: it sets none
@@ -67,7 +67,7 @@ type Memory struct {
 	StateFormat uint64  `json:"state_format"`
 }
 
-// Extern is something imported or exported.
+// Extern is an import or an export.
 type Extern struct {
 	Name string `json:"name"` // "module.name" of an import
 	Kind string `json:"kind"`
@@ -108,7 +108,8 @@ func EncodeJSON(w io.Writer, v any, indent string) error {
 	return err
 }
 
-// ascii escapes what of a JSON text is not; that lies in strings only.
+// ascii escapes the characters of a JSON text that are not ASCII, which occur in
+// strings only.
 func ascii(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for _, c := range string(text) {
@@ -125,7 +126,7 @@ func ascii(text []byte) []byte {
 	return out
 }
 
-// hear takes a line of the guest's.
+// addLog adds a line that the guest has written.
 func (r *Report) addLog(_ string, level int, text string) {
 	if len(r.Log) == maxLog {
 		r.LogDropped++

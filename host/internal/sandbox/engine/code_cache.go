@@ -156,7 +156,7 @@ func (k *codeCache) releaseRuntimeLocked(s *sharedRuntime) error {
 	return s.close()
 }
 
-// release ends a use. The code stays for a while, if there is room.
+// release ends a use. Code without users stays for a while, if there is room.
 func (k *codeCache) release(c *code) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,7 +173,7 @@ func (k *codeCache) release(c *code) error {
 	return errors.Join(errs...)
 }
 
-// unspareLocked takes code out of those that nobody uses.
+// unspareLocked removes code from the unused ones.
 func (k *codeCache) unspareLocked(c *code) {
 	for i, s := range k.spare {
 		if s == c {
@@ -190,7 +190,7 @@ func (k *codeCache) dropLocked(c *code) error {
 	return errors.Join(c.module.Close(context.Background()), k.releaseRuntimeLocked(c.shared))
 }
 
-// dropSpare gives back the code that nobody uses.
+// dropSpare drops the code that nobody uses.
 func (k *codeCache) dropSpare() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -205,7 +205,7 @@ func (k *codeCache) dropSpareLocked() error {
 	return errors.Join(errs...)
 }
 
-// close gives back all code. Nobody uses any.
+// close drops all code. None is in use.
 func (k *codeCache) close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -22,46 +22,45 @@ type Config struct {
 	// MemoryPages is how many pages of 64 KiB a guest's memory may have,
 	// 1 to 65536. 0: 128 (8 MiB), which a guest built by Go needs.
 	MemoryPages uint32
-	// ModuleBytes is the largest module that is looked at. 0: 4 MiB.
+	// ModuleBytes is the largest module that the engine accepts. 0: 4 MiB.
 	ModuleBytes int
 	// CallFuel bounds one call of a hook in units of fuel, each about one
 	// simple instruction: 0.3 to 1 ns, 5 at most (TestPrices in package meter).
-	// 0: 400,000, 2 ms at most (TestQuestionAtFullBudget in package hostile), of
-	// which one built by Go takes 290,000 to say what it panics with, and
-	// as much where its heap grows. While a guest runs, a pending
-	// garbage collection holds up the whole process, so a large CallFuel is
-	// paid by everybody.
+	// 0: 400,000, 2 ms at most (TestQuestionAtFullBudget in package hostile). A guest
+	// built by Go uses 290,000 to print a panic, and as much when its heap grows. While
+	// a guest runs, a pending garbage collection stops the whole process, so a large
+	// CallFuel delays everybody.
 	CallFuel int64
 	// ConfigureFuel bounds configure, and configure_buffer. 0: 5 million.
 	ConfigureFuel int64
 	// InitFuel bounds the start function, and _initialize. 0: 5 million; a
 	// guest built by Go needs 2.5. It bounds the stack of these calls too.
 	InitFuel int64
-	// FuelPerSecond is what a policy without a Quota may use in the long run,
-	// new instances included; the fuel of two seconds can be saved up. What comes beyond it
-	// is not asked. Seconds are of event time. 0: 50 million, 15 to 50 ms, 250 at most.
+	// FuelPerSecond is what a policy without a Quota may use in the long run, new
+	// instances included; the fuel of two seconds can be saved up. A policy that has
+	// used it up is not asked. Seconds are of event time. 0: 50 million, 15 to 50 ms,
+	// 250 at most.
 	FuelPerSecond int64
 	// Wait is how long a question waits for a policy that is busy with
 	// another. 0: 1 ms.
 	Wait time.Duration
-	// SpareCode is how many bytes of metered modules may stay compiled that no
-	// policy uses, so that one which is let go of is soon loaded again; compiled,
-	// they take about five times as much. 0: 4 MiB, one built by Go. Negative:
-	// none.
+	// SpareCode is how many bytes of metered modules stay compiled after their last
+	// policy has closed, so that they can be loaded again quickly. Their code takes
+	// about five times as much. 0: 4 MiB, one module built by Go. Negative: none.
 	SpareCode int
-	// Compiler compiles. nil: the engine does, in this process.
+	// Compiler compiles modules. nil: the engine does, in this process.
 	Compiler Compiler
 	// Code is a folder of wazero's cache that another process fills: all code is
 	// taken from there, and none is compiled (ErrNoCode). It is only read. "":
 	// the Compiler's folder, which the engine may compile into itself.
 	Code string
-	// Turns shares the processors of this process among the owners of what is
-	// loaded and checked. nil: nobody waits for another owner.
+	// Turns shares the processors of this process among the owners of jobs. nil: no
+	// owner waits for another.
 	Turns *fair.Queue
-	// Log takes what guests say, and why an instance was thrown away. level
-	// is 0 debug, 1 info, 2 warning, 3 error; msg is at most 512 bytes of
-	// UTF-8 in which the guest may have put anything. It is called by the
-	// goroutine that asked, after the answer. nil: dropped.
+	// Log gets the lines that guests write, and why an instance was closed. level is 0
+	// debug, 1 info, 2 warning, 3 error; msg is at most 512 bytes of UTF-8 that the
+	// guest chooses. The goroutine that asked calls it, after the answer. nil: lines are
+	// dropped.
 	Log func(module string, level int, msg string)
 }
 
@@ -86,10 +85,10 @@ func (c Config) initFuel() int64      { return fuelOrDefault(c.InitFuel, 5_000_0
 func (c Config) fuelPerSecond() int64 { return fuelOrDefault(c.FuelPerSecond, standardFuelPerSecond) }
 func (c Config) wait() time.Duration  { return orDefault(c.Wait, time.Millisecond) }
 
-// standardFuelPerSecond is what a policy, or an owner, may use in a second.
+// standardFuelPerSecond is the default of Config and QuotaConfig.
 const standardFuelPerSecond = 50_000_000
 
-// fuel keeps budgets so small that no sum of them overflows, in thousandths.
+// fuelOrDefault bounds v, so that no sum of budgets overflows in thousandths.
 func fuelOrDefault(v, standard int64) int64 { return min(orDefault(v, standard), 1<<40) }
 
 func orDefault[T ~int | ~int64](v, standard T) T {
@@ -124,13 +123,13 @@ type Engine struct {
 	cancel context.CancelFunc
 }
 
-// ErrParams is why a load fails whose policy does not take its parameters.
+// ErrParams says that the policy refused its parameters.
 var ErrParams = errors.New("parameters refused")
 
 // ErrClosed is returned by Load after Close.
 var ErrClosed = errors.New("engine: closed")
 
-// New returns an engine. ctx bounds nothing but New itself.
+// New returns an engine. ctx bounds New only.
 func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -153,12 +152,12 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// DropSpareCode lets go of the code that no policy uses: Config.SpareCode.
+// DropSpareCode drops the code that no policy uses (Config.SpareCode).
 func (e *Engine) DropSpareCode() error { return e.codeCache.dropSpare() }
 
-// Close closes every policy and gives back all compiled code. Loads in flight
-// end with ErrClosed, and are waited for. Questions asked afterwards are
-// answered with FaultNotLoaded. Idempotent.
+// Close closes every policy and drops all compiled code. It ends loads in flight,
+// which return ErrClosed, and waits for them. Later questions get FaultNotLoaded.
+// Idempotent.
 func (e *Engine) Close() error {
 	e.closing.Lock()
 	defer e.closing.Unlock()
@@ -180,7 +179,7 @@ func (e *Engine) Close() error {
 	return errors.Join(errs...)
 }
 
-// begin counts a load, and has its context end with the engine.
+// begin counts a load, and returns a context that ends with the engine, too.
 func (e *Engine) begin(ctx context.Context) (loading context.Context, end func(), err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -200,7 +199,7 @@ func (e *Engine) begin(ctx context.Context) (loading context.Context, end func()
 	}, nil
 }
 
-// Loads returns how many loads there were whose module became code.
+// Loads returns how many loads have got as far as code.
 func (e *Engine) Loads() int { return int(e.loaded.Load()) }
 
 func (e *Engine) register(p *Policy) error {
@@ -219,7 +218,7 @@ func (e *Engine) unregister(p *Policy) {
 	delete(e.policies, p)
 }
 
-// log returns who takes what a policy says; nil: nobody.
+// log returns the log for a policy's lines; nil: there is none.
 func (e *Engine) log(src *Source) func(module string, level int, msg string) {
 	if src.Log != nil {
 		return src.Log
@@ -227,7 +226,7 @@ func (e *Engine) log(src *Source) func(module string, level int, msg string) {
 	return e.cfg.Log
 }
 
-// emit hands lines to a log. No lock may be held.
+// emit passes lines to a log. The caller holds no lock.
 func emit(log func(module string, level int, msg string), module string, lines []line) {
 	if log == nil {
 		return

@@ -1,6 +1,6 @@
-// Package outline makes of a metered module one by which its code can be loaded:
-// the same but for the functions, which are empty. wazero checks all that a module
-// says, also where it has the code, and most of a module is functions.
+// Package outline makes the outline of a metered module: the same module with empty
+// functions, with which a runtime finds and loads the compiled code. wazero
+// validates a whole module even if it has the code, and functions are most of it.
 package outline
 
 import (
@@ -17,10 +17,10 @@ const (
 	sectionCode   = 10
 )
 
-// empty is a function of any type: it has no locals and is never to be reached.
+// empty is the body of a function of any type: it has no locals, and traps.
 var empty = []byte{3, 0, 0x00, 0x0b}
 
-// Of returns the outline of a module. Those of different modules differ.
+// Of returns the outline of a module. Different modules have different outlines.
 func Of(wasm []byte) ([]byte, error) {
 	if len(wasm) < headSize {
 		return nil, errModule
@@ -49,7 +49,7 @@ func Of(wasm []byte) ([]byte, error) {
 	return append(out, sum[:]...), nil
 }
 
-// functions appends a section of so many.
+// functions appends a code section with count empty functions.
 func functions(out []byte, count uint64) []byte {
 	head := binary.AppendUvarint(nil, count)
 	out = binary.AppendUvarint(append(out, sectionCode), uint64(len(head))+count*uint64(len(empty)))
