@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 
 	"idlehost/host/internal/policy"
@@ -30,26 +29,14 @@ func (e *Engine) Adopt(ctx context.Context, p *Prepared, s State, log func(modul
 
 // adoptCode shares the code of equal bytes, or takes it from the folder.
 func adoptCode(a *policyLoad) error {
-	m, codes := a.metered, a.job.engine.codeCache
-	c, err := codes.acquire(a.job.ctx, m.Digest, a.job.Without)
-	if c != nil || err != nil {
-		a.code = c
-		return err
-	}
-	var ready *code
-	defer func() { codes.finish(m.Digest, ready) }()
-	if len(m.Wasm) == 0 {
-		return a.noCode(ErrNoCode)
-	}
-	c = &code{
-		key: m.Digest, digest: hex.EncodeToString(m.Digest[:]), exports: opSet(m.Exports),
-		bytes: m.Size, pages: m.Pages, grows: m.Grows,
-	}
-	if err := a.addToRuntime(c, m.Wasm, int(m.Types)); err != nil {
-		return a.noCode(err)
-	}
-	a.code, ready = c, c
-	return nil
+	m := a.metered
+	return a.shareCode(m.Digest, func(c *code) error {
+		if len(m.Wasm) == 0 {
+			return a.noCode(ErrNoCode)
+		}
+		c.exports, c.bytes, c.pages, c.grows = opSet(m.Exports), m.Size, m.Pages, m.Grows
+		return a.noCode(a.addToRuntime(c, m.Wasm, int(m.Types)))
+	})
 }
 
 // noCode marks missing code as FaultBusy, since it may be there later.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"sync"
 
@@ -216,5 +215,3 @@ func (k *codeCache) close() error {
 	}
 	return errors.Join(errs...)
 }
-
-func hexDigest(key [sha256.Size]byte) string { return hex.EncodeToString(key[:]) }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -118,24 +119,28 @@ func findCode(a *policyLoad) error {
 	if len(a.job.source.Wasm) > a.job.engine.cfg.moduleBytes() {
 		return runSteps(a.job.source.Name, codeSteps(), a) // the gate says so; too much to take a digest of
 	}
-	key := sha256.Sum256(a.job.source.Wasm)
-	c, err := a.job.engine.codeCache.acquire(a.job.ctx, key, a.job.Without)
-	if c != nil || err != nil {
-		a.code = c
+	return a.shareCode(sha256.Sum256(a.job.source.Wasm), func(*code) error {
+		a.useInspected()
+		return runSteps(a.job.source.Name, codeSteps(), a)
+	})
+}
+
+// shareCode takes the code of known bytes, or makes it.
+func (a *policyLoad) shareCode(key [sha256.Size]byte, fill func(*code) error) (err error) {
+	codes := a.job.engine.codeCache
+	if a.code, err = codes.acquire(a.job.ctx, key, a.job.Without); a.code != nil || err != nil {
 		return err
 	}
-	made := &code{key: key, digest: hexDigest(key)}
-	a.useInspected()
-	a.code = made
+	a.code = &code{key: key, digest: hex.EncodeToString(key[:])}
 	// Other loads may wait for these bytes, so finish is called even if a step
 	// panics, from which the server of an upload recovers.
-	var ready *code
-	defer func() { a.job.engine.codeCache.finish(key, ready) }()
-	if err := runSteps(a.job.source.Name, codeSteps(), a); err != nil {
+	var made *code
+	defer func() { codes.finish(key, made) }()
+	if err := fill(a.code); err != nil {
 		a.code = nil
 		return err
 	}
-	ready = made
+	made = a.code
 	return nil
 }
 
