@@ -7,10 +7,10 @@ import (
 	w "idlehost/host/internal/sandbox/wasmtest"
 )
 
-// Fitted is an attack whose questions stay within their fuel, and so never
-// fail: only what they take beyond what fuel stands for tells them from good
-// ones. How much fits in depends on the prices of the day, which its author
-// learns from host check, and Fit from whatever runs the module.
+// Fitted is an attack whose questions stay within their fuel, and so never fail:
+// they only take more time than their fuel stands for. How much work fits depends on
+// the current prices, which an author learns from host check, and Fit from running
+// the module.
 type Fitted struct {
 	Name string
 	What string
@@ -18,8 +18,8 @@ type Fitted struct {
 	Times func(n int32) []byte
 }
 
-// Fit returns the attack whose questions use most of budget. used tells what
-// fuel a question of a module takes.
+// Fit returns the attack whose questions use most of budget. used returns the fuel
+// that a question of a module takes.
 func (f Fitted) Fit(budget int64, used func(wasm []byte) (int64, error)) (Attack, error) {
 	const few, more = 1, 9
 	one, err := used(f.Times(few))
@@ -35,7 +35,7 @@ func (f Fitted) Fit(budget int64, used func(wasm []byte) (int64, error)) (Attack
 	return Attack{Name: f.Name, Class: Runtime, What: f.What, Want: harmless(), Wasm: func() []byte { return f.Times(n) }}, nil
 }
 
-// FittedAttacks returns one for each way in which time and fuel may part.
+// FittedAttacks returns one attack for each way in which time may exceed fuel.
 func FittedAttacks() []Fitted {
 	fit := func(name, what string, locals uint32, code []byte, change func(m *w.Module)) Fitted {
 		return Fitted{name, what, func(n int32) []byte {

@@ -1,10 +1,10 @@
-// Package hostile is the corpus of hostile modules: what somebody could upload
-// to crash, stall, starve or fool the host, each with the end that it has to
-// meet. Only tests import it.
+// Package hostile is a corpus of hostile modules: what somebody could upload to
+// crash, stall, starve or fool the host, each with the outcome that it must have.
+// Only tests import it.
 //
-// An attack is a module made by code, right in everything but what it is
-// about, so that nothing else stops it. The package knows neither gate nor
-// engine: the tests of both can import it.
+// Code generates each attack. It is correct in everything but the attack itself,
+// so that nothing else stops it. The package imports neither gate nor engine, so
+// the tests of both can import it.
 package hostile
 
 import (
@@ -13,7 +13,7 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// Class is what an attack goes for.
+// Class is the part of the host that an attack targets.
 type Class string
 
 // The classes.
@@ -36,7 +36,7 @@ func Classes() []Class {
 	return []Class{Decoder, Compiler, Validation, Contract, Runtime, Memory, Tables, Lifecycle, ABI, WASI, Logging}
 }
 
-// Outcome is how far an attack gets.
+// Outcome is where an attack is stopped.
 type Outcome uint8
 
 // The outcomes, from the earliest.
@@ -55,11 +55,11 @@ func (o Outcome) String() string {
 	return [...]string{"refused", "not compiled", "fault at init", "fault at call", "harmless", "bounded"}[o]
 }
 
-// Want is the end that an attack has to meet.
+// Want is the outcome that an attack must have.
 type Want struct {
 	Outcome Outcome
 	Rule    string       // the gate's rule that refuses it
-	Fault   policy.Fault // the cause that is named; FaultNone: whichever
+	Fault   policy.Fault // the reported cause; FaultNone: any
 }
 
 // Attack is one hostile module.
@@ -76,7 +76,7 @@ type Attack struct {
 func Corpus() []Attack {
 	return slices.Concat(
 		of(Decoder, counts(), framing(), names()),
-		of(Compiler, compiler(), strain()),
+		of(Compiler, compiler(), registerPressure()),
 		of(Validation, indices(), typing(), features()),
 		of(Contract, imports(), exports()),
 		of(Runtime, endless(), recursion(), traps(), shuffles()),

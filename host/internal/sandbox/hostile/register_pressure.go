@@ -7,10 +7,10 @@ import (
 	w "idlehost/host/internal/sandbox/wasmtest"
 )
 
-// strain keeps to the simple caps, and makes a compiler's registers, stack
-// slots and tables as dear as it can. Whether the gate thinks it too dear is the
-// gate's to say.
-func strain() []Attack {
+// registerPressure keeps to the simple limits, and makes a compiler's registers,
+// stack slots and tables as expensive as it can. The gate decides whether that is
+// too expensive.
+func registerPressure() []Attack {
 	row := func(name, what string, n int, one ...byte) Attack {
 		return attack(name+"-in-a-row", what, bounded(), func() []byte { return plainGuest(bytes.Repeat(one, n)) })
 	}
