@@ -26,13 +26,14 @@ const imports = `
 	/sdk/abi < policy;
 	policy, /sdk/abi < books, config;
 	policy, fair, /sdk/abi < tenant;
-	NONE < store, api, proxy/proxyproto;
-	store < store/storetest;
-	store, space < store/file;
+	NONE < tenant/spec, proxy/proxyproto;
+	tenant/spec < store, api, config, tenant;
+	store, tenant/spec < store/storetest;
+	store, space, tenant/spec < store/file;
 	trace < trace/tracetest;
-	policy, store, space, fair, ratelimit, api < control;
-	api < client;
-	api, ratelimit < admin/v1;
+	policy, store, space, fair, ratelimit, api, tenant/spec < control;
+	api, tenant/spec < client;
+	api, tenant/spec, ratelimit < admin/v1;
 	policy, fair, sandbox/gate, sandbox/meter, sandbox/outline, /sdk/abi < sandbox/engine;
 	policy, /sdk/abi < sandbox/worker/channel;
 	policy, sandbox/engine, /sdk/abi < sandbox/worker/control;
@@ -53,7 +54,7 @@ const imports = `
 	policy, idle, proxy/upstream, proxy/h2, proxy/tunnel, proxy/tcpproxy, proxy/httpproxy, proxy/route, proxy/leantls, proxy/proxyproto, /sdk/abi < proxy;
 
 	api, ratelimit, admin/v1 < admin;
-	policy, idle, books, fair, sandbox/engine, sandbox/compile, tenant, config, proxy, proxy/upstream, proxy/route,
+	policy, idle, books, fair, sandbox/engine, sandbox/compile, tenant, tenant/spec, config, proxy, proxy/upstream, proxy/route,
 	demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, sandbox/worker, sandbox/worker/child, /plugins, /sdk/abi < app;
 	policy, config, sandbox/engine, sandbox/gate, sandbox/worker, /sdk/abi < check;
 
@@ -63,7 +64,7 @@ const imports = `
 	lab/study < lab/report;
 	lab, lab/study < lab/tune;
 
-	app, api, client, config, check, sandbox/engine, sandbox/compile, trace, trace/logs, lab, lab/study, lab/report, lab/tune, sandbox/worker, /plugins < cli;
+	app, api, tenant/spec, client, config, check, sandbox/engine, sandbox/compile, trace, trace/logs, lab, lab/study, lab/report, lab/tune, sandbox/worker, /plugins < cli;
 	cli < /host;
 
 	/sdk/abi < /sdk/go, /sdk/tck;

@@ -16,6 +16,7 @@ import (
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/sandbox/hostile"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/host/longtest"
 	"idlehost/sdk/abi"
 )
@@ -122,7 +123,7 @@ func soundPolicy() []byte {
 
 func (r *attackedHost) create(t *testing.T, name string) {
 	t.Helper()
-	spec := api.Spec{Hosts: []string{name + ".example"}}
+	spec := spec.Spec{Hosts: []string{name + ".example"}}
 	if _, _, err := r.api.PutTenant(t.Context(), name, spec, api.Precondition{Absent: true}); err != nil {
 		t.Fatal(err)
 	}

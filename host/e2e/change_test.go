@@ -11,6 +11,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
 	"idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // change is a change of a tenant: how it is asked for, and what comes of it.
@@ -145,7 +146,7 @@ func (w *worker) next() string {
 
 func (w *worker) create() *change {
 	name := w.next()
-	spec := api.Spec{Hosts: []string{name + ".example"}}
+	spec := spec.Spec{Hosts: []string{name + ".example"}}
 	return &change{entry{"tenant.create", name, ""}, func(ctx context.Context, c *client.Client) error {
 		_, _, err := c.PutTenant(ctx, name, spec, api.Precondition{Absent: true})
 		return err

@@ -13,6 +13,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
 	"idlehost/host/internal/sandbox/wasmtest"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // slowCheck is a policy that is refused, after a check that takes all the fuel
@@ -43,7 +44,7 @@ func startTenants(t *testing.T, tenants ...string) *client.Client {
 	}
 	t.Cleanup(c.Close)
 	for _, name := range tenants {
-		if _, _, err := c.PutTenant(t.Context(), name, api.Spec{Hosts: []string{name + ".example"}}, api.Precondition{Absent: true}); err != nil {
+		if _, _, err := c.PutTenant(t.Context(), name, spec.Spec{Hosts: []string{name + ".example"}}, api.Precondition{Absent: true}); err != nil {
 			t.Fatal(err)
 		}
 	}

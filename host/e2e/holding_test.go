@@ -9,7 +9,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
-	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // holding is what is known, or believed, of a tenant.
@@ -66,7 +66,7 @@ func (r *rollout) promote(digest string) {
 	if r.active != "" && r.active != digest {
 		r.past = slices.DeleteFunc(r.past, func(d string) bool { return d == r.active })
 		r.past = slices.Insert(r.past, 0, r.active)
-		r.past = r.past[:min(len(r.past), store.PastKept)]
+		r.past = r.past[:min(len(r.past), spec.PastKept)]
 	}
 	r.active = digest
 	if r.canary == digest {
@@ -105,7 +105,7 @@ func (r *rollout) names() []string {
 }
 
 func shown(r *api.Rollout) (out rollout) {
-	for from, to := range map[*api.Release]*string{r.Active: &out.active, r.Canary: &out.canary, r.Shadow: &out.shadow} {
+	for from, to := range map[*spec.Release]*string{r.Active: &out.active, r.Canary: &out.canary, r.Shadow: &out.shadow} {
 		if from != nil {
 			*to = from.Digest
 		}

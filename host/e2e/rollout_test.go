@@ -298,8 +298,8 @@ func TestAutomaticRollback(t *testing.T) {
 	before := open(t, o, "a")
 	hosttest.Until(t, "the canary is taken back", func() bool { return o.rollout("a").Canary == nil })
 	r := o.rollout("a")
-	if v := r.Verdict; v == nil || !v.Automatic || v.Digest != bad || !strings.HasPrefix(v.Reason, "faults: ") || r.Active.Digest != active {
-		t.Errorf("rollout: %+v, verdict %+v", r, r.Verdict)
+	if v := r.Rollback; v == nil || !v.Automatic || v.Digest != bad || !strings.HasPrefix(v.Reason, "faults: ") || r.Active.Digest != active {
+		t.Errorf("rollout: %+v, verdict %+v", r, r.Rollback)
 	}
 	if text := o.do("policy", "show", "-t", "a"); !strings.Contains(text, bad[:12]+", by the guard, ") || !strings.Contains(text, "faults: ") {
 		t.Errorf("people are shown %s", text)

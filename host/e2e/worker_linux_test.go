@@ -260,8 +260,8 @@ func TestSpoilerIsNamed(t *testing.T) {
 		return h.Metric(t, "host_worker_ended_total", `cause="question_time"`) > 0 && o.rollout("b").Canary == nil
 	})
 	h.Line(t, "policy ended its worker", `"tenant":"b"`, canary[:12])
-	if r := o.rollout("b"); r.Active.Digest != active || r.Verdict == nil || !r.Verdict.Automatic || !strings.Contains(r.Verdict.Reason, "ended its worker") {
-		t.Errorf("rollout %+v, verdict %+v", r, r.Verdict)
+	if r := o.rollout("b"); r.Active.Digest != active || r.Rollback == nil || !r.Rollback.Automatic || !strings.Contains(r.Rollback.Reason, "ended its worker") {
+		t.Errorf("rollout %+v, verdict %+v", r, r.Rollback)
 	}
 	if audit := o.do("audit"); !strings.Contains(audit, "policy.spoiled") {
 		t.Errorf("audit log: %s", audit)

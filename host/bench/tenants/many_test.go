@@ -17,6 +17,7 @@ import (
 	"idlehost/host/e2e/hosttest"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/store/file"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // many is how many tenants the issue asks for.
@@ -100,9 +101,9 @@ func seed(tb testing.TB, dir string, digests int) {
 		digest := names[i%digests]
 		t := &store.Tenant{
 			Name: tenantName(i), Created: time.Now(), Changed: time.Now(),
-			Spec:     store.Spec{Hosts: []string{hostName(i)}},
+			Spec:     spec.Spec{Hosts: []string{hostName(i)}},
 			Versions: []store.Version{{Digest: digest, Name: "policy", Uploaded: time.Now(), Served: true}},
-			Rollout:  store.Rollout{Active: &store.Release{Digest: digest}},
+			Rollout:  spec.Rollout{Active: &spec.Release{Digest: digest}},
 		}
 		return s.Create(ctx, t, store.Entry{At: time.Now(), Actor: "seed", Tenant: t.Name, Action: "tenant.create"})
 	})

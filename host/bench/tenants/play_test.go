@@ -20,6 +20,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
 	"idlehost/host/internal/sandbox/hostile"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/sdk/abi"
 )
 
@@ -136,7 +137,7 @@ func newAttackBench(b *testing.B) *attackBench {
 
 // settle makes a tenant of those that attack.
 func (s *attackBench) settle(b *testing.B, name string) {
-	spec := api.Spec{Hosts: []string{name + ".example"}, Upstreams: []string{s.upstream}}
+	spec := spec.Spec{Hosts: []string{name + ".example"}, Upstreams: []string{s.upstream}}
 	if _, _, err := s.api.PutTenant(context.Background(), name, spec, api.Precondition{Absent: true}); err != nil {
 		b.Fatal(err)
 	}

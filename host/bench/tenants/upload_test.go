@@ -16,6 +16,7 @@ import (
 	"idlehost/host/e2e/hosttest"
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // BenchmarkUpload measures from the first byte of an upload until the next
@@ -109,7 +110,7 @@ func dial(tb testing.TB, h *hosttest.Host) *client.Client {
 }
 
 func create(tb testing.TB, c *client.Client, name string) {
-	spec := api.Spec{Hosts: []string{name + ".example"}}
+	spec := spec.Spec{Hosts: []string{name + ".example"}}
 	if _, _, err := c.PutTenant(context.Background(), name, spec, api.Precondition{Absent: true}); err != nil {
 		tb.Fatal(err)
 	}

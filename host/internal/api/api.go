@@ -6,6 +6,8 @@ package api
 import (
 	"encoding/json"
 	"time"
+
+	"idlehost/host/internal/tenant/spec"
 )
 
 // Prefix is the path below which the API is served.
@@ -17,19 +19,6 @@ const ModuleType = "application/wasm"
 // SignatureHeader carries the signature of an upload: the minisign file,
 // base64 as a whole.
 const SignatureHeader = "Policy-Signature"
-
-// Duration is a time.Duration that reads and writes as text such as "1m30s".
-type Duration time.Duration
-
-// MarshalText writes it as time.Duration does.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-// UnmarshalText reads what time.ParseDuration reads.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	*d = Duration(v)
-	return err
-}
 
 // Actor is who asks for something.
 type Actor struct {
@@ -50,52 +39,6 @@ type Precondition struct {
 	Absent bool
 }
 
-// Spec is what an operator decides about a tenant.
-type Spec struct {
-	// Hosts are names that belong to the tenant: "a.example", or "*.example".
-	Hosts []string `json:"hosts,omitempty"`
-	// Destinations are addresses that the PROXY protocol names.
-	Destinations []string `json:"destinations,omitempty"`
-	// Upstreams are URLs; none: the host's own.
-	Upstreams   []string `json:"upstreams,omitempty"`
-	RewriteHost bool     `json:"rewrite_host,omitempty"`
-	// Isolate is "own" where its policies run in a worker process that no other
-	// tenant's are in, or "shared"; absent: "shared".
-	Isolate string `json:"isolate,omitempty"`
-	Limits  Limits `json:"limits,omitzero"`
-	Guard   Guard  `json:"guard,omitzero"`
-	// RequireSignature refuses uploads that no key of the tenant has signed.
-	// A tenant may switch it on by itself (PutKeys), and only an operator off.
-	RequireSignature bool `json:"require_signature,omitempty"`
-}
-
-// Limits bound a tenant; 0 or absent: the host's own value.
-type Limits struct {
-	Connections       int   `json:"connections,omitempty"`
-	ClientConnections int   `json:"client_connections,omitempty"`
-	FuelPerSecond     int64 `json:"fuel_per_second,omitempty"`
-	// CPU is the processor time that its policies may use in a second, in worker
-	// processes.
-	CPU         Duration `json:"cpu,omitzero"`
-	MemoryPages int      `json:"memory_pages,omitempty"`
-	LogRate     int      `json:"log_rate,omitempty"`
-	LogBurst    int      `json:"log_burst,omitempty"`
-	Floor       Duration `json:"floor,omitzero"`
-	Ceiling     Duration `json:"ceiling,omitzero"`
-	// StoreBytes is what the tenant may have on the disk.
-	StoreBytes int64 `json:"store_bytes,omitempty"`
-}
-
-// Guard says by how much a canary may be worse than the active version, in
-// parts of one, before it is taken back. 0: 0.02; negative: by any amount.
-type Guard struct {
-	Faults      float64 `json:"faults,omitempty"`
-	EarlyCloses float64 `json:"early_closes,omitempty"`
-	LateReturns float64 `json:"late_requests,omitempty"`
-	// MinSamples is how much either side must have seen. 0: 100.
-	MinSamples int `json:"min_samples,omitempty"`
-}
-
 // Tenant is a tenant as the API shows it.
 type Tenant struct {
 	Name string `json:"name"`
@@ -103,7 +46,7 @@ type Tenant struct {
 	Declared bool      `json:"declared"`
 	Created  time.Time `json:"created,omitzero"`
 	Changed  time.Time `json:"changed,omitzero"`
-	Spec     Spec      `json:"spec"`
+	Spec     spec.Spec `json:"spec"`
 	// Active is the digest of the version in charge; empty: the host's own.
 	Active string `json:"active,omitempty"`
 	// Open is how many connections of its clients are open.
@@ -114,8 +57,8 @@ type Tenant struct {
 
 // EffectiveLimits are a tenant's limits as configured, and what holds.
 type EffectiveLimits struct {
-	Configured Limits `json:"configured"`
-	Effective  Limits `json:"effective"`
+	Configured spec.Limits `json:"configured"`
+	Effective  spec.Limits `json:"effective"`
 	// Open, and the limit of the whole host; 0: none.
 	Open          int `json:"open"`
 	HostLimit     int `json:"host_limit"`
@@ -155,7 +98,7 @@ type Token struct {
 type NewToken struct {
 	Name string `json:"name"`
 	// ExpiresIn is at least a minute; 0: never.
-	ExpiresIn Duration `json:"expires_in,omitzero"`
+	ExpiresIn spec.Duration `json:"expires_in,omitzero"`
 }
 
 // Key is a public key that uploads are signed with.
@@ -207,34 +150,14 @@ type Upload struct {
 	Signature string // as of SignatureHeader; empty: unsigned
 }
 
-// Release is a version as it is to run.
-type Release struct {
-	Digest string            `json:"digest"`
-	Params map[string]string `json:"params,omitempty"`
-}
-
-// Rollout is which versions are asked, and by whom.
+// Rollout is a tenant's rollout, and what has come of it.
 type Rollout struct {
-	Active  *Release  `json:"active,omitempty"`
-	Canary  *Release  `json:"canary,omitempty"`
-	Percent float64   `json:"percent,omitempty"` // of the clients, on the canary's side
-	Shadow  *Release  `json:"shadow,omitempty"`
-	Past    []Release `json:"past,omitempty"` // were active; the last first
-	Since   time.Time `json:"since,omitzero"`
-	Verdict *Verdict  `json:"verdict,omitempty"` // why the last canary was taken back
+	spec.Rollout
 	// Sides are what the versions have done since the rollout changed last.
 	Sides []Side `json:"sides,omitempty"`
 	// Comparison is the shadow beside what was enforced.
 	Comparison *Comparison `json:"comparison,omitempty"`
 	ETag       string      `json:"-"`
-}
-
-// Verdict is why a version was taken back.
-type Verdict struct {
-	Digest    string    `json:"digest"`
-	Automatic bool      `json:"automatic"`
-	Reason    string    `json:"reason"`
-	At        time.Time `json:"at"`
 }
 
 // Side is one version's record.

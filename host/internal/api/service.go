@@ -1,6 +1,10 @@
 package api
 
-import "context"
+import (
+	"context"
+
+	"idlehost/host/internal/tenant/spec"
+)
 
 // Service is what the API does. Its methods do not look at what the actor may
 // do: the routes of package admin/v1 have decided that. tenant arguments are
@@ -14,7 +18,7 @@ type Service interface {
 	Tenants(ctx context.Context, after string, limit int) (Page[Tenant], error)
 	Tenant(ctx context.Context, name string) (*Tenant, error)
 	// PutTenant creates a tenant, or replaces its Spec.
-	PutTenant(ctx context.Context, who Actor, name string, spec Spec, pre Precondition) (t *Tenant, created bool, err error)
+	PutTenant(ctx context.Context, who Actor, name string, spec spec.Spec, pre Precondition) (t *Tenant, created bool, err error)
 	// DeleteTenant removes a tenant and ends its connections politely.
 	DeleteTenant(ctx context.Context, who Actor, name string, pre Precondition) error
 	Limits(ctx context.Context, tenant string) (*EffectiveLimits, error)

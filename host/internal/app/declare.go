@@ -6,15 +6,15 @@ import (
 
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/policy"
-	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // declaration is a tenant of the configuration.
 type declaration struct {
 	path     string // of its keys: "tenant[1].", or "" for the default tenant
 	name     string
-	spec     store.Spec
+	spec     spec.Spec
 	module   *module // nil: no policy is declared
 	remedies policy.Remedies
 	optional bool // the host serves where the policy does not load
@@ -29,8 +29,9 @@ func declarations(c *config.Config) ([]*declaration, error) {
 		return nil, err
 	}
 	for i, t := range c.Declared {
+		normal, _ := spec.Normalize(t.Spec) // the configuration has been checked
 		d := &declaration{
-			path: config.Index("tenant", i) + ".", name: t.Name, spec: specOf(t), remedies: t.Plugin.Remedies(),
+			path: config.Index("tenant", i) + ".", name: t.Name, spec: normal, remedies: t.Plugin.Remedies(),
 			optional: t.Plugin.Optional(),
 		}
 		if d.module, err = findModule(c, d.path, t.Plugin); err != nil {
@@ -39,24 +40,6 @@ func declarations(c *config.Config) ([]*declaration, error) {
 		all = append(all, d)
 	}
 	return all, nil
-}
-
-// specOf is a declared tenant in the store's words.
-func specOf(t config.Tenant) store.Spec {
-	l := t.Limits
-	return store.Spec{
-		Hosts: slices.Clone(t.Hosts), Destinations: slices.Clone(t.Destinations),
-		Upstreams: slices.Clone(t.Upstream), RewriteHost: t.RewriteHost, Own: t.Isolate == config.IsolateOwn,
-		Limits: store.Limits{
-			Connections: l.Connections, ClientConnections: l.ClientConnections,
-			FuelPerSecond: l.FuelPerSecond, CPU: l.CPU.D(), MemoryPages: l.MemoryPages, LogRate: l.LogRate, LogBurst: l.LogBurst,
-			Floor: l.Floor.D(), Ceiling: l.Ceiling.D(), StoreBytes: int64(l.StoreBytes),
-		},
-		Guard: store.Guard{
-			Faults: t.Guard.Faults, EarlyCloses: t.Guard.EarlyCloses, LateReturns: t.Guard.LateRequests,
-			MinSamples: t.Guard.MinSamples,
-		},
-	}
 }
 
 // declare puts the declared tenants of a configuration in force, and has every
@@ -117,7 +100,7 @@ func (ms *members) makeRoomLocked(log *slog.Logger, arrivals []*arrival) {
 
 // keysLocked returns what a tenant's connections are known by: what its spec
 // says and no other declared tenant claims.
-func (ms *members) keysLocked(name string, s store.Spec) tenant.Keys {
+func (ms *members) keysLocked(name string, s spec.Spec) tenant.Keys {
 	free := func(keys []string) []string {
 		return slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
 			who := ms.claimed[key]

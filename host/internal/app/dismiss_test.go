@@ -11,6 +11,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // linger makes tenant a, whose upstream answers /slow when release is called,
@@ -26,7 +27,7 @@ func (r *running) linger() (release func()) {
 		fmt.Fprint(w, "slow ")
 	}))
 	r.t.Cleanup(s.Close)
-	spec := api.Spec{Hosts: []string{"a.example"}, Upstreams: []string{s.URL}}
+	spec := spec.Spec{Hosts: []string{"a.example"}, Upstreams: []string{s.URL}}
 	if _, _, err := r.control.PutTenant(r.t.Context(), operator, "a", spec, api.Precondition{}); err != nil {
 		r.t.Fatal(err)
 	}
@@ -90,10 +91,10 @@ func TestADismissedTenantLeavesNothing(t *testing.T) {
 		if _, ok := r.edge.fronts[0].homes.Load(m); ok {
 			t.Errorf("round %d: its home is kept", i)
 		}
-		if err := (live{r.App}).Try(t.Context(), "a", nil, store.Release{Digest: digest}); err == nil {
+		if err := (live{r.App}).Try(t.Context(), "a", nil, spec.Release{Digest: digest}); err == nil {
 			t.Error("a tenant that is gone tries policies")
 		}
-		m.keepTried(store.Release{Digest: digest}, mustLoad(t, m, digest))
+		m.keepTried(spec.Release{Digest: digest}, mustLoad(t, m, digest))
 		if m.tried != nil {
 			t.Error("what was tried is kept by a tenant that is gone")
 		}

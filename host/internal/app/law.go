@@ -19,8 +19,8 @@ func acceptedLimits(s *standing) policy.Limits {
 
 func dialledLimits(s *standing) policy.Limits {
 	l := s.config.DialledLimits()
-	l.Floor = cmp.Or(s.spec.Limits.Floor, l.Floor)
-	l.Ceiling = cmp.Or(s.spec.Limits.Ceiling, l.Ceiling)
+	l.Floor = cmp.Or(s.spec.Limits.Floor.D(), l.Floor)
+	l.Ceiling = cmp.Or(s.spec.Limits.Ceiling.D(), l.Ceiling)
 	if l.Ceiling > 0 {
 		l.Floor = min(l.Floor, l.Ceiling)
 	}

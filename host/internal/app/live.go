@@ -16,6 +16,7 @@ import (
 	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // live is the host as the rules of tenants see it.
@@ -28,7 +29,7 @@ func (r live) Declared() []api.Tenant {
 	var list []api.Tenant
 	for _, m := range r.a.members.declaredOnes() {
 		list = append(list, api.Tenant{
-			Name: m.name, Declared: true, Spec: control.SpecOf(&store.Tenant{Spec: m.standing.Load().spec}),
+			Name: m.name, Declared: true, Spec: m.standing.Load().spec,
 			Active: m.tenant.Digest(), Open: m.accepted.Open(),
 		})
 	}
@@ -90,7 +91,7 @@ func refusedFor(cause string, q *engine.Quota) time.Duration {
 }
 
 // Try loads a release, and keeps it for the step that it is loaded for.
-func (r live) Try(ctx context.Context, name string, wasm []byte, release store.Release) error {
+func (r live) Try(ctx context.Context, name string, wasm []byte, release spec.Release) error {
 	m := r.a.members.get(name)
 	if m == nil {
 		return api.NewProblem(api.KindNotFound, "tenant %q", name)
@@ -216,7 +217,7 @@ func (a *App) farewell(m *member) {
 }
 
 // CheckSpec reports what of a spec contradicts another tenant's.
-func (r live) CheckSpec(s store.Spec, name string) error {
+func (r live) CheckSpec(s spec.Spec, name string) error {
 	if err := r.a.members.roster.Check(name, tenant.Keys{Hosts: s.Hosts, Destinations: s.Destinations}); err != nil {
 		p := api.NewProblem(api.KindConflict, "%v", err)
 		p.Field = "spec"
@@ -243,13 +244,13 @@ func (r live) Effective(name string) (api.EffectiveLimits, error) {
 	l := acceptedLimits(s)
 	stored, storeBytes := r.a.storage.of(name)
 	return api.EffectiveLimits{
-		Configured: control.SpecOf(&store.Tenant{Spec: s.spec}).Limits,
-		Effective: api.Limits{
+		Configured: s.spec.Limits,
+		Effective: spec.Limits{
 			Connections: l.Connections, ClientConnections: l.ClientConnections, FuelPerSecond: m.quota.FuelPerSecond(),
-			CPU:         api.Duration(m.quota.CPUPerSecond()),
+			CPU:         spec.Duration(m.quota.CPUPerSecond()),
 			MemoryPages: cmp.Or(s.spec.Limits.MemoryPages, policyPages),
 			LogRate:     cmp.Or(s.spec.Limits.LogRate, s.config.Log.Rate), LogBurst: cmp.Or(s.spec.Limits.LogBurst, s.config.Log.Burst),
-			Floor: api.Duration(l.Floor), Ceiling: api.Duration(l.Ceiling), StoreBytes: storeBytes,
+			Floor: spec.Duration(l.Floor), Ceiling: spec.Duration(l.Ceiling), StoreBytes: spec.Size(storeBytes),
 		},
 		Storage: stored,
 		Open:    m.accepted.Open(), HostLimit: r.a.governor.Limit(), UploadBytes: moduleBytes,

@@ -63,7 +63,7 @@ func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learne
 	var g tenant.Guest
 	var err error
 	if apart {
-		g, err = m.app.loadApart(ctx, src, m.name, s.spec.Own)
+		g, err = m.app.loadApart(ctx, src, m.name, s.spec.OwnWorker())
 	} else {
 		g, err = m.app.loadHere(ctx, src)
 	}

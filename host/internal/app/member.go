@@ -13,6 +13,7 @@ import (
 	"idlehost/host/internal/sandbox/engine"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // member is a tenant as this host has it: whom connections are assigned to,
@@ -49,7 +50,7 @@ type standing struct {
 	config   *config.Config
 	terms    *terms // config's
 	declared bool
-	spec     store.Spec
+	spec     spec.Spec
 	remedies policy.Remedies
 	module   *module       // the declared policy; nil: none
 	missed   *failedLoad   // what was declared since, and could not be loaded; nil: nothing
@@ -84,9 +85,9 @@ func (a *App) newMember(name string, s *standing) *member {
 }
 
 // newQuota returns what a tenant may use for its own policies.
-func (a *App) newQuota(name string, l store.Limits) *engine.Quota {
+func (a *App) newQuota(name string, l spec.Limits) *engine.Quota {
 	return engine.NewQuota(engine.QuotaConfig{
-		Owner: name, FuelPerSecond: l.FuelPerSecond, CPUPerSecond: l.CPU, Charged: func(cpu time.Duration) { a.metrics.Charged(name, cpu) },
+		Owner: name, FuelPerSecond: l.FuelPerSecond, CPUPerSecond: l.CPU.D(), Charged: func(cpu time.Duration) { a.metrics.Charged(name, cpu) },
 	})
 }
 
@@ -99,9 +100,9 @@ func (m *member) settle(s *standing, loaded tenant.Guest, lost policy.Fault) {
 	m.dialled.SetTerms(s.terms.dialled, dialledLimits(s))
 	m.tenant.SetWorth(s.config.Timeouts.Worth.D())
 	m.quota.SetFuelPerSecond(s.spec.Limits.FuelPerSecond)
-	m.quota.SetCPUPerSecond(s.spec.Limits.CPU)
+	m.quota.SetCPUPerSecond(s.spec.Limits.CPU.D())
 	if m.app.workers != nil {
-		m.app.workers.Isolate(m.name, s.spec.Own)
+		m.app.workers.Isolate(m.name, s.spec.OwnWorker())
 	}
 	m.app.lines.SetTenantRate(m.name, s.spec.Limits.LogRate, s.spec.Limits.LogBurst)
 	m.tenant.SetRemedies(s.remedies)
@@ -124,15 +125,12 @@ func (m *member) plan(s *standing, loaded tenant.Guest, lost policy.Fault) tenan
 	r := &s.record.Rollout
 	return tenant.Plan{
 		Active: m.lane(r.Active), Canary: m.lane(r.Canary), Shadow: m.lane(r.Shadow), Percent: r.Percent,
-		Guard: tenant.Guard{
-			Faults: s.spec.Guard.Faults, EarlyCloses: s.spec.Guard.EarlyCloses,
-			LateReturns: s.spec.Guard.LateReturns, MinSamples: s.spec.Guard.MinSamples,
-		},
+		Guard: s.spec.Guard,
 	}
 }
 
 // lane returns the lane of a release, with what was loaded to try it.
-func (m *member) lane(r *store.Release) *tenant.Lane {
+func (m *member) lane(r *spec.Release) *tenant.Lane {
 	if r == nil {
 		return nil
 	}

@@ -123,7 +123,7 @@ func (a *App) loadDeclared(ctx context.Context, d *declaration) (g tenant.Guest,
 		src.State = engine.State{Format: learned.Format, Bytes: learned.Bytes}
 	}
 	if d.module.isolate && a.workers != nil {
-		g, err = a.loadApart(ctx, src, d.name, d.spec.Own)
+		g, err = a.loadApart(ctx, src, d.name, d.spec.OwnWorker())
 	} else {
 		g, err = a.loadHere(ctx, src)
 	}

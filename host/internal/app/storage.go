@@ -60,7 +60,7 @@ func (a *App) reserveBytes() int64 { return int64(a.members.configured().Store.R
 func (s *storage) limit(tenant string) int64 {
 	own := int64(0)
 	if m := s.app.members.get(tenant); m != nil {
-		own = m.standing.Load().spec.Limits.StoreBytes
+		own = int64(m.standing.Load().spec.Limits.StoreBytes)
 	}
 	if own > 0 {
 		return own

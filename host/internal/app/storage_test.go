@@ -12,6 +12,7 @@ import (
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // storageProblem returns the problem of an upload that has no room.
@@ -125,7 +126,7 @@ func TestEverybodysLimitIsSaid(t *testing.T) {
 // shown beside it.
 func TestATenantsOwnLimit(t *testing.T) {
 	r := startMany(t, func(c *config.Config) { c.Store.TenantBytes = 1 })
-	spec := api.Spec{Limits: api.Limits{StoreBytes: 1 << 20}}
+	spec := spec.Spec{Limits: spec.Limits{StoreBytes: 1 << 20}}
 	if _, _, err := r.control.PutTenant(t.Context(), operator, "a", spec, api.Precondition{}); err != nil {
 		t.Fatal(err)
 	}

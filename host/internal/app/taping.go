@@ -6,7 +6,7 @@ import (
 
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/recorder"
-	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/sdk/abi"
 )
 
@@ -88,10 +88,10 @@ func (m *member) describe() {
 }
 
 // versions returns what plays each role; nil: nothing does.
-func (s *standing) versions() (v [policy.Roles]*store.Release) {
+func (s *standing) versions() (v [policy.Roles]*spec.Release) {
 	switch {
 	case s.module != nil:
-		v[policy.RoleActive] = &store.Release{Digest: s.module.digest, Params: s.module.params}
+		v[policy.RoleActive] = &spec.Release{Digest: s.module.digest, Params: s.module.params}
 	case s.record != nil:
 		r := &s.record.Rollout
 		v[policy.RoleActive], v[policy.RoleCanary], v[policy.RoleShadow] = r.Active, r.Canary, r.Shadow

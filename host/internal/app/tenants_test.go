@@ -16,7 +16,7 @@ import (
 	"idlehost/host/internal/config"
 	"idlehost/host/internal/policy"
 	. "idlehost/host/internal/sandbox/wasmtest"
-	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/host/internal/testnet"
 	"idlehost/sdk/abi"
 )
@@ -39,7 +39,7 @@ func startMany(t *testing.T, edit func(*config.Config)) *running {
 // create makes a tenant whose host is NAME.example, and whose upstream says name.
 func (r *running) create(name string) {
 	r.t.Helper()
-	spec := api.Spec{Hosts: []string{name + ".example"}, Upstreams: []string{echo(r.t, name)}}
+	spec := spec.Spec{Hosts: []string{name + ".example"}, Upstreams: []string{echo(r.t, name)}}
 	if _, _, err := r.control.PutTenant(r.t.Context(), operator, name, spec, api.Precondition{Absent: true}); err != nil {
 		r.t.Fatal(err)
 	}
@@ -214,15 +214,15 @@ func (r *running) ailing(name string) (good, bad string) {
 
 // verdict waits for the patrol to have taken a tenant's canary back, in the
 // store.
-func (r *running) verdict(name string) *store.Verdict {
+func (r *running) verdict(name string) *spec.Rollback {
 	r.t.Helper()
-	var v *store.Verdict
+	var v *spec.Rollback
 	testnet.Eventually(r.t, "a verdict on "+name, func() bool {
 		s, err := r.store.Tenant(r.t.Context(), name)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		v = s.Rollout.Verdict
+		v = s.Rollout.Rollback
 		return v != nil
 	})
 	return v
@@ -241,7 +241,7 @@ func TestACanaryThatFailsIsTakenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := now.Verdict; now.Canary != nil || v == nil || !v.Automatic || v.Digest != bad || !strings.Contains(v.Reason, "faults") {
+	if v := now.Rollback; now.Canary != nil || v == nil || !v.Automatic || v.Digest != bad || !strings.Contains(v.Reason, "faults") {
 		t.Errorf("rollout = %+v, verdict %+v", now, v)
 	}
 	if now.Active == nil || now.Active.Digest != good || m.tenant.DigestOf(policy.RoleCanary) != "" {
@@ -264,7 +264,7 @@ func TestABusyTenantHoldsUpNobodysVerdict(t *testing.T) {
 	r.members.change.Lock() // a's step cannot be put in force
 	stepped := make(chan error, 1)
 	go func() {
-		spec := api.Spec{Hosts: []string{"other.example"}}
+		spec := spec.Spec{Hosts: []string{"other.example"}}
 		_, _, err := r.control.PutTenant(t.Context(), operator, "a", spec, api.Precondition{Match: "*"})
 		stepped <- err
 	}()
@@ -334,7 +334,8 @@ func TestAReloadMovesAHostToAnotherTenant(t *testing.T) {
 	declared := func(first, second []string) func(*config.Config) {
 		return func(c *config.Config) {
 			c.Declared = []config.Tenant{
-				{Name: "one", Hosts: first, Upstream: []string{one}}, {Name: "two", Hosts: second, Upstream: []string{two}},
+				{Name: "one", Spec: spec.Spec{Hosts: first, Upstreams: []string{one}}},
+				{Name: "two", Spec: spec.Spec{Hosts: second, Upstreams: []string{two}}},
 			}
 		}
 	}
@@ -370,7 +371,7 @@ func TestDeclaredTenantsWin(t *testing.T) {
 	other := echo(t, "other")
 	c := configOf(func(c *config.Config) {
 		c.Store, c.Upstream = r.current.Store, r.current.Upstream
-		c.Declared = []config.Tenant{{Name: "b", Hosts: []string{"a.example"}, Upstream: []string{other}}}
+		c.Declared = []config.Tenant{{Name: "b", Spec: spec.Spec{Hosts: []string{"a.example"}, Upstreams: []string{other}}}}
 	})
 	if err := r.reload(c); err != nil {
 		t.Fatal(err)
@@ -378,7 +379,7 @@ func TestDeclaredTenantsWin(t *testing.T) {
 	if got := dialWire(t, r).ask("a.example"); got != "200 other" {
 		t.Errorf("a.example: %s", got)
 	}
-	spec := api.Spec{Hosts: []string{"b.example"}}
+	spec := spec.Spec{Hosts: []string{"b.example"}}
 	_, _, err := r.control.PutTenant(t.Context(), operator, "b", spec, api.Precondition{Match: "*"})
 	if p, ok := err.(*api.Problem); !ok || p.Type != api.TypePrefix+api.KindDeclared {
 		t.Errorf("a change of a declared tenant: %v", err)
@@ -394,7 +395,7 @@ func TestATenantComesAndGoesWithItsDeclaration(t *testing.T) {
 			c.Store, c.Upstream, c.Declared = r.current.Store, r.current.Upstream, declared
 		})
 	}
-	x := config.Tenant{Name: "x", Hosts: []string{"x.example"}}
+	x := config.Tenant{Name: "x", Spec: spec.Spec{Hosts: []string{"x.example"}}}
 	if err := r.reload(with(x)); err != nil {
 		t.Fatal(err)
 	}
@@ -500,7 +501,7 @@ func TestADestinationSaysWhoseAConnectionIs(t *testing.T) {
 	one := echo(t, "one")
 	r := startMany(t, func(c *config.Config) {
 		c.Listeners[0].TenantBy, c.Listeners[0].ProxyFrom = "destination", []string{"127.0.0.0/8"}
-		c.Declared = []config.Tenant{{Name: "one", Destinations: []string{"192.0.2.0/24"}, Upstream: []string{one}}}
+		c.Declared = []config.Tenant{{Name: "one", Spec: spec.Spec{Destinations: []string{"192.0.2.0/24"}, Upstreams: []string{one}}}}
 	})
 	for to, want := range map[string]string{"192.0.2.7": "200 one", "198.51.100.7": "200 house"} {
 		w := dialWire(t, r)

@@ -4,13 +4,13 @@ import (
 	"maps"
 	"time"
 
-	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // tried is a release that was loaded to see whether it can be.
 type tried struct {
-	release store.Release
+	release spec.Release
 	guest   tenant.Guest
 	expiry  *time.Timer
 }
@@ -20,7 +20,7 @@ const triedFor = 10 * time.Second
 
 // keepTried keeps a guest until takeTried, another, or triedFor has passed. A
 // member that is closed keeps none.
-func (m *member) keepTried(r store.Release, g tenant.Guest) {
+func (m *member) keepTried(r spec.Release, g tenant.Guest) {
 	t := &tried{release: r, guest: g}
 	m.mu.Lock()
 	if m.closed {
@@ -47,7 +47,7 @@ func (m *member) expireTried(t *tried) {
 }
 
 // takeTried returns what was loaded for a release; nil: nothing was.
-func (m *member) takeTried(r *store.Release) tenant.Guest {
+func (m *member) takeTried(r *spec.Release) tenant.Guest {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tried

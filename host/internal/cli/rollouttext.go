@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -88,7 +89,7 @@ func writeRollout(w io.Writer, r *api.Rollout, names map[string]string) error {
 	return nil
 }
 
-func sideRow(t *table, r *api.Rollout, role string, release *api.Release, clients string, names map[string]string) {
+func sideRow(t *table, r *api.Rollout, role string, release *spec.Release, clients string, names map[string]string) {
 	version, name := "host's own", ""
 	if release != nil {
 		version, name = short(release.Digest), cut(names[release.Digest], 18)
@@ -142,7 +143,7 @@ func remarks(r *api.Rollout) (list []remark) {
 	}
 	for _, c := range []struct {
 		role    string
-		release *api.Release
+		release *spec.Release
 	}{{api.StateActive, r.Active}, {api.StateCanary, r.Canary}, {api.StateShadow, r.Shadow}} {
 		if c.release != nil && len(c.release.Params) > 0 {
 			list = append(list, remark{"parameters", c.role + ": " + params(c.release.Params)})
@@ -161,13 +162,13 @@ func remarks(r *api.Rollout) (list []remark) {
 	if len(r.Past) > 0 {
 		list = append(list, remark{"before", short(r.Past[0].Digest)})
 	}
-	if v := r.Verdict; v != nil {
+	if v := r.Rollback; v != nil {
 		list = append(list, remark{"taken back", verdict(v)})
 	}
 	return list
 }
 
-func verdict(v *api.Verdict) string {
+func verdict(v *spec.Rollback) string {
 	by := "by hand"
 	if v.Automatic {
 		by = "by the guard"

@@ -6,14 +6,13 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"idlehost/host/internal/api"
-	"idlehost/host/internal/config"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // specFlags are the flags that say what an operator decides about a tenant.
 type specFlags struct {
 	set  *pflag.FlagSet
-	spec api.Spec
+	spec spec.Spec
 
 	floor, ceiling, cpu time.Duration
 	store               sizeValue
@@ -41,15 +40,15 @@ func newSpecFlags(set *pflag.FlagSet) *specFlags {
 	set.Var(&f.store, "store-bytes", "`size` of what it may have on the disk, such as 512MB")
 	set.Float64Var(&g.Faults, "guard-faults", 0, "`margin`, in parts of one, by which a canary's fault rate may be worse; 0: 0.02, below 0: by nothing")
 	set.Float64Var(&g.EarlyCloses, "guard-early-closes", 0, "the same of closes whose client is back before holding its connection would have cost more")
-	set.Float64Var(&g.LateReturns, "guard-late-requests", 0, "the same of requests that come too late")
+	set.Float64Var(&g.LateRequests, "guard-late-requests", 0, "the same of requests that come too late")
 	set.IntVar(&g.MinSamples, "guard-min-samples", 0, "`number` of answers, or closes, that a canary must have made before that counts; 0: 100")
 	return f
 }
 
 // apply lays what was given over a spec.
-func (f *specFlags) apply(s *api.Spec) {
-	f.spec.Limits.Floor, f.spec.Limits.Ceiling = api.Duration(f.floor), api.Duration(f.ceiling)
-	f.spec.Limits.CPU, f.spec.Limits.StoreBytes = api.Duration(f.cpu), int64(f.store)
+func (f *specFlags) apply(s *spec.Spec) {
+	f.spec.Limits.Floor, f.spec.Limits.Ceiling = spec.Duration(f.floor), spec.Duration(f.ceiling)
+	f.spec.Limits.CPU, f.spec.Limits.StoreBytes = spec.Duration(f.cpu), spec.Size(f.store)
 	from, l, g := &f.spec, &s.Limits, &s.Guard
 	for name, lay := range map[string]func(){
 		"host":                func() { s.Hosts = filled(from.Hosts) },
@@ -70,7 +69,7 @@ func (f *specFlags) apply(s *api.Spec) {
 		"ceiling":             func() { l.Ceiling = from.Limits.Ceiling },
 		"guard-faults":        func() { g.Faults = from.Guard.Faults },
 		"guard-early-closes":  func() { g.EarlyCloses = from.Guard.EarlyCloses },
-		"guard-late-requests": func() { g.LateReturns = from.Guard.LateReturns },
+		"guard-late-requests": func() { g.LateRequests = from.Guard.LateRequests },
 		"guard-min-samples":   func() { g.MinSamples = from.Guard.MinSamples },
 	} {
 		if f.set.Changed(name) {
@@ -87,13 +86,13 @@ func (f *specFlags) given() bool {
 }
 
 // sizeValue is a flag of a number of bytes.
-type sizeValue config.Size
+type sizeValue spec.Size
 
 // String writes what Set reads.
-func (v *sizeValue) String() string { return config.Size(*v).String() }
+func (v *sizeValue) String() string { return spec.Size(*v).String() }
 
 // Set reads a size such as 512MB.
-func (v *sizeValue) Set(text string) error { return (*config.Size)(v).UnmarshalText([]byte(text)) }
+func (v *sizeValue) Set(text string) error { return (*spec.Size)(v).UnmarshalText([]byte(text)) }
 
 // Type is how a usage calls it.
 func (v *sizeValue) Type() string { return "size" }

@@ -7,6 +7,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/client"
+	"idlehost/host/internal/tenant/spec"
 )
 
 func newTenant() *cobra.Command {
@@ -24,10 +25,10 @@ func newTenantCreate(r *remote) *cobra.Command {
 			"  host tenant create quiet --connections 1000 --client-connections 20 --ceiling 5m",
 		Args: exactly(1, "one name"),
 	}
-	spec := newSpecFlags(cmd.Flags())
+	flags := newSpecFlags(cmd.Flags())
 	cmd.RunE = r.run(func(s *session, args []string) error {
-		var want api.Spec
-		spec.apply(&want)
+		var want spec.Spec
+		flags.apply(&want)
 		t, _, err := s.PutTenant(s.ctx, args[0], want, api.Precondition{Absent: true})
 		if client.Kind(err) == api.KindPrecondition {
 			return hintf("host tenant set "+plain(args[0])+" changes it", "tenant %q exists already", args[0])
@@ -46,16 +47,16 @@ func newTenantSet(r *remote) *cobra.Command {
 		Args:              exactly(1, "one name"),
 		ValidArgsFunction: r.completion((*session).tenantNames),
 	}
-	spec := newSpecFlags(cmd.Flags())
+	flags := newSpecFlags(cmd.Flags())
 	cmd.RunE = r.run(func(s *session, args []string) error {
-		if !spec.given() {
+		if !flags.given() {
 			return usagef("see host tenant set --help", "nothing to change")
 		}
 		t, err := s.Tenant(s.ctx, args[0])
 		if err != nil {
 			return err
 		}
-		spec.apply(&t.Spec)
+		flags.apply(&t.Spec)
 		t, _, err = s.PutTenant(s.ctx, args[0], t.Spec, api.Precondition{Match: t.ETag})
 		return s.tenantDone(t, "changed", err)
 	})

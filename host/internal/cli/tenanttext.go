@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // writeTenant shows a tenant and its limits to people.
@@ -44,7 +45,7 @@ func writeTenant(w io.Writer, t *api.Tenant, l *api.EffectiveLimits) error {
 		uploads += "; the next in " + lasting(time.Duration(l.RetryAfterSec)*time.Second)
 	}
 	facts.row("uploads", uploads)
-	all, kinds := onDisk(l.Storage, l.Effective.StoreBytes)
+	all, kinds := onDisk(l.Storage, int64(l.Effective.StoreBytes))
 	if facts.row("disk", all); l.Storage.Used > 0 {
 		facts.row("on it", kinds)
 	}
@@ -78,13 +79,13 @@ func connections(open, most int) string {
 }
 
 // guard tells by how much a canary may be worse.
-func guard(g api.Guard) string {
+func guard(g spec.Guard) string {
 	samples := g.MinSamples
 	if samples == 0 {
 		samples = 100
 	}
 	return fmt.Sprintf("takes a canary back at faults +%s, early closes +%s, late requests +%s, of %d",
-		margin(g.Faults), margin(g.EarlyCloses), margin(g.LateReturns), samples)
+		margin(g.Faults), margin(g.EarlyCloses), margin(g.LateRequests), samples)
 }
 
 func margin(m float64) string {
@@ -94,7 +95,7 @@ func margin(m float64) string {
 	return percent(100 * max(m, 0))
 }
 
-func writeLimits(w io.Writer, set, holds api.Limits) error {
+func writeLimits(w io.Writer, set, holds spec.Limits) error {
 	t := newTable(w, "LIMIT", "CONFIGURED", "IN FORCE")
 	for _, row := range []struct{ name, set, holds string }{
 		{"connections", limit(set.Connections), limit(holds.Connections)},
@@ -113,11 +114,11 @@ func writeLimits(w io.Writer, set, holds api.Limits) error {
 	return t.end()
 }
 
-func storeLimit(n int64) string {
+func storeLimit(n spec.Size) string {
 	if n == 0 {
 		return "-"
 	}
-	return bytesText(n)
+	return bytesText(int64(n))
 }
 
 func pages(n int) string {
@@ -127,7 +128,7 @@ func pages(n int) string {
 	return size(uint64(max(n, 0)) << 16)
 }
 
-func deadline(d api.Duration) string {
+func deadline(d spec.Duration) string {
 	if d == 0 {
 		return "-"
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 const aboutToken = `Tokens let their bearers in: a tenant's reaches that tenant only, an operator's
@@ -58,7 +59,7 @@ func newTokenCreate(r *remote, operators *bool) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t, err := s.CreateToken(s.ctx, tenant, api.NewToken{Name: name, ExpiresIn: api.Duration(d)})
+		t, err := s.CreateToken(s.ctx, tenant, api.NewToken{Name: name, ExpiresIn: spec.Duration(d)})
 		if err != nil {
 			return err
 		}

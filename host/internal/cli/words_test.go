@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 func TestWords(t *testing.T) {
@@ -68,7 +69,7 @@ func TestComparisonsInWords(t *testing.T) {
 }
 
 func TestVerdictsInWords(t *testing.T) {
-	v := &api.Verdict{Digest: strings.Repeat("9", 64), Automatic: true, Reason: "faults: 12.0 % of 1,240 answers against 0.1 % of 11,204", At: time.Now().Add(-3 * time.Minute)}
+	v := &spec.Rollback{Digest: strings.Repeat("9", 64), Automatic: true, Reason: "faults: 12.0 % of 1,240 answers against 0.1 % of 11,204", At: time.Now().Add(-3 * time.Minute)}
 	if got := verdict(v); got != "999999999999, by the guard, 3m ago: faults: 12.0 % of 1,240 answers against 0.1 % of 11,204" {
 		t.Error(got)
 	}

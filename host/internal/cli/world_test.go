@@ -14,6 +14,7 @@ import (
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/store/file"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // world is a host without traffic: its admin server, rules and store are the
@@ -53,7 +54,7 @@ func startWorld(dir string) (url string, end func() error, err error) {
 func (w *world) Declared() []api.Tenant {
 	return []api.Tenant{
 		{Name: "default", Declared: true},
-		{Name: "fixture", Declared: true, Active: strings.Repeat("f1", 32), Spec: api.Spec{Hosts: []string{"fixture.example"}}},
+		{Name: "fixture", Declared: true, Active: strings.Repeat("f1", 32), Spec: spec.Spec{Hosts: []string{"fixture.example"}}},
 	}
 }
 
@@ -69,7 +70,7 @@ func (w *world) Check(_ context.Context, _, _ string, wasm []byte) (json.RawMess
 		`"fuel":{"worst":{},"worst_percent":1.5}}`), nil
 }
 
-func (w *world) Try(_ context.Context, _ string, _ []byte, r store.Release) error {
+func (w *world) Try(_ context.Context, _ string, _ []byte, r spec.Release) error {
 	if r.Params["idle"] == "soon" {
 		return &control.Refusal{Cause: "configure", Text: `configure: idle: "soon" is no duration`}
 	}
@@ -90,15 +91,15 @@ func (w *world) Remove(_ context.Context, name string) error {
 	return nil
 }
 
-func (w *world) CheckSpec(store.Spec, string) error { return nil }
+func (w *world) CheckSpec(spec.Spec, string) error { return nil }
 
 func (w *world) Effective(tenant string) (api.EffectiveLimits, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	set := w.force[tenant].Spec.Limits
-	holds := api.Limits{Connections: 5000, ClientConnections: set.ClientConnections, FuelPerSecond: 200_000_000, MemoryPages: 64,
-		CPU:     api.Duration(20 * time.Millisecond),
-		LogRate: 50, LogBurst: 200, Floor: api.Duration(set.Floor), Ceiling: api.Duration(set.Ceiling)}
+	holds := spec.Limits{Connections: 5000, ClientConnections: set.ClientConnections, FuelPerSecond: 200_000_000, MemoryPages: 64,
+		CPU:     spec.Duration(20 * time.Millisecond),
+		LogRate: 50, LogBurst: 200, Floor: spec.Duration(set.Floor), Ceiling: spec.Duration(set.Ceiling)}
 	if set.Connections > 0 {
 		holds.Connections = set.Connections
 	}
@@ -106,7 +107,7 @@ func (w *world) Effective(tenant string) (api.EffectiveLimits, error) {
 		holds.StoreBytes = set.StoreBytes
 	}
 	return api.EffectiveLimits{
-		Configured: api.Limits{Connections: set.Connections, ClientConnections: set.ClientConnections, Ceiling: api.Duration(set.Ceiling), StoreBytes: set.StoreBytes},
+		Configured: spec.Limits{Connections: set.Connections, ClientConnections: set.ClientConnections, Ceiling: spec.Duration(set.Ceiling), StoreBytes: set.StoreBytes},
 		Storage:    api.Storage{Used: 11 << 20, Policies: 8 << 20, Unswept: 3 << 20, Learned: 64 << 10, Recordings: 3<<20 - 64<<10},
 		Effective:  holds, Open: 3, HostLimit: 20000, UploadBytes: 4 << 20, LoadSavedMs: 9500, LoadLeftMs: 8100, LoadSpentMs: 12300,
 	}, nil

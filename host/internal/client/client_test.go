@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // roundTrip answers requests without a network.
@@ -61,12 +62,12 @@ func TestEveryMethodCallsItsRoute(t *testing.T) {
 			call: func(ctx context.Context, c *Client) error { _, err := c.Tenant(ctx, "a/b"); return err }},
 		{request: `PUT /v1/tenants/a {"hosts":["a.example"]}`, answer: `{"name":"a"}`, header: `If-Match: "s7"`,
 			call: func(ctx context.Context, c *Client) error {
-				_, _, err := c.PutTenant(ctx, "a", api.Spec{Hosts: []string{"a.example"}}, tag)
+				_, _, err := c.PutTenant(ctx, "a", spec.Spec{Hosts: []string{"a.example"}}, tag)
 				return err
 			}},
 		{request: `PUT /v1/tenants/a {}`, answer: `{"name":"a"}`, header: "If-None-Match: *",
 			call: func(ctx context.Context, c *Client) error {
-				_, _, err := c.PutTenant(ctx, "a", api.Spec{}, api.Precondition{Absent: true})
+				_, _, err := c.PutTenant(ctx, "a", spec.Spec{}, api.Precondition{Absent: true})
 				return err
 			}},
 		{request: "DELETE /v1/tenants/a", header: `If-Match: "s7"`,
@@ -79,7 +80,7 @@ func TestEveryMethodCallsItsRoute(t *testing.T) {
 			call: func(ctx context.Context, c *Client) error { _, err := c.Tokens(ctx, ""); return err }},
 		{request: `POST /v1/tenants/a/tokens {"name":"ci","expires_in":"1h0m0s"}`, answer: `{"id":"x"}`, header: "Content-Type: application/json",
 			call: func(ctx context.Context, c *Client) error {
-				_, err := c.CreateToken(ctx, "a", api.NewToken{Name: "ci", ExpiresIn: api.Duration(time.Hour)})
+				_, err := c.CreateToken(ctx, "a", api.NewToken{Name: "ci", ExpiresIn: spec.Duration(time.Hour)})
 				return err
 			}},
 		{request: `POST /v1/tokens {"name":"ci"}`, answer: `{"id":"x"}`,
@@ -213,7 +214,7 @@ func TestTagsAndCreationAreTold(t *testing.T) {
 		return res, nil
 	})
 	ctx := t.Context()
-	tenant, created, err := c.PutTenant(ctx, "a", api.Spec{}, api.Precondition{Absent: true})
+	tenant, created, err := c.PutTenant(ctx, "a", spec.Spec{}, api.Precondition{Absent: true})
 	if err != nil || !created || tenant.ETag != `"s9"` {
 		t.Errorf("%+v, %v, %v", tenant, created, err)
 	}

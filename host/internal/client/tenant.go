@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // Whoami returns who the server takes the caller for.
@@ -32,7 +33,7 @@ func (c *Client) Tenant(ctx context.Context, name string) (*api.Tenant, error) {
 }
 
 // PutTenant creates a tenant, or replaces what its operator decides.
-func (c *Client) PutTenant(ctx context.Context, name string, spec api.Spec, pre api.Precondition) (t *api.Tenant, created bool, err error) {
+func (c *Client) PutTenant(ctx context.Context, name string, spec spec.Spec, pre api.Precondition) (t *api.Tenant, created bool, err error) {
 	q, err := call{method: http.MethodPut, path: []string{"tenants", name}, pre: pre, repeat: true}.withJSON(spec)
 	if err != nil {
 		return nil, false, err

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"idlehost/host/internal/tenant/spec"
 )
 
 // Check returns every problem of a completed configuration as Problems, or
@@ -123,33 +124,10 @@ func (k checker) address(path, address string) {
 
 func (k checker) targets(path string, targets []string) {
 	for i, t := range targets {
-		if text, hint := checkTarget(t); text != "" {
+		if text, hint := spec.CheckUpstream(t); text != "" {
 			k.bad(Index(path, i), text, hint)
 		}
 	}
-}
-
-func checkTarget(target string) (text, hint string) {
-	u, err := url.Parse(target)
-	if err != nil || u.Host == "" && !strings.Contains(target, "://") {
-		return fmt.Sprintf("%q is not a URL", target), "write " + strconv.Quote("http://"+target)
-	}
-	schemes := []string{"http", "https", "h2c", "tcp"}
-	switch {
-	case !slices.Contains(schemes, u.Scheme):
-		return fmt.Sprintf("unknown scheme %q", u.Scheme), "known: " + strings.Join(schemes, ", ")
-	case u.Hostname() == "":
-		return fmt.Sprintf("%q names no host", target), ""
-	case u.Scheme == "tcp" && u.Port() == "":
-		return fmt.Sprintf("%q names no port", target), `write "tcp://host:port"`
-	case u.Scheme == "tcp" && strings.Trim(u.Path, "/") != "":
-		return fmt.Sprintf("%q has a path", target), "bytes are relayed as they come: leave it out"
-	case u.User != nil:
-		return "credentials in a target are not sent", "leave them out"
-	case u.RawQuery != "" || u.Fragment != "":
-		return fmt.Sprintf("%q has a query or a fragment", target), "leave it out"
-	}
-	return "", ""
 }
 
 func (k checker) networks(path string, networks []string) {
@@ -159,16 +137,6 @@ func (k checker) networks(path string, networks []string) {
 		}
 		if _, err := netip.ParseAddr(n); err != nil {
 			k.bad(Index(path, i), fmt.Sprintf("%q is neither an address nor a network", n), `such as "10.0.0.0/8"`)
-		}
-	}
-}
-
-func (k checker) destinations(path string, list []string) {
-	for i, d := range list {
-		_, port := netip.ParseAddrPort(d)
-		_, net := netip.ParsePrefix(d)
-		if _, addr := netip.ParseAddr(d); port != nil && net != nil && addr != nil {
-			k.bad(Index(path, i), fmt.Sprintf("%q is no address", d), `such as "192.0.2.1", "192.0.2.1:443" or "192.0.2.0/24"`)
 		}
 	}
 }

@@ -19,13 +19,7 @@ type decoder struct {
 }
 
 func (d *decoder) table(path string, tree map[string]any, dst reflect.Value) {
-	fields := map[string]reflect.Value{}
-	for i := range dst.NumField() {
-		name, _, _ := strings.Cut(dst.Type().Field(i).Tag.Get("toml"), ",")
-		if name != "" && name != "-" {
-			fields[name] = dst.Field(i)
-		}
-	}
+	fields := fieldsOf(dst)
 	names := slices.Sorted(maps.Keys(fields))
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		field, ok := fields[key]
@@ -39,6 +33,20 @@ func (d *decoder) table(path string, tree map[string]any, dst reflect.Value) {
 		}
 		d.value(join(path, key), tree[key], field)
 	}
+}
+
+// fieldsOf returns the fields of a section by key, those of embedded structs
+// among them.
+func fieldsOf(dst reflect.Value) map[string]reflect.Value {
+	fields := map[string]reflect.Value{}
+	for i := range dst.NumField() {
+		if f := dst.Type().Field(i); f.Anonymous {
+			maps.Copy(fields, fieldsOf(dst.Field(i)))
+		} else if name, _, _ := strings.Cut(f.Tag.Get("toml"), ","); name != "" && name != "-" {
+			fields[name] = dst.Field(i)
+		}
+	}
+	return fields
 }
 
 func (d *decoder) value(path string, v any, dst reflect.Value) {

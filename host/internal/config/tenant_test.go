@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"idlehost/host/internal/tenant/spec"
 )
 
 const manyTenants = `
@@ -68,11 +70,13 @@ func TestTenantsAreDeclared(t *testing.T) {
 	}
 	c.Complete()
 	want := []Tenant{{
-		Name: "shop", Hosts: []string{"shop.example", "*.shop.example"},
-		Destinations: []string{"192.0.2.1:443", "192.0.2.0/24", "2001:db8::1"}, Upstream: []string{"http://127.0.0.1:3000"},
-		Plugin: Plugin{Path: "adaptive", Config: map[string]string{"worth": "30s"}, Dir: "etc"},
-		Limits: TenantLimits{ClientConnections: 10, Floor: Duration(time.Second)},
-		Guard:  Guard{Faults: 0.01, LateRequests: -1},
+		Name: "shop", Plugin: Plugin{Path: "adaptive", Config: map[string]string{"worth": "30s"}, Dir: "etc"},
+		Spec: spec.Spec{
+			Hosts:        []string{"shop.example", "*.shop.example"},
+			Destinations: []string{"192.0.2.1:443", "192.0.2.0/24", "2001:db8::1"}, Upstreams: []string{"http://127.0.0.1:3000"},
+			Limits: spec.Limits{ClientConnections: 10, Floor: Duration(time.Second)},
+			Guard:  spec.Guard{Faults: 0.01, LateRequests: -1},
+		},
 	}}
 	if !reflect.DeepEqual(c.Declared, want) {
 		t.Errorf("tenants = %+v", c.Declared)
@@ -116,7 +120,10 @@ func TestBadTenantsAreNamed(t *testing.T) {
 		{"[[tenant]]\nname = \"default\"", `tenant[0].name: "default" names the default tenant already`},
 		{"[[tenant]]\nname = \"a\"\n[[tenant]]\nname = \"a\"", `f.toml:4: tenant[1].name: "a" names another tenant already`},
 		{"[[tenant]]\nname = \"a\"\nhosts = [\"x.y\"]\n[[tenant]]\nname = \"b\"\nhosts = [\"x.y\"]", `tenant[1].hosts[0]: x.y belongs to a already`},
-		{"[[tenant]]\nname = \"a\"\nhosts = [\"X.y\"]", `"X.y" is not a host name in lower case`},
+		{"[[tenant]]\nname = \"a\"\nhosts = [\"-x.y\"]", `tenant[0].hosts[0]: "-x.y" is not a host name: a label begins or ends with -`},
+		{"[[tenant]]\nname = \"a\"\nhosts = [\"x.y\"]\n[[tenant]]\nname = \"b\"\nhosts = [\"X.Y.\"]", `tenant[1].hosts[0]: x.y belongs to a already`},
+		{"[[tenant]]\nname = \"a\"\nhosts = [\"x.y\", \"x.y\"]", `tenant[0].hosts[1]: x.y is there twice`},
+		{"[[tenant]]\nname = \"a\"\n[tenant.limits]\nmemory_pages = 65537", `f.toml:4: tenant[0].limits.memory_pages: 65537 is more than WebAssembly has`},
 		{"[[tenant]]\nname = \"a\"\nhosts = [\"a.*.y\"]", `is not a host name`},
 		{"[[tenant]]\nname = \"a\"\ndestinations = [\"x\"]", `tenant[0].destinations[0]: "x" is no address`},
 		{"[[tenant]]\nname = \"a\"\nupstream = [\"x\"]", `tenant[0].upstream[0]: "x" is not a URL`},

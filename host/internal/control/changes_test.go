@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // TestATenantDoesNotFloodTheAuditLog: which is everybody's. What takes
 // something back it may always do, and an operator may do anything.
 func TestATenantDoesNotFloodTheAuditLog(t *testing.T) {
 	h := newHouse(t)
-	h.create("a", api.Spec{})
-	h.create("b", api.Spec{})
+	h.create("a", spec.Spec{})
+	h.create("b", spec.Spec{})
 	digest := h.upload("a", "module")
 	ctx, a := t.Context(), api.Actor{Tenant: "a", Name: "token x (a)"}
 	canary := func(who api.Actor, i int) error {

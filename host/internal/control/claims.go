@@ -4,7 +4,7 @@ import (
 	"sync"
 
 	"idlehost/host/internal/api"
-	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // claims are hosts and destinations that are about to become a tenant's: from
@@ -17,7 +17,7 @@ type claims struct {
 
 // claim takes the keys of s; KindConflict where another tenant is being given
 // one of them.
-func (c *claims) claim(name string, s store.Spec) (release func(), err error) {
+func (c *claims) claim(name string, s spec.Spec) (release func(), err error) {
 	keys := append(append([]string(nil), s.Hosts...), s.Destinations...)
 	c.mu.Lock()
 	defer c.mu.Unlock()

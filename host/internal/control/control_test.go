@@ -18,6 +18,7 @@ import (
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/store/file"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/host/internal/testnet"
 )
 
@@ -28,8 +29,8 @@ func TestStartPutsTenantsInForce(t *testing.T) {
 	}
 	defer st.Close()
 	for _, r := range []*store.Tenant{
-		{Name: "a", Spec: store.Spec{Hosts: []string{"a.example"}}},
-		{Name: "file", Spec: store.Spec{Hosts: []string{"old.example"}}, Rollout: store.Rollout{Active: &store.Release{Digest: "x"}}}, // made before the file named it
+		{Name: "a", Spec: spec.Spec{Hosts: []string{"a.example"}}},
+		{Name: "file", Spec: spec.Spec{Hosts: []string{"old.example"}}, Rollout: spec.Rollout{Active: &spec.Release{Digest: "x"}}}, // made before the file named it
 		{Name: "forgotten", Declared: true},
 		{Name: "free", Declared: true},
 		{Name: "fixed", Declared: true},
@@ -66,8 +67,8 @@ func TestStartPutsTenantsInForce(t *testing.T) {
 // TestStartLeavesOutWhatCannotBe: the others are in force.
 func TestStartLeavesOutWhatCannotBe(t *testing.T) {
 	h := newHouse(t)
-	h.create("a", api.Spec{})
-	h.create("b", api.Spec{})
+	h.create("a", spec.Spec{})
+	h.create("b", spec.Spec{})
 	var log bytes.Buffer
 	rt := newRuntime()
 	rt.failing = errors.New("host a.example belongs to file")
@@ -181,7 +182,7 @@ func TestHammer(t *testing.T) {
 				var err error
 				switch (w*7 + i) % 8 {
 				case 0:
-					_, _, err = h.PutTenant(ctx, operator, name, api.Spec{Hosts: []string{name + ".example"}}, api.Precondition{})
+					_, _, err = h.PutTenant(ctx, operator, name, spec.Spec{Hosts: []string{name + ".example"}}, api.Precondition{})
 				case 1, 2:
 					var p *api.Policy
 					p, _, err = h.Upload(ctx, operator, name, api.Upload{Wasm: fmt.Appendf(nil, "%d", i%3)})
@@ -273,9 +274,9 @@ func BenchmarkStart10000(b *testing.B) {
 			for i := range 100 {
 				name := fmt.Sprintf("t%d-%d", w, i)
 				err := st.Create(b.Context(), &store.Tenant{
-					Name: name, Spec: store.Spec{Hosts: []string{name + ".example"}},
+					Name: name, Spec: spec.Spec{Hosts: []string{name + ".example"}},
 					Versions: []store.Version{{Digest: policy.Digest([]byte(name))}},
-					Rollout:  store.Rollout{Active: &store.Release{Digest: policy.Digest([]byte(name))}},
+					Rollout:  spec.Rollout{Active: &spec.Release{Digest: policy.Digest([]byte(name))}},
 				}, store.Entry{})
 				if err != nil {
 					b.Error(err)
@@ -315,7 +316,7 @@ func BenchmarkUploadKnown(b *testing.B) {
 	for b.Loop() { // a tenant each: the version is new to it, the module is not
 		name := fmt.Sprintf("t%d", n)
 		n++
-		if _, _, err := c.PutTenant(b.Context(), operator, name, api.Spec{}, api.Precondition{}); err != nil {
+		if _, _, err := c.PutTenant(b.Context(), operator, name, spec.Spec{}, api.Precondition{}); err != nil {
 			b.Fatal(err)
 		}
 		if _, _, err := c.Upload(b.Context(), operator, name, api.Upload{Wasm: wasm}); err != nil {

@@ -7,16 +7,13 @@ import (
 
 // The doors of the tests to what has no other.
 var (
-	ReadHost        = readHost
-	ReadDestination = readDestination
-	ReadUpstream    = readUpstream
-	ReadSpec        = readSpec
-	ReadSignature   = readSignature
-	ReadKey         = readKey
-	CheckPre        = check
-	ParseToken      = parseToken
-	FindVersion     = version
-	Clean           = clean
+	ReadSpec      = readSpec
+	ReadSignature = readSignature
+	ReadKey       = readKey
+	CheckPre      = check
+	ParseToken    = parseToken
+	FindVersion   = version
+	Clean         = clean
 )
 
 // MaxUnswept is maxUnswept.

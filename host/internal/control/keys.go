@@ -45,7 +45,7 @@ func keysTag(t *store.Tenant) string {
 	text, err := json.Marshal(struct {
 		Keys    []store.Key
 		Require bool
-	}{t.Keys, t.RequireSignature})
+	}{t.Keys, t.Spec.RequireSignature})
 	if err != nil {
 		panic("BUG: keys do not marshal: " + err.Error())
 	}
@@ -114,10 +114,10 @@ func replaceKeys(t *store.Tenant, who api.Actor, keys []store.Key, require bool,
 	if require && len(keys) == 0 {
 		return "", invalid("keys", "without a key nothing could be uploaded: signatures cannot be required")
 	}
-	if t.RequireSignature && !require && !who.Operator {
+	if t.Spec.RequireSignature && !require && !who.Operator {
 		return "", api.NewProblem(api.KindForbidden, "only an operator takes unsigned policies again")
 	}
-	if t.RequireSignature && exist && !who.Operator && slices.ContainsFunc(keys, func(k store.Key) bool { return !has(t.Keys, k.Public) }) {
+	if t.Spec.RequireSignature && exist && !who.Operator && slices.ContainsFunc(keys, func(k store.Key) bool { return !has(t.Keys, k.Public) }) {
 		// Otherwise a stolen token is enough: it brings a key of its own.
 		return "", api.NewProblem(api.KindForbidden, "while signatures are required, only an operator adds a key")
 	}
@@ -128,11 +128,11 @@ func replaceKeys(t *store.Tenant, who api.Actor, keys []store.Key, require bool,
 			}
 		}
 	}
-	if require == t.RequireSignature && (len(keys) == 0 && len(t.Keys) == 0 || reflect.DeepEqual(keys, t.Keys)) {
+	if require == t.Spec.RequireSignature && (len(keys) == 0 && len(t.Keys) == 0 || reflect.DeepEqual(keys, t.Keys)) {
 		return "", errUnchanged
 	}
-	if require != t.RequireSignature {
-		t.RequireSignature, t.SpecRevision = require, t.Revision
+	if require != t.Spec.RequireSignature {
+		t.Spec.RequireSignature, t.SpecRevision = require, t.Revision
 	}
 	t.Keys = keys
 	ids := make([]string, 0, len(keys))

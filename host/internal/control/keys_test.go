@@ -12,6 +12,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // golden reads what minisign 0.11 has written, with -W for keys, and -l for the
@@ -35,7 +36,7 @@ func publicKey(t testing.TB, name string) string {
 
 func TestSignaturesNeedAKey(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	_, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{Keys: []api.Key{}, RequireSignature: true}, api.Precondition{})
 	if p := wantKind(t, "no key", err, api.KindInvalid); p.Field != "keys" {
 		t.Errorf("field %q", p.Field)
@@ -44,7 +45,7 @@ func TestSignaturesNeedAKey(t *testing.T) {
 
 func TestSignedUploads(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{RequireSignature: true})
+	h.create("shop", spec.Spec{RequireSignature: true})
 	ctx, wasm := t.Context(), []byte(golden(t, "module.wasm"))
 	good, legacy := golden(t, "module.minisig"), golden(t, "legacy.minisig")
 	upload := func(text string) (*api.Policy, error) {
@@ -105,7 +106,7 @@ func TestSignedUploads(t *testing.T) {
 // TestSignatureThatComesLater: a version that is there unsigned gets it.
 func TestSignatureThatComesLater(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	wasm := []byte(golden(t, "module.wasm"))
 	u := api.Upload{Name: "p", Wasm: wasm}
 	if p, created, err := h.Upload(t.Context(), operator, "shop", u); err != nil || !created || p.SignedBy != "" {
@@ -130,7 +131,7 @@ func TestSignatureThatComesLater(t *testing.T) {
 // TestKeyRevokedDuringTheCheck: what counts is when the version is kept.
 func TestKeyRevokedDuringTheCheck(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	if _, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{Keys: []api.Key{{Public: publicKey(t, "alice.pub")}}}, api.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestKeyRevokedDuringTheCheck(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	h := newHouse(t)
-	tag := h.create("shop", api.Spec{}).ETag
+	tag := h.create("shop", spec.Spec{}).ETag
 	tenant := api.Actor{Tenant: "shop", Name: "token x (ci)"}
 	a, m := publicKey(t, "alice.pub"), publicKey(t, "mallory.pub")
 	empty, err := h.Keys(t.Context(), "shop")
@@ -172,7 +173,7 @@ func TestKeys(t *testing.T) {
 	wantKind(t, "unsigned again, by the tenant", err, api.KindForbidden)
 	// What a tenant has switched on, an operator who has not seen it does not
 	// switch off by a change of the Spec.
-	_, _, err = h.PutTenant(t.Context(), operator, "shop", api.Spec{}, api.Precondition{Match: tag})
+	_, _, err = h.PutTenant(t.Context(), operator, "shop", spec.Spec{}, api.Precondition{Match: tag})
 	wantKind(t, "the Spec, as it was before", err, api.KindPrecondition)
 
 	before := len(h.log("shop"))
@@ -243,7 +244,7 @@ func TestRealMinisign(t *testing.T) {
 	run("-S", "-s", "k.key", "-m", "m.wasm", "-x", "new.minisig", "-t", "hello")
 	run("-S", "-l", "-s", "k.key", "-m", "m.wasm", "-x", "old.minisig")
 	h := newHouse(t)
-	h.create("shop", api.Spec{RequireSignature: true})
+	h.create("shop", spec.Spec{RequireSignature: true})
 	keys, err := h.PutKeys(t.Context(), operator, "shop", api.Keys{Keys: []api.Key{{Public: read("k.pub")}}, RequireSignature: true}, api.Precondition{})
 	if err != nil {
 		t.Fatal(err)

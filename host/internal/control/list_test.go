@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"idlehost/host/internal/api"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // counting counts what is read of policies.
@@ -29,7 +29,7 @@ func TestAListReadsNoReports(t *testing.T) {
 		st = &counting{Store: s}
 		return st
 	})
-	h.create("a", api.Spec{})
+	h.create("a", spec.Spec{})
 	for i := range 10 {
 		h.upload("a", fmt.Sprint("module ", i))
 	}

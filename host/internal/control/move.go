@@ -10,6 +10,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // A move changes the Rollout of a record, which is its caller's, and says what
@@ -24,7 +25,7 @@ type moved struct {
 	detail string
 	// try is what must load before this may be kept; nil: nothing that was not
 	// in charge already.
-	try *store.Release
+	try *spec.Release
 	// back says that it takes something back.
 	back bool
 }
@@ -136,11 +137,11 @@ func promote(s api.Step) move {
 			m.detail = "in place of " + policy.ShortDigest(r.Active.Digest)
 		}
 		if r.Active != nil && !same(r.Active, rel) {
-			r.Past = slices.DeleteFunc(r.Past, func(p store.Release) bool { return same(&p, r.Active) })
+			r.Past = slices.DeleteFunc(r.Past, func(p spec.Release) bool { return same(&p, r.Active) })
 			r.Past = slices.Insert(r.Past, 0, *r.Active)
 			r.Past = r.Past[:remembered(r.Past)]
 		}
-		r.Active, r.Verdict = rel, nil
+		r.Active, r.Rollback = rel, nil
 		v.Served = true
 		if r.Canary != nil && r.Canary.Digest == v.Digest {
 			endCanary(r)
@@ -166,7 +167,7 @@ func rollback(s api.Step, now time.Time) move {
 		}
 		switch {
 		case r.Canary != nil && (digest == "" || digest == r.Canary.Digest):
-			return takeBack(t, store.Verdict{Digest: r.Canary.Digest, Reason: s.Reason, At: now}, "rollout.rollback"), nil
+			return takeBack(t, spec.Rollback{Digest: r.Canary.Digest, Reason: s.Reason, At: now}, "rollout.rollback"), nil
 		case r.Canary != nil && r.Active != nil && digest == r.Active.Digest:
 			// To say yes and do nothing would leave it in charge.
 			return moved{}, api.NewProblem(api.KindConflict, "the canary, %s, would be taken back before %s: roll that back, or promote it, first",
@@ -186,13 +187,13 @@ func revert(digest, reason string, now time.Time) move {
 		if c := t.Rollout.Canary; c == nil || c.Digest != digest {
 			return moved{}, errUnchanged
 		}
-		return takeBack(t, store.Verdict{Digest: digest, Automatic: true, Reason: reason, At: now}, "rollout.revert"), nil
+		return takeBack(t, spec.Rollback{Digest: digest, Automatic: true, Reason: reason, At: now}, "rollout.revert"), nil
 	}
 }
 
-func takeBack(t *store.Tenant, v store.Verdict, action string) moved {
+func takeBack(t *store.Tenant, v spec.Rollback, action string) moved {
 	endCanary(&t.Rollout)
-	t.Rollout.Verdict = &v
+	t.Rollout.Rollback = &v
 	return moved{action: action, digest: v.Digest, detail: strings.TrimSuffix("canary: "+v.Reason, ": "), back: true}
 }
 
@@ -225,9 +226,9 @@ func goBack(t *store.Tenant, reason string) moved {
 const maxPastParams = 16 << 10
 
 // remembered says how many of the releases that were active are kept.
-func remembered(past []store.Release) int {
+func remembered(past []spec.Release) int {
 	size := 0
-	for i, p := range past[:min(len(past), store.PastKept)] {
+	for i, p := range past[:min(len(past), spec.PastKept)] {
 		for k, v := range p.Params {
 			size += len(k) + len(v)
 		}
@@ -235,14 +236,14 @@ func remembered(past []store.Release) int {
 			return i
 		}
 	}
-	return min(len(past), store.PastKept)
+	return min(len(past), spec.PastKept)
 }
 
-func endCanary(r *store.Rollout) { r.Canary, r.Percent, r.Since = nil, 0, time.Time{} }
+func endCanary(r *spec.Rollout) { r.Canary, r.Percent, r.Since = nil, 0, time.Time{} }
 
 // release is a version with its parameters: those given, else those that it
 // has in the first of the roles that it plays.
-func release(v *store.Version, params map[string]string, roles ...*store.Release) *store.Release {
+func release(v *store.Version, params map[string]string, roles ...*spec.Release) *spec.Release {
 	if params == nil {
 		for _, r := range roles {
 			if r != nil && r.Digest == v.Digest {
@@ -251,14 +252,14 @@ func release(v *store.Version, params map[string]string, roles ...*store.Release
 			}
 		}
 	}
-	rel := &store.Release{Digest: v.Digest}
+	rel := &spec.Release{Digest: v.Digest}
 	if len(params) > 0 {
 		rel.Params = maps.Clone(params)
 	}
 	return rel
 }
 
-func same(a, b *store.Release) bool {
+func same(a, b *spec.Release) bool {
 	if a == nil || b == nil {
 		return a == b
 	}

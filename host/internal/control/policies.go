@@ -8,6 +8,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // maxVersions bounds what a tenant keeps.
@@ -68,9 +69,9 @@ func (s *subject) showVersion(v *store.Version) api.Policy {
 func (s *subject) state(v *store.Version) string {
 	r := s.record.Rollout
 	if s.fixed {
-		r = store.Rollout{} // none of it is asked
+		r = spec.Rollout{} // none of it is asked
 	}
-	is := func(x *store.Release) bool { return x != nil && x.Digest == v.Digest }
+	is := func(x *spec.Release) bool { return x != nil && x.Digest == v.Digest }
 	switch {
 	case is(r.Active):
 		return api.StateActive
@@ -133,7 +134,7 @@ func (c *Control) DeletePolicy(ctx context.Context, who api.Actor, tenant, diges
 // needs says what a version is needed for, or "".
 func needs(t *store.Tenant, digest string) string {
 	r := t.Rollout
-	is := func(x *store.Release) bool { return x != nil && x.Digest == digest }
+	is := func(x *spec.Release) bool { return x != nil && x.Digest == digest }
 	switch {
 	case is(r.Active):
 		return "the active version"
@@ -151,7 +152,7 @@ func needs(t *store.Tenant, digest string) string {
 func drop(t *store.Tenant, digest string) {
 	t.Versions = slices.DeleteFunc(t.Versions, func(v store.Version) bool { return v.Digest == digest })
 	before := len(t.Rollout.Past)
-	t.Rollout.Past = slices.DeleteFunc(t.Rollout.Past, func(r store.Release) bool { return r.Digest == digest })
+	t.Rollout.Past = slices.DeleteFunc(t.Rollout.Past, func(r spec.Release) bool { return r.Digest == digest })
 	if len(t.Rollout.Past) == before {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // Bounds of what a Step may say, in bytes.
@@ -29,16 +30,11 @@ func (c *Control) showRollout(s *subject) *api.Rollout {
 	out.Sides, out.Comparison = c.runtime.Sides(s.name)
 	if s.fixed { // what the record says is not in force
 		if s.declared.Active != "" {
-			out.Active = &api.Release{Digest: s.declared.Active}
+			out.Active = &spec.Release{Digest: s.declared.Active}
 		}
 		return out
 	}
-	r := s.record.Rollout
-	out.Active, out.Canary, out.Shadow = (*api.Release)(r.Active), (*api.Release)(r.Canary), (*api.Release)(r.Shadow)
-	out.Percent, out.Since, out.Verdict = r.Percent, r.Since, (*api.Verdict)(r.Verdict)
-	for _, p := range r.Past {
-		out.Past = append(out.Past, api.Release(p))
-	}
+	out.Rollout = s.record.Rollout
 	return out
 }
 
@@ -132,7 +128,7 @@ func makeMove(t *store.Tenant, pre api.Precondition, m move) (moved, error) {
 }
 
 // try has a release loaded; nil: there is nothing to load.
-func (c *Control) try(ctx context.Context, tenant string, r *store.Release) error {
+func (c *Control) try(ctx context.Context, tenant string, r *spec.Release) error {
 	if r == nil {
 		return nil
 	}
@@ -144,7 +140,7 @@ func (c *Control) try(ctx context.Context, tenant string, r *store.Release) erro
 }
 
 // keepMove makes the move again, of what the store has by now.
-func (c *Control) keepMove(ctx context.Context, who api.Actor, tenant string, pre api.Precondition, m move, tried *store.Release) error {
+func (c *Control) keepMove(ctx context.Context, who api.Actor, tenant string, pre api.Precondition, m move, tried *spec.Release) error {
 	_, err := c.store.Update(ctx, tenant, func(t *store.Tenant) (store.Entry, error) {
 		// The tag is of the Revision before this one: RolloutRevision still is.
 		done, err := makeMove(t, pre, m)

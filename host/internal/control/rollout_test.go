@@ -13,6 +13,7 @@ import (
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/host/internal/testnet"
 )
 
@@ -24,7 +25,7 @@ type drama struct {
 
 func newDrama(t *testing.T) *drama {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	return &drama{h, h.upload("shop", "one"), h.upload("shop", "two"), h.upload("shop", "three")}
 }
 
@@ -63,7 +64,7 @@ func (d *drama) step(text string) (*api.Rollout, error) {
 func (d *drama) now(r *api.Rollout) string {
 	names := strings.NewReplacer(d.one, "one", d.two, "two", d.three, "three")
 	var parts []string
-	add := func(role string, rel *api.Release, more string) {
+	add := func(role string, rel *spec.Release, more string) {
 		if rel == nil {
 			return
 		}
@@ -81,8 +82,8 @@ func (d *drama) now(r *api.Rollout) string {
 	for i := range r.Past {
 		add("past", &r.Past[i], "")
 	}
-	if r.Verdict != nil {
-		parts = append(parts, fmt.Sprintf("verdict %s %t", r.Verdict.Digest, r.Verdict.Automatic))
+	if r.Rollback != nil {
+		parts = append(parts, fmt.Sprintf("verdict %s %t", r.Rollback.Digest, r.Rollback.Automatic))
 	}
 	text := names.Replace(strings.Join(parts, ", "))
 	for strings.Contains(text, "  ") {
@@ -218,13 +219,13 @@ func TestDeletedVersionLeavesThePast(t *testing.T) {
 
 func TestPastIsBounded(t *testing.T) {
 	d := newDrama(t)
-	for i := range store.PastKept + 5 {
+	for i := range spec.PastKept + 5 {
 		if _, err := d.step(fmt.Sprintf("promote one n=%d", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r, err := d.Rollout(t.Context(), "shop")
-	if err != nil || len(r.Past) != store.PastKept || r.Past[0].Params["n"] != "13" {
+	if err != nil || len(r.Past) != spec.PastKept || r.Past[0].Params["n"] != "13" {
 		t.Errorf("%+v, %v", r.Past, err)
 	}
 }
@@ -348,7 +349,7 @@ func TestStepWaitsWithItsContext(t *testing.T) {
 		"delete": func() error { return d.DeletePolicy(ctx, operator, "shop", d.two) },
 		"remove": func() error { return d.DeleteTenant(ctx, operator, "shop", api.Precondition{Match: "*"}) },
 		"put": func() error {
-			_, _, err := d.PutTenant(ctx, operator, "shop", api.Spec{RewriteHost: true}, api.Precondition{Match: "*"})
+			_, _, err := d.PutTenant(ctx, operator, "shop", spec.Spec{RewriteHost: true}, api.Precondition{Match: "*"})
 			return err
 		},
 		"keys": func() error {
@@ -386,7 +387,7 @@ func TestOtherProcessIsFaster(t *testing.T) {
 	d.runtime.do(func() {
 		d.runtime.onTry = func(string) {
 			_, err := d.store.Update(context.Background(), "shop", func(r *store.Tenant) (store.Entry, error) {
-				r.Rollout.Canary = &store.Release{Digest: d.two}
+				r.Rollout.Canary = &spec.Release{Digest: d.two}
 				r.RolloutRevision = r.Revision
 				return store.Entry{Action: "elsewhere"}, nil
 			})
@@ -437,8 +438,8 @@ func TestGuardTakesTheCanaryBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := d.Rollout(t.Context(), "shop")
-	if err != nil || d.now(r) != "active one, verdict two true" || !strings.HasPrefix(r.Verdict.Reason, "faults: 12.0 %") || strings.Contains(r.Verdict.Reason, "\x1b") {
-		t.Errorf("%s %+v, %v", d.now(r), r.Verdict, err)
+	if err != nil || d.now(r) != "active one, verdict two true" || !strings.HasPrefix(r.Rollback.Reason, "faults: 12.0 %") || strings.Contains(r.Rollback.Reason, "\x1b") {
+		t.Errorf("%s %+v, %v", d.now(r), r.Rollback, err)
 	}
 	if got := d.log("shop")[0]; !strings.HasPrefix(got, "guard rollout.revert canary: faults: 12.0 %") || !strings.HasPrefix(d.log("shop")[1], "olga rollout.canary 10 %") {
 		t.Errorf("log %q", got)
@@ -451,7 +452,7 @@ func TestGuardTakesTheCanaryBack(t *testing.T) {
 // TestStepIsInForceWhateverTheCallerDoes: it is kept, so it holds.
 func TestStepIsInForceWhateverTheCallerDoes(t *testing.T) {
 	h := newHouseWith(t, func(s store.Store) store.Store { return &hangUp{Store: s} })
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	one := h.upload("shop", "one")
 	ctx, cancel := context.WithCancel(t.Context())
 	_, _ = h.Step(context.WithValue(ctx, hangUp{}, cancel), operator, "shop", api.Step{Kind: api.StepPromote, Digest: one}, api.Precondition{})

@@ -7,6 +7,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // Runtime is what runs: the tenants, policies and connections of this process.
@@ -28,7 +29,7 @@ type Runtime interface {
 	Check(ctx context.Context, tenant, name string, wasm []byte) (report json.RawMessage, err error)
 	// Try loads a module with its parameters; *Refusal. What it loads may be
 	// kept for Apply.
-	Try(ctx context.Context, tenant string, wasm []byte, r store.Release) error
+	Try(ctx context.Context, tenant string, wasm []byte, r spec.Release) error
 	// Apply puts a record in force, for the next question of every open
 	// connection. One that has the Revision in force, or an older one, changes
 	// nothing. Of a record that is Declared, Spec does not count, and neither
@@ -39,7 +40,7 @@ type Runtime interface {
 	Remove(ctx context.Context, name string) error
 	// CheckSpec finds what contradicts other tenants, and targets that cannot
 	// be: an *api.Problem with Field. Everything else has been checked.
-	CheckSpec(s store.Spec, name string) error
+	CheckSpec(s spec.Spec, name string) error
 	// Effective returns the limits of a tenant as they hold.
 	Effective(tenant string) (api.EffectiveLimits, error)
 	// Open counts the tenant's accepted connections.

@@ -16,6 +16,7 @@ import (
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/store/file"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // fakeRuntime runs nothing, and remembers what it was told.
@@ -27,7 +28,7 @@ type fakeRuntime struct {
 	removed  []string
 	bad      map[string]*control.Refusal // of Check, by digest
 	checks   int
-	tries    []store.Release
+	tries    []spec.Release
 	retry    map[string]time.Duration
 	failing  error                            // of Apply
 	onTry    func(tenant string)              // called without mu
@@ -35,7 +36,7 @@ type fakeRuntime struct {
 	query    api.ConnectionQuery              // the last
 	sides    map[string][]api.Side            // by tenant
 	decided  []api.Decision                   // what Decisions sends
-	specs    func(store.Spec, string) error   // CheckSpec, beside its own
+	specs    func(spec.Spec, string) error    // CheckSpec, beside its own
 	limits   func(string) api.EffectiveLimits // nil: 1 MiB
 	during   map[string]int                   // Apply and Remove under way, by tenant
 	overlap  bool                             // two at once for one tenant
@@ -87,7 +88,7 @@ func (r *fakeRuntime) Check(ctx context.Context, tenant, name string, wasm []byt
 }
 
 // Try refuses what has the parameter "bad".
-func (r *fakeRuntime) Try(_ context.Context, tenant string, wasm []byte, rel store.Release) error {
+func (r *fakeRuntime) Try(_ context.Context, tenant string, wasm []byte, rel spec.Release) error {
 	r.mu.Lock()
 	r.tries = append(r.tries, rel)
 	hook := r.onTry
@@ -137,7 +138,7 @@ func (r *fakeRuntime) alone(name string) (done func()) {
 	return func() { r.do(func() { r.during[name]-- }) }
 }
 
-func (r *fakeRuntime) CheckSpec(s store.Spec, name string) error {
+func (r *fakeRuntime) CheckSpec(s spec.Spec, name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, other := range r.applied {
@@ -161,7 +162,7 @@ func (r *fakeRuntime) Effective(tenant string) (api.EffectiveLimits, error) {
 	if r.limits != nil {
 		return r.limits(tenant), nil
 	}
-	return api.EffectiveLimits{UploadBytes: 1 << 20, HostLimit: 1000, Effective: api.Limits{Connections: 50}}, nil
+	return api.EffectiveLimits{UploadBytes: 1 << 20, HostLimit: 1000, Effective: spec.Limits{Connections: 50}}, nil
 }
 
 func (r *fakeRuntime) Open(string) int { return 3 }
@@ -280,7 +281,7 @@ func (h *house) left() int {
 }
 
 // create makes a tenant.
-func (h *house) create(name string, spec api.Spec) *api.Tenant {
+func (h *house) create(name string, spec spec.Spec) *api.Tenant {
 	h.t.Helper()
 	t, created, err := h.PutTenant(h.t.Context(), operator, name, spec, api.Precondition{Absent: true})
 	if err != nil || !created {

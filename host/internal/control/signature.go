@@ -48,7 +48,7 @@ func (s *subject) signer(u api.Upload) (store.Key, error) {
 // stillSigned holds an upload to the keys as they are when it is kept.
 func stillSigned(t *store.Tenant, k store.Key) error {
 	switch {
-	case k.ID == "" && t.RequireSignature:
+	case k.ID == "" && t.Spec.RequireSignature:
 		return unsigned(t.Name, len(t.Keys))
 	case k.ID == "":
 		return nil

@@ -16,6 +16,7 @@ import (
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/space"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // bounded is room on a disk, as package app has it.
@@ -72,8 +73,8 @@ func problem(t *testing.T, err error) *api.Problem {
 // nobody else is held up.
 func TestLimitOfBytes(t *testing.T) {
 	h, _ := newBounded(t, 4, 0, nil) // each module and each report takes a block
-	h.create("a", api.Spec{})
-	h.create("b", api.Spec{})
+	h.create("a", spec.Spec{})
+	h.create("b", spec.Spec{})
 	one := h.upload("a", "one")
 	h.upload("a", "two")
 	checked := h.runtime.checked()
@@ -101,7 +102,7 @@ func TestLimitOfBytes(t *testing.T) {
 // upload that it is too much for.
 func TestReportHasNoRoom(t *testing.T) {
 	h, b := newBounded(t, 1, 0, nil)
-	h.create("a", api.Spec{})
+	h.create("a", spec.Spec{})
 	_, _, err := h.Upload(t.Context(), operator, "a", api.Upload{Wasm: []byte("one")})
 	if p := problem(t, err); p.Status != 507 {
 		t.Errorf("problem %+v, want status 507", p)
@@ -122,7 +123,7 @@ func TestLimitOfAll(t *testing.T) {
 	h, _ := newBounded(t, 1000, 400, nil) // what the database takes for records is little
 	const tenants = 8
 	for i := range tenants {
-		h.create(fmt.Sprint("t", i), api.Spec{})
+		h.create(fmt.Sprint("t", i), spec.Spec{})
 	}
 	var full, kept atomic.Int64
 	var wg sync.WaitGroup
@@ -174,7 +175,7 @@ func (s *sweptStore) Sweep(ctx context.Context) (int, error) {
 func TestSweptForRoom(t *testing.T) {
 	var s *sweptStore
 	h, b := newBounded(t, 2, 0, func(st store.Store) store.Store { s = &sweptStore{Store: st}; return s })
-	h.create("a", api.Spec{})
+	h.create("a", spec.Spec{})
 	one := h.upload("a", "one")
 	refused := func(wantSweeps int64) {
 		t.Helper()
@@ -212,13 +213,13 @@ func TestFullDiskIsSaid(t *testing.T) {
 		s = &brokenStore{Store: st, err: fmt.Errorf("write x: %w", syscall.ENOSPC)}
 		return s
 	})
-	tag := h.create("shop", api.Spec{}).ETag
+	tag := h.create("shop", spec.Spec{}).ETag
 	b.full.Store(&space.DiskError{Why: "it is full", Free: 100, Reserve: 200, Asked: 4096})
 	_, _, err := h.Upload(t.Context(), operator, "shop", api.Upload{Wasm: []byte("one")})
 	if p := problem(t, err); p.Status != 507 || p.Free != 100 || p.Reserve != 200 || p.Asked != 4096 || p.Limit != 0 {
 		t.Errorf("problem %+v, want 507 with the figures of the disk and no limit", p)
 	}
-	if _, _, err := h.PutTenant(t.Context(), operator, "shop", api.Spec{RewriteHost: true}, api.Precondition{Match: tag}); err != nil {
+	if _, _, err := h.PutTenant(t.Context(), operator, "shop", spec.Spec{RewriteHost: true}, api.Precondition{Match: tag}); err != nil {
 		t.Errorf("a small record: %v", err)
 	}
 	b.full.Store(nil)
@@ -235,7 +236,7 @@ func TestFullDiskIsSaid(t *testing.T) {
 // deletes.
 func TestManyDeletedPolicies(t *testing.T) {
 	h, _ := newBounded(t, 0, 0, nil)
-	h.create("a", api.Spec{})
+	h.create("a", spec.Spec{})
 	for i := range control.MaxUnswept {
 		digest := h.upload("a", fmt.Sprint("module ", i))
 		if err := h.DeletePolicy(t.Context(), operator, "a", digest); err != nil {
@@ -246,6 +247,6 @@ func TestManyDeletedPolicies(t *testing.T) {
 	if p := problem(t, err); p.Status != 429 || p.RetryAfter <= 0 {
 		t.Errorf("problem %+v, want 429 with a time to retry after", p)
 	}
-	h.create("b", api.Spec{})
+	h.create("b", spec.Spec{})
 	h.upload("b", "one more")
 }

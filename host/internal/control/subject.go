@@ -7,6 +7,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // subject is a tenant as both the configuration file and the store have it.
@@ -95,18 +96,18 @@ func (c *Control) keep(ctx context.Context, who api.Actor, s *subject) error {
 }
 
 // spec is what the operator has decided, in the file or in the store.
-func (s *subject) spec() api.Spec {
+func (s *subject) spec() spec.Spec {
 	if s.declared == nil {
-		return showSpec(s.record)
+		return s.record.Spec
 	}
-	spec := s.declared.Spec
-	spec.RequireSignature = s.requires()
-	return spec
+	decided := s.declared.Spec
+	decided.RequireSignature = s.requires()
+	return decided
 }
 
 // requires reports whether uploads must be signed.
 func (s *subject) requires() bool {
-	return s.record.RequireSignature || s.declared != nil && s.declared.Spec.RequireSignature
+	return s.record.Spec.RequireSignature || s.declared != nil && s.declared.Spec.RequireSignature
 }
 
 // tag is that of the tenant's Spec.

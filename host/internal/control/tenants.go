@@ -9,6 +9,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // Bounds of a page of a list.
@@ -103,14 +104,14 @@ func (c *Control) Tenant(ctx context.Context, name string) (*api.Tenant, error) 
 }
 
 // PutTenant creates a tenant, or replaces its Spec.
-func (c *Control) PutTenant(ctx context.Context, who api.Actor, name string, spec api.Spec, pre api.Precondition) (t *api.Tenant, created bool, err error) {
+func (c *Control) PutTenant(ctx context.Context, who api.Actor, name string, given spec.Spec, pre api.Precondition) (t *api.Tenant, created bool, err error) {
 	if err := store.CheckName(name); err != nil {
 		return nil, false, invalid("name", "%q is no name of a tenant: 1 to 63 of a-z, 0-9 and -, a letter or digit first and last", clean(name, 63))
 	}
 	if c.store == nil {
 		return nil, false, noStore()
 	}
-	wanted, err := readSpec(spec)
+	wanted, err := readSpec(given)
 	if err != nil {
 		return nil, false, err
 	}
@@ -124,7 +125,7 @@ func (c *Control) PutTenant(ctx context.Context, who api.Actor, name string, spe
 	case err == nil && s.declared != nil:
 		return nil, false, isDeclared(name, "the hosts, upstreams and limits")
 	case err == nil:
-		t, err = c.replaceSpec(ctx, who, s, wanted, spec.RequireSignature, pre)
+		t, err = c.replaceSpec(ctx, who, s, wanted, pre)
 		return t, false, err
 	case !gone(err):
 		return nil, false, err
@@ -134,7 +135,7 @@ func (c *Control) PutTenant(ctx context.Context, who api.Actor, name string, spe
 	if err := check(pre, "", false); err != nil {
 		return nil, false, err
 	}
-	t, err = c.createTenant(ctx, who, name, wanted, spec.RequireSignature)
+	t, err = c.createTenant(ctx, who, name, wanted)
 	return t, err == nil, err
 }
 
@@ -143,8 +144,8 @@ func (c *Control) PutTenant(ctx context.Context, who api.Actor, name string, spe
 const reserved = "default"
 
 // createTenant adds a tenant. The caller is in its room.
-func (c *Control) createTenant(ctx context.Context, who api.Actor, name string, spec store.Spec, require bool) (*api.Tenant, error) {
-	release, err := c.free(name, spec)
+func (c *Control) createTenant(ctx context.Context, who api.Actor, name string, wanted spec.Spec) (*api.Tenant, error) {
+	release, err := c.free(name, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -163,8 +164,8 @@ func (c *Control) createTenant(ctx context.Context, who api.Actor, name string, 
 	}
 	now := c.now()
 	err = c.store.Create(ctx, &store.Tenant{
-		Name: name, Created: now, Changed: now, Spec: spec, RequireSignature: require,
-	}, store.Entry{At: now, Actor: who.Name, Tenant: name, Action: "tenant.create", Detail: clean(strings.Join(spec.Hosts, " "), maxDetail)})
+		Name: name, Created: now, Changed: now, Spec: wanted,
+	}, store.Entry{At: now, Actor: who.Name, Tenant: name, Action: "tenant.create", Detail: clean(strings.Join(wanted.Hosts, " "), maxDetail)})
 	if errors.Is(err, store.ErrExists) {
 		return nil, api.NewProblem(api.KindPrecondition, "it is there already")
 	}
@@ -179,12 +180,12 @@ func (c *Control) createTenant(ctx context.Context, who api.Actor, name string, 
 
 // free makes sure that nobody else has, or is given, what a Spec names. The
 // answer holds until release.
-func (c *Control) free(name string, spec store.Spec) (release func(), err error) {
-	release, err = c.claims.claim(name, spec)
+func (c *Control) free(name string, wanted spec.Spec) (release func(), err error) {
+	release, err = c.claims.claim(name, wanted)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.runtime.CheckSpec(spec, name); err != nil {
+	if err := c.runtime.CheckSpec(wanted, name); err != nil {
 		release()
 		return nil, refused(err, "check tenant "+name)
 	}
@@ -192,11 +193,11 @@ func (c *Control) free(name string, spec store.Spec) (release func(), err error)
 }
 
 // replaceSpec changes a tenant that the store has. The caller is in its room.
-func (c *Control) replaceSpec(ctx context.Context, who api.Actor, s *subject, spec store.Spec, require bool, pre api.Precondition) (*api.Tenant, error) {
+func (c *Control) replaceSpec(ctx context.Context, who api.Actor, s *subject, wanted spec.Spec, pre api.Precondition) (*api.Tenant, error) {
 	if err := required(pre, s.tag()); err != nil {
 		return nil, err
 	}
-	release, err := c.free(s.name, spec)
+	release, err := c.free(s.name, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -205,14 +206,11 @@ func (c *Control) replaceSpec(ctx context.Context, who api.Actor, s *subject, sp
 		if err := check(pre, revisionTag('s', t.SpecRevision), true); err != nil {
 			return store.Entry{}, err
 		}
-		changed := differences(t.Spec, spec)
-		if t.RequireSignature != require {
-			changed = append(changed, "require_signature")
-		}
+		changed := differences(t.Spec, wanted)
 		if len(changed) == 0 {
 			return store.Entry{}, errUnchanged
 		}
-		t.Spec, t.RequireSignature, t.SpecRevision, t.Changed = spec, require, t.Revision, c.now()
+		t.Spec, t.SpecRevision, t.Changed = wanted, t.Revision, c.now()
 		return store.Entry{At: t.Changed, Actor: who.Name, Tenant: s.name, Action: "tenant.change", Detail: strings.Join(changed, " ")}, nil
 	})
 	switch err = kept(err, "change tenant "+s.name); {
@@ -229,7 +227,7 @@ func (c *Control) replaceSpec(ctx context.Context, who api.Actor, s *subject, sp
 }
 
 // differences names the parts in which two Specs differ, for the audit log.
-func differences(a, b store.Spec) (parts []string) {
+func differences(a, b spec.Spec) (parts []string) {
 	old, now := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range old.NumField() {
 		if !reflect.DeepEqual(old.Field(i).Interface(), now.Field(i).Interface()) {

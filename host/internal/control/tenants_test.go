@@ -12,14 +12,15 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
+	"idlehost/host/internal/tenant/spec"
 )
 
 func TestTenantIsCreatedAndShown(t *testing.T) {
 	h := newHouse(t)
-	spec := api.Spec{
+	spec := spec.Spec{
 		Hosts: []string{"Shop.Example.", "*.shop.example"}, Destinations: []string{"::ffff:192.0.2.1", "192.0.2.77/24"},
 		Upstreams: []string{"http://127.0.0.1:3000"}, RewriteHost: true,
-		Limits: api.Limits{Connections: 7, Floor: api.Duration(time.Second)}, Guard: api.Guard{Faults: -1}, RequireSignature: true,
+		Limits: spec.Limits{Connections: 7, Floor: spec.Duration(time.Second)}, Guard: spec.Guard{Faults: -1}, RequireSignature: true,
 	}
 	got := h.create("shop", spec)
 	want := spec
@@ -42,7 +43,7 @@ func TestTenantIsCreatedAndShown(t *testing.T) {
 
 func TestPutTenantPreconditions(t *testing.T) {
 	h := newHouse(t)
-	tag := h.create("shop", api.Spec{}).ETag
+	tag := h.create("shop", spec.Spec{}).ETag
 	for _, c := range []struct {
 		what, name string
 		pre        api.Precondition
@@ -64,23 +65,23 @@ func TestPutTenantPreconditions(t *testing.T) {
 		{"create, declared", "default", api.Precondition{}, api.KindDeclared},
 		{"replace, declared", "default", api.Precondition{Match: "*"}, api.KindDeclared},
 	} {
-		_, _, err := h.PutTenant(t.Context(), operator, c.name, api.Spec{}, c.pre)
+		_, _, err := h.PutTenant(t.Context(), operator, c.name, spec.Spec{}, c.pre)
 		wantKind(t, c.what, err, c.want)
 	}
 	h.runtime.do(func() { h.runtime.declared = nil })
-	_, _, err := h.PutTenant(t.Context(), operator, "default", api.Spec{}, api.Precondition{})
+	_, _, err := h.PutTenant(t.Context(), operator, "default", spec.Spec{}, api.Precondition{})
 	wantKind(t, "create default, which is not declared", err, api.KindDeclared)
 }
 
 func TestSameSpecChangesNothing(t *testing.T) {
 	h := newHouse(t)
-	first := h.create("shop", api.Spec{Hosts: []string{"a.example"}})
-	same, created, err := h.PutTenant(t.Context(), operator, "shop", api.Spec{Hosts: []string{"A.example"}}, api.Precondition{Match: first.ETag})
+	first := h.create("shop", spec.Spec{Hosts: []string{"a.example"}})
+	same, created, err := h.PutTenant(t.Context(), operator, "shop", spec.Spec{Hosts: []string{"A.example"}}, api.Precondition{Match: first.ETag})
 	if err != nil || created || !reflect.DeepEqual(same, first) {
 		t.Errorf("%+v, created %t, %v; want %+v", same, created, err, first)
 	}
 	other, _, err := h.PutTenant(t.Context(), operator, "shop",
-		api.Spec{Hosts: []string{"a.example"}, Limits: api.Limits{LogRate: 1}, RequireSignature: true}, api.Precondition{Match: first.ETag})
+		spec.Spec{Hosts: []string{"a.example"}, Limits: spec.Limits{LogRate: 1}, RequireSignature: true}, api.Precondition{Match: first.ETag})
 	if err != nil || other.ETag == first.ETag || !other.Changed.After(first.Changed) || !other.Created.Equal(first.Created) {
 		t.Errorf("%+v, %v", other, err)
 	}
@@ -97,14 +98,14 @@ func TestSameSpecChangesNothing(t *testing.T) {
 // overwrite.
 func TestOneOfTwoWins(t *testing.T) {
 	h := newHouse(t)
-	tag := h.create("shop", api.Spec{}).ETag
+	tag := h.create("shop", spec.Spec{}).ETag
 	const people = 8
 	errs := make([]error, people)
 	var all sync.WaitGroup
 	for i := range people {
 		all.Go(func() {
 			_, _, errs[i] = h.PutTenant(t.Context(), operator, "shop",
-				api.Spec{Limits: api.Limits{Connections: i + 1}}, api.Precondition{Match: tag})
+				spec.Spec{Limits: spec.Limits{Connections: i + 1}}, api.Precondition{Match: tag})
 		})
 	}
 	all.Wait()
@@ -136,7 +137,7 @@ func TestOneOfTwoIsCreated(t *testing.T) {
 				name = fmt.Sprintf(name, i)
 			}
 			all.Go(func() {
-				_, ok, err := h.PutTenant(t.Context(), operator, name, api.Spec{Hosts: []string{"same.example"}}, api.Precondition{Absent: true})
+				_, ok, err := h.PutTenant(t.Context(), operator, name, spec.Spec{Hosts: []string{"same.example"}}, api.Precondition{Absent: true})
 				if k := kind(err); k != "" && k != api.KindPrecondition && k != api.KindConflict {
 					t.Errorf("%s: %v", c.what, err)
 				}
@@ -156,19 +157,19 @@ func TestOneOfTwoIsCreated(t *testing.T) {
 
 func TestSpecThatContradictsAnother(t *testing.T) {
 	h := newHouse(t)
-	h.create("a", api.Spec{Hosts: []string{"a.example"}})
-	_, _, err := h.PutTenant(t.Context(), operator, "b", api.Spec{Hosts: []string{"b.example", "a.example"}}, api.Precondition{})
+	h.create("a", spec.Spec{Hosts: []string{"a.example"}})
+	_, _, err := h.PutTenant(t.Context(), operator, "b", spec.Spec{Hosts: []string{"b.example", "a.example"}}, api.Precondition{})
 	if p := wantKind(t, "a host of another", err, api.KindConflict); p.Field != "spec.hosts[1]" {
 		t.Errorf("field %q", p.Field)
 	}
 	_, err = h.Tenant(t.Context(), "b")
 	wantKind(t, "what was refused", err, api.KindNotFound)
-	h.create("b", api.Spec{Hosts: []string{"b.example"}}) // the claim is gone
+	h.create("b", spec.Spec{Hosts: []string{"b.example"}}) // the claim is gone
 }
 
 func TestTenantIsDeleted(t *testing.T) {
 	h := newHouse(t)
-	tag := h.create("shop", api.Spec{}).ETag
+	tag := h.create("shop", spec.Spec{}).ETag
 	h.upload("shop", "one")
 	token, err := h.CreateToken(t.Context(), operator, "shop", api.NewToken{Name: "ci"})
 	if err != nil {
@@ -190,7 +191,7 @@ func TestTenantIsDeleted(t *testing.T) {
 	wantKind(t, "again", h.DeleteTenant(t.Context(), operator, "shop", api.Precondition{Match: tag}), api.KindNotFound)
 
 	// Who gets the name next has nothing of what was.
-	if again := h.create("shop", api.Spec{}); again.ETag == tag || again.Active != "" {
+	if again := h.create("shop", spec.Spec{}); again.ETag == tag || again.Active != "" {
 		t.Errorf("made again: %+v", again)
 	}
 	if list, err := h.Policies(t.Context(), "shop"); err != nil || len(list) != 0 {
@@ -210,7 +211,7 @@ func TestTenantsAreListed(t *testing.T) {
 		h.runtime.declared = []api.Tenant{{Name: "default"}, {Name: "b"}, {Name: "gone"}}
 	})
 	for _, name := range []string{"c", "a", "e"} {
-		h.create(name, api.Spec{})
+		h.create(name, spec.Spec{})
 	}
 	h.upload("b", "one") // makes a record
 	h.upload("gone", "one")
@@ -241,7 +242,7 @@ func TestDeclaredTenantIsReadOnly(t *testing.T) {
 	digest := strings.Repeat("ab", 32)
 	h.runtime.do(func() {
 		h.runtime.declared = append(h.runtime.declared,
-			api.Tenant{Name: "file", Spec: api.Spec{Hosts: []string{"file.example"}}, Active: digest}, api.Tenant{Name: "free"})
+			api.Tenant{Name: "file", Spec: spec.Spec{Hosts: []string{"file.example"}}, Active: digest}, api.Tenant{Name: "free"})
 		h.runtime.fixed["file"] = true
 	})
 	got, err := h.Tenant(t.Context(), "file")
@@ -309,7 +310,7 @@ func TestTenantThatTheFileForgets(t *testing.T) {
 		t.Errorf("back in the file: %+v, %v", list, err)
 	}
 	forget(true)
-	h.create("file", api.Spec{})
+	h.create("file", spec.Spec{})
 	if list, err := h.Policies(t.Context(), "file"); err != nil || len(list) != 0 {
 		t.Errorf("made anew: %+v, %v", list, err)
 	}
@@ -341,7 +342,10 @@ func TestWithoutAStore(t *testing.T) {
 		wantKind(t, what, err, "")
 	}
 	for what, err := range map[string]error{
-		"put":    func() error { _, _, err := c.PutTenant(ctx, operator, "a", api.Spec{}, api.Precondition{}); return err }(),
+		"put": func() error {
+			_, _, err := c.PutTenant(ctx, operator, "a", spec.Spec{}, api.Precondition{})
+			return err
+		}(),
 		"delete": c.DeleteTenant(ctx, operator, "file", api.Precondition{Match: "*"}),
 		"upload": func() error { _, err := c.MayUpload(ctx, "file"); return err }(),
 		"promote": func() error {
@@ -392,7 +396,7 @@ func TestUnknownTenants(t *testing.T) {
 
 func TestStoreThatIsClosed(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -410,7 +414,7 @@ func TestChangeThatCannotBePutInForce(t *testing.T) {
 	h := newHouse(t)
 	broken := errors.New("no more memory")
 	h.runtime.do(func() { h.runtime.failing = broken })
-	_, _, err := h.PutTenant(t.Context(), operator, "shop", api.Spec{}, api.Precondition{})
+	_, _, err := h.PutTenant(t.Context(), operator, "shop", spec.Spec{}, api.Precondition{})
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "is kept") {
 		t.Errorf("%v", err)
 	}
@@ -419,7 +423,7 @@ func TestChangeThatCannotBePutInForce(t *testing.T) {
 	}
 	// Who repeats it when that is over has it in force.
 	h.runtime.do(func() { h.runtime.failing = nil })
-	if _, _, err := h.PutTenant(t.Context(), operator, "shop", api.Spec{}, api.Precondition{Match: "*"}); err != nil || h.runtime.record("shop") == nil {
+	if _, _, err := h.PutTenant(t.Context(), operator, "shop", spec.Spec{}, api.Precondition{Match: "*"}); err != nil || h.runtime.record("shop") == nil {
 		t.Errorf("repeated: %v", err)
 	}
 	one := h.upload("shop", "one")

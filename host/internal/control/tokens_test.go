@@ -11,12 +11,13 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/control"
+	"idlehost/host/internal/tenant/spec"
 )
 
 func TestTokens(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	for _, tenant := range []string{"", "shop", "default"} {
 		made, err := h.CreateToken(ctx, operator, tenant, api.NewToken{Name: "ci"})
 		if err != nil {
@@ -57,7 +58,7 @@ func TestTokens(t *testing.T) {
 
 func TestTokensExpire(t *testing.T) {
 	h := newHouse(t)
-	made, err := h.CreateToken(t.Context(), operator, "", api.NewToken{Name: "ci", ExpiresIn: api.Duration(time.Hour)})
+	made, err := h.CreateToken(t.Context(), operator, "", api.NewToken{Name: "ci", ExpiresIn: spec.Duration(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,9 +112,9 @@ func TestBadNewTokens(t *testing.T) {
 		"no name":       {api.NewToken{}, "name"},
 		"long name":     {api.NewToken{Name: strings.Repeat("x", 64)}, "name"},
 		"line feed":     {api.NewToken{Name: "a\nb"}, "name"},
-		"too short":     {api.NewToken{Name: "a", ExpiresIn: api.Duration(time.Minute - 1)}, "expires_in"},
+		"too short":     {api.NewToken{Name: "a", ExpiresIn: spec.Duration(time.Minute - 1)}, "expires_in"},
 		"negative":      {api.NewToken{Name: "a", ExpiresIn: -1}, "expires_in"},
-		"twenty years ": {api.NewToken{Name: "a", ExpiresIn: api.Duration(20 * 365 * 24 * time.Hour)}, "expires_in"},
+		"twenty years ": {api.NewToken{Name: "a", ExpiresIn: spec.Duration(20 * 365 * 24 * time.Hour)}, "expires_in"},
 	} {
 		_, err := h.CreateToken(t.Context(), operator, "", c.n)
 		if p := wantKind(t, what, err, api.KindInvalid); p.Field != c.field {
@@ -123,15 +124,15 @@ func TestBadNewTokens(t *testing.T) {
 	_, err := h.CreateToken(t.Context(), operator, "nobody", api.NewToken{Name: "a"})
 	wantKind(t, "unknown tenant", err, api.KindNotFound)
 	wantKind(t, "revoke rubbish", h.RevokeToken(t.Context(), operator, "", "../x\x1b"), api.KindNotFound)
-	_, err = h.CreateToken(t.Context(), operator, "", api.NewToken{Name: "shortest", ExpiresIn: api.Duration(time.Minute)})
+	_, err = h.CreateToken(t.Context(), operator, "", api.NewToken{Name: "shortest", ExpiresIn: spec.Duration(time.Minute)})
 	wantKind(t, "a minute", err, "")
 }
 
 func TestTokensAreCounted(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	for range 98 {
-		if _, err := h.CreateToken(t.Context(), operator, "shop", api.NewToken{Name: "ci", ExpiresIn: api.Duration(time.Hour)}); err != nil {
+		if _, err := h.CreateToken(t.Context(), operator, "shop", api.NewToken{Name: "ci", ExpiresIn: spec.Duration(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,13 +16,14 @@ import (
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/host/internal/testnet"
 )
 
 func TestUpload(t *testing.T) {
 	h := newHouse(t)
-	h.create("a", api.Spec{})
-	h.create("b", api.Spec{})
+	h.create("a", spec.Spec{})
+	h.create("b", spec.Spec{})
 	ci := api.Actor{Tenant: "a", Name: "token x (ci)"}
 	p, created, err := h.Upload(t.Context(), ci, "a", api.Upload{Name: "fixed", Wasm: []byte("module")})
 	if err != nil || !created || p.Known || p.State != api.StateUploaded || p.By != ci.Name || p.Size != 6 || p.Name != "fixed" || p.Uploaded.IsZero() {
@@ -57,7 +58,7 @@ func TestUpload(t *testing.T) {
 
 func TestBadUploads(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	for _, c := range []struct {
 		what string
 		u    api.Upload
@@ -81,7 +82,7 @@ func TestBadUploads(t *testing.T) {
 
 func TestRefusedUpload(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	bad := []byte("bad")
 	h.runtime.bad[policy.Digest(bad)] = &control.Refusal{Cause: "trap", Text: "unreachable\x1b", Report: []byte(`{"verdict":"faulty"}`)}
 	upload := func() error {
@@ -127,7 +128,7 @@ func TestRefusedUpload(t *testing.T) {
 
 func TestUploadQuota(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	h.runtime.do(func() { h.runtime.retry["shop"] = 1500 * time.Millisecond })
 	_, err := h.MayUpload(t.Context(), "shop")
 	if p := wantKind(t, "may upload", err, api.KindRate); p.RetryAfter != 1500*time.Millisecond {
@@ -141,8 +142,8 @@ func TestUploadQuota(t *testing.T) {
 
 func TestUploadsWaitInLine(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
-	h.create("other", api.Spec{})
+	h.create("shop", spec.Spec{})
+	h.create("other", spec.Spec{})
 	first, err := h.MayUpload(t.Context(), "shop")
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +192,7 @@ func TestChecksOfTenantsWaitForNoOthers(t *testing.T) {
 	const tenants = 9
 	begun, leave := make(chan struct{}), make(chan struct{})
 	for i := range tenants {
-		h.create(fmt.Sprintf("t%d", i), api.Spec{})
+		h.create(fmt.Sprintf("t%d", i), spec.Spec{})
 	}
 	h.runtime.do(func() { h.runtime.onCheck = func(context.Context) { begun <- struct{}{}; <-leave } })
 	var all sync.WaitGroup
@@ -234,7 +235,7 @@ func TestWhoHangsUpIsNotCheckedFor(t *testing.T) {
 
 func TestOldestVersionMakesRoom(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	var digests []string
 	for i := range 100 {
 		digests = append(digests, h.upload("shop", fmt.Sprint("module ", i)))
@@ -259,7 +260,7 @@ func TestOldestVersionMakesRoom(t *testing.T) {
 
 func TestUploadOfADeletedTenant(t *testing.T) {
 	h := newHouse(t)
-	h.create("shop", api.Spec{})
+	h.create("shop", spec.Spec{})
 	h.runtime.do(func() {
 		h.runtime.onCheck = func(context.Context) {
 			if err := h.DeleteTenant(context.Background(), operator, "shop", api.Precondition{Match: "*"}); err != nil {
@@ -298,10 +299,10 @@ func TestRefusalsAreBounded(t *testing.T) {
 // TestSignaturesRequiredDuringTheCheck: what counts is when the version is kept.
 func TestSignaturesRequiredDuringTheCheck(t *testing.T) {
 	h := newHouse(t)
-	tag := h.create("shop", api.Spec{}).ETag
+	tag := h.create("shop", spec.Spec{}).ETag
 	h.runtime.do(func() {
 		h.runtime.onCheck = func(context.Context) {
-			_, _, err := h.PutTenant(context.Background(), operator, "shop", api.Spec{RequireSignature: true}, api.Precondition{Match: tag})
+			_, _, err := h.PutTenant(context.Background(), operator, "shop", spec.Spec{RequireSignature: true}, api.Precondition{Match: tag})
 			if err != nil {
 				t.Error(err)
 			}
@@ -339,12 +340,12 @@ func (s *brokenStore) PutPolicy(ctx context.Context, tenant string, p *store.Pol
 func TestBrokenMedium(t *testing.T) {
 	var s *brokenStore
 	h := newHouseWith(t, func(st store.Store) store.Store { s = &brokenStore{Store: st, err: errDisk}; return s })
-	tag := h.create("shop", api.Spec{}).ETag
+	tag := h.create("shop", spec.Spec{}).ETag
 	one := h.upload("shop", "one")
 	s.broken.Store(true)
 	for what, do := range map[string]func() error{
 		"put": func() error {
-			_, _, err := h.PutTenant(t.Context(), operator, "shop", api.Spec{RewriteHost: true}, api.Precondition{Match: tag})
+			_, _, err := h.PutTenant(t.Context(), operator, "shop", spec.Spec{RewriteHost: true}, api.Precondition{Match: tag})
 			return err
 		},
 		"promote": func() error {

@@ -1,22 +1,16 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+
+	"idlehost/host/internal/tenant/spec"
+)
 
 // CheckName says what keeps a name from being a tenant's: ErrInvalid. What
 // passes is safe as a path element.
 func CheckName(name string) error {
-	if len(name) < 1 || len(name) > 63 {
-		return fmt.Errorf("tenant name of %d characters, want 1 to 63: %w", len(name), ErrInvalid)
-	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-		case c == '-' && i > 0 && i < len(name)-1:
-		case c == '-':
-			return fmt.Errorf("tenant name %q begins or ends with \"-\": %w", name, ErrInvalid)
-		default:
-			return fmt.Errorf("tenant name %q: %q is none of a-z, 0-9 and \"-\": %w", name, name[i:i+1], ErrInvalid)
-		}
+	if problem := spec.CheckName(name); problem != "" {
+		return fmt.Errorf("tenant name: %s: %w", problem, ErrInvalid)
 	}
 	return nil
 }

@@ -5,23 +5,10 @@ import (
 	"strconv"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/tenant/spec"
 )
 
-// Guard says by how much a canary's rates may be above the active version's, in
-// parts of one, before it is worse. 0: 0.02; negative: not at all, any worse
-// rate counts. That has its price: looked at 200 times, one in ten canaries that
-// is as good as the active version passes for worse, against one in a hundred
-// with a margin of 0.02 (TestGuardMayLookAgainAndAgain).
-type Guard struct {
-	Faults      float64 // per answer
-	EarlyCloses float64 // per close
-	LateReturns float64 // per close
-	// MinSamples is how many answers, or closes, a canary must have made
-	// before its rate counts. 0: 100.
-	MinSamples int
-}
-
-func (g Guard) minSamples() uint64 {
+func minSamples(g spec.Guard) uint64 {
 	if g.MinSamples <= 0 {
 		return 100
 	}
@@ -53,7 +40,7 @@ func (t *Tenant) Judge() (reason string, worse bool) {
 	}
 	life := p.active.tally()
 	c, a := p.canary.tally().minus(p.trial.canary), life.minus(p.trial.active)
-	n := p.guard.minSamples()
+	n := minSamples(p.guard)
 	if reason, worse = judgeFaults(p.guard, c.answers(), a.answers()); worse {
 		return reason, true
 	}
@@ -69,7 +56,7 @@ func (t *Tenant) Judge() (reason string, worse bool) {
 	if early.worse() {
 		return early.sentence("early closes", "closes"), true
 	}
-	late := pair{canary: c.of(c.late), active: a.of(a.late), margin: margin(p.guard.LateReturns), atLeast: n}
+	late := pair{canary: c.of(c.late), active: a.of(a.late), margin: margin(p.guard.LateRequests), atLeast: n}
 	if late.worse() {
 		return late.sentence("late requests", "closes"), true
 	}
@@ -78,8 +65,8 @@ func (t *Tenant) Judge() (reason string, worse bool) {
 
 // judgeFaults takes an active version that was not asked for one without
 // faults: that is what a policy should be.
-func judgeFaults(g Guard, canary, active share) (string, bool) {
-	f := pair{canary: canary, active: active, margin: margin(g.Faults), atLeast: g.minSamples()}
+func judgeFaults(g spec.Guard, canary, active share) (string, bool) {
+	f := pair{canary: canary, active: active, margin: margin(g.Faults), atLeast: minSamples(g)}
 	return f.sentence("faults", "answers"), f.worse()
 }
 

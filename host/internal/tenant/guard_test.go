@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/sdk/abi"
 )
 
@@ -56,9 +57,9 @@ func TestACanaryThatFaultsIsWorse(t *testing.T) {
 	judged(t, "too early to tell", tn, "")
 	onBothSides(t, tn, 1240-99, 0)
 	judged(t, "faults", tn, "faults: 12.5 % of 1,240 answers against 0.1 % of 11,204")
-	tn.Set(Plan{Active: of("a"), Canary: of("c"), Percent: 30, Guard: Guard{Faults: 0.13}})
+	tn.Set(Plan{Active: of("a"), Canary: of("c"), Percent: 30, Guard: spec.Guard{Faults: 0.13}})
 	judged(t, "within a wider margin", tn, "")
-	tn.Set(Plan{Active: of("a"), Canary: of("c"), Percent: 30, Guard: Guard{MinSamples: 2000}})
+	tn.Set(Plan{Active: of("a"), Canary: of("c"), Percent: 30, Guard: spec.Guard{MinSamples: 2000}})
 	judged(t, "with more samples wanted", tn, "")
 	tn.Set(Plan{Active: of("a")})
 	judged(t, "taken back", tn, "")
@@ -120,7 +121,7 @@ func TestClosesThatClientsRegretAreWorse(t *testing.T) {
 			for range 200 {
 				tn.Closed(policy.RoleActive)
 			}
-			tn.Set(Plan{Active: of("a"), Canary: nth("c", 0, 0), Percent: 50, Guard: Guard{EarlyCloses: early, LateReturns: late}})
+			tn.Set(Plan{Active: of("a"), Canary: nth("c", 0, 0), Percent: 50, Guard: spec.Guard{EarlyCloses: early, LateRequests: late}})
 			time.Sleep(time.Minute)
 			return tn, clientOn(t, tn, policy.RoleCanary), clientOn(t, tn, policy.RoleActive)
 		}
@@ -205,7 +206,7 @@ func TestACloseBeforeTheRoleIsNotCounted(t *testing.T) {
 		tn.Set(Plan{Active: of("a"), Canary: of("c"), Percent: 100})
 		tn.Returned(7, time.Second, true) // while its side was perhaps the other
 		time.Sleep(time.Second)
-		tn.Set(Plan{Active: of("a"), Canary: of("c"), Percent: 100, Guard: Guard{Faults: 1}}) // the same sides
+		tn.Set(Plan{Active: of("a"), Canary: of("c"), Percent: 100, Guard: spec.Guard{Faults: 1}}) // the same sides
 		tn.Returned(7, time.Second, true)
 		if s := sideOf(t, tn, policy.RoleCanary); s.Late != 1 {
 			t.Errorf("%+v", s)

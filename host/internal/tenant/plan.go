@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // plan is a Plan in force. It does not change; its lanes do.
@@ -18,7 +19,7 @@ type plan struct {
 	percent float64
 	sides   sides
 	since   time.Time // when the canary's clients became what they are
-	guard   Guard
+	guard   spec.Guard
 	trial   trial
 	beside  *beside // what the shadow needs; nil without one
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"idlehost/host/internal/policy"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // Version is a policy's code with the parameters it runs with.
@@ -39,5 +40,5 @@ type Plan struct {
 	Shadow *Lane // nil: none
 	// Percent of the clients, 0 to 100, are the canary's.
 	Percent float64
-	Guard   Guard
+	Guard   spec.Guard
 }

@@ -9,6 +9,7 @@ import (
 
 	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 func put(body string, header ...string) ask {
@@ -209,7 +210,7 @@ func FuzzParseObject(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var spec api.Spec
+		var spec spec.Spec
 		var step api.Step
 		for _, err := range []error{v1.ParseObject(data, &spec), v1.ParseObject(data, &step)} {
 			if p, ok := err.(*api.Problem); err != nil && (!ok || p.Status != 422 || len(p.Detail) > 1000) {

@@ -12,6 +12,7 @@ import (
 
 	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/sdk/abi"
 )
 
@@ -70,9 +71,9 @@ func TestDocumentHasTheRoutes(t *testing.T) {
 func TestDocumentHasTheTypes(t *testing.T) {
 	schemas := document(t).Components.Schemas
 	types := map[string]any{
-		"Actor": api.Actor{}, "Spec": api.Spec{}, "Limits": api.Limits{}, "Guard": api.Guard{}, "Tenant": api.Tenant{},
+		"Actor": api.Actor{}, "Spec": spec.Spec{}, "Limits": spec.Limits{}, "Guard": spec.Guard{}, "Tenant": api.Tenant{},
 		"EffectiveLimits": api.EffectiveLimits{}, "Storage": api.Storage{}, "Token": api.Token{}, "NewToken": api.NewToken{}, "Key": api.Key{},
-		"Keys": api.Keys{}, "Policy": api.Policy{}, "Release": api.Release{}, "Rollout": api.Rollout{}, "Verdict": api.Verdict{},
+		"Keys": api.Keys{}, "Policy": api.Policy{}, "Release": spec.Release{}, "Rollout": api.Rollout{}, "Verdict": spec.Rollback{},
 		"Side": api.Side{}, "Comparison": api.Comparison{}, "Step": api.Step{}, "Connection": api.Connection{},
 		"Decision": api.Decision{}, "Entry": api.Entry{}, "Recording": api.Recording{}, "NewRecording": api.NewRecording{}, "Problem": api.Problem{},
 		"TenantPage": api.Page[api.Tenant]{}, "TokenPage": api.Page[api.Token]{}, "PolicyPage": api.Page[api.Policy]{},
@@ -95,9 +96,9 @@ func TestDocumentHasTheTypes(t *testing.T) {
 func sameFields(t *testing.T, name string, schema *openapi3.Schema, typ reflect.Type) {
 	t.Helper()
 	fields := map[string]bool{}
-	for i := range typ.NumField() {
-		tag, options, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
-		if tag == "-" {
+	for _, field := range reflect.VisibleFields(typ) {
+		tag, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if tag == "-" || field.Anonymous { // the fields of an embedded struct are visited too
 			continue
 		}
 		fields[tag] = true
@@ -106,7 +107,7 @@ func sameFields(t *testing.T, name string, schema *openapi3.Schema, typ reflect.
 			t.Errorf("schema %s lacks %s", name, tag)
 			continue
 		}
-		if want, got := jsonType(typ.Field(i).Type), property.Value.Type; !got.Is(want) {
+		if want, got := jsonType(field.Type), property.Value.Type; !got.Is(want) {
 			t.Errorf("schema %s: %s is %v, want %s", name, tag, got.Slice(), want)
 		}
 		always := options == ""
@@ -124,7 +125,7 @@ func sameFields(t *testing.T, name string, schema *openapi3.Schema, typ reflect.
 // jsonType is how a Go type is written.
 func jsonType(typ reflect.Type) string {
 	switch typ {
-	case reflect.TypeFor[time.Time](), reflect.TypeFor[api.Duration]():
+	case reflect.TypeFor[time.Time](), reflect.TypeFor[spec.Duration]():
 		return "string"
 	case reflect.TypeFor[json.RawMessage]():
 		return "object" // reports are

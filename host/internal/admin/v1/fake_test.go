@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // When everything in the fake happened.
@@ -60,9 +61,9 @@ func sum(b []byte) string {
 func newHouse() *house {
 	h := &house{bearers: map[string]api.Actor{"token-of-the-operator": {Operator: true, Name: "token op (boss)"}}, tenants: map[string]*room{}}
 	for _, name := range []string{"bank", "shop"} {
-		r := newRoom(name, api.Spec{Hosts: []string{name + ".example"}, Limits: api.Limits{Ceiling: api.Duration(time.Minute)}})
+		r := newRoom(name, spec.Spec{Hosts: []string{name + ".example"}, Limits: spec.Limits{Ceiling: spec.Duration(time.Minute)}})
 		r.add(api.Upload{Name: "first", Wasm: module}, "boss")
-		r.rollout.Active = &api.Release{Digest: sum(module), Params: map[string]string{"idle": "30s"}}
+		r.rollout.Active = &spec.Release{Digest: sum(module), Params: map[string]string{"idle": "30s"}}
 		r.rollout.Since = then
 		r.tokens = []api.Token{{ID: "t1", Name: "ci", Tenant: name, Created: then, By: "boss", Expires: then.Add(time.Hour)}}
 		r.keys.Keys = []api.Key{{ID: "k1", Public: "RWQ", Added: then}}
@@ -70,12 +71,12 @@ func newHouse() *house {
 		h.tenants[name] = r
 		h.bearers["token-of-"+name] = api.Actor{Tenant: name, Name: "token t1 (ci)"}
 	}
-	h.tenants[""] = newRoom("", api.Spec{}) // holds the operators' tokens
+	h.tenants[""] = newRoom("", spec.Spec{}) // holds the operators' tokens
 	h.tenants[""].tokens = []api.Token{{ID: "t1", Name: "root", Created: then, By: "boss"}}
 	return h
 }
 
-func newRoom(name string, spec api.Spec) *room {
+func newRoom(name string, spec spec.Spec) *room {
 	return &room{
 		tenant:   api.Tenant{Name: name, Created: then, Changed: then, Spec: spec, ETag: `"s1"`},
 		keys:     api.Keys{ETag: `"k1"`},
@@ -160,7 +161,7 @@ func (h *house) Tenant(_ context.Context, name string) (*api.Tenant, error) {
 	return &t, nil
 }
 
-func (h *house) PutTenant(_ context.Context, _ api.Actor, name string, spec api.Spec, pre api.Precondition) (*api.Tenant, bool, error) {
+func (h *house) PutTenant(_ context.Context, _ api.Actor, name string, spec spec.Spec, pre api.Precondition) (*api.Tenant, bool, error) {
 	r, _ := h.enter(name)
 	defer h.mu.Unlock()
 	if h.fail != nil {

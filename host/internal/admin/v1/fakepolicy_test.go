@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 func (h *house) MayUpload(_ context.Context, tenant string) (func(), error) {
@@ -92,7 +93,7 @@ func (h *house) Rollout(_ context.Context, tenant string) (*api.Rollout, error) 
 	shown := r.rollout
 	shown.Sides = []api.Side{{Role: "active", Digest: sum(module), Loaded: true, Asks: 10, Faults: 1, Causes: map[string]uint64{"trap": 1}, LastFault: "unreachable"}}
 	shown.Comparison = &api.Comparison{Asks: 3, Same: 2, WouldClose: 1, DeadlineRatio: 0.5}
-	shown.Verdict = &api.Verdict{Digest: sum(module), Automatic: true, Reason: "faults", At: then}
+	shown.Rollback = &spec.Rollback{Digest: sum(module), Automatic: true, Reason: "faults", At: then}
 	return &shown, nil
 }
 
@@ -106,7 +107,7 @@ func (h *house) Step(_ context.Context, _ api.Actor, tenant string, s api.Step, 
 		return nil, err
 	}
 	h.steps = append(h.steps, s)
-	switch to := (&api.Release{Digest: s.Digest, Params: s.Params}); s.Kind {
+	switch to := (&spec.Release{Digest: s.Digest, Params: s.Params}); s.Kind {
 	case api.StepShadow:
 		r.rollout.Shadow = to
 	case api.StepCanary:

@@ -16,6 +16,7 @@ import (
 
 	"idlehost/host/internal/admin/v1"
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 func TestPathsThatAreNone(t *testing.T) {
@@ -201,7 +202,7 @@ func TestPages(t *testing.T) {
 	delete(g.tenants, "")
 	for i := range 250 {
 		name := fmt.Sprintf("t%03d", i)
-		g.tenants[name] = newRoom(name, api.Spec{})
+		g.tenants[name] = newRoom(name, spec.Spec{})
 	}
 	var names []string
 	for path := "/v1/tenants"; path != ""; {
@@ -251,7 +252,7 @@ func TestConnectionFilters(t *testing.T) {
 
 func TestListsAreNeverNull(t *testing.T) {
 	g := newRig(t)
-	g.tenants["new"] = newRoom("new", api.Spec{})
+	g.tenants["new"] = newRoom("new", spec.Spec{})
 	for _, what := range []string{"tokens", "policies", "audit"} {
 		rec := g.want(t, 200, ask{method: "GET", path: "/v1/tenants/new/" + what, token: boss})
 		if got := strings.TrimSpace(rec.Body.String()); got != `{"items":[]}` {

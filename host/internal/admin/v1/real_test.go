@@ -15,6 +15,7 @@ import (
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/store/file"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // stage is a control.Runtime without a host behind it.
@@ -29,7 +30,7 @@ func (s *stage) Declared() []api.Tenant {
 
 func (s *stage) HasDeclaredPolicy(tenant string) bool { return tenant == "fixture" }
 func (s *stage) RetryAfter(string) time.Duration      { return 0 }
-func (s *stage) CheckSpec(store.Spec, string) error   { return nil }
+func (s *stage) CheckSpec(spec.Spec, string) error    { return nil }
 func (s *stage) Open(string) int                      { return 3 }
 func (s *stage) Remove(context.Context, string) error { return nil }
 func (s *stage) Effective(string) (api.EffectiveLimits, error) {
@@ -43,7 +44,7 @@ func (s *stage) Check(_ context.Context, _, _ string, wasm []byte) (json.RawMess
 	return json.RawMessage(`{"verdict":"accepted"}`), nil
 }
 
-func (s *stage) Try(_ context.Context, _ string, _ []byte, r store.Release) error {
+func (s *stage) Try(_ context.Context, _ string, _ []byte, r spec.Release) error {
 	if r.Params["idle"] == "soon" {
 		return &control.Refusal{Cause: "configure", Text: "no duration"}
 	}

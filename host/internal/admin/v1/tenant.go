@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"idlehost/host/internal/api"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // of returns the tenant that the path names; "": it names none.
@@ -47,7 +48,7 @@ func (c *call) putTenant() error {
 	if err != nil {
 		return err
 	}
-	var spec api.Spec
+	var spec spec.Spec
 	if err := c.readJSON(&spec); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // typical is a tenant of some 600 bytes.
@@ -24,7 +25,7 @@ func typical(i int) *store.Tenant {
 	t.Spec.Hosts = []string{t.Name + ".example"}
 	t.Spec.Limits.Connections = 1000
 	t.Versions = []store.Version{{Digest: digest, Name: "adaptive", Uploaded: now, By: "token:abcdefghij", Served: true}}
-	t.Rollout = store.Rollout{Active: &store.Release{Digest: digest, Params: map[string]string{"min": "5s"}}, Since: now}
+	t.Rollout = spec.Rollout{Active: &spec.Release{Digest: digest, Params: map[string]string{"min": "5s"}}, Since: now}
 	return t
 }
 

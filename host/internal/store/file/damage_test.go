@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // sample returns a closed store with something in every bucket, and what dump
@@ -21,7 +22,7 @@ func sample(t testing.TB, tenants int) (dir, has string) {
 	ctx := context.Background()
 	for i := range tenants {
 		made := &store.Tenant{Name: fmt.Sprintf("t%d", i)}
-		made.Rollout.Verdict = &store.Verdict{Reason: strings.Repeat("r", 300)}
+		made.Rollout.Rollback = &spec.Rollback{Reason: strings.Repeat("r", 300)}
 		must(t, s.Create(ctx, made, store.Entry{Tenant: made.Name, Action: "create"}))
 		must(t, s.PutToken(ctx, &store.Token{ID: fmt.Sprint(i), Tenant: made.Name}, store.Entry{Action: "token"}))
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // victimEnv makes the test binary a victim: it changes the store in the
@@ -157,7 +158,7 @@ func (s step) take(ctx context.Context, st *Store) (revision uint64, err error) 
 		if s.Kind == stepUpload {
 			t.Versions = append(t.Versions, store.Version{Digest: digest})
 		}
-		t.Rollout.Active = &store.Release{Digest: digest}
+		t.Rollout.Active = &spec.Release{Digest: digest}
 		return s.entry(), nil
 	})
 	if err != nil {

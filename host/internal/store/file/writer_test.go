@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 	"idlehost/host/internal/testnet"
 )
 
@@ -53,7 +54,7 @@ func TestDiskFull(t *testing.T) {
 			made := 0
 			create := func() error {
 				one := &store.Tenant{Name: fmt.Sprintf("t%d", made)}
-				one.Rollout.Verdict = &store.Verdict{Reason: strings.Repeat("r", 1500)}
+				one.Rollout.Rollback = &spec.Rollback{Reason: strings.Repeat("r", 1500)}
 				err := s.Create(ctx, one, store.Entry{Tenant: one.Name})
 				if err == nil {
 					made++

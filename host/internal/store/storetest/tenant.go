@@ -9,26 +9,27 @@ import (
 	"time"
 
 	"idlehost/host/internal/store"
+	"idlehost/host/internal/tenant/spec"
 )
 
 // full is a tenant with something in every field.
 func full(name string) *store.Tenant {
 	at := time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC)
 	_, d := module(1)
-	release := &store.Release{Digest: d, Params: map[string]string{"k": "<v> & \u2028 \x00"}}
+	release := &spec.Release{Digest: d, Params: map[string]string{"k": "<v> & \u2028 \x00"}}
 	return &store.Tenant{
 		Name: name, Declared: true, Created: at, Changed: at,
-		Spec: store.Spec{
+		Spec: spec.Spec{
 			Hosts: []string{"a.example", "*.b.example"}, Destinations: []string{"192.0.2.0/24"},
 			Upstreams: []string{"http://u.example"}, RewriteHost: true,
-			Limits: store.Limits{Connections: 1, ClientConnections: 2, FuelPerSecond: math.MaxInt64, MemoryPages: 4,
-				LogRate: 5, LogBurst: 6, Floor: time.Second, Ceiling: time.Hour},
-			Guard: store.Guard{Faults: 0.1, EarlyCloses: -1, LateReturns: 1e-300, MinSamples: 7},
+			Limits: spec.Limits{Connections: 1, ClientConnections: 2, FuelPerSecond: math.MaxInt64, MemoryPages: 4,
+				LogRate: 5, LogBurst: 6, Floor: spec.Duration(time.Second), Ceiling: spec.Duration(time.Hour)},
+			Guard: spec.Guard{Faults: 0.1, EarlyCloses: -1, LateRequests: 1e-300, MinSamples: 7}, RequireSignature: true,
 		},
 		Versions: []store.Version{{Digest: d, Name: "n", Uploaded: at, By: "b", SignedBy: "s", Served: true}},
-		Keys:     []store.Key{{ID: "i", Public: "p", Comment: "c", Added: at}}, RequireSignature: true,
-		Rollout: store.Rollout{Active: release, Canary: release, Percent: 12.5, Shadow: release, Past: []store.Release{*release},
-			Since: at, Verdict: &store.Verdict{Digest: d, Automatic: true, Reason: "r", At: at}},
+		Keys:     []store.Key{{ID: "i", Public: "p", Comment: "c", Added: at}},
+		Rollout: spec.Rollout{Active: release, Canary: release, Percent: 12.5, Shadow: release, Past: []spec.Release{*release},
+			Since: at, Rollback: &spec.Rollback{Digest: d, Automatic: true, Reason: "r", At: at}},
 	}
 }
 
@@ -275,7 +276,7 @@ func testRevisions(t *testing.T, s store.Store) {
 func testTenantCopies(t *testing.T, s store.Store) {
 	scribble := func(u *store.Tenant) {
 		u.Spec.Hosts[0], u.Versions[0].Name, u.Keys[0].ID = "scribbled", "scribbled", "scribbled"
-		u.Rollout.Verdict.Reason, u.Rollout.Past[0].Digest = "scribbled", "scribbled"
+		u.Rollout.Rollback.Reason, u.Rollout.Past[0].Digest = "scribbled", "scribbled"
 		maps.Copy(u.Rollout.Active.Params, map[string]string{"scribbled": ""})
 	}
 	want := full("a")

@@ -1,6 +1,7 @@
-package config
+package spec
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -45,3 +46,9 @@ func (s *Size) UnmarshalText(text []byte) error {
 	*s = Size(n) * unit
 	return nil
 }
+
+// MarshalJSON writes the number of bytes, as the API has it.
+func (s Size) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, int64(s), 10), nil }
+
+// UnmarshalJSON reads a number of bytes.
+func (s *Size) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, (*int64)(s)) }

@@ -1,6 +1,7 @@
-package config
+package spec
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -24,7 +25,7 @@ func (d Duration) String() string {
 	return s
 }
 
-// MarshalText writes String.
+// MarshalText writes String, as the configuration has it.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalText reads what time.ParseDuration reads; negative ones are errors.
@@ -38,4 +39,20 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	*d = Duration(v)
 	return nil
+}
+
+// MarshalJSON writes it as time.Duration does: "1h0m0s" is what the API has
+// always said.
+func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
+
+// UnmarshalJSON reads what time.ParseDuration reads; Normalize names the field
+// of one that is negative.
+func (d *Duration) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	v, err := time.ParseDuration(text)
+	*d = Duration(v)
+	return err
 }
