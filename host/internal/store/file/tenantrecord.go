@@ -24,7 +24,7 @@ type tenantRecord struct {
 	Rollout          spec.Rollout    `json:"rollout"`
 	RolloutRevision  uint64          `json:"rollout_revision"`
 	Born             uint64          `json:"born"`
-	Held             []holding       `json:"held,omitempty"`
+	Held             []heldPolicy    `json:"held,omitempty"`
 }
 
 // specRecord is a spec.Spec as it lies on the disk.

@@ -46,7 +46,7 @@ func TestTenantRecordStaysAsItIs(t *testing.T) {
 			},
 			RolloutRevision: 3,
 		},
-		Born: 4, Held: []holding{{Digest: "d", Bytes: 11, Put: at}},
+		Born: 4, Held: []heldPolicy{{Digest: "d", Bytes: 11, Put: at}},
 	}
 	text, err := json.Marshal(whole)
 	must(t, err)
