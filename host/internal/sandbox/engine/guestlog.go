@@ -53,8 +53,7 @@ func (g *guestLog) allow(now uint64) bool {
 	return true
 }
 
-// write takes bytes of standard output (stream 0) or error (1), and makes
-// lines of them.
+// write splits bytes of standard output (stream 0) or error (1) into lines.
 func (g *guestLog) write(now uint64, stream int, b []byte) {
 	for _, c := range b {
 		if c == '\n' {
@@ -73,7 +72,7 @@ func (g *guestLog) endLine(now uint64, stream int) {
 	g.partial[stream] = g.partial[stream][:0]
 }
 
-// take hands over what was said, unfinished lines included.
+// take returns the lines, unfinished ones included, and removes them.
 func (g *guestLog) take(now uint64) []line {
 	if len(g.lines)|len(g.partial[0])|len(g.partial[1]) == 0 {
 		return nil
@@ -92,7 +91,7 @@ func (g *guestLog) addHostLine(now uint64, text string) {
 	g.lines = append(g.take(now), line{level: 3, text: text})
 }
 
-// reason returns what the guest said last.
+// reason returns the guest's last line.
 func (g *guestLog) reason() string {
 	if g.last == "" {
 		return "no reason given"

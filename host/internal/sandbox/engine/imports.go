@@ -48,9 +48,9 @@ func hostLog(w *callContext, mem api.Memory, stack []uint64) {
 	w.log.add(w.nowMs, int(min(max(level, 0), 3)), text)
 }
 
-// scriptAbort is what AssemblyScript calls where others execute unreachable:
-// abort(message, file, line, column), strings being UTF-16 behind their
-// length in bytes.
+// scriptAbort is abort(message, file, line, column), which AssemblyScript calls
+// where other languages execute unreachable. Its strings are UTF-16; their length in
+// bytes precedes them.
 func scriptAbort(_ *callContext, mem api.Memory, stack []uint64) {
 	panic(fmt.Errorf("abort: %s at %s:%d:%d", scriptString(mem, uint32(stack[0])),
 		scriptString(mem, uint32(stack[1])), uint32(stack[2]), uint32(stack[3])))

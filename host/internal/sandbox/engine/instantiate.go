@@ -17,14 +17,14 @@ import (
 // Event.PhaseMs.
 const minBuffer = 64
 
-// instantiation is an instance on its way to answering questions.
+// instantiation is an instance that is being made.
 type instantiation struct {
 	ctx context.Context
 	p   *Policy
 	i   *instance
 }
 
-// instantiationSteps lists what an instance passes, in order.
+// instantiationSteps lists the steps of making an instance, in order.
 func instantiationSteps() []step[*instantiation] {
 	return []step[*instantiation]{
 		{"instantiate", policy.FaultInit, instantiate},
@@ -68,12 +68,13 @@ func instantiate(s *instantiation) error {
 	return nil
 }
 
-// runStart runs the start function, which wazero knows nothing of: liftStart.
+// runStart runs the start function, which wazero does not see: link removes its
+// section.
 func runStart(s *instantiation) error { return s.run(opStart) }
 
 func initialize(s *instantiation) error { return s.run(opInitialize) }
 
-// run calls an export that a guest may do without, with the fuel of a start.
+// run calls an optional export, with the fuel of initialisation.
 func (s *instantiation) run(o op) error {
 	if !s.i.has(o) {
 		return nil
@@ -84,13 +85,13 @@ func (s *instantiation) run(o op) error {
 	return err
 }
 
-// ask1 calls an export with the fuel of a question.
+// ask calls an export with the fuel of a question.
 func (s *instantiation) ask(o op) (uint64, error) {
 	return s.i.call(o, 0, s.p.engine.cfg.callFuel())
 }
 
-// checkVersion takes every guest whose version is not newer than the host's:
-// within a version the ABI only grows, and a guest sees what it knows.
+// checkVersion accepts every guest whose version is not newer than the host's:
+// within a version the ABI only grows, and a guest sees the part that it knows.
 func checkVersion(s *instantiation) error {
 	v, err := s.ask(opVersion)
 	if err != nil {
@@ -149,7 +150,7 @@ func (s *instantiation) configureCall(o op, param uint64) (uint64, error) {
 	return v, err
 }
 
-// putParams writes the parameters where the guest wants them.
+// putParams writes the parameters to the buffer that the guest returns.
 func (s *instantiation) putParams() error {
 	n := uint64(len(s.p.params))
 	if n == 0 {

@@ -17,8 +17,8 @@ type linearMemory struct {
 // one that declares more is not a valid module.
 func (l *linearMemory) Allocate(_, _ uint64) experimental.LinearMemory { return l }
 
-// Reallocate implements experimental.LinearMemory. The first size, the
-// module's minimum, was held against the limit before.
+// Reallocate implements experimental.LinearMemory. The first size, the module's
+// minimum, has been checked before.
 func (l *linearMemory) Reallocate(size uint64) []byte {
 	if size > l.limit {
 		l.refused = true

@@ -79,7 +79,7 @@ func (v *validator) declare(params []ValType) {
 	for range groups {
 		at, n := v.pos, v.u32()
 		t := v.valType()
-		// Before anything is made of the number.
+		// The number is checked before anything is allocated.
 		if !v.ok() || !v.cap(at, RuleLocals, "declares %d locals", uint64(n)+uint64(len(v.locals)), v.limits.Locals) {
 			return
 		}

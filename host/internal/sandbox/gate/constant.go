@@ -24,7 +24,7 @@ func (r *reader) constant(m *Module, want ValType) {
 	case OpRefFunc:
 		got = FuncRef
 		if r.funcIndex(m, at, in.X) {
-			m.mention(in.X)
+			m.reference(in.X)
 		}
 	case OpGlobalGet:
 		got = r.constantGlobal(m, at, in.X)
@@ -51,15 +51,15 @@ func (r *reader) constantGlobal(m *Module, at int, i uint32) ValType {
 	return m.globals[i].Type
 }
 
-// mention notes that a function's reference is taken outside of code.
-func (m *Module) mention(fn uint32) {
+// reference records that a function is referenced outside of code.
+func (m *Module) reference(fn uint32) {
 	if m.declared == nil {
 		m.declared = make([]bool, len(m.funcs))
 	}
 	m.declared[fn] = true
 }
 
-// declare makes the list of mentioned functions whole before code is read.
+// declare completes the list of referenced functions before code is read.
 func (m *Module) declare() {
 	if m.declared == nil {
 		m.declared = make([]bool, len(m.funcs))

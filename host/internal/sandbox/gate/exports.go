@@ -43,7 +43,7 @@ func (r *reader) export(m *Module, name string, e exportEntry) {
 		r.refuse(e.at, RuleReserved, "exports %q: names that begin with %q are the host's own", clip(name), Reserved)
 	}
 	if e.kind == kindFunc {
-		m.mention(e.index)
+		m.reference(e.index)
 	}
 	m.exports[name] = e
 }

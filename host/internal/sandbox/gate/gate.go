@@ -59,7 +59,7 @@ func Check(wasm []byte, limits Limits, contract Contract) (*Module, error) {
 		return nil, r.err
 	}
 	r.pos = 8
-	if m.sections = r.walk(); r.err != nil {
+	if m.sections = r.findSections(); r.err != nil {
 		return nil, r.err
 	}
 	if err := m.read(limits, &contract); err != nil {

@@ -53,7 +53,7 @@ func (r *reader) importEntry(m *Module, limits Limits, contract *Contract) {
 		}
 		m.imports = append(m.imports, Import{Module: module, Name: name, Type: m.types[t]})
 		if !contract.AnyImport {
-			r.permit(at, module, name, m.types[t], contract)
+			r.checkImport(at, module, name, m.types[t], contract)
 		}
 	case kindTable:
 		r.table(m, limits)
@@ -66,8 +66,8 @@ func (r *reader) importEntry(m *Module, limits Limits, contract *Contract) {
 	}
 }
 
-// permit holds an imported function against the contract.
-func (r *reader) permit(at int, module, name string, t FuncType, contract *Contract) {
+// checkImport compares an imported function with the contract.
+func (r *reader) checkImport(at int, module, name string, t FuncType, contract *Contract) {
 	known, ok := contract.find(module, name)
 	switch {
 	case !ok:
@@ -77,7 +77,7 @@ func (r *reader) permit(at int, module, name string, t FuncType, contract *Contr
 	}
 }
 
-// clip bounds a name that goes into a message.
+// clip shortens a name for a message.
 func clip(name string) string {
 	const most = 64
 	if len(name) > most {

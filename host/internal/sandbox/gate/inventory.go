@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Item is something that a module exports.
+// Item is an export of a module.
 type Item struct {
 	Name string   // UTF-8, otherwise anything
 	Kind string   // "function", "table", "memory", "global"
@@ -33,5 +33,5 @@ func (m *Module) Exports() []Item {
 	return items
 }
 
-// Limits returns what the module was held against, no field of it zero.
+// Limits returns the limits that the module was checked with. No field is zero.
 func (m *Module) Limits() Limits { return m.limits }

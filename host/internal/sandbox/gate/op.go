@@ -57,7 +57,7 @@ const (
 	prefixThreads = 0xfe
 )
 
-// opInfo is what the format says of an instruction.
+// opInfo describes an instruction.
 type opInfo struct {
 	name  string
 	sig   string // operands, a colon, results: i and I are i32 and i64, f and F f32 and f64
@@ -103,15 +103,15 @@ func (o Op) info() opInfo {
 // refused.
 func (o Op) String() string { return o.info().name }
 
-// Signature returns the types of what an instruction takes and leaves, a letter
-// each: i and I are i32 and i64, f and F f32 and f64; false for one of which the
-// opcode alone does not tell.
+// Signature returns the types of an instruction's operands and results, a letter each:
+// i and I are i32 and i64, f and F f32 and f64; false if they do not follow from the
+// opcode alone.
 func (o Op) Signature() (operands, results string, ok bool) {
 	return strings.Cut(o.info().sig, ":")
 }
 
 // Stack returns how many operands an instruction takes and how many results it
-// leaves; false for one of which the opcode alone does not tell.
+// leaves; false if that does not follow from the opcode alone.
 func (o Op) Stack() (takes, leaves int, ok bool) {
 	operands, results, ok := o.Signature()
 	return len(operands), len(results), ok
@@ -123,7 +123,7 @@ func (o Op) Access() bool { return o.info().imm == immMemory }
 // Width returns how many bytes an access to memory loads or stores.
 func (o Op) Width() int { return 1 << o.info().align }
 
-// Ops returns every instruction that a module may hold.
+// Ops returns every instruction that a module may contain.
 func Ops() (ops []Op) {
 	for b, info := range plainOps {
 		if info.name != "" {
@@ -136,7 +136,7 @@ func Ops() (ops []Op) {
 	return ops
 }
 
-// refused says why an opcode that is not in the tables is none for policies.
+// refused says why an opcode that is not in the tables is refused.
 func refused(b byte) (Rule, string) {
 	switch {
 	case b == prefixSIMD:

@@ -27,7 +27,7 @@ func (r *reader) refuse(at int, rule Rule, format string, args ...any) {
 	r.pos = r.end
 }
 
-// cap refuses what is more than a limit. what is a verb and a noun, such as
+// cap refuses a number above a limit. what is a verb and a noun, such as
 // "declares %d locals".
 func (r *reader) cap(at int, rule Rule, what string, got uint64, limit int) bool {
 	if got <= uint64(limit) {

@@ -2,7 +2,7 @@ package gate
 
 import "fmt"
 
-// Refusal is why a module was not let in.
+// Refusal is the error that says why the gate refused a module.
 type Refusal struct {
 	Offset  int64  // of the byte at fault, from the start of the module
 	Section string // the section it lies in; "module" outside of any

@@ -63,8 +63,8 @@ type Section struct {
 	Start, End int
 }
 
-// walk finds all sections and holds them to their order.
-func (r *reader) walk() (list []Section) {
+// findSections finds all sections and checks their order.
+func (r *reader) findSections() (list []Section) {
 	last := -1
 	for r.left() > 0 && r.ok() {
 		at := r.pos

@@ -67,7 +67,7 @@ func (r *reader) entries(m *Module, form uint32, t ValType) {
 		if form&formValues != 0 {
 			r.constant(m, t)
 		} else if i := r.u32(); r.ok() && r.funcIndex(m, at, i) {
-			m.mention(i)
+			m.reference(i)
 		}
 		if !r.ok() {
 			return

@@ -15,8 +15,7 @@ const (
 	FuncRef   ValType = 0x70
 	ExternRef ValType = 0x6f
 
-	// unknown is what code that is never reached leaves on the stack: it
-	// passes for any type.
+	// unknown is the type of operands in unreachable code: it matches any type.
 	unknown ValType = 0
 )
 

@@ -17,7 +17,7 @@ import (
 // that is not a plain extension is the attack, and is passed on. Where a timeout
 // is to be the attack, and wasm's own is none, its accept hook is called then.
 //
-// ok is false where wasm is no module that it could be done to; what is wrong
+// ok is false if wasm is not a module that can be changed so; what is wrong
 // with it is then found in any case.
 func Disguise(wasm []byte, from time.Time, kinds ...abi.Kind) (out []byte, ok bool) {
 	m, ok := parse(wasm)

@@ -41,11 +41,11 @@ type Outcome uint8
 
 // The outcomes, from the earliest.
 const (
-	Refused  Outcome = iota // by the gate
-	Uncoded                 // by the compiler, or by what bounds it
-	AtInit                  // stopped before the first question: loading fails
-	AtCall                  // stopped at a question: the instance is thrown away
-	Harmless                // answered like a good policy, at a bounded price
+	Refused     Outcome = iota // by the gate
+	NotCompiled                // by the compiler, or by what bounds it
+	AtInit                     // stopped before the first question: loading fails
+	AtCall                     // stopped at a question: the instance is thrown away
+	Harmless                   // answered like a good policy, at a bounded price
 	// Bounded is only wanted: refused or not, in bounded time and memory.
 	Bounded
 )

@@ -74,7 +74,7 @@ func refusal(err error) verdict {
 	case errors.As(err, &f):
 		v.Fault = f.Fault
 		if f.Step == "compile" {
-			v.Outcome = Uncoded
+			v.Outcome = NotCompiled
 		}
 	default:
 		v.Broken = "a refusal without a cause: " + err.Error()

@@ -8,7 +8,7 @@ import (
 	w "idlehost/host/internal/sandbox/wasmtest"
 )
 
-// logging goes for the log, for who reads it, and for what parses it.
+// logging attacks the log, its readers and its parsers.
 func logging() []Attack {
 	i32 := w.I32
 	log := host{from: "idlehost", name: "log", params: []byte{i32, i32, i32}}

@@ -8,7 +8,7 @@ import (
 	w "idlehost/host/internal/sandbox/wasmtest"
 )
 
-// names attacks who reads names and custom sections.
+// names attacks the readers of names and custom sections.
 func names() []Attack {
 	export := func(name, what, text string) Attack {
 		return attack("name-"+name, what, refused("name"),
