@@ -35,19 +35,19 @@ func TestFuelOfACheckEnds(t *testing.T) {
 		name    string
 		price   uint64
 		fault   policy.Fault
-		verdict Verdict
+		verdict Outcome
 		asked   int
 	}{
-		{"all of it", enough, policy.FaultNone, VerdictAccepted, all},
-		{"fails, and uses no more than that", enough, policy.FaultTrap, VerdictFaulty, all},
-		{"fails, and uses twice as much", 2 * enough, policy.FaultFuel, VerdictFaulty, int(budget/(2*enough)) + 1},
-		{"uses twice as much", 2 * enough, policy.FaultNone, VerdictFaulty, int(budget/(2*enough)) + 1},
+		{"all of it", enough, policy.FaultNone, OutcomeAccepted, all},
+		{"fails, and uses no more than that", enough, policy.FaultTrap, OutcomeFaulty, all},
+		{"fails, and uses twice as much", 2 * enough, policy.FaultFuel, OutcomeFaulty, int(budget/(2*enough)) + 1},
+		{"uses twice as much", 2 * enough, policy.FaultNone, OutcomeFaulty, int(budget/(2*enough)) + 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			j := &pace{}
 			r, err := asks(j, &recordingDecider{price: tt.price, fault: tt.fault})
-			if err != nil || r.Verdict != tt.verdict || len(r.Answers) != tt.asked {
-				t.Fatalf("%v, %s, %d questions asked, want %s, %d", err, r.Verdict, len(r.Answers), tt.verdict, tt.asked)
+			if err != nil || r.Outcome != tt.verdict || len(r.Answers) != tt.asked {
+				t.Fatalf("%v, %s, %d questions asked, want %s, %d", err, r.Outcome, len(r.Answers), tt.verdict, tt.asked)
 			}
 			if f := r.Failure; f != nil && (f.Asked != tt.asked || f.Unasked != all-tt.asked) {
 				t.Errorf("told are %d asked and %d not", f.Asked, f.Unasked)
@@ -112,8 +112,8 @@ func TestCheckIsAJobOfItsOwner(t *testing.T) {
 		run(t, Input{Wasm: wasm, On: e}) // the code is known from then on
 		q := engine.NewQuota(engine.QuotaConfig{Owner: name, FuelPerSecond: 1})
 		r := run(t, Input{Wasm: wasm, On: e, Quota: q})
-		if r.Verdict != VerdictAccepted || len(r.Answers) != questionCount() {
-			t.Errorf("%s: %s, %v, %d answers", name, r.Verdict, r.Err(), len(r.Answers))
+		if r.Outcome != OutcomeAccepted || len(r.Answers) != questionCount() {
+			t.Errorf("%s: %s, %v, %d answers", name, r.Outcome, r.Err(), len(r.Answers))
 		}
 		return q.Spent()
 	}
@@ -138,8 +138,8 @@ func TestFaultyPolicyIsNotAskedForLong(t *testing.T) {
 	cost := run(t, Input{Wasm: fails(few)}).Fuel.Init
 	r := run(t, Input{Wasm: fails(int32(few * cost.Budget / int64(cost.Most) * 9 / 10))})
 	f := r.Failure
-	if r.Verdict != VerdictFaulty || f == nil || f.Unasked == 0 || f.Asked != len(r.Answers) || f.Asked+f.Unasked != questionCount() {
-		t.Fatalf("%s, %+v, %d answers", r.Verdict, f, len(r.Answers))
+	if r.Outcome != OutcomeFaulty || f == nil || f.Unasked == 0 || f.Asked != len(r.Answers) || f.Asked+f.Unasked != questionCount() {
+		t.Fatalf("%s, %+v, %d answers", r.Outcome, f, len(r.Answers))
 	}
 	most := r.Fuel.TotalBudget + uint64(r.Fuel.Init.Budget) + instanceFuel + 3*uint64(r.Fuel.Accept.Budget)
 	if r.Fuel.Total <= r.Fuel.TotalBudget || r.Fuel.Total > most {

@@ -64,14 +64,14 @@ func (r *Report) run(ctx context.Context, e *engine.Engine, in Input) error {
 		load = func(j *engine.Job) (loadedPolicy, error) { return loadInWorker(ctx, j, in, src, r) }
 	}
 	err := e.Do(ctx, src, func(j *engine.Job) error { return r.inspectAndAsk(j, load) })
-	return r.failed(err, VerdictFaulty)
+	return r.failed(err, OutcomeFaulty)
 }
 
 // inspectAndAsk goes as far as the policy lets it.
 func (r *Report) inspectAndAsk(j *engine.Job, load func(*engine.Job) (loadedPolicy, error)) error {
 	seen, err := j.Inspect()
 	if err != nil {
-		return r.failed(err, VerdictRefused)
+		return r.failed(err, OutcomeRefused)
 	}
 	r.setModule(seen)
 	if err := j.Yield(); err != nil {
@@ -97,7 +97,7 @@ const attempts = 10
 func (r *Report) try(j *engine.Job, load func(*engine.Job) (loadedPolicy, error)) error {
 	p, err := load(j)
 	if err != nil {
-		return r.failed(err, VerdictFaulty)
+		return r.failed(err, OutcomeFaulty)
 	}
 	defer p.Close() // its memory; the engine's Close would tell of an error
 	r.setProfile(p.firstInstance())
@@ -105,24 +105,24 @@ func (r *Report) try(j *engine.Job, load func(*engine.Job) (loadedPolicy, error)
 }
 
 // failed puts an error of the policy into the report, and returns any other.
-func (r *Report) failed(err error, v Verdict) error {
+func (r *Report) failed(err error, v Outcome) error {
 	var fault *engine.FaultError
 	if !errors.As(err, &fault) {
 		return err
 	}
-	r.fail(verdictOf(fault.Fault, v), err)
+	r.fail(outcomeOf(fault.Fault, v), err)
 	return nil
 }
 
-// verdictOf returns the verdict that follows from a fault: a refused module differs
+// outcomeOf returns the outcome that follows from a fault: a refused module differs
 // from a bad policy. v is for faults that do not decide this.
-func verdictOf(f policy.Fault, v Verdict) Verdict {
+func outcomeOf(f policy.Fault, v Outcome) Outcome {
 	switch f {
 	case policy.FaultRefused, policy.FaultCompile:
-		return VerdictRefused
+		return OutcomeRefused
 	}
 	if f.Passes() {
-		return VerdictUndecided
+		return OutcomeUndecided
 	}
 	return v
 }

@@ -55,8 +55,8 @@ func TestBundledPoliciesAreFine(t *testing.T) {
 	for _, name := range plugins.Names() {
 		wasm, _ := plugins.Lookup(name)
 		r := run(t, Input{Name: name, Wasm: wasm})
-		if r.Verdict != VerdictAccepted || r.Err() != nil {
-			t.Errorf("%s: %s: %v", name, r.Verdict, r.Err())
+		if r.Outcome != OutcomeAccepted || r.Err() != nil {
+			t.Errorf("%s: %s: %v", name, r.Outcome, r.Err())
 		}
 		if r.ABI != (ABI{Policy: 1, Host: 1}) || r.Memory.BufferBytes < 512 || r.Module.MeteredBytes <= r.Module.Bytes {
 			t.Errorf("%s: %+v, %+v, %+v: want version 1 of the ABI, a buffer of 512 bytes at least, and a module that metering makes larger", name, r.ABI, r.Memory, r.Module)
@@ -133,17 +133,17 @@ func (o overloaded) Cause() policy.Fault { return o.fault }
 func TestUndecided(t *testing.T) {
 	for _, tt := range []struct {
 		fault   policy.Fault
-		verdict Verdict
+		verdict Outcome
 		again   bool
 	}{
-		{policy.FaultBusy, VerdictUndecided, true},
-		{policy.FaultCompile, VerdictRefused, false},
-		{policy.FaultRefused, VerdictRefused, false},
+		{policy.FaultBusy, OutcomeUndecided, true},
+		{policy.FaultCompile, OutcomeRefused, false},
+		{policy.FaultRefused, OutcomeRefused, false},
 	} {
 		r := run(t, Input{Wasm: wasmtest.Guest().Bytes(), Engine: engine.Config{Compiler: overloaded{tt.fault}}})
 		f := r.Failure
-		if r.Verdict != tt.verdict || f == nil || f.Cause != tt.fault.String() || f.Step != "compile" || f.TryAgain() != tt.again {
-			t.Fatalf("%v: %s, %+v: want %s at compile, try again %v", tt.fault, r.Verdict, f, tt.verdict, tt.again)
+		if r.Outcome != tt.verdict || f == nil || f.Cause != tt.fault.String() || f.Step != "compile" || f.TryAgain() != tt.again {
+			t.Fatalf("%v: %s, %+v: want %s at compile, try again %v", tt.fault, r.Outcome, f, tt.verdict, tt.again)
 		}
 		if strings.Contains(f.Hint(), "try again") != tt.again {
 			t.Errorf("%v: hint %q", tt.fault, f.Hint())
@@ -177,8 +177,8 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := run(t, Input{Wasm: tt.wasm})
-			if r.Verdict != VerdictRefused || r.Err() == nil || !strings.Contains(r.Err().Error(), tt.want) {
-				t.Fatalf("%s: %v, want %q", r.Verdict, r.Err(), tt.want)
+			if r.Outcome != OutcomeRefused || r.Err() == nil || !strings.Contains(r.Err().Error(), tt.want) {
+				t.Fatalf("%s: %v, want %q", r.Outcome, r.Err(), tt.want)
 			}
 			f := r.Failure
 			if f.Step != "gate" || f.Refusal == nil || f.Refusal.Rule != tt.rule || f.Refusal.Limit != tt.limit || f.Hint() == "" {
@@ -200,19 +200,19 @@ func TestModuleThatDoesNotComeIntoBeing(t *testing.T) {
 	one := []byte{wasmtest.I32}
 	for _, tt := range []struct {
 		name, step, cause string
-		verdict           Verdict
+		verdict           Outcome
 		funcs             []wasmtest.Func
 	}{
-		{"version", "abi_version", "refused", VerdictRefused, []wasmtest.Func{{Export: "abi_version", Results: one, Body: wasmtest.Const32(9)}}},
-		{"start", "_initialize", "out_of_fuel", VerdictFaulty, []wasmtest.Func{{Export: "_initialize", Body: wasmtest.Forever()}}},
-		{"parameters", "configure", "configure", VerdictFaulty, []wasmtest.Func{
+		{"version", "abi_version", "refused", OutcomeRefused, []wasmtest.Func{{Export: "abi_version", Results: one, Body: wasmtest.Const32(9)}}},
+		{"start", "_initialize", "out_of_fuel", OutcomeFaulty, []wasmtest.Func{{Export: "_initialize", Body: wasmtest.Forever()}}},
+		{"parameters", "configure", "configure", OutcomeFaulty, []wasmtest.Func{
 			{Export: "configure_buffer", Params: one, Results: one, Body: wasmtest.Const32(4096)},
 			{Export: "configure", Params: one, Results: one, Body: wasmtest.Const32(3)},
 		}},
 	} {
 		r := run(t, Input{Wasm: wasmtest.Guest(tt.funcs...).Bytes(), Params: map[string]string{"a": "b"}})
-		if r.Verdict != tt.verdict || r.Failure.Step != tt.step || r.Failure.Cause != tt.cause || r.Failure.Event != nil {
-			t.Errorf("%s: %s, %+v: want %s of %s at %s, before any event", tt.name, r.Verdict, r.Failure, tt.verdict, tt.cause, tt.step)
+		if r.Outcome != tt.verdict || r.Failure.Step != tt.step || r.Failure.Cause != tt.cause || r.Failure.Event != nil {
+			t.Errorf("%s: %s, %+v: want %s of %s at %s, before any event", tt.name, r.Outcome, r.Failure, tt.verdict, tt.cause, tt.step)
 		}
 		if len(r.Exports) < 5 || r.Module.MeteredBytes == 0 || r.Module.EffortLimit == 0 {
 			t.Errorf("%s: report is %+v, want what the gate tells of the module", tt.name, r)
@@ -237,8 +237,8 @@ func TestFaultNamesTheQuestion(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := guest(t, tt.hook)
 			f := r.Failure
-			if r.Verdict != VerdictFaulty || f == nil || f.Cause != tt.cause || f.Event == nil {
-				t.Fatalf("%s, %+v: want %s of %s at an event", r.Verdict, f, VerdictFaulty, tt.cause)
+			if r.Outcome != OutcomeFaulty || f == nil || f.Cause != tt.cause || f.Event == nil {
+				t.Fatalf("%s, %+v: want %s of %s at an event", r.Outcome, f, OutcomeFaulty, tt.cause)
 			}
 			if f.Event.Phase != "tunnel" || f.Event.Kind != tt.kind || f.Event.Scene != "first visit" {
 				t.Errorf("the first question that failed is %v", f.Event)

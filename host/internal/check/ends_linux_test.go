@@ -60,8 +60,8 @@ func TestOthersGoOnWhileACheckWaits(t *testing.T) {
 		}}
 	})
 	r := run(t, Input{Wasm: adaptive, On: e, Workers: p, Tenant: "a", Quota: engine.NewQuota(engine.QuotaConfig{Owner: "a"})})
-	if r.Verdict != VerdictAccepted || len(other) == 0 {
-		t.Errorf("%s, %v; the other is done: %v", r.Verdict, r.Err(), len(other) > 0)
+	if r.Outcome != OutcomeAccepted || len(other) == 0 {
+		t.Errorf("%s, %v; the other is done: %v", r.Outcome, r.Err(), len(other) > 0)
 	}
 }
 
@@ -86,8 +86,8 @@ func TestCheckOutlivesItsWorkers(t *testing.T) {
 		t.Errorf("%d workers are to end; it says\n%s\nand in the host\n%s", lives, got, want)
 	}
 	lives, batches = attempts, 0
-	if r := run(t, in); r.Verdict != VerdictUndecided || !r.Failure.TryAgain() || len(r.Answers) != 0 {
-		t.Errorf("%s, %v", r.Verdict, r.Err())
+	if r := run(t, in); r.Outcome != OutcomeUndecided || !r.Failure.TryAgain() || len(r.Answers) != 0 {
+		t.Errorf("%s, %v", r.Outcome, r.Err())
 	}
 }
 
@@ -105,8 +105,8 @@ func TestCheckOfWhatEndsItsWorkerIsOver(t *testing.T) {
 	quota := engine.NewQuota(engine.QuotaConfig{})
 	r := run(t, Input{Wasm: adaptive, On: e, Workers: p, Quota: quota})
 	f := r.Failure
-	if r.Verdict != VerdictFaulty || f.Cause != policy.FaultTime.String() || f.Event == nil || f.Event.Kind == "" || f.Failed != 1 || f.Asked != 1 || f.Unasked != questionCount()-1 {
-		t.Errorf("%s, %+v: want %s of %v at the first of %d questions, and no other asked", r.Verdict, f, VerdictFaulty, policy.FaultTime, questionCount())
+	if r.Outcome != OutcomeFaulty || f.Cause != policy.FaultTime.String() || f.Event == nil || f.Event.Kind == "" || f.Failed != 1 || f.Asked != 1 || f.Unasked != questionCount()-1 {
+		t.Errorf("%s, %+v: want %s of %v at the first of %d questions, and no other asked", r.Outcome, f, OutcomeFaulty, policy.FaultTime, questionCount())
 	}
 	if ends != 2 || quota.Spent() < 2*worker.QuestionTime {
 		t.Errorf("%d workers have ended, %v are paid", ends, quota.Spent())

@@ -101,7 +101,7 @@ func (f *Failure) Hint() string {
 }
 
 // fail sets verdict and failure.
-func (r *Report) fail(v Verdict, err error) {
+func (r *Report) fail(v Outcome, err error) {
 	f := &Failure{Text: err.Error()}
 	var fault *engine.FaultError
 	if errors.As(err, &fault) {
@@ -115,5 +115,5 @@ func (r *Report) fail(v Verdict, err error) {
 			Function: refusal.Func, Limit: refusal.Limit, Got: refusal.Got,
 		}
 	}
-	r.Verdict, r.Failure = v, f
+	r.Outcome, r.Failure = v, f
 }

@@ -124,7 +124,7 @@ func (r *Report) ask(j turnJob, p askable) error {
 		}
 	}
 	if untold && r.Failure == nil { // it was not at a question
-		r.fail(VerdictFaulty, p.Err())
+		r.fail(OutcomeFaulty, p.Err())
 	}
 	r.countUnasked()
 	return nil
@@ -150,7 +150,7 @@ func (r *Report) mayContinue(j turnJob, p askable) error {
 // all cannot use so much.
 func (r *Report) stopOverBudget() {
 	if r.Failure == nil {
-		r.fail(VerdictFaulty, fmt.Errorf("policy %w of %d units", errFuelUsed, r.Fuel.TotalBudget))
+		r.fail(OutcomeFaulty, fmt.Errorf("policy %w of %d units", errFuelUsed, r.Fuel.TotalBudget))
 	}
 }
 
@@ -184,7 +184,7 @@ func (r *Report) addAnswer(a Answer, kind abi.Kind, p askable) {
 		return
 	}
 	if r.Failure == nil {
-		r.fail(VerdictFaulty, cause(p, &a))
+		r.fail(OutcomeFaulty, cause(p, &a))
 		r.Failure.Event = &a
 	}
 	r.Failure.Failed++

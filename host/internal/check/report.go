@@ -8,17 +8,17 @@ import (
 	"unicode/utf16"
 )
 
-// Verdict is the result of a check in one word.
-type Verdict string
+// Outcome is the result of a check in one word; reports call it the verdict.
+type Outcome string
 
-// The verdicts.
+// The outcomes.
 const (
-	VerdictAccepted Verdict = "accepted"
-	VerdictRefused  Verdict = "refused" // the host would not load it
-	VerdictFaulty   Verdict = "faulty"  // it does not start, or fails at a question
-	// VerdictUndecided: time, memory or disk of the host ran out. No fault of the policy
+	OutcomeAccepted Outcome = "accepted"
+	OutcomeRefused  Outcome = "refused" // the host would not load it
+	OutcomeFaulty   Outcome = "faulty"  // it does not start, or fails at a question
+	// OutcomeUndecided: time, memory or disk of the host ran out. No fault of the policy
 	// is known: try again.
-	VerdictUndecided Verdict = "undecided"
+	OutcomeUndecided Outcome = "undecided"
 )
 
 // Report is what a check has found. Its JSON is an API: names stay. Fields of steps
@@ -26,7 +26,7 @@ const (
 type Report struct {
 	Policy  string   `json:"policy"`
 	Digest  string   `json:"digest"` // SHA-256 of the module, in hexadecimal
-	Verdict Verdict  `json:"verdict"`
+	Outcome Outcome  `json:"verdict"`
 	Failure *Failure `json:"failure"` // null: it is accepted
 	ABI     ABI      `json:"abi"`
 	Module  Binary   `json:"module"`
@@ -85,7 +85,7 @@ const maxLog = 32
 
 func newReport(name, digest string, size int) *Report {
 	return &Report{
-		Policy: name, Digest: digest, Verdict: VerdictAccepted,
+		Policy: name, Digest: digest, Outcome: OutcomeAccepted,
 		Module:  Binary{Bytes: size},
 		Imports: []Extern{}, Exports: []Extern{}, Answers: []Answer{}, Log: []Line{},
 	}

@@ -33,7 +33,7 @@ func (r *Report) writeFacts(b *bytes.Buffer) {
 	defer t.Flush()
 	fmt.Fprintf(t, "policy\t%s\n", printable(r.Policy))
 	fmt.Fprintf(t, "digest\t%s\n", r.Digest)
-	fmt.Fprintf(t, "verdict\t%s\n", r.Verdict)
+	fmt.Fprintf(t, "verdict\t%s\n", r.Outcome)
 	if r.Failure != nil && r.Failure.Refusal != nil {
 		fmt.Fprintf(t, "refusal\t%s\n", r.Failure.Refusal)
 	}

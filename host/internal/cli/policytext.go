@@ -21,7 +21,7 @@ func writePolicy(w io.Writer, p *api.Policy) error {
 		t.row("signed by", cut(p.SignedBy, 32))
 	}
 	if r := readReport(p.Report); r != nil {
-		t.row("verdict", string(r.Verdict))
+		t.row("verdict", string(r.Outcome))
 		t.row("abi", fmt.Sprintf("version %d", r.ABI.Policy))
 		t.row("memory", size(r.Memory.Bytes))
 		if r.Memory.StateBytes > 0 {
