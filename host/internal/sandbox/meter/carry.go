@@ -62,7 +62,7 @@ func (v *variables) assign(frames []scope, local uint32) {
 	v.last[local] = v.clock
 }
 
-// read notes a global.
+// read records that a global is read.
 func (v *variables) read(global uint32) {
 	if !v.global[global] {
 		v.global[global] = true

@@ -102,11 +102,11 @@ func (w *codeWriter) body(out, wasm []byte, b gate.Body, p *plan, f frame) []byt
 	}
 	from := b.Code
 	for _, ins := range p.insertions {
-		if ins.leaves && f.block == nil {
+		if ins.isReturn && f.block == nil {
 			continue
 		}
 		var cost int64
-		if ins.region != none {
+		if ins.region != unreachable {
 			r := &p.regions[ins.region]
 			if cost = r.cost + r.ahead; cost == 0 {
 				continue
@@ -115,9 +115,9 @@ func (w *codeWriter) body(out, wasm []byte, b gate.Body, p *plan, f frame) []byt
 		out = append(out, wasm[from:ins.at]...)
 		from = ins.at
 		switch {
-		case ins.leaves:
+		case ins.isReturn:
 			out, from = binary.AppendUvarint(append(out, opBr), uint64(ins.label)), from+1
-		case ins.region != none:
+		case ins.region != unreachable:
 			out = w.charge(out, cost)
 		case ins.rate.page:
 			out, from = w.growMemory(out, uint32(b.Locals)), from+2

@@ -4,7 +4,7 @@ import "idlehost/host/internal/sandbox/gate"
 
 // One unit of fuel is about one simple instruction, 0.3 ns, and at most 5 ns on
 // a server of 2020s make, whatever the code: TestPrices and TestPricesOfGraphs
-// measure it. Costs err on the dear side.
+// measure it. Costs are rather too high than too low.
 const (
 	costSimple   = 1
 	costTable    = 6   // an entry, which may be in no near cache, and what it is checked by
@@ -38,7 +38,7 @@ func cost(op gate.Op) (int64, bool) {
 	case op >= 0xfc00 && op <= 0xfc07: // saturating conversions
 		return costConvert, true
 	}
-	c, ok := others()[op]
+	c, ok := irregularCosts()[op]
 	return c, ok
 }
 
@@ -78,7 +78,7 @@ func assisted(op gate.Op) bool {
 }
 
 // others returns the costs of the instructions that are not computing.
-func others() map[gate.Op]int64 {
+func irregularCosts() map[gate.Op]int64 {
 	return map[gate.Op]int64{
 		// These leave no code behind, or end it. Below, local.get and constants
 		// only name a value: the instruction that uses it pays.

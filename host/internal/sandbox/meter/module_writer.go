@@ -113,10 +113,10 @@ func (a *moduleWriter) code(original []byte, frames []frame) []byte {
 func (a *moduleWriter) count() {
 	a.report.Functions++
 	for _, ins := range a.plan.insertions {
-		if ins.leaves {
+		if ins.isReturn {
 			continue
 		}
-		if ins.region == none || a.plan.regions[ins.region].cost+a.plan.regions[ins.region].ahead > 0 {
+		if ins.region == unreachable || a.plan.regions[ins.region].cost+a.plan.regions[ins.region].ahead > 0 {
 			a.report.Charges++
 		}
 	}

@@ -2,10 +2,10 @@ package meter
 
 import "idlehost/host/internal/sandbox/gate"
 
-// A function is cut into regions: pieces of code that run at most once each
-// time their first instruction is passed. A region is charged for there, in
-// full and before any of it runs. So what a function is charged is never less
-// than what it runs; it is more where a branch leaves a region early.
+// A function is divided into regions: pieces of code that run at most once each time
+// their first instruction runs. The charge for a region is there, in full and before
+// any of it runs. So a function never pays less than what it runs; it pays more where
+// a branch leaves a region early.
 //
 // What follows a block belongs to the region in which the block begins, if
 // nothing inside branches further out. A region that only sometimes follows
@@ -16,12 +16,12 @@ const (
 	slackBranch = 4 // fuel
 	slackLeave  = 24
 
-	// same marks a region that runs whenever its parent does.
-	same = -1
+	// alwaysWithParent marks a region that runs whenever its parent does.
+	alwaysWithParent = -1
 )
 
-// none is the region of code that is never reached.
-const none = -1
+// unreachable is the region of code that never runs.
+const unreachable = -1
 
 // region is a piece of code with one charge.
 type region struct {
@@ -29,34 +29,34 @@ type region struct {
 	cost   int64
 	ahead  int64 // charged for others
 	calls  int64 // of functions, of which every one reloads globals
-	parent int   // the region that it runs at most once for; none: no such
-	slack  int64 // up to which the parent may charge for it; same: without a bound
+	parent int   // the region that may charge for it; unreachable: none may
+	slack  int64 // up to which the parent may charge for it; alwaysWithParent: without a bound
 }
 
-// scope is an open block.
+// scope is a block that is open while the code is read.
 type scope struct {
-	op       gate.Op
-	entry    int // the region in which it begins
-	body     int // of a loop: the region of its first instructions
-	loop     int // index of the innermost loop around or at it; -1
-	outmost  int // the outermost frame that a branch inside goes to
-	targeted bool
-	arm      bool // of an if: its first arm ends
+	op        gate.Op
+	entry     int // the region in which it begins
+	body      int // of a loop: the region of its first instructions
+	loop      int // index of the innermost loop around or at it; -1
+	outermost int // the outermost frame that a branch inside goes to
+	targeted  bool
+	arm       bool // of an if: its first arm ends
 	changes
 	passed int // how many operands are passed where branches to it meet
 }
 
 // insertion is a place where code is added: the charge of a region, or of an
-// instruction by its size; or a return, for which a branch may stand.
+// instruction by its size; or a return, which a branch may replace.
 type insertion struct {
-	at     int
-	region int // none: by size
-	rate   rate
-	leaves bool
-	label  uint32 // of the function itself, where it is left
+	at       int
+	region   int // unreachable: the charge is by size
+	rate     rate
+	isReturn bool
+	label    uint32 // of the function itself, where it is left
 }
 
-// plan cuts one function. It is reused.
+// plan divides one function into regions. It is reused for the next.
 type plan struct {
 	module   *gate.Module
 	price    *price
@@ -67,7 +67,7 @@ type plan struct {
 	regions    []region
 	frames     []scope
 	insertions []insertion
-	now        int // region
+	current    int // region
 	sized      bool
 	loads      loadDepths
 	variables
@@ -78,7 +78,7 @@ func (p *plan) begin(b gate.Body, params int, frameCost int64) {
 	p.sized = false
 	p.loads.begin(p.module, b, params)
 	p.variables.begin(b.Locals, p.module.Globals())
-	p.start(b.Code, none, 0)
+	p.start(b.Code, unreachable, 0)
 	p.regions[0].cost = frameCost
 	p.frames = append(p.frames, scope{op: gate.OpBlock, entry: 0, loop: -1})
 }
@@ -86,20 +86,20 @@ func (p *plan) begin(b gate.Body, params int, frameCost int64) {
 // start begins a region.
 func (p *plan) start(at, parent int, slack int64) {
 	if p.exact {
-		parent = none
+		parent = unreachable
 	}
-	p.now = len(p.regions)
+	p.current = len(p.regions)
 	p.regions = append(p.regions, region{at: at, parent: parent, slack: slack})
-	p.insertions = append(p.insertions, insertion{at: at, region: p.now})
+	p.insertions = append(p.insertions, insertion{at: at, region: p.current})
 }
 
 // add takes the next instruction.
 func (p *plan) add(in *gate.Instr) {
-	if p.now != none {
+	if p.current != unreachable {
 		p.charge(in)
 	}
 	if in.Op == gate.OpReturn {
-		p.insertions = append(p.insertions, insertion{at: in.At, region: none, leaves: true, label: uint32(len(p.frames) - 1)})
+		p.insertions = append(p.insertions, insertion{at: in.At, region: unreachable, isReturn: true, label: uint32(len(p.frames) - 1)})
 	}
 	switch in.Op {
 	case gate.OpBlock, gate.OpLoop, gate.OpIf:
@@ -111,15 +111,15 @@ func (p *plan) add(in *gate.Instr) {
 	case gate.OpBr, gate.OpBrIf, gate.OpBrTable, gate.OpReturn, gate.OpUnreachable:
 		p.branch(in)
 	default:
-		if p.exact && p.now != none {
-			p.start(in.Next, none, 0)
+		if p.exact && p.current != unreachable {
+			p.start(in.Next, unreachable, 0)
 		}
 	}
 }
 
 // charge adds what an instruction costs to the region that it is in.
 func (p *plan) charge(in *gate.Instr) {
-	r := &p.regions[p.now]
+	r := &p.regions[p.current]
 	switch in.Op {
 	case gate.OpCall, gate.OpCallIndirect:
 		r.calls++
@@ -144,7 +144,7 @@ func (p *plan) charge(in *gate.Instr) {
 	r.cost += p.price.of(in.Op)
 	if rate, ok := sized(in.Op); ok {
 		p.sized = true
-		p.insertions = append(p.insertions, insertion{at: in.At, region: none, rate: rate})
+		p.insertions = append(p.insertions, insertion{at: in.At, region: unreachable, rate: rate})
 	}
 }
 
@@ -161,22 +161,22 @@ func (p *plan) called(in *gate.Instr) int64 {
 
 func (p *plan) open(in *gate.Instr) {
 	index := len(p.frames)
-	f := scope{op: in.Op, entry: p.now, body: none, loop: p.frames[index-1].loop, outmost: index}
+	f := scope{op: in.Op, entry: p.current, body: unreachable, loop: p.frames[index-1].loop, outermost: index}
 	f.since = p.tick()
 	t := p.module.BlockType(in)
 	f.passed = len(t.Results)
 	if in.Op == gate.OpLoop {
 		f.loop, f.passed = index, len(t.Params)
 	}
-	if p.now != none {
+	if p.current != unreachable {
 		switch {
 		case in.Op == gate.OpLoop:
-			p.start(in.Next, none, 0)
-			f.body = p.now
+			p.start(in.Next, unreachable, 0)
+			f.body = p.current
 		case in.Op == gate.OpIf:
-			p.start(in.Next, p.now, slackBranch)
+			p.start(in.Next, p.current, slackBranch)
 		case p.exact:
-			p.start(in.Next, none, 0)
+			p.start(in.Next, unreachable, 0)
 		}
 	}
 	p.frames = append(p.frames, f)
@@ -184,9 +184,9 @@ func (p *plan) open(in *gate.Instr) {
 
 func (p *plan) otherwise(in *gate.Instr) {
 	f := &p.frames[len(p.frames)-1]
-	f.op, f.arm = gate.OpElse, p.now != none
+	f.op, f.arm = gate.OpElse, p.current != unreachable
 	p.loads.restart()
-	if f.entry != none {
+	if f.entry != unreachable {
 		p.start(in.Next, f.entry, slackBranch)
 	}
 }
@@ -195,33 +195,33 @@ func (p *plan) close(in *gate.Instr) {
 	index := len(p.frames) - 1
 	f := p.frames[index]
 	p.frames = p.frames[:index]
-	if index == 0 || f.entry == none {
+	if index == 0 || f.entry == unreachable {
 		return
 	}
 	up := &p.frames[index-1]
-	up.outmost = min(up.outmost, f.outmost)
+	up.outermost = min(up.outermost, f.outermost)
 	up.changed += f.changed
 	if f.op == gate.OpLoop && f.targeted {
 		p.regions[f.body].cost += carried(f.changed + f.passed)
 	} else if f.op == gate.OpLoop && !p.exact {
 		// It is no loop: it begins once, right where it is entered.
-		p.regions[f.body].parent, p.regions[f.body].slack = f.entry, same
+		p.regions[f.body].parent, p.regions[f.body].slack = f.entry, alwaysWithParent
 	}
-	reached := p.now != none || f.arm || f.op != gate.OpLoop && (f.targeted || f.op == gate.OpIf)
+	reached := p.current != unreachable || f.arm || f.op != gate.OpLoop && (f.targeted || f.op == gate.OpIf)
 	switch {
 	case !reached:
-		p.now = none
+		p.current = unreachable
 	case p.exact:
-		p.start(in.Next, none, 0)
-	case f.outmost >= index: // nothing leaves it but by its end
-		p.now = f.entry
+		p.start(in.Next, unreachable, 0)
+	case f.outermost >= index: // nothing leaves it but by its end
+		p.current = f.entry
 	case f.op == gate.OpBlock && !f.targeted:
 		// The only way here is past what came last.
 	default:
-		p.start(in.Next, f.entry, p.slack(f.outmost, up.loop))
+		p.start(in.Next, f.entry, p.slack(f.outermost, up.loop))
 	}
-	if p.now != none && f.op != gate.OpLoop && (f.targeted || f.op != gate.OpBlock) {
-		p.regions[p.now].cost += carried(f.changed + f.passed)
+	if p.current != unreachable && f.op != gate.OpLoop && (f.targeted || f.op != gate.OpBlock) {
+		p.regions[p.current].cost += carried(f.changed + f.passed)
 		p.loads.restart()
 	}
 }
@@ -235,9 +235,9 @@ func (p *plan) slack(target, loop int) int64 {
 	return slackBranch
 }
 
-// branch notes where the instruction goes, and what follows it.
+// branch records where the instruction goes, and begins what follows it.
 func (p *plan) branch(in *gate.Instr) {
-	if p.now == none {
+	if p.current == unreachable {
 		return
 	}
 	here := &p.frames[len(p.frames)-1]
@@ -255,14 +255,14 @@ func (p *plan) branch(in *gate.Instr) {
 	case gate.OpReturn:
 		target = 0
 	}
-	here.outmost = min(here.outmost, target)
+	here.outermost = min(here.outermost, target)
 	switch {
 	case in.Op != gate.OpBrIf:
-		p.now = none
+		p.current = unreachable
 	case p.exact:
-		p.start(in.Next, none, 0)
+		p.start(in.Next, unreachable, 0)
 	default:
-		p.start(in.Next, p.now, p.slack(target, here.loop))
+		p.start(in.Next, p.current, p.slack(target, here.loop))
 	}
 }
 
@@ -276,12 +276,12 @@ func (p *plan) mergeCharges() {
 	}
 	for i := len(p.regions) - 1; i > 0; i-- {
 		r := &p.regions[i]
-		if r.parent == none {
+		if r.parent == unreachable {
 			continue
 		}
 		up := &p.regions[r.parent]
 		all := r.cost + r.ahead
-		if r.slack == same {
+		if r.slack == alwaysWithParent {
 			up.cost, up.ahead = up.cost+r.cost, up.ahead+r.ahead
 		} else if up.ahead+all <= r.slack {
 			up.ahead += all
