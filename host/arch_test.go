@@ -28,8 +28,9 @@ const imports = `
 	policy, fair, /sdk/abi < tenant;
 	NONE < tenant/spec, proxy/proxyproto;
 	tenant/spec < store, api, config, tenant;
-	store, tenant/spec < store/storetest;
-	store, space, tenant/spec < store/file;
+	policy < store;
+	policy, store, tenant/spec < store/storetest;
+	policy, store, space, tenant/spec < store/file;
 	trace < trace/tracetest;
 	policy, store, space, fair, ratelimit, api, tenant/spec < control;
 	api, tenant/spec < client;

@@ -162,7 +162,7 @@ func (s *shared) settle(name, upstream string) (front.Listener, error) {
 // guest is a loaded policy as a tenant has it.
 type guest struct{ *engine.Policy }
 
-func (g guest) Learned() tenant.State { return tenant.State(g.State()) }
+func (g guest) Learned() policy.State { return g.State() }
 
 // load puts a policy in charge of a tenant.
 func (s *shared) load(name string, src engine.Source) error {

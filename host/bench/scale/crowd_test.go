@@ -57,7 +57,7 @@ type apart struct{ *worker.Guest }
 
 func (g apart) Ask(ask *policy.Ask, to tenant.Answerer) { g.Guest.Ask(ask, to) }
 
-func (g apart) Learned() tenant.State { return tenant.State(g.Guest.Learned()) }
+func (g apart) Learned() policy.State { return g.Guest.Learned() }
 
 // Decide lets the policy decide, and has the deadline fall with all others.
 func (m *member) Decide(q *policy.Ask) policy.Verdict {

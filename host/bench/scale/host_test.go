@@ -40,7 +40,7 @@ type figures struct {
 // guest is a loaded policy as a tenant has it.
 type guest struct{ *engine.Policy }
 
-func (g guest) Learned() tenant.State { return tenant.State(g.State()) }
+func (g guest) Learned() policy.State { return g.State() }
 
 // held is a host that holds connections.
 type held struct {

@@ -63,8 +63,8 @@ type App struct {
 	lines    *observe.Lines
 	compiler *compile.Compiler
 	engine   *engine.Engine
-	workers  *worker.Pool // nil: there are none, policies run in this process
-	store    store.Store  // nil: none is configured
+	workers  *worker.Pool    // nil: there are none, policies run in this process
+	store    store.HostStore // nil: none is configured
 	storage  *storage
 	members  *members
 	lobby    *idle.Account // of connections whose tenant is not known yet

@@ -17,9 +17,8 @@ import (
 type guest struct{ *engine.Policy }
 
 // Learned returns what the policy has learned.
-func (g *guest) Learned() tenant.State {
-	s := g.State()
-	return tenant.State{Format: s.Format, Bytes: s.Bytes}
+func (g *guest) Learned() policy.State {
+	return g.State()
 }
 
 // Where tells where the policy runs.
@@ -30,7 +29,7 @@ type loader struct{ m *member }
 
 // Load finds the module of a version and loads it, at the member's cost unless
 // the operator has declared it.
-func (l loader) Load(ctx context.Context, _ string, v tenant.Version, learned tenant.State) (tenant.Guest, error) {
+func (l loader) Load(ctx context.Context, _ string, v tenant.Version, learned policy.State) (tenant.Guest, error) {
 	return l.m.load(ctx, v, nil, learned)
 }
 
@@ -39,12 +38,12 @@ func (loader) Fault(err error) policy.Fault { return faultOf(err) }
 
 // load loads a version. wasm is its module, where that is at hand; nil: it is
 // in the store.
-func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learned tenant.State) (tenant.Guest, error) {
+func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learned policy.State) (tenant.Guest, error) {
 	s := m.standing.Load()
 	apart := m.app.workers != nil
 	src := engine.Source{
 		Name: m.name + "/" + policy.ShortDigest(v.Digest), Params: v.Params,
-		State:       engine.State{Format: learned.Format, Bytes: learned.Bytes},
+		State:       learned,
 		MemoryPages: uint32(s.spec.Limits.MemoryPages), Log: m.says,
 	}
 	if d := s.module; d != nil && d.digest == v.Digest {
@@ -109,7 +108,7 @@ func (m *member) forget() {
 }
 
 // PutState keeps what a version of a tenant has learned.
-func (s states) PutState(name, digest string, st tenant.State) error {
+func (s states) PutState(name, digest string, st policy.State) error {
 	if len(st.Bytes) == 0 {
 		return nil
 	}
@@ -124,14 +123,14 @@ func (s states) PutState(name, digest string, st tenant.State) error {
 		return err
 	}
 	defer release()
-	return s.m.app.store.PutState(context.Background(), name, digest, store.State{Format: st.Format, Bytes: st.Bytes})
+	return s.m.app.store.PutState(context.Background(), name, digest, st)
 }
 
 // State returns it; false: there is none.
-func (s states) State(name, digest string) (tenant.State, bool) {
+func (s states) State(name, digest string) (policy.State, bool) {
 	st, err := s.m.app.store.State(context.Background(), name, digest)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		s.m.app.logger.Warn("learned state not read", "tenant", name, "policy", policy.ShortDigest(digest), "error", err)
 	}
-	return tenant.State{Format: st.Format, Bytes: st.Bytes}, err == nil
+	return st, err == nil
 }

@@ -119,8 +119,7 @@ func (a *App) loadDeclared(ctx context.Context, d *declaration) (g tenant.Guest,
 		Log: func(module string, level int, msg string) { a.guestSays(d.name, module, level, msg) },
 	}
 	if m := a.members.get(d.name); m != nil {
-		learned := m.tenant.Heritage(d.module.version())
-		src.State = engine.State{Format: learned.Format, Bytes: learned.Bytes}
+		src.State = m.tenant.Heritage(d.module.version())
 	}
 	if d.module.isolate && a.workers != nil {
 		g, err = a.loadApart(ctx, src, d.name, d.spec.OwnWorker())

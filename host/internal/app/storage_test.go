@@ -10,8 +10,7 @@ import (
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/config"
-	"idlehost/host/internal/store"
-	"idlehost/host/internal/tenant"
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/tenant/spec"
 )
 
@@ -63,7 +62,7 @@ func TestAFullDiskRefusesUploadsOnly(t *testing.T) {
 	if _, err := r.control.Step(t.Context(), operator, "a", api.Step{Kind: api.StepRollback}, api.Precondition{}); err != nil {
 		t.Errorf("rollback: %v", err)
 	}
-	if err := (states{r.member("a")}).PutState("a", one, tenant.State{Bytes: []byte("x")}); err == nil {
+	if err := (states{r.member("a")}).PutState("a", one, policy.State{Bytes: []byte("x")}); err == nil {
 		t.Error("what is learned takes the reserve")
 	}
 	if got := r.degraded(); len(got) != 1 || !strings.HasPrefix(got[0], "store: the host's disk takes no more: it is full (") {
@@ -134,7 +133,7 @@ func TestATenantsOwnLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest := r.upload("a", learner(t, 1))
-	if err := r.store.PutState(t.Context(), "a", digest, store.State{Bytes: []byte("x")}); err != nil {
+	if err := r.store.PutState(t.Context(), "a", digest, policy.State{Bytes: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
 	l, err := r.control.Limits(t.Context(), "a")

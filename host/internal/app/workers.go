@@ -20,12 +20,6 @@ type guestApart struct{ *worker.Guest }
 // Ask implements tenant.Remote.
 func (g *guestApart) Ask(ask *policy.Ask, to tenant.Answerer) { g.Guest.Ask(ask, to) }
 
-// Learned implements tenant.Guest.
-func (g *guestApart) Learned() tenant.State {
-	s := g.Guest.Learned()
-	return tenant.State{Format: s.Format, Bytes: s.Bytes}
-}
-
 // Where tells where the policy runs.
 func (g *guestApart) Where() string { return g.Kind().String() }
 

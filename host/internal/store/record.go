@@ -48,9 +48,3 @@ type Entry struct {
 	// Detail is for people.
 	Detail string `json:"detail,omitempty"`
 }
-
-// State is what a policy has learned, as package engine has it.
-type State struct {
-	Format uint64 `json:"format"`
-	Bytes  []byte `json:"bytes"`
-}

@@ -77,8 +77,6 @@ type Store interface {
 	// Adds returns what PutPolicy would add to a tenant's Usage, and to Size,
 	// for a module of so many bytes and the report of its check.
 	Adds(tenant, digest string, module, report int) (own, all int64)
-	// StateAdds returns what PutState would add to both.
-	StateAdds(tenant, digest string, size int) int64
 
 	// PutToken adds a token; ErrExists where its ID is taken, ErrNotFound where
 	// its tenant is not there: who comes after it must not inherit the token.
@@ -97,14 +95,6 @@ type Store interface {
 	// before (0: any) and whose Tenant is tenant (empty: any). limit 0: all
 	// that are kept; a store forgets the oldest.
 	Audit(ctx context.Context, tenant string, before uint64, limit int) ([]Entry, error)
-
-	// PutState keeps what a policy of a tenant has learned. It need not
-	// survive a crash. The tenant need not be there, since the operator's own
-	// policy learns too; but one that is made again never sees what was learned
-	// before it.
-	PutState(ctx context.Context, tenant, digest string, s State) error
-	// State returns it; ErrNotFound.
-	State(ctx context.Context, tenant, digest string) (State, error)
 
 	// Secret returns the 32 random bytes of that name, made at first use.
 	Secret(ctx context.Context, name string) ([]byte, error)

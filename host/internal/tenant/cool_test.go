@@ -146,7 +146,7 @@ func TestLearnedStateMoves(t *testing.T) {
 		})
 	}
 	given := func(digest, learned string) *Lane {
-		return with(&fakeGuest{digest: digest, learned: State{Bytes: []byte(learned)}})
+		return with(&fakeGuest{digest: digest, learned: policy.State{Bytes: []byte(learned)}})
 	}
 	own := newStates()
 	own.kept["t/b"] = "own"
@@ -203,7 +203,7 @@ func TestHeritageIsToldBeforehand(t *testing.T) {
 	states.kept["t/c"] = "own"
 	tn := New(Config{Name: "t", States: states})
 	defer tn.Close()
-	tn.Set(Plan{Active: with(&fakeGuest{digest: "a", learned: State{Bytes: []byte("as")}})})
+	tn.Set(Plan{Active: with(&fakeGuest{digest: "a", learned: policy.State{Bytes: []byte("as")}})})
 	for digest, want := range map[string]string{"a": "", "b": "as", "c": "own"} {
 		if got := tn.Heritage(Version{Digest: digest}); string(got.Bytes) != want {
 			t.Errorf("%s: %q, want %q", digest, got.Bytes, want)

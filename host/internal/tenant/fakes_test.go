@@ -19,7 +19,7 @@ type fakeGuest struct {
 	reason  uint16
 	fault   policy.Fault
 	digest  string
-	learned State
+	learned policy.State
 	tells   func() // when set, is called by Learned
 	answer  func(*policy.Ask) policy.Verdict
 	inside  chan struct{} // when set, Decide sends on it, then waits for leave
@@ -48,7 +48,7 @@ func (g *fakeGuest) Decide(q *policy.Ask) (policy.Verdict, policy.Fault) {
 	return policy.Verdict{Action: abi.ActionExtend, Reason: g.reason}, policy.FaultNone
 }
 func (g *fakeGuest) Digest() string { return g.digest }
-func (g *fakeGuest) Learned() State {
+func (g *fakeGuest) Learned() policy.State {
 	if g.tells != nil {
 		g.tells()
 	}
@@ -89,7 +89,7 @@ func newLoader() *fakeLoader { return &fakeLoader{guests: map[string]*fakeGuest{
 
 var errSick = errors.New("sick")
 
-func (l *fakeLoader) Load(ctx context.Context, _ string, v Version, learned State) (Guest, error) {
+func (l *fakeLoader) Load(ctx context.Context, _ string, v Version, learned policy.State) (Guest, error) {
 	for n := l.running.Add(1); n > l.most.Load(); {
 		l.most.Store(n)
 	}
@@ -117,7 +117,7 @@ func (l *fakeLoader) Load(ctx context.Context, _ string, v Version, learned Stat
 	if l.make != nil {
 		return l.make(v), nil
 	}
-	g := &fakeGuest{digest: v.Digest, learned: State{Bytes: append(learned.Bytes[:len(learned.Bytes):len(learned.Bytes)], v.Digest...)}}
+	g := &fakeGuest{digest: v.Digest, learned: policy.State{Bytes: append(learned.Bytes[:len(learned.Bytes):len(learned.Bytes)], v.Digest...)}}
 	l.guests[v.Digest], l.all = g, append(l.all, g)
 	return g, nil
 }
@@ -167,7 +167,7 @@ type fakeStates struct {
 
 func newStates() *fakeStates { return &fakeStates{kept: map[string]string{}} }
 
-func (s *fakeStates) PutState(tenant, digest string, v State) error {
+func (s *fakeStates) PutState(tenant, digest string, v policy.State) error {
 	if s.putting != nil {
 		s.putting()
 	}
@@ -179,11 +179,11 @@ func (s *fakeStates) PutState(tenant, digest string, v State) error {
 	return s.err
 }
 
-func (s *fakeStates) State(tenant, digest string) (State, bool) {
+func (s *fakeStates) State(tenant, digest string) (policy.State, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, ok := s.kept[tenant+"/"+digest]
-	return State{Bytes: []byte(b)}, ok
+	return policy.State{Bytes: []byte(b)}, ok
 }
 
 func (s *fakeStates) get(key string) string {

@@ -8,7 +8,7 @@ import (
 
 // Heritage is what a version would begin with if it were loaded now, for one
 // who loads it before it is put in a plan.
-func (t *Tenant) Heritage(v Version) State {
+func (t *Tenant) Heritage(v Version) policy.State {
 	rs := t.plan.Load().residents()
 	if i := slices.IndexFunc(rs, func(r *resident) bool { return r.version.same(v) }); i >= 0 {
 		return t.heritage(rs[i])
@@ -19,7 +19,7 @@ func (t *Tenant) Heritage(v Version) State {
 // heritage is what a version that is to be loaded begins with: what it had
 // learned itself, else what the active version has, or that which was active
 // before it.
-func (t *Tenant) heritage(r *resident) State {
+func (t *Tenant) heritage(r *resident) policy.State {
 	t.mu.Lock()
 	own, legacy, ancestor := r.kept, r.legacy, r.ancestor
 	active := t.plan.Load().active
@@ -50,9 +50,9 @@ func (t *Tenant) heritage(r *resident) State {
 	return legacy
 }
 
-func (t *Tenant) recall(digest string) (State, bool) {
+func (t *Tenant) recall(digest string) (policy.State, bool) {
 	if t.states == nil || digest == "" {
-		return State{}, false
+		return policy.State{}, false
 	}
 	s, ok := t.states.State(t.name, digest)
 	return s, ok && len(s.Bytes) > 0
@@ -60,7 +60,7 @@ func (t *Tenant) recall(digest string) (State, bool) {
 
 // keep puts what a guest has learned where the next will find it. It reports
 // whether that is anywhere but with the resident itself.
-func (t *Tenant) keep(r *resident, s State) bool {
+func (t *Tenant) keep(r *resident, s policy.State) bool {
 	if len(s.Bytes) == 0 {
 		return true
 	}

@@ -19,10 +19,10 @@ type resident struct {
 	loaded   *loadedGuest // nil: no guest lives
 	gone     bool         // it has no role any more
 	loading  *loading
-	failures int    // loads since the last good one
-	kept     State  // of its last guest, where no States would have it
-	legacy   State  // of the active guest that it came after, until it is loaded
-	ancestor string // digest of that
+	failures int          // loads since the last good one
+	kept     policy.State // of its last guest, where no States would have it
+	legacy   policy.State // of the active guest that it came after, until it is loaded
+	ancestor string       // digest of that
 }
 
 // loss is why a version could not be loaded.
@@ -54,7 +54,7 @@ func (r *resident) settleLocked(s *loadedGuest) {
 	r.wantsClose.Store(s.wantsClose)
 	r.loss.Store(nil)
 	r.coldMs.Store(0)
-	r.failures, r.kept, r.legacy = 0, State{}, State{}
+	r.failures, r.kept, r.legacy = 0, policy.State{}, policy.State{}
 }
 
 // mayLoad reports whether a load may be tried now, as far as failures go.

@@ -28,7 +28,7 @@ func (t *Tenant) Set(p Plan) {
 // legacy fetches what the version that is active has learned, where p has others
 // begin with that. It may take a while, for which no lock is held: another Set may
 // come first, and then it is nobody's.
-func (t *Tenant) legacy(p Plan) (from *resident, s State) {
+func (t *Tenant) legacy(p Plan) (from *resident, s policy.State) {
 	t.mu.Lock()
 	active := t.plan.Load().active
 	from = active.resident
@@ -41,7 +41,7 @@ func (t *Tenant) legacy(p Plan) (from *resident, s State) {
 	}
 	t.mu.Unlock()
 	if g == nil {
-		return nil, State{}
+		return nil, policy.State{}
 	}
 	defer g.release()
 	return from, g.loaded.guest.Learned()
@@ -49,7 +49,7 @@ func (t *Tenant) legacy(p Plan) (from *resident, s State) {
 
 // changeLocked puts p in force; clear is left to do. learned is what from has
 // learned, if it is not nil.
-func (t *Tenant) changeLocked(p Plan, from *resident, learned State) *change {
+func (t *Tenant) changeLocked(p Plan, from *resident, learned policy.State) *change {
 	old := t.plan.Load()
 	c := &change{t: t, old: old, source: from, learned: learned, next: &plan{percent: min(max(p.Percent, 0), 100), guard: p.Guard}}
 	c.placeLocked(p)
@@ -67,7 +67,7 @@ type change struct {
 	old, next *plan
 
 	source  *resident // nil, or the one that had learned so much
-	learned State
+	learned policy.State
 
 	newcomers []*resident
 	surplus   []Guest // came with versions that had a guest

@@ -197,7 +197,7 @@ func TestNobodyWaitsForWhatWasLearned(t *testing.T) {
 	tn := New(Config{Loader: newLoader()})
 	defer tn.Close()
 	told := 0
-	a := &fakeGuest{digest: "a", learned: State{Format: 1, Bytes: []byte("a")}}
+	a := &fakeGuest{digest: "a", learned: policy.State{Format: 1, Bytes: []byte("a")}}
 	a.tells = func() {
 		told++
 		if !tn.mu.TryLock() {

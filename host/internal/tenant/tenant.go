@@ -25,7 +25,7 @@ type Guest interface {
 	// Digest names the policy's code: lower-case hex.
 	Digest() string
 	// Learned returns a copy of what it has learned.
-	Learned() State
+	Learned() policy.State
 	Close() error
 }
 
@@ -34,15 +34,15 @@ type Loader interface {
 	// Load takes until the guest can be asked, or ctx is done. learned is what
 	// another version, or an earlier guest of the same, had learned; it is for
 	// the guest to take if it is of its format.
-	Load(ctx context.Context, tenant string, v Version, learned State) (Guest, error)
+	Load(ctx context.Context, tenant string, v Version, learned policy.State) (Guest, error)
 	// Fault is the cause that an error of Load stands for.
 	Fault(error) policy.Fault
 }
 
 // States keeps what guests have learned beyond their lives.
 type States interface {
-	PutState(tenant, digest string, s State) error
-	State(tenant, digest string) (s State, ok bool)
+	PutState(tenant, digest string, s policy.State) error
+	State(tenant, digest string) (s policy.State, ok bool)
 }
 
 // Config configures a Tenant. The zero value works.
@@ -199,7 +199,7 @@ func (t *Tenant) WantsClose() bool {
 func (t *Tenant) Close() error {
 	t.mu.Lock()
 	if !t.closed {
-		c := t.changeLocked(Plan{}, nil, State{})
+		c := t.changeLocked(Plan{}, nil, policy.State{})
 		t.closed = true
 		t.mu.Unlock()
 		c.clear()

@@ -15,13 +15,6 @@ type Version struct {
 
 func (v Version) same(o Version) bool { return v.Digest == o.Digest && maps.Equal(v.Params, o.Params) }
 
-// State is what a policy has learned, to be handed on to another that declares
-// the same format.
-type State struct {
-	Format uint64
-	Bytes  []byte // nil: nothing
-}
-
 // Lane is a version in one of the roles.
 type Lane struct {
 	Version Version

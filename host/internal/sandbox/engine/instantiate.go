@@ -202,7 +202,7 @@ func findState(s *instantiation) error {
 			return err
 		}
 	}
-	if s.p.learned.fits(i.format, r.size) {
+	if fits(s.p.learned, i.format, r.size) {
 		i.restored = i.mem.Write(r.addr, s.p.learned.Bytes)
 	}
 	return nil

@@ -3,18 +3,13 @@ package engine
 import "idlehost/host/internal/policy"
 
 // State is the learned state of a guest, as in its memory.
-type State struct {
-	// Format is the guest's own number for the layout; 0 where it names none.
-	Format uint64
-	// Bytes is the region; nil where the guest has none.
-	Bytes []byte
-}
+type State = policy.State
 
 // MaxState is the largest State, in bytes.
 const MaxState = 64 << 10
 
 // fits reports whether s may be put in the place of a region.
-func (s State) fits(format uint64, size uint32) bool {
+func fits(s State, format uint64, size uint32) bool {
 	return len(s.Bytes) > 0 && s.Format == format && len(s.Bytes) == int(size)
 }
 

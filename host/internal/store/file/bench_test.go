@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant/spec"
 )
@@ -194,6 +195,6 @@ func BenchmarkPutState(b *testing.B) {
 	defer s.Close()
 	digest := digestOf(nil)
 	for i := 0; b.Loop(); i++ {
-		must(b, s.PutState(context.Background(), fmt.Sprint(i%1000), digest, store.State{Bytes: make([]byte, 4096)}))
+		must(b, s.PutState(context.Background(), fmt.Sprint(i%1000), digest, policy.State{Bytes: make([]byte, 4096)}))
 	}
 }

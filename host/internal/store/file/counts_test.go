@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/space"
 	"idlehost/host/internal/store"
 )
@@ -34,8 +35,8 @@ func TestRecount(t *testing.T) {
 	put("b", "shared")
 	put("a", string(make([]byte, 50_000)))
 	put("gone", "left")
-	must(t, s.PutState(ctx, "a", shared, store.State{Bytes: make([]byte, 9000)}))
-	must(t, s.PutState(ctx, "default", shared, store.State{Bytes: make([]byte, 90)}))
+	must(t, s.PutState(ctx, "a", shared, policy.State{Bytes: make([]byte, 9000)}))
+	must(t, s.PutState(ctx, "default", shared, policy.State{Bytes: make([]byte, 90)}))
 	must(t, s.Delete(ctx, "gone", func(*store.Tenant) (store.Entry, error) { return store.Entry{}, nil }))
 	names := []string{"a", "b", "gone", "default"}
 	figures := func() (all string) {
@@ -119,7 +120,7 @@ func TestFailedWritesAreTold(t *testing.T) {
 	if err := s.PutPolicy(ctx, "a", &store.Policy{Digest: digestOf(wasm)}, wasm); space.Reason(err) != space.Reason(syscall.EFBIG) {
 		t.Errorf("a module that does not fit: %v", err)
 	}
-	if err := s.PutState(ctx, "a", digestOf(wasm), store.State{Bytes: wasm}); space.Reason(err) == "" {
+	if err := s.PutState(ctx, "a", digestOf(wasm), policy.State{Bytes: wasm}); space.Reason(err) == "" {
 		t.Errorf("a state that does not fit: %v", err)
 	}
 	lift()

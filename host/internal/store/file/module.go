@@ -120,7 +120,7 @@ func (s *Store) Module(ctx context.Context, digest string) ([]byte, error) {
 // moduleSize returns the size in bytes that the record of a policy has.
 func (s *Store) moduleSize(digest string) (size int, err error) {
 	err = s.view(func(t *txn) error {
-		kept, err := load[policy](t, bucketPolicies, digest)
+		kept, err := load[policyRecord](t, bucketPolicies, digest)
 		if err == nil {
 			size = kept.Size
 		}

@@ -9,8 +9,8 @@ import (
 	"idlehost/host/internal/store"
 )
 
-// policy is what is kept of a policy.
-type policy struct {
+// policyRecord is what is kept of a policy.
+type policyRecord struct {
 	store.Policy
 	// Put is when it was uploaded last, by whomever: its grace counts from it.
 	Put time.Time `json:"put"`
@@ -23,7 +23,7 @@ func (s *Store) PutPolicy(ctx context.Context, tenant string, p *store.Policy, w
 		return err
 	}
 	defer s.end()
-	kept := policy{Policy: *p, Put: time.Now()}
+	kept := policyRecord{Policy: *p, Put: time.Now()}
 	kept.Size = len(wasm)
 	record, err := encode(&kept)
 	if err == nil {
@@ -41,7 +41,7 @@ func (s *Store) PutPolicy(ctx context.Context, tenant string, p *store.Policy, w
 	return s.change(ctx, func(t *txn) error { return t.putPolicy(tenant, h, &kept, record) })
 }
 
-func (t *txn) putPolicy(name string, h heldPolicy, kept *policy, record []byte) error {
+func (t *txn) putPolicy(name string, h heldPolicy, kept *policyRecord, record []byte) error {
 	var payer *tenant
 	if name != "" {
 		var err error
@@ -55,7 +55,7 @@ func (t *txn) putPolicy(name string, h heldPolicy, kept *policy, record []byte) 
 		return err
 	}
 	if old != nil {
-		there, err := decode[policy](t, bucketPolicies, key, old)
+		there, err := decode[policyRecord](t, bucketPolicies, key, old)
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (t *txn) putPolicy(name string, h heldPolicy, kept *policy, record []byte) 
 // Policy implements store.Store.
 func (s *Store) Policy(ctx context.Context, digest string) (found *store.Policy, err error) {
 	err = s.read(ctx, func(t *txn) error {
-		kept, err := load[policy](t, bucketPolicies, digest)
+		kept, err := load[policyRecord](t, bucketPolicies, digest)
 		if err == nil {
 			found = &kept.Policy
 		}

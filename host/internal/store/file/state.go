@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/space"
 	"idlehost/host/internal/store"
 )
@@ -21,7 +22,7 @@ import (
 const stateHeader = 8 + 8
 
 // PutState implements store.Store.
-func (s *Store) PutState(ctx context.Context, tenant, digest string, st store.State) error {
+func (s *Store) PutState(ctx context.Context, tenant, digest string, st policy.State) error {
 	if err := checkState(tenant, digest); err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func (s *Store) PutState(ctx context.Context, tenant, digest string, st store.St
 	return nil
 }
 
-func (s *Store) putState(tenant, digest string, st store.State) error {
+func (s *Store) putState(tenant, digest string, st policy.State) error {
 	s.states.RLock()
 	defer s.states.RUnlock()
 	born, err := s.born(tenant)
@@ -59,27 +60,27 @@ func (s *Store) putState(tenant, digest string, st store.State) error {
 
 // State implements store.Store. A file that a crash has left damaged is not
 // found: the policy learns anew.
-func (s *Store) State(ctx context.Context, tenant, digest string) (store.State, error) {
+func (s *Store) State(ctx context.Context, tenant, digest string) (policy.State, error) {
 	if err := s.begin(ctx); err != nil {
-		return store.State{}, err
+		return policy.State{}, err
 	}
 	defer s.end()
 	if checkState(tenant, digest) != nil {
-		return store.State{}, fmt.Errorf("state: %w", store.ErrNotFound)
+		return policy.State{}, fmt.Errorf("state: %w", store.ErrNotFound)
 	}
 	data, err := os.ReadFile(s.path(statesDir, tenant, digest))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return store.State{}, fmt.Errorf("state: %w", err)
+		return policy.State{}, fmt.Errorf("state: %w", err)
 	}
 	born, err := s.born(tenant)
 	if err != nil {
-		return store.State{}, err
+		return policy.State{}, err
 	}
 	record, err := unseal(statesDir, []byte(tenant+"/"+digest), data)
 	if err != nil || len(record) < stateHeader || binary.LittleEndian.Uint64(record) != born {
-		return store.State{}, fmt.Errorf("state of %s for tenant %q: %w", digest, tenant, store.ErrNotFound)
+		return policy.State{}, fmt.Errorf("state of %s for tenant %q: %w", digest, tenant, store.ErrNotFound)
 	}
-	return store.State{Format: binary.LittleEndian.Uint64(record[8:]), Bytes: bytes.Clone(record[stateHeader:])}, nil
+	return policy.State{Format: binary.LittleEndian.Uint64(record[8:]), Bytes: bytes.Clone(record[stateHeader:])}, nil
 }
 
 func checkState(tenant, digest string) error {

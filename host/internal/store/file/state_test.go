@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
 
@@ -16,7 +17,7 @@ func TestDamagedState(t *testing.T) {
 	defer s.Close()
 	ctx := context.Background()
 	digest, other := digestOf([]byte("a")), digestOf([]byte("b"))
-	must(t, s.PutState(ctx, "a", digest, store.State{Format: 1, Bytes: []byte("learned")}))
+	must(t, s.PutState(ctx, "a", digest, policy.State{Format: 1, Bytes: []byte("learned")}))
 	name := s.path(statesDir, "a", digest)
 	whole, err := os.ReadFile(name)
 	must(t, err)
@@ -44,11 +45,11 @@ func TestOldStates(t *testing.T) {
 	ctx := context.Background()
 	old, young := digestOf([]byte("a")), digestOf([]byte("b"))
 	for _, tenant := range []string{"both", "old"} {
-		must(t, s.PutState(ctx, tenant, old, store.State{}))
+		must(t, s.PutState(ctx, tenant, old, policy.State{}))
 		at := time.Now().Add(-31 * 24 * time.Hour)
 		must(t, os.Chtimes(s.path(statesDir, tenant, old), at, at))
 	}
-	must(t, s.PutState(ctx, "both", young, store.State{}))
+	must(t, s.PutState(ctx, "both", young, policy.State{}))
 	if _, err := s.Sweep(ctx); err != nil {
 		t.Error(err)
 	}
@@ -63,5 +64,5 @@ func TestOldStates(t *testing.T) {
 	if _, err := os.Stat(s.path(statesDir, "old")); err == nil {
 		t.Error("an empty directory is left")
 	}
-	must(t, s.PutState(ctx, "old", old, store.State{}))
+	must(t, s.PutState(ctx, "old", old, policy.State{}))
 }

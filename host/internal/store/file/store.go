@@ -187,4 +187,4 @@ func (s *Store) Close() error {
 	return s.ended
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.HostStore = (*Store)(nil)

@@ -16,7 +16,7 @@ import (
 const (
 	bucketMeta         = "meta"          // see meta.go
 	bucketTenants      = "tenants"       // by name: tenant
-	bucketPolicies     = "policies"      // by digest: policy
+	bucketPolicies     = "policies"      // by digest: policyRecord
 	bucketTokens       = "tokens"        // by ID: store.Token
 	bucketTokensTenant = "tokens.tenant" // tenant, 0, ID: empty
 	bucketAudit        = "audit"         // Seq in 8 bytes, big-endian: store.Entry

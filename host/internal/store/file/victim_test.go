@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant/spec"
 )
@@ -218,7 +219,7 @@ func (w *world) work(worker int, rng *rand.Rand, st *Store, out *json.Encoder) e
 				return err
 			}
 		case 1, 2:
-			if err := st.PutState(ctx, s.Tenant, digestOf(s.wasm()), store.State{Format: uint64(s.N), Bytes: s.wasm()}); err != nil {
+			if err := st.PutState(ctx, s.Tenant, digestOf(s.wasm()), policy.State{Format: uint64(s.N), Bytes: s.wasm()}); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
 
@@ -168,9 +169,9 @@ func stepAtRandom(t *testing.T, s store.Store, rng *rand.Rand) error {
 	case 10:
 		_, err = s.Tokens(ctx, tenant)
 	case 11:
-		err = s.PutState(ctx, tenant, digest, store.State{Bytes: wasm})
+		err = states(s).PutState(ctx, tenant, digest, policy.State{Bytes: wasm})
 	case 12:
-		_, err = s.State(ctx, tenant, digest)
+		_, err = states(s).State(ctx, tenant, digest)
 	case 13:
 		s.Watch(func(string) {})()
 		_, err = s.Tenants(ctx, "", 0)
@@ -248,8 +249,8 @@ func everyCall(ctx context.Context, s store.Store, digest string) map[string]err
 	note("Note", s.Note(ctx, e))
 	_, err = s.Audit(ctx, "", 0, 0)
 	note("Audit", err)
-	note("PutState", s.PutState(ctx, "a", digest, store.State{}))
-	_, err = s.State(ctx, "a", digest)
+	note("PutState", states(s).PutState(ctx, "a", digest, policy.State{}))
+	_, err = states(s).State(ctx, "a", digest)
 	note("State", err)
 	_, err = s.Secret(ctx, "x")
 	note("Secret", err)

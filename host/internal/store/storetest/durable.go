@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
 
@@ -25,7 +26,7 @@ func testReopen(t *testing.T, open Open) {
 	digest := upload(t, s, 1)
 	wasm, _ := module(1)
 	must(t, s.PutToken(t.Context(), &store.Token{ID: "k", Tenant: "a", Hash: []byte{1}}, entry("a", "token")))
-	must(t, s.PutState(t.Context(), "a", digest, store.State{Format: 4, Bytes: []byte("learned")}))
+	must(t, states(s).PutState(t.Context(), "a", digest, policy.State{Format: 4, Bytes: []byte("learned")}))
 	secret, err := s.Secret(t.Context(), "x")
 	must(t, err)
 	log, err := s.Audit(t.Context(), "", 0, 0)
@@ -44,7 +45,7 @@ func testReopen(t *testing.T, open Open) {
 		k, err := s.Token(t.Context(), "k")
 		must(t, err)
 		same(t, "token", k, &store.Token{ID: "k", Tenant: "a", Hash: []byte{1}})
-		st, err := s.State(t.Context(), "a", digest)
+		st, err := states(s).State(t.Context(), "a", digest)
 		must(t, err)
 		if st.Format != 4 || string(st.Bytes) != "learned" {
 			t.Errorf("state %+v", st)
@@ -86,10 +87,10 @@ func testReopenHeirs(t *testing.T, open Open) {
 	s := open(t, place, long)
 	create(t, s, "a")
 	remove(t, s, "a")
-	must(t, s.PutState(t.Context(), "a", digest, store.State{Format: 4}))
+	must(t, states(s).PutState(t.Context(), "a", digest, policy.State{Format: 4}))
 	must(t, s.Close())
 	s = opened(t, open, place, long)
 	create(t, s, "a")
-	_, err := s.State(t.Context(), "a", digest)
+	_, err := states(s).State(t.Context(), "a", digest)
 	wants(t, err, store.ErrNotFound)
 }

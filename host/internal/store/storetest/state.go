@@ -5,25 +5,29 @@ import (
 	"math"
 	"testing"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
+
+// states is where a store keeps what policies learn.
+func states(s store.Store) store.States { return s.(store.States) }
 
 func testState(t *testing.T, s store.Store) {
 	create(t, s, "a")
 	_, d := module(1)
 	_, other := module(2)
-	_, err := s.State(t.Context(), "a", d)
+	_, err := states(s).State(t.Context(), "a", d)
 	wants(t, err, store.ErrNotFound)
-	for _, st := range []store.State{
+	for _, st := range []policy.State{
 		{Format: 1, Bytes: []byte("learned")}, {Format: math.MaxUint64, Bytes: bytes.Repeat([]byte{0, 255}, 50_000)}, {Format: 0},
 	} {
-		given := store.State{Format: st.Format, Bytes: bytes.Clone(st.Bytes)}
-		must(t, s.PutState(t.Context(), "a", d, given))
+		given := policy.State{Format: st.Format, Bytes: bytes.Clone(st.Bytes)}
+		must(t, states(s).PutState(t.Context(), "a", d, given))
 		if len(given.Bytes) > 0 {
 			given.Bytes[0] = 'x'
 		}
 		for range 2 {
-			got, err := s.State(t.Context(), "a", d)
+			got, err := states(s).State(t.Context(), "a", d)
 			must(t, err)
 			if got.Format != st.Format || !bytes.Equal(got.Bytes, st.Bytes) {
 				t.Errorf("format %d and %d bytes, want %d and %d", got.Format, len(got.Bytes), st.Format, len(st.Bytes))
@@ -33,11 +37,11 @@ func testState(t *testing.T, s store.Store) {
 			}
 		}
 	}
-	_, err = s.State(t.Context(), "a", other)
+	_, err = states(s).State(t.Context(), "a", other)
 	wants(t, err, store.ErrNotFound)
 	for _, bad := range [][2]string{{"../a", d}, {"", d}, {"a", ""}, {"a", "../../host.db"}, {"a", d[1:]}} {
-		wants(t, s.PutState(t.Context(), bad[0], bad[1], store.State{}), store.ErrInvalid)
-		_, err := s.State(t.Context(), bad[0], bad[1])
+		wants(t, states(s).PutState(t.Context(), bad[0], bad[1], policy.State{}), store.ErrInvalid)
+		_, err := states(s).State(t.Context(), bad[0], bad[1])
 		wants(t, err, store.ErrNotFound)
 	}
 }
@@ -46,20 +50,20 @@ func testStateOfOthers(t *testing.T, s store.Store) {
 	_, d := module(1)
 	create(t, s, "a")
 	create(t, s, "b")
-	must(t, s.PutState(t.Context(), "default", d, store.State{Format: 3})) // is not there, and learns
-	must(t, s.PutState(t.Context(), "a", d, store.State{Format: 1}))
-	must(t, s.PutState(t.Context(), "b", d, store.State{Format: 2}))
+	must(t, states(s).PutState(t.Context(), "default", d, policy.State{Format: 3})) // is not there, and learns
+	must(t, states(s).PutState(t.Context(), "a", d, policy.State{Format: 1}))
+	must(t, states(s).PutState(t.Context(), "b", d, policy.State{Format: 2}))
 	for tenant, want := range map[string]uint64{"a": 1, "b": 2, "default": 3} {
-		got, err := s.State(t.Context(), tenant, d)
+		got, err := states(s).State(t.Context(), tenant, d)
 		must(t, err)
 		if got.Format != want {
 			t.Errorf("state of %q: %d, want %d", tenant, got.Format, want)
 		}
 	}
 	remove(t, s, "a")
-	_, err := s.State(t.Context(), "a", d)
+	_, err := states(s).State(t.Context(), "a", d)
 	wants(t, err, store.ErrNotFound)
-	_, err = s.State(t.Context(), "b", d)
+	_, err = states(s).State(t.Context(), "b", d)
 	must(t, err)
 }
 
@@ -68,17 +72,17 @@ func testStateOfOthers(t *testing.T, s store.Store) {
 func testStateOfHeirs(t *testing.T, s store.Store) {
 	_, d := module(1)
 	create(t, s, "a")
-	must(t, s.PutState(t.Context(), "a", d, store.State{Format: 1}))
+	must(t, states(s).PutState(t.Context(), "a", d, policy.State{Format: 1}))
 	change(t, s, "a")
-	_, err := s.State(t.Context(), "a", d)
+	_, err := states(s).State(t.Context(), "a", d)
 	must(t, err)
 	remove(t, s, "a")
-	must(t, s.PutState(t.Context(), "a", d, store.State{Format: 2}))
+	must(t, states(s).PutState(t.Context(), "a", d, policy.State{Format: 2}))
 	create(t, s, "a")
-	_, err = s.State(t.Context(), "a", d)
+	_, err = states(s).State(t.Context(), "a", d)
 	wants(t, err, store.ErrNotFound)
-	must(t, s.PutState(t.Context(), "a", d, store.State{Format: 3}))
-	got, err := s.State(t.Context(), "a", d)
+	must(t, states(s).PutState(t.Context(), "a", d, policy.State{Format: 3}))
+	got, err := states(s).State(t.Context(), "a", d)
 	must(t, err)
 	if got.Format != 3 {
 		t.Errorf("state %d, want 3", got.Format)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"testing"
 
+	"idlehost/host/internal/policy"
 	"idlehost/host/internal/store"
 )
 
@@ -80,15 +81,15 @@ func testUsageAfterSweep(t *testing.T, s store.Store) {
 func testUsageOfStates(t *testing.T, s store.Store) {
 	create(t, s, "a")
 	_, digest := module(1)
-	before, more := s.Size(), s.StateAdds("a", digest, 30_000)
-	must(t, s.PutState(t.Context(), "a", digest, store.State{Bytes: make([]byte, 30_000)}))
+	before, more := s.Size(), states(s).StateAdds("a", digest, 30_000)
+	must(t, states(s).PutState(t.Context(), "a", digest, policy.State{Bytes: make([]byte, 30_000)}))
 	if u := s.Usage("a"); u.States != more || more < 30_000 || s.Size()-before != more {
 		t.Errorf("%+v, want %d; the store grew by %d", u, more, s.Size()-before)
 	}
-	if again := s.StateAdds("a", digest, 30_000); again != 0 {
+	if again := states(s).StateAdds("a", digest, 30_000); again != 0 {
 		t.Errorf("in its place: %d more", again)
 	}
-	must(t, s.PutState(t.Context(), "a", digest, store.State{Bytes: make([]byte, 3)}))
+	must(t, states(s).PutState(t.Context(), "a", digest, policy.State{Bytes: make([]byte, 3)}))
 	if u := s.Usage("a"); u.States >= more || u.States == 0 {
 		t.Errorf("a smaller one: %+v", u)
 	}
