@@ -52,6 +52,6 @@ func (c *Control) Spoiled(ctx context.Context, tenant, digest, detail string) er
 
 // earlier reports whether an entry is of a tenant that was deleted before this
 // one was created.
-func (s *subject) earlier(e store.Entry) bool {
+func (s *tenantView) earlier(e store.Entry) bool {
 	return s.declared == nil && e.At.Before(s.record.Created)
 }

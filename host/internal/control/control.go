@@ -42,9 +42,9 @@ type Control struct {
 	now     func() time.Time
 	logger  *slog.Logger
 
-	rooms    rooms
-	claims   claims
-	lines    *lines
+	locks    tenantLocks
+	reserved reservations
+	uploads  *uploadQueue
 	refusals *ratelimit.Limiter
 	changes  *ratelimit.Limiter
 
@@ -67,7 +67,7 @@ const sweepEvery = 10 * time.Minute
 func New(cfg Config) *Control {
 	c := &Control{
 		store: cfg.Store, runtime: cfg.Runtime, space: cfg.Space, now: cfg.Now, logger: cfg.Logger,
-		lines:    newLines(),
+		uploads:  newUploadQueue(),
 		refusals: ratelimit.New(rate.Every(refusalEvery), refusalBurst, limitedTenants),
 		changes:  ratelimit.New(rate.Every(changeEvery), changeBurst, limitedTenants),
 	}
@@ -188,8 +188,8 @@ func (c *Control) Sync(ctx context.Context, name string) error {
 }
 
 func (c *Control) sync(ctx context.Context, name string, declared bool) error {
-	r := c.rooms.take(name)
-	defer c.rooms.give(name, r)
+	r := c.locks.take(name)
+	defer c.locks.give(name, r)
 	// Read and put in force under one lock: an older record cannot overtake a
 	// newer one, nor come back after a removal.
 	r.applying.Lock()

@@ -21,20 +21,20 @@ const MaxUnswept = maxUnswept
 
 // Rooms counts the rooms and lines that are open, and the claims held.
 func (c *Control) Rooms() int {
-	c.rooms.mu.Lock()
-	defer c.rooms.mu.Unlock()
-	c.lines.mu.Lock()
-	defer c.lines.mu.Unlock()
-	c.claims.mu.Lock()
-	defer c.claims.mu.Unlock()
-	return len(c.rooms.open) + len(c.lines.open) + len(c.claims.by) + c.lines.bodies.Running()
+	c.locks.mu.Lock()
+	defer c.locks.mu.Unlock()
+	c.uploads.mu.Lock()
+	defer c.uploads.mu.Unlock()
+	c.reserved.mu.Lock()
+	defer c.reserved.mu.Unlock()
+	return len(c.locks.open) + len(c.uploads.open) + len(c.reserved.by) + c.uploads.bodies.Running()
 }
 
 // InLine counts the uploads of a tenant that are under way or wait.
 func (c *Control) InLine(tenant string) int {
-	c.lines.mu.Lock()
-	defer c.lines.mu.Unlock()
-	if l := c.lines.open[tenant]; l != nil {
+	c.uploads.mu.Lock()
+	defer c.uploads.mu.Unlock()
+	if l := c.uploads.open[tenant]; l != nil {
 		return l.users
 	}
 	return 0
@@ -42,9 +42,9 @@ func (c *Control) InLine(tenant string) int {
 
 // InRoom counts who changes a tenant, or waits to.
 func (c *Control) InRoom(tenant string) int {
-	c.rooms.mu.Lock()
-	defer c.rooms.mu.Unlock()
-	if r := c.rooms.open[tenant]; r != nil {
+	c.locks.mu.Lock()
+	defer c.locks.mu.Unlock()
+	if r := c.locks.open[tenant]; r != nil {
 		return r.users
 	}
 	return 0
@@ -61,9 +61,9 @@ func (c *Control) Remembered() int {
 }
 
 // Lines is where uploads wait, of no Control.
-type Lines struct{ lines *lines }
+type Lines struct{ lines *uploadQueue }
 
-func NewLines() Lines { return Lines{newLines()} }
+func NewLines() Lines { return Lines{newUploadQueue()} }
 
 func (l Lines) Enter(ctx context.Context, tenant string) (release func(), err error) {
 	return l.lines.enter(ctx, tenant)

@@ -32,7 +32,7 @@ func (c *Control) Keys(ctx context.Context, tenant string) (*api.Keys, error) {
 	return s.keys(), nil
 }
 
-func (s *subject) keys() *api.Keys {
+func (s *tenantView) keys() *api.Keys {
 	k := &api.Keys{Keys: []api.Key{}, RequireSignature: s.requires(), ETag: keysTag(s.record)}
 	for _, key := range s.record.Keys {
 		k.Keys = append(k.Keys, api.Key(key))
@@ -64,7 +64,7 @@ func (c *Control) PutKeys(ctx context.Context, who api.Actor, tenant string, k a
 	if _, err := c.govern(ctx, tenant); err != nil {
 		return nil, err
 	}
-	leave, err := c.rooms.enter(ctx, tenant)
+	leave, err := c.locks.enter(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}

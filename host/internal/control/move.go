@@ -16,10 +16,10 @@ import (
 // A move changes the Rollout of a record, which is its caller's, and says what
 // the log is to say. It may be made more than once, of other records too, and
 // returns errUnchanged where everything is as it is to be.
-type move func(t *store.Tenant) (moved, error)
+type move func(t *store.Tenant) (moveResult, error)
 
-// moved is what a move has done.
-type moved struct {
+// moveResult is what a move has done.
+type moveResult struct {
 	action string // of the audit log
 	digest string
 	detail string
@@ -42,48 +42,48 @@ func moveOf(s api.Step, now time.Time) move {
 	case api.StepRollback:
 		return rollback(s, now)
 	}
-	return func(*store.Tenant) (moved, error) {
-		return moved{}, fmt.Errorf("BUG: no step is called %q", s.Kind)
+	return func(*store.Tenant) (moveResult, error) {
+		return moveResult{}, fmt.Errorf("BUG: no step is called %q", s.Kind)
 	}
 }
 
 // shadow asks a version beside the active one; of no digest, it ends that.
 func shadow(s api.Step) move {
-	return func(t *store.Tenant) (moved, error) {
+	return func(t *store.Tenant) (moveResult, error) {
 		r := &t.Rollout
 		if s.Digest == "" {
 			if r.Shadow == nil {
-				return moved{}, errUnchanged
+				return moveResult{}, errUnchanged
 			}
 			old := r.Shadow.Digest
 			r.Shadow = nil
-			return moved{action: "rollout.shadow", digest: old, detail: "ended", back: true}, nil
+			return moveResult{action: "rollout.shadow", digest: old, detail: "ended", back: true}, nil
 		}
 		v, err := version(t, s.Digest)
 		if err != nil {
-			return moved{}, err
+			return moveResult{}, err
 		}
 		rel := release(v, s.Params, r.Shadow)
 		switch {
 		case same(r.Shadow, rel):
-			return moved{}, errUnchanged
+			return moveResult{}, errUnchanged
 		case same(r.Active, rel):
-			return moved{}, api.NewProblem(api.KindConflict, "%s is the active version: it would be compared with itself", policy.ShortDigest(v.Digest))
+			return moveResult{}, api.NewProblem(api.KindConflict, "%s is the active version: it would be compared with itself", policy.ShortDigest(v.Digest))
 		case r.Canary != nil && r.Canary.Digest == v.Digest:
-			return moved{}, api.NewProblem(api.KindConflict, "%s is the canary: roll it back first", policy.ShortDigest(v.Digest))
+			return moveResult{}, api.NewProblem(api.KindConflict, "%s is the canary: roll it back first", policy.ShortDigest(v.Digest))
 		}
 		r.Shadow = rel
-		return moved{action: "rollout.shadow", digest: v.Digest, try: rel}, nil
+		return moveResult{action: "rollout.shadow", digest: v.Digest, try: rel}, nil
 	}
 }
 
 // canary puts a version in charge of some of the clients. Of no digest, it is
 // about the canary that there is.
 func canary(s api.Step, now time.Time) move {
-	return func(t *store.Tenant) (moved, error) {
+	return func(t *store.Tenant) (moveResult, error) {
 		r := &t.Rollout
 		if s.Digest == "" && r.Canary == nil {
-			return moved{}, invalid("digest", "there is no canary: name a policy")
+			return moveResult{}, invalid("digest", "there is no canary: name a policy")
 		}
 		digest := s.Digest
 		if digest == "" {
@@ -91,18 +91,18 @@ func canary(s api.Step, now time.Time) move {
 		}
 		v, err := version(t, digest)
 		if err != nil {
-			return moved{}, err
+			return moveResult{}, err
 		}
 		rel := release(v, s.Params, r.Canary, r.Shadow)
 		if same(r.Active, rel) {
-			return moved{}, api.NewProblem(api.KindConflict, "%s is the active version already", policy.ShortDigest(v.Digest))
+			return moveResult{}, api.NewProblem(api.KindConflict, "%s is the active version already", policy.ShortDigest(v.Digest))
 		}
-		m := moved{action: "rollout.canary", digest: v.Digest, detail: fmt.Sprintf("%v %% of the clients", s.Percent)}
+		m := moveResult{action: "rollout.canary", digest: v.Digest, detail: fmt.Sprintf("%v %% of the clients", s.Percent)}
 		switch {
 		case !same(r.Canary, rel):
 			m.try = rel
 		case r.Percent == s.Percent:
-			return moved{}, errUnchanged
+			return moveResult{}, errUnchanged
 		}
 		r.Canary, r.Percent, r.Since = rel, s.Percent, now
 		v.Served = true
@@ -115,24 +115,24 @@ func canary(s api.Step, now time.Time) move {
 
 // promote makes a version the active one; of no digest, the canary.
 func promote(s api.Step) move {
-	return func(t *store.Tenant) (moved, error) {
+	return func(t *store.Tenant) (moveResult, error) {
 		r := &t.Rollout
 		digest := s.Digest
 		if digest == "" {
 			if r.Canary == nil {
-				return moved{}, api.NewProblem(api.KindConflict, "there is no canary to promote: name a policy")
+				return moveResult{}, api.NewProblem(api.KindConflict, "there is no canary to promote: name a policy")
 			}
 			digest = r.Canary.Digest
 		}
 		v, err := version(t, digest)
 		if err != nil {
-			return moved{}, err
+			return moveResult{}, err
 		}
 		rel := release(v, s.Params, r.Canary, r.Shadow, r.Active)
 		if same(r.Active, rel) && (r.Canary == nil || r.Canary.Digest != v.Digest) {
-			return moved{}, errUnchanged
+			return moveResult{}, errUnchanged
 		}
-		m := moved{action: "rollout.promote", digest: v.Digest, try: rel, detail: "in place of the host's own policy"}
+		m := moveResult{action: "rollout.promote", digest: v.Digest, try: rel, detail: "in place of the host's own policy"}
 		if r.Active != nil {
 			m.detail = "in place of " + policy.ShortDigest(r.Active.Digest)
 		}
@@ -155,13 +155,13 @@ func promote(s api.Step) move {
 
 // rollback takes the canary back if there is one, else the active version.
 func rollback(s api.Step, now time.Time) move {
-	return func(t *store.Tenant) (moved, error) {
+	return func(t *store.Tenant) (moveResult, error) {
 		r := &t.Rollout
 		digest := ""
 		if s.Digest != "" {
 			v, err := version(t, s.Digest)
 			if err != nil {
-				return moved{}, err
+				return moveResult{}, err
 			}
 			digest = v.Digest
 		}
@@ -170,37 +170,37 @@ func rollback(s api.Step, now time.Time) move {
 			return takeBack(t, spec.Rollback{Digest: r.Canary.Digest, Reason: s.Reason, At: now}, "rollout.rollback"), nil
 		case r.Canary != nil && r.Active != nil && digest == r.Active.Digest:
 			// To say yes and do nothing would leave it in charge.
-			return moved{}, api.NewProblem(api.KindConflict, "the canary, %s, would be taken back before %s: roll that back, or promote it, first",
+			return moveResult{}, api.NewProblem(api.KindConflict, "the canary, %s, would be taken back before %s: roll that back, or promote it, first",
 				policy.ShortDigest(r.Canary.Digest), policy.ShortDigest(digest))
 		case r.Canary == nil && r.Active != nil && (digest == "" || digest == r.Active.Digest):
 			return goBack(t, s.Reason), nil
 		case digest != "":
-			return moved{}, errUnchanged
+			return moveResult{}, errUnchanged
 		}
-		return moved{}, api.NewProblem(api.KindConflict, "there is nothing to take back: the host's own policy is in charge")
+		return moveResult{}, api.NewProblem(api.KindConflict, "there is nothing to take back: the host's own policy is in charge")
 	}
 }
 
 // revert takes the canary back by itself, while it is that version.
 func revert(digest, reason string, now time.Time) move {
-	return func(t *store.Tenant) (moved, error) {
+	return func(t *store.Tenant) (moveResult, error) {
 		if c := t.Rollout.Canary; c == nil || c.Digest != digest {
-			return moved{}, errUnchanged
+			return moveResult{}, errUnchanged
 		}
 		return takeBack(t, spec.Rollback{Digest: digest, Automatic: true, Reason: reason, At: now}, "rollout.revert"), nil
 	}
 }
 
-func takeBack(t *store.Tenant, v spec.Rollback, action string) moved {
+func takeBack(t *store.Tenant, v spec.Rollback, action string) moveResult {
 	endCanary(&t.Rollout)
 	t.Rollout.Rollback = &v
-	return moved{action: action, digest: v.Digest, detail: strings.TrimSuffix("canary: "+v.Reason, ": "), back: true}
+	return moveResult{action: action, digest: v.Digest, detail: strings.TrimSuffix("canary: "+v.Reason, ": "), back: true}
 }
 
 // goBack puts the release that was active before in charge, or the host's own.
-func goBack(t *store.Tenant, reason string) moved {
+func goBack(t *store.Tenant, reason string) moveResult {
 	r := &t.Rollout
-	m := moved{action: "rollout.rollback", digest: r.Active.Digest, detail: "back to the host's own policy", back: true}
+	m := moveResult{action: "rollout.rollback", digest: r.Active.Digest, detail: "back to the host's own policy", back: true}
 	r.Active = nil
 	if len(r.Past) > 0 {
 		last := r.Past[0]

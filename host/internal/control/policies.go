@@ -37,7 +37,7 @@ func (c *Control) Policy(ctx context.Context, tenant, digest string) (*api.Polic
 	return c.showPolicy(ctx, s, v)
 }
 
-func (c *Control) version(ctx context.Context, tenant, digest string) (*subject, *store.Version, error) {
+func (c *Control) version(ctx context.Context, tenant, digest string) (*tenantView, *store.Version, error) {
 	s, err := c.find(ctx, tenant)
 	if err != nil {
 		return nil, nil, err
@@ -46,7 +46,7 @@ func (c *Control) version(ctx context.Context, tenant, digest string) (*subject,
 	return s, v, err
 }
 
-func (c *Control) showPolicy(ctx context.Context, s *subject, v *store.Version) (*api.Policy, error) {
+func (c *Control) showPolicy(ctx context.Context, s *tenantView, v *store.Version) (*api.Policy, error) {
 	p, err := c.store.Policy(ctx, v.Digest)
 	if err != nil {
 		return nil, kept(err, "read policy "+policy.ShortDigest(v.Digest))
@@ -58,7 +58,7 @@ func (c *Control) showPolicy(ctx context.Context, s *subject, v *store.Version) 
 
 // showVersion makes what the record alone can tell. Reports take 50 KB each,
 // and half a millisecond to read: a list has none.
-func (s *subject) showVersion(v *store.Version) api.Policy {
+func (s *tenantView) showVersion(v *store.Version) api.Policy {
 	return api.Policy{
 		Digest: v.Digest, Name: v.Name, Size: v.Size, State: s.state(v),
 		Uploaded: v.Uploaded, By: v.By, SignedBy: v.SignedBy,
@@ -66,7 +66,7 @@ func (s *subject) showVersion(v *store.Version) api.Policy {
 }
 
 // state is what a version is by what it does, and has done.
-func (s *subject) state(v *store.Version) string {
+func (s *tenantView) state(v *store.Version) string {
 	r := s.record.Rollout
 	if s.fixed {
 		r = spec.Rollout{} // none of it is asked
@@ -100,7 +100,7 @@ func (c *Control) DeletePolicy(ctx context.Context, who api.Actor, tenant, diges
 	if _, err := c.change(ctx, tenant); err != nil {
 		return err
 	}
-	leave, err := c.rooms.enter(ctx, tenant)
+	leave, err := c.locks.enter(ctx, tenant)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (c *Control) Rollout(ctx context.Context, tenant string) (*api.Rollout, err
 	return c.showRollout(s), nil
 }
 
-func (c *Control) showRollout(s *subject) *api.Rollout {
+func (c *Control) showRollout(s *tenantView) *api.Rollout {
 	out := &api.Rollout{ETag: rolloutTag(s.record)}
 	out.Sides, out.Comparison = c.runtime.Sides(s.name)
 	if s.fixed { // what the record says is not in force
@@ -80,7 +80,7 @@ func (c *Control) roll(ctx context.Context, who api.Actor, tenant string, pre ap
 	if _, err := c.govern(ctx, tenant); err != nil {
 		return nil, err // nobody waits for a tenant that is not there
 	}
-	leave, err := c.rooms.enter(ctx, tenant)
+	leave, err := c.locks.enter(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -120,9 +120,9 @@ func (c *Control) roll(ctx context.Context, who api.Actor, tenant string, pre ap
 }
 
 // makeMove makes a move where the precondition holds.
-func makeMove(t *store.Tenant, pre api.Precondition, m move) (moved, error) {
+func makeMove(t *store.Tenant, pre api.Precondition, m move) (moveResult, error) {
 	if err := check(pre, rolloutTag(t), true); err != nil {
-		return moved{}, err
+		return moveResult{}, err
 	}
 	return m(t)
 }

@@ -19,7 +19,7 @@ const maxSignature = 16 << 10
 
 // signer returns the key that an upload is signed with; the zero Key of one
 // that is not signed and need not be. A signature that is there must be good.
-func (s *subject) signer(u api.Upload) (store.Key, error) {
+func (s *tenantView) signer(u api.Upload) (store.Key, error) {
 	if u.Signature == "" {
 		if s.requires() {
 			return store.Key{}, unsigned(s.name, len(s.record.Keys))

@@ -115,7 +115,7 @@ func (c *Control) PutTenant(ctx context.Context, who api.Actor, name string, giv
 	if err != nil {
 		return nil, false, err
 	}
-	leave, err := c.rooms.enter(ctx, name)
+	leave, err := c.locks.enter(ctx, name)
 	if err != nil {
 		return nil, false, err
 	}
@@ -143,7 +143,7 @@ func (c *Control) PutTenant(ctx context.Context, who api.Actor, name string, giv
 // the configuration may bring back.
 const reserved = "default"
 
-// createTenant adds a tenant. The caller is in its room.
+// createTenant adds a tenant. The caller holds its lock.
 func (c *Control) createTenant(ctx context.Context, who api.Actor, name string, wanted spec.Spec) (*api.Tenant, error) {
 	release, err := c.free(name, wanted)
 	if err != nil {
@@ -181,7 +181,7 @@ func (c *Control) createTenant(ctx context.Context, who api.Actor, name string, 
 // free makes sure that nobody else has, or is given, what a Spec names. The
 // answer holds until release.
 func (c *Control) free(name string, wanted spec.Spec) (release func(), err error) {
-	release, err = c.claims.claim(name, wanted)
+	release, err = c.reserved.reserve(name, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -192,8 +192,8 @@ func (c *Control) free(name string, wanted spec.Spec) (release func(), err error
 	return release, nil
 }
 
-// replaceSpec changes a tenant that the store has. The caller is in its room.
-func (c *Control) replaceSpec(ctx context.Context, who api.Actor, s *subject, wanted spec.Spec, pre api.Precondition) (*api.Tenant, error) {
+// replaceSpec changes a tenant that the store has. The caller holds its lock.
+func (c *Control) replaceSpec(ctx context.Context, who api.Actor, s *tenantView, wanted spec.Spec, pre api.Precondition) (*api.Tenant, error) {
 	if err := required(pre, s.tag()); err != nil {
 		return nil, err
 	}
@@ -243,7 +243,7 @@ func (c *Control) DeleteTenant(ctx context.Context, who api.Actor, name string, 
 	if _, err := c.change(ctx, name); err != nil {
 		return err
 	}
-	leave, err := c.rooms.enter(ctx, name)
+	leave, err := c.locks.enter(ctx, name)
 	if err != nil {
 		return err
 	}

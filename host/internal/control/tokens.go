@@ -58,7 +58,7 @@ func expired(t *store.Token, now time.Time) bool {
 }
 
 // owner checks that tokens of tenant can be; "" are the operators'.
-func (c *Control) owner(ctx context.Context, tenant string) (*subject, error) {
+func (c *Control) owner(ctx context.Context, tenant string) (*tenantView, error) {
 	if tenant == "" {
 		return nil, nil
 	}
@@ -104,7 +104,7 @@ func (c *Control) CreateToken(ctx context.Context, who api.Actor, tenant string,
 	if err := c.mayChange(who, tenant); err != nil {
 		return nil, err
 	}
-	leave, err := c.rooms.enter(ctx, tenant) // tokens are counted
+	leave, err := c.locks.enter(ctx, tenant) // tokens are counted
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func (c *Control) MayUpload(ctx context.Context, tenant string) (release func(),
 	if _, err := c.govern(ctx, tenant); err != nil {
 		return nil, err
 	}
-	release, err = c.lines.enter(ctx, tenant)
+	release, err = c.uploads.enter(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (c *Control) checkUpload(tenant string, u api.Upload) error {
 // version names it. Other tenants that upload the same are shown the report of
 // this check: it calls the module by its digest, not as this tenant does. There
 // must be room on the disk before anything is checked.
-func (c *Control) admit(ctx context.Context, who api.Actor, s *subject, v store.Version, wasm []byte) (known bool, err error) {
+func (c *Control) admit(ctx context.Context, who api.Actor, s *tenantView, v store.Version, wasm []byte) (known bool, err error) {
 	p, err := c.store.Policy(ctx, v.Digest)
 	if known = err == nil; !known {
 		if !errors.Is(err, store.ErrNotFound) {

@@ -38,10 +38,10 @@ func (c *call) body(kind string, most int) ([]byte, error) {
 		size = most
 	}
 	control := http.NewResponseController(c.w)
-	paced := &paced{control: control, body: http.MaxBytesReader(c.w, c.r.Body, int64(most)), end: time.Now().Add(allowance(size))}
+	body := &bodyReader{control: control, body: http.MaxBytesReader(c.w, c.r.Body, int64(most)), end: time.Now().Add(allowance(size))}
 	// Of a length that is announced, the buffer need not grow step by step.
 	buffer := bytes.NewBuffer(make([]byte, 0, max(int(c.r.ContentLength), 0)+bytes.MinRead))
-	_, err := buffer.ReadFrom(paced)
+	_, err := buffer.ReadFrom(body)
 	data := buffer.Bytes()
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge(most)
@@ -105,14 +105,14 @@ func tooLarge(most int) error {
 	return api.NewProblem(api.KindTooLarge, "the body is longer than %d bytes", most)
 }
 
-// paced reads a body by deadlines: one for the next byte, one for the last.
-type paced struct {
+// bodyReader reads a body by deadlines: one for the next byte, one for the last.
+type bodyReader struct {
 	control *http.ResponseController
 	body    io.Reader
 	end     time.Time
 }
 
-func (p *paced) Read(b []byte) (int, error) {
+func (p *bodyReader) Read(b []byte) (int, error) {
 	next := time.Now().Add(stall)
 	if p.end.Before(next) {
 		next = p.end

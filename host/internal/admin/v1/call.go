@@ -18,7 +18,7 @@ type call struct {
 	r       *http.Request
 	id      string // names the request in answers and in the log
 	route   *route // nil: none is found yet
-	who     api.Actor
+	actor   api.Actor
 	query   url.Values // checked: each name at most once
 	read    bool       // all of the body
 	started bool       // the answer's head has been sent

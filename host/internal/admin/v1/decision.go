@@ -27,7 +27,7 @@ const recheck = 15 * time.Second
 // server has gone.
 func (c *call) decisions() error {
 	key := c.of()
-	if c.who.Operator {
+	if c.actor.Operator {
 		key = "operators\x00" + key // a tenant cannot take all places of its own
 	}
 	if !c.streams.enter(key) {

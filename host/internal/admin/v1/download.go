@@ -35,7 +35,7 @@ func (c *call) pour(r io.Reader, size int64) {
 // it still wants it.
 func (c *call) awaitPiece() bool {
 	for {
-		wait := c.pieces.Take(time.Now(), caller(c.who))
+		wait := c.pieces.Take(time.Now(), caller(c.actor))
 		if wait == 0 {
 			return true
 		}
@@ -52,7 +52,7 @@ func (c *call) awaitPiece() bool {
 // mayDownload refuses a caller that has downloaded all that it may for now, where
 // the whole content is read before it is sent.
 func (c *call) mayDownload() error {
-	wait := c.pieces.Wait(time.Now(), caller(c.who))
+	wait := c.pieces.Wait(time.Now(), caller(c.actor))
 	if wait == 0 {
 		return nil
 	}
@@ -62,5 +62,5 @@ func (c *call) mayDownload() error {
 
 // downloaded has the caller pay for what was read as a whole, sent or not.
 func (c *call) downloaded(size int) {
-	c.pieces.Charge(time.Now(), caller(c.who), (size+piece-1)/piece)
+	c.pieces.Charge(time.Now(), caller(c.actor), (size+piece-1)/piece)
 }

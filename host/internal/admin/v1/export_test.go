@@ -5,9 +5,9 @@ type Route struct{ Method, Pattern, Who, ID, Query string }
 
 // Routes returns the table.
 func Routes() (list []Route) {
-	names := map[who]string{nobody: "nobody", anybody: "anybody", anyCaller: "caller", operator: "operator", ownTenant: "own"}
+	names := map[audience]string{nobody: "nobody", anybody: "anybody", anyCaller: "caller", operator: "operator", ownTenant: "own"}
 	for _, t := range routes() {
-		list = append(list, Route{t.method, t.pattern, names[t.who], t.id, t.query})
+		list = append(list, Route{t.method, t.pattern, names[t.audience], t.id, t.query})
 	}
 	return list
 }

@@ -57,10 +57,10 @@ type Handler struct {
 	edition string             // entity tag of the document
 	rates   *ratelimit.Limiter // of operators; nil: any
 	shares  *ratelimit.Limiter // of tenants; nil: any
-	busy    *crowd             // requests, by caller
-	streams *crowd             // by tenant and kind of caller
+	busy    *keyedCounter      // requests, by caller
+	streams *keyedCounter      // by tenant and kind of caller
 
-	downloads *crowd             // of recordings, by caller
+	downloads *keyedCounter      // of recordings, by caller
 	pieces    *ratelimit.Limiter // of what is downloaded, by caller
 }
 
@@ -86,8 +86,8 @@ func New(cfg Config) *Handler {
 	}
 	h := &Handler{
 		service: cfg.Service, cfg: cfg, paths: byPath(routes()), edition: documentTag(),
-		busy: newCrowd(cfg.Concurrent), streams: newCrowd(cfg.Streams),
-		downloads: newCrowd(cfg.Downloads), pieces: ratelimit.New(piecesASecond, piecesAtOnce, maxCallers),
+		busy: newKeyedCounter(cfg.Concurrent), streams: newKeyedCounter(cfg.Streams),
+		downloads: newKeyedCounter(cfg.Downloads), pieces: ratelimit.New(piecesASecond, piecesAtOnce, maxCallers),
 	}
 	h.cfg.TenantRate = cmp.Or(cfg.TenantRate, cfg.Rate)
 	h.cfg.TenantBurst = cmp.Or(cfg.TenantBurst, cfg.Burst)
@@ -118,11 +118,11 @@ func (c *call) run() error {
 	if c.route, err = c.find(c.w, c.r); err != nil {
 		return err
 	}
-	if c.route.who != anybody {
-		if c.who, err = c.access.Authenticate(c.r); err != nil {
+	if c.route.audience != anybody {
+		if c.actor, err = c.access.Authenticate(c.r); err != nil {
 			return err
 		}
-		if err := c.route.allows(c.r, c.who); err != nil {
+		if err := c.route.allows(c.r, c.actor); err != nil {
 			return err
 		}
 		leave, err := c.admit()
@@ -139,7 +139,7 @@ func (c *call) run() error {
 
 // admit holds the caller to its rate and concurrency.
 func (c *call) admit() (leave func(), err error) {
-	key := caller(c.who)
+	key := caller(c.actor)
 	limiter, rate := c.limiter()
 	if limiter != nil {
 		if wait := limiter.Take(time.Now(), key); wait > 0 {
@@ -177,7 +177,7 @@ func (c *call) later(p *api.Problem, wait time.Duration) *api.Problem {
 
 // limiter returns the one that holds for the caller; nil: none does.
 func (c *call) limiter() (*ratelimit.Limiter, float64) {
-	if c.who.Operator {
+	if c.actor.Operator {
 		return c.rates, c.cfg.Rate
 	}
 	return c.shares, c.cfg.TenantRate
@@ -186,7 +186,7 @@ func (c *call) limiter() (*ratelimit.Limiter, float64) {
 // listed charges the caller for a long page as for several requests.
 func (c *call) listed(items int) {
 	if limiter, _ := c.limiter(); limiter != nil && items > requestItems {
-		limiter.Charge(time.Now(), caller(c.who), (items-1)/requestItems)
+		limiter.Charge(time.Now(), caller(c.actor), (items-1)/requestItems)
 	}
 }
 

@@ -34,7 +34,7 @@ func (c *call) putKeys() error {
 		return invalid("require_signature", "it is missing")
 	}
 	wanted := api.Keys{Keys: *keys.Keys, RequireSignature: *keys.RequireSignature}
-	k, err := c.service.PutKeys(c.ctx(), c.who, c.of(), wanted, pre)
+	k, err := c.service.PutKeys(c.ctx(), c.actor, c.of(), wanted, pre)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (c *call) upload() error {
 	if err != nil {
 		return err
 	}
-	p, made, err := c.service.Upload(c.ctx(), c.who, c.of(), api.Upload{
+	p, made, err := c.service.Upload(c.ctx(), c.actor, c.of(), api.Upload{
 		Name: c.query.Get("name"), Wasm: wasm, Signature: c.r.Header.Get(api.SignatureHeader),
 	})
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *call) upload() error {
 }
 
 func (c *call) deletePolicy() error {
-	if err := c.service.DeletePolicy(c.ctx(), c.who, c.of(), c.digest()); err != nil {
+	if err := c.service.DeletePolicy(c.ctx(), c.actor, c.of(), c.digest()); err != nil {
 		return err
 	}
 	return c.empty()

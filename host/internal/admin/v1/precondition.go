@@ -8,8 +8,8 @@ import (
 	"idlehost/host/internal/api"
 )
 
-// tags is a list of entity tags, or any tag there is.
-type tags struct {
+// entityTags is a list of entity tags, or any tag there is.
+type entityTags struct {
 	any  bool
 	list []string // as they were sent: "x" or W/"x"
 }
@@ -21,7 +21,7 @@ const (
 )
 
 // has reports whether a tag, which is a strong one, is among them.
-func (t *tags) has(tag string, weakly bool) bool {
+func (t *entityTags) has(tag string, weakly bool) bool {
 	return t.any || slices.ContainsFunc(t.list, func(s string) bool {
 		if weakly {
 			s = strings.TrimPrefix(s, "W/")
@@ -31,7 +31,7 @@ func (t *tags) has(tag string, weakly bool) bool {
 }
 
 // preconditions reads If-Match and If-None-Match; nil: it was not sent.
-func preconditions(r *http.Request) (match, none *tags, err error) {
+func preconditions(r *http.Request) (match, none *entityTags, err error) {
 	if match, err = fieldTags(r, "If-Match"); err == nil {
 		none, err = fieldTags(r, "If-None-Match")
 	}
@@ -58,7 +58,7 @@ func (c *call) precondition() (api.Precondition, error) {
 	return pre, nil
 }
 
-func fieldTags(r *http.Request, name string) (*tags, error) {
+func fieldTags(r *http.Request, name string) (*entityTags, error) {
 	values := r.Header.Values(name)
 	if len(values) == 0 {
 		return nil, nil
@@ -72,12 +72,12 @@ func fieldTags(r *http.Request, name string) (*tags, error) {
 
 // parseTags reads the value of If-Match or If-None-Match (RFC 9110 section
 // 13.1.1), empty elements of the list included (section 5.6.1.2).
-func parseTags(s string) (*tags, bool) {
+func parseTags(s string) (*entityTags, bool) {
 	s = strings.Trim(s, " \t")
 	if s == "*" {
-		return &tags{any: true}, true
+		return &entityTags{any: true}, true
 	}
-	t := &tags{}
+	t := &entityTags{}
 	for {
 		s = strings.TrimLeft(s, " \t,")
 		if s == "" {

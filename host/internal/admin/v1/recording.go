@@ -36,7 +36,7 @@ func (c *call) startRecording() error {
 	if err != nil {
 		return err
 	}
-	r, err := rs.StartRecording(c.ctx(), c.who, c.of(), asked)
+	r, err := rs.StartRecording(c.ctx(), c.actor, c.of(), asked)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (c *call) stopRecording() error {
 	if err != nil {
 		return err
 	}
-	if err := rs.StopRecording(c.ctx(), c.who, c.of()); err != nil {
+	if err := rs.StopRecording(c.ctx(), c.actor, c.of()); err != nil {
 		return err
 	}
 	return c.empty()
@@ -60,7 +60,7 @@ func (c *call) recordingFile() error {
 	if err != nil {
 		return err
 	}
-	key := caller(c.who)
+	key := caller(c.actor)
 	if !c.downloads.enter(key) {
 		p := api.NewProblem(api.KindRate, "%d recordings are being downloaded already", c.cfg.Downloads)
 		return c.later(p, recheck)

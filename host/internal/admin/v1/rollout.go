@@ -25,7 +25,7 @@ func step(kind api.StepKind) func(*call) error {
 		if err := c.readOptional(&s); err != nil {
 			return err
 		}
-		r, err := c.service.Step(c.ctx(), c.who, c.of(), s, pre)
+		r, err := c.service.Step(c.ctx(), c.actor, c.of(), s, pre)
 		if err != nil {
 			return err
 		}

@@ -9,26 +9,26 @@ import (
 	"idlehost/host/internal/api"
 )
 
-// who says whom a route is for.
-type who uint8
+// audience says whom a route is for.
+type audience uint8
 
 const (
-	nobody    who = iota // a route that does not say is for nobody
-	anybody              // no authentication: it tells nothing
-	anyCaller            // everybody who is authenticated
-	operator             // operators
-	ownTenant            // operators, and the tenant that the path names
+	nobody    audience = iota // a route that does not say is for nobody
+	anybody                   // no authentication: it tells nothing
+	anyCaller                 // everybody who is authenticated
+	operator                  // operators
+	ownTenant                 // operators, and the tenant that the path names
 )
 
 // route is an operation of the API.
 type route struct {
-	method  string
-	pattern string // segments in braces match anything
-	who     who
-	id      string // operationId in openapi.json
-	query   string // the names of query parameters
-	stream  bool   // lasts, and is counted apart
-	handle  func(*call) error
+	method   string
+	pattern  string // segments in braces match anything
+	audience audience
+	id       string // operationId in openapi.json
+	query    string // the names of query parameters
+	stream   bool   // lasts, and is counted apart
+	handle   func(*call) error
 }
 
 const (
@@ -88,11 +88,11 @@ func routes() []route {
 // the path names exists.
 func (t *route) allows(r *http.Request, a api.Actor) error {
 	switch {
-	case a.Operator, t.who == anyCaller:
+	case a.Operator, t.audience == anyCaller:
 		return nil
-	case t.who == ownTenant && a.Tenant != "" && r.PathValue("tenant") == a.Tenant:
+	case t.audience == ownTenant && a.Tenant != "" && r.PathValue("tenant") == a.Tenant:
 		return nil
-	case t.who == ownTenant:
+	case t.audience == ownTenant:
 		return api.NewProblem(api.KindForbidden, "it is another tenant's")
 	}
 	return api.NewProblem(api.KindForbidden, "it is for operators")

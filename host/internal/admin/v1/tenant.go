@@ -20,7 +20,7 @@ func at(segments ...string) string {
 	return path
 }
 
-func (c *call) whoami() error { return c.reply(http.StatusOK, c.who) }
+func (c *call) whoami() error { return c.reply(http.StatusOK, c.actor) }
 
 func (c *call) tenants() error {
 	limit, err := c.limit()
@@ -52,7 +52,7 @@ func (c *call) putTenant() error {
 	if err := c.readJSON(&spec); err != nil {
 		return err
 	}
-	t, made, err := c.service.PutTenant(c.ctx(), c.who, c.of(), spec, pre)
+	t, made, err := c.service.PutTenant(c.ctx(), c.actor, c.of(), spec, pre)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (c *call) deleteTenant() error {
 	if err != nil {
 		return err
 	}
-	if err := c.service.DeleteTenant(c.ctx(), c.who, c.of(), pre); err != nil {
+	if err := c.service.DeleteTenant(c.ctx(), c.actor, c.of(), pre); err != nil {
 		return err
 	}
 	return c.empty()

@@ -23,7 +23,7 @@ func (c *call) createToken() error {
 	if err := c.readJSON(&asked); err != nil {
 		return err
 	}
-	t, err := c.service.CreateToken(c.ctx(), c.who, c.of(), asked)
+	t, err := c.service.CreateToken(c.ctx(), c.actor, c.of(), asked)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (c *call) createToken() error {
 }
 
 func (c *call) revokeToken() error {
-	if err := c.service.RevokeToken(c.ctx(), c.who, c.of(), c.r.PathValue("id")); err != nil {
+	if err := c.service.RevokeToken(c.ctx(), c.actor, c.of(), c.r.PathValue("id")); err != nil {
 		return err
 	}
 	return c.empty()

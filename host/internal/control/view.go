@@ -10,8 +10,8 @@ import (
 	"idlehost/host/internal/tenant/spec"
 )
 
-// subject is a tenant as both the configuration file and the store have it.
-type subject struct {
+// tenantView is a tenant as both the configuration file and the store have it.
+type tenantView struct {
 	name string
 	// declared is what the file says; nil: it does not know the tenant.
 	declared *api.Tenant
@@ -34,11 +34,11 @@ func (c *Control) declared(name string) *api.Tenant {
 
 // find returns a tenant; KindNotFound. One that the file had declared, and does
 // not any more, is gone: its record waits in case that the file names it again.
-func (c *Control) find(ctx context.Context, name string) (*subject, error) {
+func (c *Control) find(ctx context.Context, name string) (*tenantView, error) {
 	if store.CheckName(name) != nil {
 		return nil, noTenant(name)
 	}
-	s := &subject{name: name, declared: c.declared(name)}
+	s := &tenantView{name: name, declared: c.declared(name)}
 	s.fixed = s.declared != nil && c.runtime.HasDeclaredPolicy(name)
 	if c.store != nil {
 		t, err := c.store.Tenant(ctx, name)
@@ -60,7 +60,7 @@ func (c *Control) find(ctx context.Context, name string) (*subject, error) {
 }
 
 // change finds a tenant whose record is to be changed.
-func (c *Control) change(ctx context.Context, name string) (*subject, error) {
+func (c *Control) change(ctx context.Context, name string) (*tenantView, error) {
 	s, err := c.find(ctx, name)
 	if err == nil && c.store == nil {
 		return nil, noStore()
@@ -70,7 +70,7 @@ func (c *Control) change(ctx context.Context, name string) (*subject, error) {
 
 // govern finds a tenant whose policies are to be changed: those of the
 // configuration file are not.
-func (c *Control) govern(ctx context.Context, name string) (*subject, error) {
+func (c *Control) govern(ctx context.Context, name string) (*tenantView, error) {
 	s, err := c.change(ctx, name)
 	if err == nil && s.fixed {
 		return nil, isDeclared(name, "the policy")
@@ -80,7 +80,7 @@ func (c *Control) govern(ctx context.Context, name string) (*subject, error) {
 
 // keep makes the record of a declared tenant, which is kept from its first
 // change on.
-func (c *Control) keep(ctx context.Context, who api.Actor, s *subject) error {
+func (c *Control) keep(ctx context.Context, who api.Actor, s *tenantView) error {
 	if s.record.Revision != 0 {
 		return nil
 	}
@@ -96,7 +96,7 @@ func (c *Control) keep(ctx context.Context, who api.Actor, s *subject) error {
 }
 
 // spec is what the operator has decided, in the file or in the store.
-func (s *subject) spec() spec.Spec {
+func (s *tenantView) spec() spec.Spec {
 	if s.declared == nil {
 		return s.record.Spec
 	}
@@ -106,12 +106,12 @@ func (s *subject) spec() spec.Spec {
 }
 
 // requires reports whether uploads must be signed.
-func (s *subject) requires() bool {
+func (s *tenantView) requires() bool {
 	return s.record.Spec.RequireSignature || s.declared != nil && s.declared.Spec.RequireSignature
 }
 
 // tag is that of the tenant's Spec.
-func (s *subject) tag() string { return revisionTag('s', s.record.SpecRevision) }
+func (s *tenantView) tag() string { return revisionTag('s', s.record.SpecRevision) }
 
 // rolloutTag is that of a rollout. One that has never been used has the same
 // whether or not there is a record yet.
@@ -123,7 +123,7 @@ func rolloutTag(t *store.Tenant) string {
 }
 
 // show makes what the API shows of a tenant.
-func (s *subject) show(open int) *api.Tenant {
+func (s *tenantView) show(open int) *api.Tenant {
 	t := &api.Tenant{
 		Name: s.name, Declared: s.declared != nil, Created: s.record.Created, Changed: s.record.Changed,
 		Spec: s.spec(), Open: open, ETag: s.tag(),

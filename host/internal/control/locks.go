@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// rooms has a room for each tenant that something is being done to.
-type rooms struct {
+// tenantLocks has a lock for each tenant that something is being done to.
+type tenantLocks struct {
 	mu   sync.Mutex // guards the following
-	open map[string]*room
+	open map[string]*tenantLock
 }
 
-// room is where one at a time changes a tenant.
-type room struct {
-	users int // guarded by rooms.mu
+// tenantLock is held while one at a time changes a tenant.
+type tenantLock struct {
+	users int // guarded by tenantLocks.mu
 	// step holds an element while somebody changes the tenant. It is held for
 	// as long as a policy takes to load.
 	step chan struct{}
@@ -22,15 +22,15 @@ type room struct {
 	applying sync.Mutex
 }
 
-// take returns the room of a tenant, until give.
-func (rs *rooms) take(name string) *room {
+// take returns the lock of a tenant, until give.
+func (rs *tenantLocks) take(name string) *tenantLock {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	r := rs.open[name]
 	if r == nil {
-		r = &room{step: make(chan struct{}, 1)}
+		r = &tenantLock{step: make(chan struct{}, 1)}
 		if rs.open == nil {
-			rs.open = map[string]*room{}
+			rs.open = map[string]*tenantLock{}
 		}
 		rs.open[name] = r
 	}
@@ -38,7 +38,7 @@ func (rs *rooms) take(name string) *room {
 	return r
 }
 
-func (rs *rooms) give(name string, r *room) {
+func (rs *tenantLocks) give(name string, r *tenantLock) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if r.users--; r.users == 0 {
@@ -47,7 +47,7 @@ func (rs *rooms) give(name string, r *room) {
 }
 
 // enter waits until nobody else changes the tenant.
-func (rs *rooms) enter(ctx context.Context, name string) (leave func(), err error) {
+func (rs *tenantLocks) enter(ctx context.Context, name string) (leave func(), err error) {
 	r := rs.take(name)
 	select {
 	case r.step <- struct{}{}:

@@ -7,17 +7,17 @@ import (
 	"idlehost/host/internal/tenant/spec"
 )
 
-// claims are hosts and destinations that are about to become a tenant's: from
+// reservations are hosts and destinations that are about to become a tenant's: from
 // before it is checked that nobody has them until they are in force. Without
 // them, two tenants that are given the same host at once would both get it.
-type claims struct {
+type reservations struct {
 	mu sync.Mutex // guards the following
 	by map[string]string
 }
 
-// claim takes the keys of s; KindConflict where another tenant is being given
+// reserve takes the keys of s; KindConflict where another tenant is being given
 // one of them.
-func (c *claims) claim(name string, s spec.Spec) (release func(), err error) {
+func (c *reservations) reserve(name string, s spec.Spec) (release func(), err error) {
 	keys := append(append([]string(nil), s.Hosts...), s.Destinations...)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,18 +2,18 @@ package v1
 
 import "sync"
 
-// crowd counts who is in, by key, and lets so many of each in.
-type crowd struct {
+// keyedCounter counts who is in, by key, and lets so many of each in.
+type keyedCounter struct {
 	most int
 
 	mu sync.Mutex // guards the following field
 	in map[string]int
 }
 
-func newCrowd(most int) *crowd { return &crowd{most: most, in: map[string]int{}} }
+func newKeyedCounter(most int) *keyedCounter { return &keyedCounter{most: most, in: map[string]int{}} }
 
 // enter reports whether there is room; if so, leave is called later.
-func (c *crowd) enter(key string) bool {
+func (c *keyedCounter) enter(key string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.in[key] >= c.most {
@@ -23,7 +23,7 @@ func (c *crowd) enter(key string) bool {
 	return true
 }
 
-func (c *crowd) leave(key string) {
+func (c *keyedCounter) leave(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.in[key]--; c.in[key] <= 0 {

@@ -22,26 +22,28 @@ const (
 	busyRetry = 2 * time.Second
 )
 
-// lines is where uploads wait: in a line for each tenant. The first of each line
+// uploadQueue is where uploads wait, in one queue for each tenant. The first of each
 // waits for one of maxBodies places; the tenant goes first that has had a place
 // for the shortest time so far.
-type lines struct {
+type uploadQueue struct {
 	bodies *fair.Queue
 
 	mu   sync.Mutex // guards the following
-	open map[string]*line
+	open map[string]*tenantQueue
 }
 
-func newLines() *lines { return &lines{bodies: fair.New(maxBodies), open: map[string]*line{}} }
+func newUploadQueue() *uploadQueue {
+	return &uploadQueue{bodies: fair.New(maxBodies), open: map[string]*tenantQueue{}}
+}
 
-type line struct {
-	users int           // guarded by lines.mu: under way, and waiting
+type tenantQueue struct {
+	users int           // guarded by uploadQueue.mu: under way, and waiting
 	turn  chan struct{} // holds an element while an upload is under way
 }
 
 // enter waits for the tenant's turn; KindBusy where too many do already.
 // release may be called more than once.
-func (ls *lines) enter(ctx context.Context, tenant string) (release func(), err error) {
+func (ls *uploadQueue) enter(ctx context.Context, tenant string) (release func(), err error) {
 	l, err := ls.join(tenant)
 	if err != nil {
 		return nil, err
@@ -66,7 +68,7 @@ func (ls *lines) enter(ctx context.Context, tenant string) (release func(), err 
 }
 
 // begin waits to be one of maxBodies; KindBusy where that takes too long.
-func (ls *lines) begin(ctx context.Context, tenant string) (end func(), err error) {
+func (ls *uploadQueue) begin(ctx context.Context, tenant string) (end func(), err error) {
 	patience, stop := context.WithTimeout(ctx, bodyPatience)
 	defer stop()
 	turn, err := ls.bodies.Enter(patience, tenant, 0)
@@ -80,12 +82,12 @@ func (ls *lines) begin(ctx context.Context, tenant string) (end func(), err erro
 	return nil, busy(busyRetry, "%d uploads are under way", maxBodies)
 }
 
-func (ls *lines) join(tenant string) (*line, error) {
+func (ls *uploadQueue) join(tenant string) (*tenantQueue, error) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l := ls.open[tenant]
 	if l == nil {
-		l = &line{turn: make(chan struct{}, 1)}
+		l = &tenantQueue{turn: make(chan struct{}, 1)}
 	}
 	if l.users > maxWaiting {
 		return nil, busy(busyRetry, "an upload of tenant %s is under way, and %d wait", tenant, maxWaiting)
@@ -95,7 +97,7 @@ func (ls *lines) join(tenant string) (*line, error) {
 	return l, nil
 }
 
-func (ls *lines) leave(tenant string, l *line) {
+func (ls *uploadQueue) leave(tenant string, l *tenantQueue) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l.users--; l.users == 0 {
