@@ -42,8 +42,8 @@ wait warning watch weight window writer zone
 // word off this list; nothing is added to it.
 const older = `
 allowance answerer bearers beat census cliff contender ending fitted look loss orderer played
-prepared presence replier roster says searched sleeper spike sums survey tally terms tried
-want world
+prepared presence replier roster says searched sleeper spike sums survey tally terms tried want
+world
 `
 
 // glossary returns the packages in which a type may have a word's name, by word.
