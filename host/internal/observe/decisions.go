@@ -43,8 +43,8 @@ const (
 	decisionsAtOnce  = 500
 )
 
-// Decisions passes answers on to whoever listens: an atomic load each while
-// nobody does, and never more than a channel takes. Tenants share nothing in
+// Decisions passes answers on to those who listen. An answer costs one atomic load
+// while nobody listens, and is dropped when a listener's channel is full. Tenants share nothing in
 // it. Safe for concurrent use; create it with NewDecisions.
 type Decisions struct {
 	metrics *Metrics     // nil: what is dropped is not counted there

@@ -116,8 +116,8 @@ func New(cfg Config) (*Proxy, error) {
 	return p, nil
 }
 
-// newHTTP1 returns the server of HTTP/1. It has no timeouts that pass: the idle
-// layer holds every phase to its law.
+// newHTTP1 returns the server of HTTP/1. Its timeouts never expire: the idle layer
+// bounds every phase.
 func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
 	s := &http.Server{
 		Handler:        p.handler,
@@ -126,7 +126,7 @@ func (p *Proxy) newHTTP1(maxHeader int) *http.Server {
 		Protocols:      new(http.Protocols),
 		// OPTIONS * is a question to the upstream.
 		DisableGeneralOptionsHandler: true,
-		// What clients do wrong is of interest to who debugs them.
+		// Errors of clients are for those who debug them.
 		ErrorLog:    slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return p.ctx },
 		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {

@@ -108,7 +108,7 @@ const probeBytes = 64 << 10
 // way to the next.
 const probeName = ".probe"
 
-// writeProbe writes a file, has the disk take it, and removes it.
+// writeProbe writes a file, syncs it, and removes it.
 func writeProbe(dir string) error {
 	name := filepath.Join(dir, probeName)
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +125,7 @@ func writeProbe(dir string) error {
 	return errors.Join(err, f.Close(), os.Remove(name))
 }
 
-// DiskError is why a disk takes no more.
+// DiskError says why nothing more is written to a disk.
 type DiskError struct {
 	Why                  string
 	Free, Reserve, Asked int64 // bytes

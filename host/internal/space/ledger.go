@@ -81,7 +81,7 @@ func (l *Ledger) Size() (n int64) {
 	return n
 }
 
-// LimitError is why an owner, or everybody, may write no more.
+// LimitError says why an owner, or the host, may write no more.
 type LimitError struct {
 	Owner              string // "": all together
 	Used, Limit, Asked int64  // bytes

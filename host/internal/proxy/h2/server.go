@@ -67,7 +67,7 @@ func NewServer(cfg Config) *Server {
 		base: &http.Server{
 			Handler:        cfg.Handler,
 			MaxHeaderBytes: cfg.MaxHeaderBytes,
-			// What clients do wrong is of interest to who debugs them.
+			// Errors of clients are for those who debug them.
 			ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 		},
 		// The framer keeps a buffer of the largest frame it has seen.

@@ -16,8 +16,8 @@ import (
 	"idlehost/host/internal/proxy/upstream"
 )
 
-// statusClientGone is what logs show for a request whose client went away;
-// nobody receives it. nginx began it.
+// statusClientGone is the status in logs of a request whose client has gone; it is
+// not sent. nginx introduced it.
 const statusClientGone = 499
 
 // fail is ReverseProxy's ErrorHandler: nothing has been answered yet, but for
@@ -39,8 +39,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	reply(w, x.r, status, why)
 }
 
-// classify says what a failure means to the client. The texts are for
-// strangers: they name neither upstreams nor addresses.
+// classify returns how a failure is answered. The texts are for any client: they
+// name neither upstreams nor addresses.
 func (x *exchange) classify(err error) (status int, why string) {
 	var failed *upstream.Error
 	cut := x.body.failure()

@@ -27,7 +27,7 @@ type Config struct {
 	// are served; nil: nothing does.
 	Context context.Context
 	// Tunnels owns upgraded connections; its owner closes it after the
-	// Handler. nil: one of the Handler's own, which nobody waits for.
+	// Handler. nil: one of the Handler's own, which is not waited for.
 	Tunnels *tunnel.Group
 }
 
@@ -118,7 +118,7 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, x *exchange) {
 	h.proxy.ServeHTTP(w, x.request())
 }
 
-// finish ends the request, however it went.
+// finish ends the request, also after a panic.
 func (h *Handler) finish(x *exchange) {
 	p := recover()
 	x.end()
@@ -171,7 +171,7 @@ func (r *requests) close() {
 	r.served.Wait()
 }
 
-// buffers holds the buffers that responses are copied through.
+// buffers is the pool of buffers that answers are copied through.
 type buffers struct{ pool sync.Pool }
 
 const bufferSize = 32 << 10

@@ -9,9 +9,9 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// streamWriter is the ResponseWriter of an HTTP/2 request. While a write is
-// blocked, by a window that the client keeps shut, the law of phase Write
-// applies to the stream.
+// streamWriter is the ResponseWriter of an HTTP/2 request. While a write is blocked
+// by a window that the client does not open, the timeouts of phase Write apply to
+// the stream.
 type streamWriter struct {
 	http.ResponseWriter
 	x       *exchange
@@ -66,8 +66,8 @@ func (w *streamWriter) done() {
 	}
 }
 
-// reset ends one direction of a stream that broke the law. What it calls may
-// wait for the connection's own loop, so it runs on a goroutine of its own,
+// reset ends one direction of a stream that exceeded a timeout. It calls functions
+// that may wait for the server's own loop, so it runs on a goroutine of its own,
 // which the handler waits for.
 type reset struct {
 	w http.ResponseWriter
@@ -80,7 +80,7 @@ type reset struct {
 // read lets the handler's reads of the content fail, so that it can answer.
 func (r *reset) read() { r.start((*http.ResponseController).SetReadDeadline) }
 
-// write resets the stream: nobody reads an answer.
+// write resets the stream: the client does not read the answer.
 func (r *reset) write() { r.start((*http.ResponseController).SetWriteDeadline) }
 
 func (r *reset) start(set func(*http.ResponseController, time.Time) error) {

@@ -17,8 +17,8 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// errUpgraded tells ReverseProxy, and fail, that the connection is not HTTP's
-// any more: there is nobody to answer.
+// errUpgraded tells ReverseProxy, and fail, that the connection does not speak HTTP
+// any more and gets no answer.
 var errUpgraded = errors.New("connection was upgraded")
 
 // upgrade gives the client's and the upstream's connection to a tunnel. It
@@ -110,8 +110,8 @@ func (x *exchange) switching(w *bufio.Writer, res *http.Response) error {
 	return w.Flush()
 }
 
-// bare returns the client's end without what HTTP/1 put around it, which has
-// been drained with the request.
+// bare returns the client's end without the wrapper of HTTP/1, which holds no bytes
+// any more.
 func bare(nc net.Conn) (tunnel.End, bool) {
 	c := idle.From(nc)
 	for nc != nil && c != nil {

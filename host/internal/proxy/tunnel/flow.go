@@ -10,8 +10,8 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// errOver is what a write finds when the other end cannot be parked again, or
-// the Group is closed.
+// errOver is the error of a write when the other end cannot be parked again, or the
+// Group is closed.
 var errOver = errors.New("tunnel is over")
 
 // run is the goroutine of one direction, from end i to the other. It ends when
@@ -22,23 +22,23 @@ func (t *tunnel) run(i int, early []byte) {
 	err := f.begin(early)
 	for errors.Is(err, idle.ErrPark) {
 		switch t.sleep(i) {
-		case slept:
+		case resultParked:
 			return
-		case stays:
+		case resultReading:
 			err = f.begin(nil)
-		case fails:
+		case resultEnded:
 			err = errOver
 		}
 	}
-	if err == io.EOF && t.half(i) {
+	if err == io.EOF && t.halfClose(i) {
 		return
 	}
 	t.end()
 }
 
-// half passes on that end i has no more to say, and reports whether the other
+// halfClose passes the end of the bytes of end i on, and reports whether the other
 // direction goes on.
-func (t *tunnel) half(i int) bool {
+func (t *tunnel) halfClose(i int) bool {
 	o := other(i)
 	t.setPhase(abi.PhaseHalfClosed)
 	if _, ok := t.claim(o, true); !ok || t.ends[o].stream.CloseWrite() != nil || !t.settle(o) {
@@ -73,7 +73,7 @@ func (f *flow) begin(early []byte) error {
 				err = werr
 			}
 		}
-		if err == nil && n == largeSize && f.clear() {
+		if err == nil && n == largeSize && f.spliceable() {
 			err = f.splice()
 		}
 		if err != nil {
@@ -84,7 +84,7 @@ func (f *flow) begin(early []byte) error {
 	}
 }
 
-// read is where a direction waits, holding nothing but p.
+// read waits for bytes of the direction.
 func (f *flow) read(p []byte) (int, error) {
 	e := &f.tunnel.ends[f.from]
 	e.conn.Doze()
@@ -93,8 +93,8 @@ func (f *flow) read(p []byte) (int, error) {
 	return n, err
 }
 
-// write passes p on. An end that sleeps need not wake for a single message:
-// it is parked again at once. When more is to come, its direction wakes.
+// write passes p on. A parked end is not woken for a single message: it is parked
+// again at once. When more is to come, its direction is woken.
 func (f *flow) write(p []byte, more bool) error {
 	t, o := f.tunnel, other(f.from)
 	isHeld, ok := t.claim(o, f.wrote || more)
@@ -115,12 +115,11 @@ func (f *flow) write(p []byte, more bool) error {
 	return nil
 }
 
-// holdLimit is how long a write to an end may take before somebody reads there.
+// holdLimit is how long a write to a held end may take before the end is woken.
 const holdLimit = 10 * time.Millisecond
 
-// clear reports whether the kernel can pass the bytes: nothing lies above the
-// connections.
-func (f *flow) clear() bool {
+// spliceable reports whether the kernel can pass the bytes: neither end speaks TLS.
+func (f *flow) spliceable() bool {
 	for i := range f.tunnel.ends {
 		if e := &f.tunnel.ends[i]; e.stream != Stream(e.conn) {
 			return false
@@ -129,15 +128,15 @@ func (f *flow) clear() bool {
 	return true
 }
 
-// A splice holds a pipe of the kernel's (64 KB, two descriptors), so it is not
-// what waits: after spliceWait without its chunk full, the flow reads again.
+// A splice holds a pipe of the kernel (64 KB, two descriptors), so a flow does not
+// wait in it: when a chunk is not full after spliceWait, the flow reads again.
 const (
 	spliceChunk = 1 << 20
 	spliceWait  = 100 * time.Millisecond
 )
 
-// splice passes bytes without bringing them to user space for as long as they
-// come fast. It returns nil when they do not any more.
+// splice passes bytes within the kernel while they come fast. It returns nil when
+// they do not any more.
 func (f *flow) splice() error {
 	t, o := f.tunnel, other(f.from)
 	if _, ok := t.claim(o, true); !ok {

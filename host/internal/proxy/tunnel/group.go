@@ -11,9 +11,9 @@ type Group struct {
 	closed bool
 }
 
-// Close lets no goroutine start any more and returns when none runs. The
-// caller closes the connections meanwhile, which ends those that do; a parked
-// tunnel has none.
+// Close lets no goroutine start any more and returns when none runs. The caller
+// closes the connections meanwhile, which ends the goroutines; a parked tunnel has
+// none.
 func (g *Group) Close() {
 	g.mu.Lock()
 	g.closed = true
@@ -21,7 +21,7 @@ func (g *Group) Close() {
 	g.running.Wait()
 }
 
-// enter announces n goroutines. It returns false when none may start.
+// enter counts n goroutines that are about to start. It returns false when none may start.
 func (g *Group) enter(n int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

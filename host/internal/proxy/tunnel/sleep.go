@@ -8,28 +8,28 @@ import (
 	"idlehost/host/internal/proxy/leantls"
 )
 
-// What becomes of a direction that is quiet.
-type rest uint8
+// quietResult is what sleep has done with a quiet direction.
+type quietResult uint8
 
 const (
-	slept rest = iota
-	stays      // something is being written to its end: it reads on
-	fails      // the connection is closed or ending, and so is the tunnel
+	resultParked  quietResult = iota
+	resultReading             // something is being written to its end: it reads on
+	resultEnded               // the connection is closed or ending, and so is the tunnel
 )
 
 // sleep parks end i, whose bytes the caller has read.
-func (t *tunnel) sleep(i int) rest {
+func (t *tunnel) sleep(i int) quietResult {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.over:
-		return slept
+		return resultParked
 	case t.ends[i].written:
-		return stays
+		return resultReading
 	case t.parkLocked(i):
-		return slept
+		return resultParked
 	}
-	return fails
+	return resultEnded
 }
 
 // parkLocked parks end i. It returns false when that cannot be, because the
@@ -47,9 +47,9 @@ func (t *tunnel) parkLocked(i int) bool {
 	return true
 }
 
-// claim takes end i for something that the other direction writes to it; settle
-// gives it back. An end that sleeps is woken, if wake says so; else it is held,
-// and settle puts it to sleep again. ok is false when the Group is closed.
+// claim reserves end i for a write of the other direction, until settle. A parked
+// end is woken if wake is set; otherwise it is held, and settle parks it again. ok
+// is false when the Group is closed.
 func (t *tunnel) claim(i int, wake bool) (isHeld, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,7 +65,7 @@ func (t *tunnel) claim(i int, wake bool) (isHeld, ok bool) {
 	return true, true
 }
 
-// settle returns false when the end cannot be parked again.
+// settle ends a claim. It returns false when the end cannot be parked again.
 func (t *tunnel) settle(i int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,8 +74,8 @@ func (t *tunnel) settle(i int) bool {
 	return t.over || e.state != held || t.parkLocked(i)
 }
 
-// relieve wakes end i if it is still held: a peer that does not take what is
-// written may be waiting for what it has said to be read.
+// relieve wakes end i if it is still held: a peer that does not read may be waiting
+// until what it has sent is read.
 func (t *tunnel) relieve(i int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -106,7 +106,7 @@ func (t *tunnel) Wake(c *idle.Conn) {
 }
 
 // Finish is called by the Governor when the host has decided to end the
-// connection. Bytes on their way at the other end have nobody to go to.
+// connection. Bytes that arrive at the other end are discarded.
 func (t *tunnel) Finish(*idle.Conn, policy.Reason) {
 	if !t.finish() {
 		return
@@ -115,11 +115,11 @@ func (t *tunnel) Finish(*idle.Conn, policy.Reason) {
 		t.sever()
 		return
 	}
-	go t.bye()
+	go t.closeEnds()
 }
 
-// bye is a goroutine because a good-bye over TLS may block.
-func (t *tunnel) bye() {
+// closeEnds is a goroutine because a close_notify over TLS may block.
+func (t *tunnel) closeEnds() {
 	defer t.group.running.Done()
 	t.shut()
 }

@@ -19,7 +19,7 @@ import (
 // connection itself, or what lies above it (TLS, or what HTTP left over).
 type Stream interface {
 	io.ReadWriteCloser
-	// CloseWrite passes on that the other end has no more to say.
+	// CloseWrite half closes: the other end has sent all its bytes.
 	CloseWrite() error
 }
 
@@ -33,7 +33,7 @@ type End struct {
 	Early []byte
 }
 
-// state is what becomes of the bytes that arrive at an end.
+// state says who reads the bytes that arrive at an end.
 type state uint8
 
 const (
@@ -52,7 +52,7 @@ type end struct {
 	written bool // the other direction is writing to it: it must not be parked
 }
 
-// tunnel is what is left of a connection pair that nobody uses: keep it small.
+// tunnel is all that is kept of two parked connections: keep it small.
 // mu may be held while an idle.Conn's or the Group's is taken, never the other
 // way round.
 type tunnel struct {
@@ -87,14 +87,14 @@ func (t *tunnel) setPhase(p policy.Phase) {
 	}
 }
 
-// end closes both ends. Of several calls one does it.
+// end closes both ends, once.
 func (t *tunnel) end() {
 	if t.finish() {
 		t.shut()
 	}
 }
 
-// finish makes nothing start any more; it reports whether it was the first.
+// finish lets no goroutine start any more. It reports whether it was the first call.
 func (t *tunnel) finish() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,14 +111,14 @@ func (t *tunnel) finish() bool {
 	return true
 }
 
-// shut says good-bye at both ends. Over TLS that may block.
+// shut closes both ends, over TLS with a close_notify, which may block.
 func (t *tunnel) shut() {
 	for i := range t.ends {
 		t.ends[i].stream.Close()
 	}
 }
 
-// sever closes both connections without a word, and without blocking.
+// sever closes both connections without a close_notify. It does not block.
 func (t *tunnel) sever() {
 	for i := range t.ends {
 		t.ends[i].conn.Close()

@@ -167,7 +167,7 @@ func TestMessageLeavesTheOtherEndAsleep(t *testing.T) {
 		b, server := r.end(abi.SideDialled, k.isSecUp)
 		tn := &tunnel{group: r.group, ends: [2]end{{conn: a.Conn, stream: a.Stream}, {conn: b.Conn, stream: b.Stream}}}
 		tn.setPhase(abi.PhaseTunnel)
-		if tn.sleep(0) != slept || tn.sleep(1) != slept {
+		if tn.sleep(0) != resultParked || tn.sleep(1) != resultParked {
 			t.Fatal("not parked")
 		}
 		// A session ticket, which is no message, may have woken an end for a moment.
@@ -317,7 +317,7 @@ func spliceRig(t *testing.T, l policy.Timeouts) (f *flow, client, server net.Con
 func TestSplice(t *testing.T) {
 	t.Run("pause", func(t *testing.T) {
 		f, client, server := spliceRig(t, law(0))
-		if !f.clear() {
+		if !f.spliceable() {
 			t.Fatal("not clear")
 		}
 		io.WriteString(client, "what came")

@@ -14,8 +14,8 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// equip gives t the clients that its scheme needs.
-func (g *Group) equip(t *target) {
+// addClients gives t the clients that its scheme needs.
+func (g *Group) addClients(t *target) {
 	d := &dialling{group: g, target: t}
 	switch {
 	case t.h2c:
@@ -115,14 +115,14 @@ func (d *dialling) secure(ctx context.Context) (*h1.Conn, error) {
 		return k, err
 	}
 	d.target.speaksH2.Store(true)
-	d.target.spare.put(tc)
+	d.target.handover.put(tc)
 	return nil, errOtherProtocol
 }
 
 // secureH2 connects for HTTP/2's transport, which asks the connection what was
 // negotiated.
 func (d *dialling) secureH2(ctx context.Context, _, _ string) (net.Conn, error) {
-	if tc := d.target.spare.take(); tc != nil {
+	if tc := d.target.handover.take(); tc != nil {
 		return tc, nil
 	}
 	k, tc, err := d.handshake(ctx, d.any)

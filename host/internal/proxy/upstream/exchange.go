@@ -33,7 +33,7 @@ type Exchange struct {
 	// then on the request cannot be repeated.
 	Touched atomic.Bool
 
-	inform func(int, textproto.MIMEHeader) error // answers of status 1xx; nil: nobody wants them
+	inform func(int, textproto.MIMEHeader) error // answers of status 1xx; nil: they are dropped
 	call   h1.Call
 
 	mu      sync.Mutex // guards the following
@@ -139,7 +139,7 @@ func (x *Exchange) start(c *idle.Conn, reused, h2 bool) bool {
 	return ok
 }
 
-// end says that the request no longer occupies the connection.
+// end says that the request no longer uses the connection.
 func (x *Exchange) end() {
 	x.mu.Lock()
 	c, begun := x.conn, x.begun
@@ -150,7 +150,7 @@ func (x *Exchange) end() {
 	}
 }
 
-// endStream is end for HTTP/2, where no pool tells.
+// endStream is end for HTTP/2, whose pool does not report the end.
 func (x *Exchange) endStream() {
 	x.mu.Lock()
 	h2 := x.conn != nil && x.h2

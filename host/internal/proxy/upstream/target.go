@@ -23,7 +23,7 @@ type target struct {
 
 	// speaksH2 is what an https server has chosen last.
 	speaksH2 atomic.Bool
-	spare    spare
+	handover handover
 }
 
 // via returns the client that a request needs; nil: HTTP/2's transport.

@@ -72,7 +72,7 @@ func New(cfg Config) (*Group, error) {
 			return nil, fmt.Errorf("upstream target %q: %w", s, err)
 		}
 		g.targets = append(g.targets, t)
-		g.equip(t)
+		g.addClients(t)
 	}
 	return g, nil
 }
@@ -88,7 +88,7 @@ func (g *Group) Close() {
 		if t.h2 != nil {
 			t.h2.CloseIdleConnections()
 		}
-		t.spare.close()
+		t.handover.close()
 	}
 }
 
