@@ -70,10 +70,11 @@ func endlessly(locals uint32, code ...[]byte) w.Module {
 // distances make every access miss the caches.
 func distances() []Attack {
 	fuel := atCall(policy.FaultFuel)
-	chase := func(name, what string, align, offset, step uint64) Attack {
+	chase := func(name, what string, align, offset, step uint64, first int32) Attack {
 		load := slices.Concat(op(0x28), u(align), u(offset))
 		return attack(name, what, fuel, func() []byte {
-			m := endlessly(0, w.LocalGet(0), slices.Repeat(load, 500), op(0x21, 0))
+			walk := forever(w.LocalGet(0), slices.Repeat(load, 500), op(0x21, 0))
+			m := w.Guest(accept(w.Call(4)), timeout(w.Call(4)), w.Func{Locals: 12, Body: w.Code(w.Const32(first*int32(step)), op(0x21, 0), walk)})
 			m.Pages = 128
 			m.Funcs = append(m.Funcs, chain(step, offset))
 			return m.Bytes()
@@ -92,8 +93,8 @@ func distances() []Attack {
 	}
 	anywhere := at(8<<20-64, 4)
 	return []Attack{
-		chase("chain-of-loads", "Every load tells where in 8 MiB the next one is.", 2, 0, 64),
-		chase("chain-of-split-loads", "The same, and each load crosses a cache line.", 0, 62, 128),
+		chase("chain-of-loads", "Every load tells where in 8 MiB the next one is.", 2, 0, 64, 46782),
+		chase("chain-of-split-loads", "The same, and each load crosses a cache line.", 0, 62, 128, 21998),
 		far("loads-at-random", "Loads anywhere in 8 MiB.", anywhere, op(0x28, 2, 0), w.LocalGet(2), op(0x6a, 0x21, 2)),
 		far("stores-at-random", "Stores anywhere in 8 MiB.", anywhere, w.LocalGet(1), op(0x36, 2, 0)),
 		far("stores-across-pages", "Stores across the pages of the processor.", at(4<<20-4096, 4), w.LocalGet(1), op(0x36, 0), u(4094)),
@@ -110,7 +111,9 @@ func distances() []Attack {
 }
 
 // chain is a start of the guest's that fills 8 MiB with a chain of addresses in
-// an order that no processor foresees: each a linear congruence of the last.
+// an order that no processor foresees: each a linear congruence of the last. The
+// host writes events over some: from the 46,782nd of those every 64 bytes on, and
+// the 21,998th of those every 128, more than 20,000 loads meet none of them.
 func chain(step, offset uint64) w.Func {
 	lines := int32(8<<20/step) - 1
 	next := w.Code(w.LocalGet(0), w.Const32(1664525), op(0x6c), w.Const32(1013904223), op(0x6a), w.Const32(lines), op(0x71))
