@@ -10,7 +10,9 @@ import (
 type Tenant struct {
 	// Name is 1 to 63 of a-z, 0-9 and "-", a letter or digit first and last.
 	Name string `json:"name"`
-	// Revision grows with every change of whatever tenant.
+	// Revision grows with every change of the tenant, and is larger still where
+	// one is made again under the name of a removed one. Those of two tenants
+	// say nothing of each other: the order of changes is that of Entry.Seq.
 	Revision uint64 `json:"revision"`
 	// Declared says that the configuration file has it: of Spec, only
 	// RequireSignature counts then.

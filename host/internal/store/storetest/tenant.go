@@ -252,21 +252,21 @@ func testDelete(t *testing.T, s store.Store) {
 	}
 }
 
-// testRevisions: they grow with every change of whatever tenant.
+// testRevisions: they grow with every change of a tenant, and past its removal.
 func testRevisions(t *testing.T, s store.Store) {
-	last := uint64(0)
-	grows := func(what string, revision uint64) {
+	last := map[string]uint64{}
+	grows := func(what string, changed *store.Tenant) {
 		t.Helper()
-		if revision <= last {
-			t.Errorf("%s: revision %d after %d", what, revision, last)
+		if before := last[changed.Name]; changed.Revision <= before {
+			t.Errorf("%s: revision %d after %d", what, changed.Revision, before)
 		}
-		last = revision
+		last[changed.Name] = changed.Revision
 	}
 	for range 3 {
-		grows("create a", create(t, s, "a").Revision)
-		grows("create b", create(t, s, "b").Revision)
-		grows("change a", change(t, s, "a").Revision)
-		grows("change b", change(t, s, "b").Revision)
+		grows("create a", create(t, s, "a"))
+		grows("create b", create(t, s, "b"))
+		grows("change a", change(t, s, "a"))
+		grows("change b", change(t, s, "b"))
 		remove(t, s, "b")
 		remove(t, s, "a")
 	}
