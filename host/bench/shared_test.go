@@ -173,7 +173,7 @@ func (s *shared) load(name string, src engine.Source) error {
 	}
 	// Each load is a version of its own: one that is there keeps its guest.
 	v := tenant.Version{Digest: p.Digest(), Params: map[string]string{"load": fmt.Sprint(s.loads.Add(1))}}
-	s.tenants[name].Set(tenant.Plan{Active: &tenant.Lane{Version: v, Guest: guest{p}}})
+	s.tenants[name].Set(tenant.Plan{Active: &tenant.RoleVersion{Version: v, Guest: guest{p}}})
 	return nil
 }
 

@@ -163,7 +163,7 @@ func serveDue(tenants, where, code string) (err error) {
 
 // inCharge is the plan of a guest that answers alone.
 func inCharge(g tenant.Guest) tenant.Plan {
-	return tenant.Plan{Active: &tenant.Lane{Version: tenant.Version{Digest: g.Digest()}, Guest: g}}
+	return tenant.Plan{Active: &tenant.RoleVersion{Version: tenant.Version{Digest: g.Digest()}, Guest: g}}
 }
 
 // add makes a tenant.

@@ -154,14 +154,14 @@ type Upload struct {
 type Rollout struct {
 	spec.Rollout
 	// Sides are what the versions have done since the rollout changed last.
-	Sides []Side `json:"sides,omitempty"`
+	Sides []RoleStats `json:"sides,omitempty"`
 	// Comparison is the shadow beside what was enforced.
 	Comparison *Comparison `json:"comparison,omitempty"`
 	ETag       string      `json:"-"`
 }
 
-// Side is one version's record.
-type Side struct {
+// RoleStats is one version's record.
+type RoleStats struct {
 	Role   string `json:"role"` // active, canary or shadow
 	Digest string `json:"digest"`
 	Loaded bool   `json:"loaded"` // an instance lives

@@ -73,7 +73,7 @@ type App struct {
 	decided  *observe.Decisions
 	control  *control.Control
 	api      *v1.Handler
-	gate     *tenant.Gate // of loading cold policies
+	gate     *tenant.LoadQueue // of loading cold policies
 	edge     *edge
 	sweeper  *sweeper
 	evictor  *evictor
@@ -134,7 +134,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, ballast: newBallast(), current: c, gate: tenant.NewGate(loadsAtOnce)}
+	a := &App{cfg: cfg, ballast: newBallast(), current: c, gate: tenant.NewLoadQueue(loadsAtOnce)}
 	a.life, a.end = context.WithCancel(context.Background())
 	if err := a.build(ctx, c); err != nil {
 		return nil, errors.Join(err, a.Close())

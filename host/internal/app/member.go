@@ -70,7 +70,7 @@ func (a *App) newMember(name string, s *standing) *member {
 	m.standing.Store(s)
 	m.tenant = tenant.New(tenant.Config{
 		Name: name, Logger: a.logger, Remedies: &s.remedies,
-		Loader: loader{m}, States: m.states(), Gate: a.gate,
+		Loader: loader{m}, States: m.states(), Loads: a.gate,
 		Worth: s.config.Timeouts.Worth.D(), Shadowed: m.shadowed,
 	})
 	c := s.config
@@ -113,7 +113,7 @@ func (m *member) settle(s *standing, loaded tenant.Guest, lost policy.Fault) {
 // plan says which versions are asked.
 func (m *member) plan(s *standing, loaded tenant.Guest, lost policy.Fault) tenant.Plan {
 	if s.module != nil {
-		lane := &tenant.Lane{Version: s.module.version(), Lost: lost}
+		lane := &tenant.RoleVersion{Version: s.module.version(), Lost: lost}
 		if loaded != nil {
 			lane.Guest = loaded
 		}
@@ -130,11 +130,11 @@ func (m *member) plan(s *standing, loaded tenant.Guest, lost policy.Fault) tenan
 }
 
 // lane returns the lane of a release, with what was loaded to try it.
-func (m *member) lane(r *spec.Release) *tenant.Lane {
+func (m *member) lane(r *spec.Release) *tenant.RoleVersion {
 	if r == nil {
 		return nil
 	}
-	l := &tenant.Lane{Version: tenant.Version{Digest: r.Digest, Params: r.Params}}
+	l := &tenant.RoleVersion{Version: tenant.Version{Digest: r.Digest, Params: r.Params}}
 	if g := m.takeTried(r); g != nil {
 		l.Guest = g
 	}

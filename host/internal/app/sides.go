@@ -12,21 +12,21 @@ import (
 )
 
 // Sides tells what the versions of a tenant do.
-func (r live) Sides(name string) ([]api.Side, *api.Comparison) {
+func (r live) Sides(name string) ([]api.RoleStats, *api.Comparison) {
 	m := r.a.members.get(name)
 	if m == nil {
 		return nil, nil
 	}
 	s := m.tenant.Stats()
-	var sides []api.Side
+	var sides []api.RoleStats
 	for i := range s.Sides {
 		sides = append(sides, sideOf(&s.Sides[i]))
 	}
 	return sides, comparisonOf(s.Comparison)
 }
 
-func sideOf(s *tenant.Side) api.Side {
-	x := api.Side{
+func sideOf(s *tenant.RoleStats) api.RoleStats {
+	x := api.RoleStats{
 		Role: s.Role.String(), Digest: s.Version.Digest, Loaded: s.Loaded, Worker: s.Where, Asks: s.Asks, Faults: s.Faulted(),
 		Closes: s.Closes, Early: s.Early, Late: s.Late, LastFault: s.LastFault,
 	}

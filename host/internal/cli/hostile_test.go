@@ -106,7 +106,7 @@ func TestNothingHostileReachesTheTerminal(t *testing.T) {
 	page := func(items any) any { return map[string]any{"items": items} }
 	rollout := poisoned[api.Rollout]()
 	for _, role := range []string{"active", "canary", "shadow"} {
-		side := poisoned[api.Side]()
+		side := poisoned[api.RoleStats]()
 		side.Role = role
 		rollout.Sides = append(rollout.Sides, side)
 	}

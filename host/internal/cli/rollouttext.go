@@ -100,13 +100,13 @@ func sideRow(t *table, r *api.Rollout, role string, release *spec.Release, clien
 }
 
 // sideOf returns the record of a role; nothing happened to who has none.
-func sideOf(r *api.Rollout, role string) api.Side {
+func sideOf(r *api.Rollout, role string) api.RoleStats {
 	for _, s := range r.Sides {
 		if s.Role == role {
 			return s
 		}
 	}
-	return api.Side{}
+	return api.RoleStats{}
 }
 
 // remark is something else to say of a rollout.
@@ -181,7 +181,7 @@ func verdict(v *spec.Rollback) string {
 }
 
 // causes tells which faults there were, and what the last one said.
-func causes(s api.Side) string {
+func causes(s api.RoleStats) string {
 	var parts []string
 	for _, cause := range sorted(s.Causes) {
 		parts = append(parts, fmt.Sprintf("%s %s", count(s.Causes[cause]), cause))

@@ -16,7 +16,7 @@ func TestTablesFitATerminal(t *testing.T) {
 	long, digest := strings.Repeat("w", 300), strings.Repeat("a", 64)
 	past := time.Now().Add(-400 * 24 * time.Hour)
 	release := &spec.Release{Digest: digest}
-	side := api.Side{Digest: digest, Asks: 9_999_999_999, Faults: 9_876_543_210, Closes: 9_999_999, Early: 9_876_543, Late: 9_876_543,
+	side := api.RoleStats{Digest: digest, Asks: 9_999_999_999, Faults: 9_876_543_210, Closes: 9_999_999, Early: 9_876_543, Late: 9_876_543,
 		Causes: map[string]uint64{"trap": 1, "out_of_fuel": 2}}
 	rollout := api.Rollout{Rollout: spec.Rollout{Active: release, Canary: release, Shadow: release, Percent: 33.3}, Comparison: &api.Comparison{
 		Asks: 1e12, Same: 1e9, WouldClose: 1e11, WouldKeep: 1e11, Shorter: 1e11, Longer: 1e11, Faults: 1e11, DeadlineRatio: 123.45}}

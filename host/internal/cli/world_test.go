@@ -116,19 +116,19 @@ func (w *world) Effective(tenant string) (api.EffectiveLimits, error) {
 func (w *world) Open(string) int { return 3 }
 
 // Sides makes up numbers for every version that is asked.
-func (w *world) Sides(tenant string) (sides []api.Side, c *api.Comparison) {
+func (w *world) Sides(tenant string) (sides []api.RoleStats, c *api.Comparison) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.force[tenant].Rollout
 	if r.Active != nil {
-		sides = append(sides, api.Side{Role: "active", Digest: r.Active.Digest, Loaded: true, Asks: 11204, Faults: 11, Closes: 310, Early: 3,
+		sides = append(sides, api.RoleStats{Role: "active", Digest: r.Active.Digest, Loaded: true, Asks: 11204, Faults: 11, Closes: 310, Early: 3,
 			Late: 1, Causes: map[string]uint64{"out_of_fuel": 10, "trap": 1}, LastFault: "on_timeout: out of fuel"})
 	}
 	if r.Canary != nil {
-		sides = append(sides, api.Side{Role: "canary", Digest: r.Canary.Digest, Loaded: true, Asks: 1240, Closes: 40, Early: 1})
+		sides = append(sides, api.RoleStats{Role: "canary", Digest: r.Canary.Digest, Loaded: true, Asks: 1240, Closes: 40, Early: 1})
 	}
 	if r.Shadow != nil {
-		sides = append(sides, api.Side{Role: "shadow", Digest: r.Shadow.Digest, Loaded: true, Asks: 12400})
+		sides = append(sides, api.RoleStats{Role: "shadow", Digest: r.Shadow.Digest, Loaded: true, Asks: 12400})
 		c = &api.Comparison{Asks: 12400, Same: 12053, WouldClose: 136, Shorter: 211, DeadlineRatio: 0.82}
 	}
 	return sides, c

@@ -46,7 +46,7 @@ type Runtime interface {
 	// Open counts the tenant's accepted connections.
 	Open(tenant string) int
 	// Sides tells what each version does; c is nil without a shadow.
-	Sides(tenant string) (sides []api.Side, c *api.Comparison)
+	Sides(tenant string) (sides []api.RoleStats, c *api.Comparison)
 	// Connections lists connections; the query has been checked.
 	Connections(ctx context.Context, tenant string, q api.ConnectionQuery) (api.Page[api.Connection], error)
 	// Decisions calls send until ctx is done or send fails.

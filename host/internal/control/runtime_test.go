@@ -34,7 +34,7 @@ type fakeRuntime struct {
 	onTry    func(tenant string)              // called without mu
 	onCheck  func(ctx context.Context)        // called without mu
 	query    api.ConnectionQuery              // the last
-	sides    map[string][]api.Side            // by tenant
+	sides    map[string][]api.RoleStats       // by tenant
 	decided  []api.Decision                   // what Decisions sends
 	specs    func(spec.Spec, string) error    // CheckSpec, beside its own
 	limits   func(string) api.EffectiveLimits // nil: 1 MiB
@@ -46,7 +46,7 @@ func newRuntime() *fakeRuntime {
 	return &fakeRuntime{
 		declared: []api.Tenant{{Name: "default"}}, fixed: map[string]bool{},
 		applied: map[string]*store.Tenant{}, bad: map[string]*control.Refusal{}, retry: map[string]time.Duration{},
-		sides: map[string][]api.Side{}, during: map[string]int{},
+		sides: map[string][]api.RoleStats{}, during: map[string]int{},
 	}
 }
 
@@ -167,7 +167,7 @@ func (r *fakeRuntime) Effective(tenant string) (api.EffectiveLimits, error) {
 
 func (r *fakeRuntime) Open(string) int { return 3 }
 
-func (r *fakeRuntime) Sides(tenant string) ([]api.Side, *api.Comparison) {
+func (r *fakeRuntime) Sides(tenant string) ([]api.RoleStats, *api.Comparison) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.sides[tenant], nil

@@ -15,8 +15,8 @@ func (*constant) Decide(*policy.Ask) (policy.Verdict, policy.Fault) {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	lane := func(digest string) *Lane {
-		return &Lane{Version: Version{Digest: digest}, Guest: &constant{fakeGuest{digest: digest}}}
+	lane := func(digest string) *RoleVersion {
+		return &RoleVersion{Version: Version{Digest: digest}, Guest: &constant{fakeGuest{digest: digest}}}
 	}
 	for _, c := range []struct {
 		name string

@@ -83,7 +83,7 @@ func TestAShadowHasItsOwnStateByConnection(t *testing.T) {
 	cfg := Config{Shadowed: func(_ *policy.Ask, _, shadow policy.Verdict) { seen = append(seen, shadow.Deadline/time.Second) }}
 	s := &fakeGuest{digest: "s", answer: count}
 	tn := New(cfg)
-	tn.Set(Plan{Shadow: &Lane{Version: Version{Digest: "s"}, Guest: closeWatcher{s}}})
+	tn.Set(Plan{Shadow: &RoleVersion{Version: Version{Digest: "s"}, Guest: closeWatcher{s}}})
 	for _, c := range []struct {
 		kind   abi.Kind
 		client uint64

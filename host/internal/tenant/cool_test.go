@@ -145,7 +145,7 @@ func TestLearnedStateMoves(t *testing.T) {
 			}
 		})
 	}
-	given := func(digest, learned string) *Lane {
+	given := func(digest, learned string) *RoleVersion {
 		return with(&fakeGuest{digest: digest, learned: policy.State{Bytes: []byte(learned)}})
 	}
 	own := newStates()

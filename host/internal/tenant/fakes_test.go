@@ -66,7 +66,7 @@ func replace(tn *Tenant, g Guest) {
 		return
 	}
 	unique := map[string]string{"n": fmt.Sprint(replacements.Add(1))}
-	tn.Set(Plan{Active: &Lane{Version: Version{Digest: g.Digest(), Params: unique}, Guest: g}})
+	tn.Set(Plan{Active: &RoleVersion{Version: Version{Digest: g.Digest(), Params: unique}, Guest: g}})
 }
 
 // fakeLoader makes guests whose learned state is what they were given, with
@@ -193,9 +193,11 @@ func (s *fakeStates) get(key string) string {
 }
 
 // of is a lane without a guest, by with.
-func of(digest string) *Lane { return &Lane{Version: Version{Digest: digest}} }
+func of(digest string) *RoleVersion { return &RoleVersion{Version: Version{Digest: digest}} }
 
-func with(g *fakeGuest) *Lane { return &Lane{Version: Version{Digest: g.digest}, Guest: g} }
+func with(g *fakeGuest) *RoleVersion {
+	return &RoleVersion{Version: Version{Digest: g.digest}, Guest: g}
+}
 
 // at is a question of an accepted connection at this time.
 func at(kind abi.Kind, client uint64) *policy.Ask {

@@ -24,8 +24,8 @@ func (g *everyNth) Decide(q *policy.Ask) (policy.Verdict, policy.Fault) {
 	return policy.Verdict{Action: abi.ActionExtend, Deadline: time.Second}, policy.FaultNone
 }
 
-func nth(digest string, n int64, f policy.Fault) *Lane {
-	return &Lane{Version: Version{Digest: digest}, Guest: &everyNth{fakeGuest: fakeGuest{digest: digest}, n: n, f: f}}
+func nth(digest string, n int64, f policy.Fault) *RoleVersion {
+	return &RoleVersion{Version: Version{Digest: digest}, Guest: &everyNth{fakeGuest: fakeGuest{digest: digest}, n: n, f: f}}
 }
 
 // onBothSides asks n questions of the canary and m of the active version.
@@ -86,7 +86,7 @@ func TestTheHostsDoingIsNoFaultOfACanary(t *testing.T) {
 
 func TestACanaryThatCannotBeLoadedIsWorse(t *testing.T) {
 	tn := New(Config{})
-	tn.Set(Plan{Active: nth("a", 0, 0), Canary: &Lane{Version: Version{Digest: "c"}, Lost: policy.FaultCompile}, Percent: 50})
+	tn.Set(Plan{Active: nth("a", 0, 0), Canary: &RoleVersion{Version: Version{Digest: "c"}, Lost: policy.FaultCompile}, Percent: 50})
 	onBothSides(t, tn, 100, 100)
 	judged(t, "lost", tn, "faults: 100.0 % of 100 answers against 0.0 % of 100")
 }

@@ -17,7 +17,7 @@ import (
 // asked is what was counted.
 func TestHammerTenant(t *testing.T) {
 	l := newLoader()
-	tn := New(Config{Loader: l, States: newStates(), Gate: NewGate(2), Worth: time.Second, Remedies: previousFor(policy.FaultTrap)})
+	tn := New(Config{Loader: l, States: newStates(), Loads: NewLoadQueue(2), Worth: time.Second, Remedies: previousFor(policy.FaultTrap)})
 	stop := make(chan struct{})
 	seed, goroutines := longtest.Seed(t), uint64(0)
 	source := func() *rand.Rand { goroutines++; return rand.New(rand.NewPCG(seed, goroutines)) }
@@ -62,12 +62,12 @@ func TestHammerTenant(t *testing.T) {
 		tn.Judge()
 	})
 	until(&askers, func(*rand.Rand) { tn.Cool(0) })
-	lane := func(r *rand.Rand) *Lane {
+	lane := func(r *rand.Rand) *RoleVersion {
 		switch n := r.IntN(6); n {
 		case 0:
 			return nil
 		case 1:
-			return &Lane{Version: Version{Digest: "x"}, Lost: policy.FaultInit}
+			return &RoleVersion{Version: Version{Digest: "x"}, Lost: policy.FaultInit}
 		default:
 			return of(fmt.Sprint(n))
 		}

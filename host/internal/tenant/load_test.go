@@ -201,7 +201,7 @@ func TestALostLaneIsTriedAgain(t *testing.T) {
 		l := newLoader()
 		tn := New(Config{Loader: l})
 		defer tn.Close()
-		tn.Set(Plan{Active: &Lane{Version: Version{Digest: "a"}, Lost: policy.FaultConfigure}})
+		tn.Set(Plan{Active: &RoleVersion{Version: Version{Digest: "a"}, Lost: policy.FaultConfigure}})
 		tn.Warm(t.Context())
 		if v := tn.Decide(at(abi.KindTimeout, 1)); v.Fault != policy.FaultConfigure || l.count() != 0 {
 			t.Fatalf("%+v, loads %v", v, l.loads)
@@ -218,11 +218,11 @@ func TestALostLaneIsTriedAgain(t *testing.T) {
 // not wait, and Warm does.
 func TestTheGateBoundsLoads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, gate := newLoader(), NewGate(2)
+		l, gate := newLoader(), NewLoadQueue(2)
 		l.takes = time.Second
 		var tns []*Tenant
 		for n := range 5 {
-			tn := New(Config{Name: fmt.Sprint(n), Loader: l, Gate: gate})
+			tn := New(Config{Name: fmt.Sprint(n), Loader: l, Loads: gate})
 			defer tn.Close()
 			tn.Set(Plan{Active: of("a")})
 			tn.Decide(at(abi.KindTimeout, 1))
@@ -252,9 +252,9 @@ func TestTheGateBoundsLoads(t *testing.T) {
 // another tenant waiting for more than one of them.
 func TestTenantsTakeTurnsAtTheGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, gate := newLoader(), NewGate(1)
+		l, gate := newLoader(), NewLoadQueue(1)
 		l.takes = time.Second
-		busy, other := New(Config{Name: "busy", Loader: l, Gate: gate}), New(Config{Name: "other", Loader: l, Gate: gate})
+		busy, other := New(Config{Name: "busy", Loader: l, Loads: gate}), New(Config{Name: "other", Loader: l, Loads: gate})
 		defer busy.Close()
 		defer other.Close()
 		busy.Set(Plan{Active: of("a"), Canary: of("c"), Percent: 10, Shadow: of("s")})
@@ -274,11 +274,11 @@ func TestTenantsTakeTurnsAtTheGate(t *testing.T) {
 // the tenant is closed; both while it runs and while it waits at the gate.
 func TestALoadThatNobodyWantsIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, gate := range []*Gate{nil, NewGate(1)} {
+		for _, gate := range []*LoadQueue{nil, NewLoadQueue(1)} {
 			gate.tryEnter("other")
 			l := newLoader()
 			l.enter = make(chan struct{})
-			tn := New(Config{Name: "mine", Loader: l, Gate: gate})
+			tn := New(Config{Name: "mine", Loader: l, Loads: gate})
 			tn.Set(Plan{Active: of("a")})
 			go tn.Warm(t.Context())
 			synctest.Wait()

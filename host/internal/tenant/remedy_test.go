@@ -34,7 +34,7 @@ func TestThePreviousPolicyAnswers(t *testing.T) {
 	if v := tn.Decide(&policy.Ask{}); v.Action != abi.ActionDefault || v.Fault != policy.FaultOutput {
 		t.Fatalf("a cause with another remedy: %+v", v)
 	}
-	tn.Set(Plan{Active: &Lane{Version: Version{Digest: "d4"}, Lost: policy.FaultTrap}}) // as if it trapped when it was loaded
+	tn.Set(Plan{Active: &RoleVersion{Version: Version{Digest: "d4"}, Lost: policy.FaultTrap}}) // as if it trapped when it was loaded
 	if v := tn.Decide(&policy.Ask{}); v.Action != abi.ActionDefault {
 		t.Fatalf("both fail: %+v", v)
 	}

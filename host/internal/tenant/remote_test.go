@@ -25,7 +25,9 @@ type fakeRemote struct {
 
 func remote(digest string) *fakeRemote { return &fakeRemote{fakeGuest: fakeGuest{digest: digest}} }
 
-func (r *fakeRemote) lane() *Lane { return &Lane{Version: Version{Digest: r.digest}, Guest: r} }
+func (r *fakeRemote) lane() *RoleVersion {
+	return &RoleVersion{Version: Version{Digest: r.digest}, Guest: r}
+}
 
 func (r *fakeRemote) Decide(*policy.Ask) (policy.Verdict, policy.Fault) {
 	return policy.Verdict{}, policy.FaultNotLoaded
@@ -239,7 +241,7 @@ func TestARemoteThatIsNotThere(t *testing.T) {
 func TestOnCloseOfARemote(t *testing.T) {
 	a := &closer{fakeRemote: remote("a")}
 	tn := New(Config{})
-	tn.Set(Plan{Active: &Lane{Version: Version{Digest: "a"}, Guest: a}})
+	tn.Set(Plan{Active: &RoleVersion{Version: Version{Digest: "a"}, Guest: a}})
 	w := later(t, tn, at(abi.KindClose, 1))
 	a.tell(policy.Verdict{}, policy.FaultNotLoaded)
 	if v := w.verdict(t); v.Fault != policy.FaultNotLoaded {
@@ -294,7 +296,7 @@ func TestARemoteShadow(t *testing.T) {
 		ask := tn.Decide
 		tn.Set(Plan{Active: with(&fakeGuest{digest: "b"}), Shadow: s.lane()})
 		if name == "later" {
-			tn.Set(Plan{Active: a.lane(), Shadow: &Lane{Version: Version{Digest: "s"}}})
+			tn.Set(Plan{Active: a.lane(), Shadow: &RoleVersion{Version: Version{Digest: "s"}}})
 			ask = func(q *policy.Ask) policy.Verdict {
 				w := later(t, tn, q)
 				a.tell(extend(0), policy.FaultNone)
@@ -391,7 +393,7 @@ func TestHammerRemotes(t *testing.T) {
 			}
 		})
 	}
-	lane := func() *Lane {
+	lane := func() *RoleVersion {
 		if n := rnd.IntN(5); n > 0 {
 			return of(fmt.Sprint(n))
 		}

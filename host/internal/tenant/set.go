@@ -32,7 +32,7 @@ func (t *Tenant) legacy(p Plan) (from *resident, s policy.State) {
 	t.mu.Lock()
 	active := t.plan.Load().active
 	from = active.resident
-	needed := from != nil && slices.ContainsFunc([]*Lane{p.Active, p.Canary, p.Shadow}, func(l *Lane) bool {
+	needed := from != nil && slices.ContainsFunc([]*RoleVersion{p.Active, p.Canary, p.Shadow}, func(l *RoleVersion) bool {
 		return l != nil && l.Guest == nil && !from.version.same(l.Version)
 	})
 	var g *roleGuest
@@ -99,7 +99,7 @@ func (c *change) placeLocked(p Plan) {
 	}
 }
 
-func (c *change) laneLocked(role policy.Role, l *Lane, was *lane) *lane {
+func (c *change) laneLocked(role policy.Role, l *RoleVersion, was *lane) *lane {
 	var r *resident
 	if l != nil {
 		r = c.residentLocked(l)
@@ -114,7 +114,7 @@ func (c *change) laneLocked(role policy.Role, l *Lane, was *lane) *lane {
 }
 
 // residentLocked finds or makes the version, and gives it what came with it.
-func (c *change) residentLocked(l *Lane) *resident {
+func (c *change) residentLocked(l *RoleVersion) *resident {
 	same := func(r *resident) bool { return r.version.same(l.Version) }
 	var r *resident
 	known := append(c.old.residents(), c.newcomers...)
@@ -233,7 +233,7 @@ func (c *change) clear() {
 
 // refuse closes what came with a plan for a tenant that is closed.
 func (t *Tenant) refuse(p Plan) {
-	for _, l := range []*Lane{p.Active, p.Canary, p.Shadow} {
+	for _, l := range []*RoleVersion{p.Active, p.Canary, p.Shadow} {
 		if l != nil && l.Guest != nil {
 			closeGuest(l.Guest, l.Version.Digest, t.logger)
 		}

@@ -8,7 +8,7 @@ import (
 	"idlehost/sdk/abi"
 )
 
-func sideOf(t *testing.T, tn *Tenant, role policy.Role) Side {
+func sideOf(t *testing.T, tn *Tenant, role policy.Role) RoleStats {
 	t.Helper()
 	for _, s := range tn.Stats().Sides {
 		if s.Role == role {
@@ -16,7 +16,7 @@ func sideOf(t *testing.T, tn *Tenant, role policy.Role) Side {
 		}
 	}
 	t.Fatalf("no version is %v", role)
-	return Side{}
+	return RoleStats{}
 }
 
 func TestAPromotedCanaryKeepsItsGuest(t *testing.T) {
@@ -54,11 +54,11 @@ func TestTheSameRoleKeepsItsRecord(t *testing.T) {
 	tn := New(Config{})
 	a := &fakeGuest{digest: "a", fault: policy.FaultTrap}
 	v := Version{Digest: "a", Params: map[string]string{"k": "v"}}
-	tn.Set(Plan{Active: &Lane{Version: v, Guest: a}})
+	tn.Set(Plan{Active: &RoleVersion{Version: v, Guest: a}})
 	tn.Decide(at(abi.KindTimeout, 1))
 	tn.Closed(policy.RoleActive)
 	again := &fakeGuest{digest: "a"}
-	tn.Set(Plan{Active: &Lane{Version: Version{"a", map[string]string{"k": "v"}}, Guest: again}, Canary: with(&fakeGuest{digest: "c"}), Percent: 1})
+	tn.Set(Plan{Active: &RoleVersion{Version: Version{"a", map[string]string{"k": "v"}}, Guest: again}, Canary: with(&fakeGuest{digest: "c"}), Percent: 1})
 	tn.Decide(at(abi.KindTimeout, 0))
 	if s := sideOf(t, tn, policy.RoleActive); s.Asks != 2 || s.Faults[policy.FaultTrap] != 2 || s.Closes != 1 || s.LastFault != "trap" {
 		t.Errorf("active: %+v", s)
@@ -67,7 +67,7 @@ func TestTheSameRoleKeepsItsRecord(t *testing.T) {
 	isClosed(t, "one that was not needed", again, 1)
 	// Other parameters make another version.
 	other := &fakeGuest{digest: "a"}
-	tn.Set(Plan{Active: &Lane{Version: Version{"a", map[string]string{"k": "w"}}, Guest: other}})
+	tn.Set(Plan{Active: &RoleVersion{Version: Version{"a", map[string]string{"k": "w"}}, Guest: other}})
 	tn.Decide(at(abi.KindTimeout, 0))
 	if s := sideOf(t, tn, policy.RoleActive); s.Asks != 1 || s.Closes != 0 {
 		t.Errorf("with other parameters: %+v", s)
@@ -167,8 +167,8 @@ func TestEndsAreToldToThoseWhoWantIt(t *testing.T) {
 	a, c, s := &fakeGuest{digest: "a"}, &fakeGuest{digest: "c"}, &fakeGuest{digest: "s"}
 	plan := Plan{
 		Active: with(a), Percent: 100,
-		Canary: &Lane{Version: Version{Digest: "c"}, Guest: closeWatcher{c}},
-		Shadow: &Lane{Version: Version{Digest: "s"}, Guest: closeWatcher{s}},
+		Canary: &RoleVersion{Version: Version{Digest: "c"}, Guest: closeWatcher{c}},
+		Shadow: &RoleVersion{Version: Version{Digest: "s"}, Guest: closeWatcher{s}},
 	}
 	tn.Set(plan)
 	if !tn.WantsClose() {

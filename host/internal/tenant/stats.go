@@ -10,15 +10,15 @@ import (
 type Stats struct {
 	// Sides are those of active, canary and shadow, as far as there is a
 	// version.
-	Sides []Side
+	Sides []RoleStats
 	// Percent of the clients are the canary's.
 	Percent float64
 	// Comparison is the shadow's; nil: there is none.
 	Comparison *Comparison
 }
 
-// Side is what a version has done since it took its role.
-type Side struct {
+// RoleStats is what a version has done since it took its role.
+type RoleStats struct {
 	Role    policy.Role
 	Version Version
 	Since   time.Time
@@ -37,7 +37,7 @@ type Side struct {
 }
 
 // Faulted is the sum of Faults.
-func (s *Side) Faulted() (n uint64) {
+func (s *RoleStats) Faulted() (n uint64) {
 	for _, f := range s.Faults {
 		n += f
 	}
@@ -75,9 +75,9 @@ func (t *Tenant) Loaded() (n int) {
 	return n
 }
 
-func (l *lane) side() Side {
+func (l *lane) side() RoleStats {
 	t := l.tally()
-	return Side{
+	return RoleStats{
 		Role: l.role, Version: l.resident.version, Since: l.record.since, Where: l.where(), Loaded: l.guest.Load() != nil,
 		Asks: t.asks, Faults: t.faults, Closes: t.closes, Early: t.early, Late: t.late,
 		LastFault: l.lastFault(),

@@ -60,9 +60,9 @@ type Config struct {
 	Loader Loader
 	// States keeps what was learned. nil: the tenant does, while it lives.
 	States States
-	// Gate bounds how many tenants load at once, and has them take turns by
+	// Loads bounds how many tenants load at once, and has them take turns by
 	// Name. nil: nothing does.
-	Gate *Gate
+	Loads *LoadQueue
 	// Worth is what sparing a client one reconnect is worth, in time of
 	// holding its connection: a close whose client is back within that was
 	// early. 0: none is.
@@ -81,7 +81,7 @@ type Tenant struct {
 	logger   *slog.Logger
 	loader   Loader
 	states   States
-	gate     *Gate
+	gate     *LoadQueue
 	shadowed func(*policy.Ask, policy.Verdict, policy.Verdict)
 
 	plan     atomic.Pointer[plan] // never nil; replaced with mu held
@@ -98,7 +98,7 @@ type Tenant struct {
 func New(cfg Config) *Tenant {
 	t := &Tenant{
 		name: cfg.Name, native: cfg.Native, logger: cfg.Logger,
-		loader: cfg.Loader, states: cfg.States, gate: cfg.Gate, shadowed: cfg.Shadowed,
+		loader: cfg.Loader, states: cfg.States, gate: cfg.Loads, shadowed: cfg.Shadowed,
 	}
 	r := policy.DefaultRemedies()
 	if cfg.Remedies != nil {

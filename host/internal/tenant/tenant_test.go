@@ -31,7 +31,7 @@ func TestDecideSaysWhoAnswered(t *testing.T) {
 	if side := tn.Stats().Sides[0]; tn.Digest() != "d2" || side.Asks != 1 || side.Faults[policy.FaultTrap] != 1 {
 		t.Errorf("digest %q, record %+v", tn.Digest(), side)
 	}
-	tn.Set(Plan{Active: &Lane{Version: Version{Digest: "d3"}, Lost: policy.FaultCompile}})
+	tn.Set(Plan{Active: &RoleVersion{Version: Version{Digest: "d3"}, Lost: policy.FaultCompile}})
 	if v := tn.Decide(&policy.Ask{}); v.Source != policy.SourceFallback || v.Fault != policy.FaultCompile {
 		t.Errorf("with a policy that is lost: %+v", v)
 	}
@@ -160,7 +160,7 @@ func TestDecideAllocatesNothing(t *testing.T) {
 		"canary":        {plan: Plan{Active: with(guest("a")), Canary: with(guest("c")), Percent: 100}},
 		"shadow":        {plan: Plan{Active: with(guest("a")), Shadow: with(guest("s"))}},
 		"shadow faults": {plan: Plan{Shadow: with(&fakeGuest{digest: "s", fault: policy.FaultTrap})}},
-		"lost":          {plan: Plan{Active: &Lane{Lost: policy.FaultCompile}}, loader: sick},
+		"lost":          {plan: Plan{Active: &RoleVersion{Lost: policy.FaultCompile}}, loader: sick},
 		"not loaded":    {plan: Plan{Active: of("a")}},
 	} {
 		tn := New(Config{Loader: c.loader})

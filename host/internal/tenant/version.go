@@ -15,8 +15,8 @@ type Version struct {
 
 func (v Version) same(o Version) bool { return v.Digest == o.Digest && maps.Equal(v.Params, o.Params) }
 
-// Lane is a version in one of the roles.
-type Lane struct {
+// RoleVersion is a version in one of the roles.
+type RoleVersion struct {
 	Version Version
 	// Guest is the version, loaded already; the tenant closes it. nil: the
 	// Config's Loader is asked at first use.
@@ -28,9 +28,9 @@ type Lane struct {
 
 // Plan says which versions are asked.
 type Plan struct {
-	Active *Lane // nil: the native policy
-	Canary *Lane // nil: none
-	Shadow *Lane // nil: none
+	Active *RoleVersion // nil: the native policy
+	Canary *RoleVersion // nil: none
+	Shadow *RoleVersion // nil: none
 	// Percent of the clients, 0 to 100, are the canary's.
 	Percent float64
 	Guard   spec.Guard

@@ -74,7 +74,7 @@ func TestDocumentHasTheTypes(t *testing.T) {
 		"Actor": api.Actor{}, "Spec": spec.Spec{}, "Limits": spec.Limits{}, "Guard": spec.Guard{}, "Tenant": api.Tenant{},
 		"EffectiveLimits": api.EffectiveLimits{}, "Storage": api.Storage{}, "Token": api.Token{}, "NewToken": api.NewToken{}, "Key": api.Key{},
 		"Keys": api.Keys{}, "Policy": api.Policy{}, "Release": spec.Release{}, "Rollout": api.Rollout{}, "Verdict": spec.Rollback{},
-		"Side": api.Side{}, "Comparison": api.Comparison{}, "Step": api.Step{}, "Connection": api.Connection{},
+		"Side": api.RoleStats{}, "Comparison": api.Comparison{}, "Step": api.Step{}, "Connection": api.Connection{},
 		"Decision": api.Decision{}, "Entry": api.Entry{}, "Recording": api.Recording{}, "NewRecording": api.NewRecording{}, "Problem": api.Problem{},
 		"TenantPage": api.Page[api.Tenant]{}, "TokenPage": api.Page[api.Token]{}, "PolicyPage": api.Page[api.Policy]{},
 		"ConnectionPage": api.Page[api.Connection]{}, "EntryPage": api.Page[api.Entry]{},

@@ -91,7 +91,7 @@ func (h *house) Rollout(_ context.Context, tenant string) (*api.Rollout, error) 
 		return nil, err
 	}
 	shown := r.rollout
-	shown.Sides = []api.Side{{Role: "active", Digest: sum(module), Loaded: true, Asks: 10, Faults: 1, Causes: map[string]uint64{"trap": 1}, LastFault: "unreachable"}}
+	shown.Sides = []api.RoleStats{{Role: "active", Digest: sum(module), Loaded: true, Asks: 10, Faults: 1, Causes: map[string]uint64{"trap": 1}, LastFault: "unreachable"}}
 	shown.Comparison = &api.Comparison{Asks: 3, Same: 2, WouldClose: 1, DeadlineRatio: 0.5}
 	shown.Rollback = &spec.Rollback{Digest: sum(module), Automatic: true, Reason: "faults", At: then}
 	return &shown, nil

@@ -58,8 +58,8 @@ func (s *stage) Apply(_ context.Context, t *store.Tenant) error {
 	return nil
 }
 
-func (s *stage) Sides(string) ([]api.Side, *api.Comparison) {
-	return []api.Side{{Role: "active"}}, &api.Comparison{}
+func (s *stage) Sides(string) ([]api.RoleStats, *api.Comparison) {
+	return []api.RoleStats{{Role: "active"}}, &api.Comparison{}
 }
 
 func (s *stage) Connections(context.Context, string, api.ConnectionQuery) (api.Page[api.Connection], error) {

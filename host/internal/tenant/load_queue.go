@@ -6,17 +6,17 @@ import (
 	"idlehost/host/internal/fair"
 )
 
-// Gate bounds how many loads run at once, over all tenants that share it. A
+// LoadQueue bounds how many loads run at once, over all tenants that share it. A
 // tenant has one at a time, and the tenant goes first whose loads have taken the
-// least time so far. A nil Gate bounds nothing.
-type Gate struct{ turns *fair.Queue }
+// least time so far. A nil LoadQueue bounds nothing.
+type LoadQueue struct{ turns *fair.Queue }
 
-// NewGate returns a gate for n loads, at least one.
-func NewGate(n int) *Gate { return &Gate{turns: fair.New(n)} }
+// NewLoadQueue returns a queue for n loads, at least one.
+func NewLoadQueue(n int) *LoadQueue { return &LoadQueue{turns: fair.New(n)} }
 
 // enter waits for a place for a tenant. The error is that of ctx; without one,
 // Leave is due.
-func (g *Gate) enter(ctx context.Context, name string) (*fair.Turn, error) {
+func (g *LoadQueue) enter(ctx context.Context, name string) (*fair.Turn, error) {
 	if g == nil {
 		return nil, ctx.Err()
 	}
@@ -24,7 +24,7 @@ func (g *Gate) enter(ctx context.Context, name string) (*fair.Turn, error) {
 }
 
 // tryEnter takes a place if one is free and nobody waits for it.
-func (g *Gate) tryEnter(name string) (*fair.Turn, bool) {
+func (g *LoadQueue) tryEnter(name string) (*fair.Turn, bool) {
 	if g == nil {
 		return nil, true
 	}
