@@ -152,7 +152,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 		func() error { return a.observe(c) },
 		func() error { return a.runGuests(ctx, c) },
 		func() error { return a.openStore(c) },
-		func() error { a.storage = newStorage(a, c); return nil },
+		func() error { a.storage = newStorage(c, a.store, a.members, a.logger, a.metrics); return nil },
 		func() error { return a.govern(ctx, c) },
 		func() error { return a.record(c) },
 		func() error { return a.declareAll(ctx, c, all) },
@@ -165,7 +165,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 		}
 	}
 	a.compiler.LowerPriority() // requests are served beside the children from now on
-	a.patrol = a.newPatrol(c)
+	a.patrol = newPatrol(a.members, a.storage, c.Tenants.RestAfter.D(), a.revert)
 	return nil
 }
 
@@ -205,6 +205,15 @@ func (a *App) observe(c *config.Config) (err error) {
 	return nil
 }
 
+// record begins the configured recording.
+func (a *App) record(c *config.Config) error {
+	a.recorded = newRecordings(recordingsConfig{
+		Record: c.Record, version: a.cfg.Version, members: a.members, governor: a.governor, storage: a.storage,
+		logger: a.logger, metrics: a.metrics,
+	})
+	return a.recorded.start(c)
+}
+
 // govern starts the idle layer.
 func (a *App) govern(ctx context.Context, c *config.Config) error {
 	process := observe.NewProcess()
@@ -228,7 +237,7 @@ func (a *App) govern(ctx context.Context, c *config.Config) error {
 	a.metrics.WatchConnLimits(a.governor)
 	a.metrics.WatchTenants(a.members.roster.Len, a.members.guests)
 	a.sweeper = newSweeper(func() int { return a.governor.Parked() + a.governor.Stripped() + a.engine.Loads() })
-	a.evictor = newEvictor(a, process)
+	a.evictor = newEvictor(a.governor, a.descriptors, a.logger, process)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -33,9 +34,11 @@ const (
 // evictor evicts idle connections while memory is short. It reports when memory,
 // or descriptors, become short and suffice again.
 type evictor struct {
-	app    *App
-	memory func() (used, limit uint64)
-	files  func() observe.Usage
+	governor    *idle.Governor
+	descriptors descriptors
+	logger      *slog.Logger
+	memory      func() (used, limit uint64)
+	files       func() observe.Usage
 	// collect runs a garbage collection and returns memory to the system. Evicted
 	// connections give no memory back before it, and it may free enough by itself.
 	collect func()
@@ -58,9 +61,12 @@ type evictor struct {
 type sums struct{ evicted, refused uint64 }
 
 // newEvictor returns a running evictor; close ends it.
-func newEvictor(a *App, p *observe.Process) *evictor {
+func newEvictor(g *idle.Governor, d descriptors, logger *slog.Logger, p *observe.Process) *evictor {
 	ctx, stop := context.WithCancel(context.Background())
-	r := &evictor{app: a, memory: p.Memory, files: p.Usage, collect: debug.FreeOSMemory, stop: stop, done: make(chan struct{})}
+	r := &evictor{
+		governor: g, descriptors: d, logger: logger, memory: p.Memory, files: p.Usage, collect: debug.FreeOSMemory,
+		stop: stop, done: make(chan struct{}),
+	}
 	go func() { // close waits for it
 		defer close(r.done)
 		every(ctx, evictorEvery, func() { r.look(time.Now()) })
@@ -102,20 +108,20 @@ func (r *evictor) lookAtMemory(now time.Time) {
 		r.memoryEnough()
 		return
 	}
-	r.app.governor.SetTight(full >= memoryFull)
-	n := r.app.governor.Shrink(max(r.app.governor.Open()/8, 16))
+	r.governor.SetTight(full >= memoryFull)
+	n := r.governor.Shrink(max(r.governor.Open()/8, 16))
 	r.evicted += n
 	used, limit := r.memory()
 	says := fmt.Sprintf("memory is short: %d of %d MB are used, idle connections are evicted", used>>20, limit>>20)
 	if r.memoryIs.Swap(&says) == nil {
-		r.app.logger.Warn("memory is short, idle connections are evicted", "used", used, "limit", limit, "evicted", n)
+		r.logger.Warn("memory is short, idle connections are evicted", "used", used, "limit", limit, "evicted", n)
 	}
 }
 
 func (r *evictor) memoryEnough() {
-	r.app.governor.SetTight(false)
+	r.governor.SetTight(false)
 	if r.memoryIs.Swap(nil) != nil {
-		r.app.logger.Info("memory suffices again", "evicted", r.evicted)
+		r.logger.Info("memory suffices again", "evicted", r.evicted)
 		r.evicted = 0
 	}
 }
@@ -131,7 +137,7 @@ func (r *evictor) full() int {
 
 // lookAtDescriptors leaves to connections the descriptors that nothing else has.
 func (r *evictor) lookAtDescriptors(now time.Time) {
-	g, d := r.app.governor, r.app.descriptors
+	g, d := r.governor, r.descriptors
 	if u := r.files(); d.limit > 0 && u.Files > 0 {
 		connections, _ := g.Descriptors()
 		g.SetDescriptors(d.beside(max(int(u.Files)-connections, 0)))
@@ -147,14 +153,14 @@ func (r *evictor) lookAtDescriptors(now time.Time) {
 		r.descriptorsAre.Store(&says)
 		if told == nil {
 			r.begun = r.last
-			r.app.logger.Warn("descriptors are short, idle connections are evicted", "connections", used, "room", most,
+			r.logger.Warn("descriptors are short, idle connections are evicted", "connections", used, "room", most,
 				"descriptors", d.limit, "evicted", sum.evicted-r.begun.evicted, "refused", sum.refused-r.begun.refused,
 				"hint", "raise the limit of open files (ulimit -n, LimitNOFILE)")
 		}
 	case told != nil && now.Sub(r.shortAt) >= calmAfter:
 		r.descriptorsAre.Store(nil)
 		g.Calm()
-		r.app.logger.Info("descriptors suffice again",
+		r.logger.Info("descriptors suffice again",
 			"evicted", sum.evicted-r.begun.evicted, "refused", sum.refused-r.begun.refused)
 	}
 	r.last = sum

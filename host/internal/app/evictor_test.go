@@ -37,7 +37,7 @@ func newTestEvictor(conns int) (*testEvictor, *idle.Governor) {
 	g := idle.New(idle.Config{Shards: 1, Linger: -1, ParkAfter: -1})
 	r := &testEvictor{}
 	r.evictor = &evictor{
-		app:    &App{governor: g, logger: slog.New(slog.NewTextHandler(&r.logs, nil))},
+		governor: g, logger: slog.New(slog.NewTextHandler(&r.logs, nil)),
 		memory: func() (uint64, uint64) { return uint64(r.live+r.garbage) << 20, 1000 << 20 },
 		files:  func() observe.Usage { return observe.Usage{Files: uint64(r.files)} },
 		collect: func() {
@@ -59,7 +59,7 @@ func (r *testEvictor) pass(d time.Duration) {
 	for range d / evictorEvery {
 		time.Sleep(evictorEvery)
 		r.look(time.Now())
-		r.app.governor.Each(func(c *idle.Conn) bool {
+		r.governor.Each(func(c *idle.Conn) bool {
 			if _, ending := c.Ending(); ending {
 				c.Close()
 				r.live--
@@ -136,11 +136,11 @@ func TestShortDescriptorsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, g := newTestEvictor(30)
 		defer g.Close()
-		r.app.descriptors = divide(200)
+		r.descriptors = divide(200)
 		r.files = 60
 		r.pass(2 * time.Second)
-		if _, most := g.Descriptors(); most < 120 || most > r.app.descriptors.connections || r.short() != nil {
-			t.Errorf("room for %d of %d, %v", most, r.app.descriptors.connections, r.short())
+		if _, most := g.Descriptors(); most < 120 || most > r.descriptors.connections || r.short() != nil {
+			t.Errorf("room for %d of %d, %v", most, r.descriptors.connections, r.short())
 		}
 		r.files = 30 + 150 // recordings, or what else
 		r.pass(time.Second)
@@ -185,6 +185,6 @@ func TestDescriptorsAreDivided(t *testing.T) {
 func TestReliefEnds(t *testing.T) {
 	g := idle.New(idle.Config{Shards: 1})
 	defer g.Close()
-	r := newEvictor(&App{governor: g, logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, observe.NewProcess())
+	r := newEvictor(g, descriptors{}, slog.New(slog.NewTextHandler(io.Discard, nil)), observe.NewProcess())
 	r.close()
 }

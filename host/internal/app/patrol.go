@@ -5,17 +5,18 @@ import (
 	"sync"
 	"time"
 
-	"idlehost/host/internal/config"
 	"idlehost/host/internal/policy"
 )
 
 // patrol looks after the tenants: it takes canaries back that do worse than
 // what they were to replace, and lets policies go that nobody asks.
 type patrol struct {
-	app    *App
-	rest   time.Duration // a policy unused for that long is let go; 0: none is
-	stop   context.CancelFunc
-	rounds sync.WaitGroup
+	members *members
+	storage *storage
+	revert  func(ctx context.Context, m *member, canary, reason string)
+	rest    time.Duration // a policy unused for that long is let go; 0: none is
+	stop    context.CancelFunc
+	rounds  sync.WaitGroup
 }
 
 const (
@@ -27,12 +28,12 @@ const (
 	roomEvery = 5 * time.Second
 )
 
-// newPatrol returns a running patrol; close ends it.
-func (a *App) newPatrol(c *config.Config) *patrol {
+// newPatrol returns a running patrol; close ends it. revert takes one canary back.
+func newPatrol(ms *members, s *storage, rest time.Duration, revert func(context.Context, *member, string, string)) *patrol {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &patrol{app: a, rest: c.Tenants.RestAfter.D(), stop: stop}
+	p := &patrol{members: ms, storage: s, revert: revert, rest: rest, stop: stop}
 	p.rounds.Go(func() { every(ctx, judgeEvery, func() { p.judge(ctx) }) })
-	p.rounds.Go(func() { every(ctx, roomEvery, func() { a.storage.reasons() }) })
+	p.rounds.Go(func() { every(ctx, roomEvery, func() { s.reasons() }) })
 	if p.rest > 0 {
 		p.rounds.Go(func() { every(ctx, max(p.rest/restEvery, time.Second), p.cool) })
 	}
@@ -62,7 +63,7 @@ func (p *patrol) close() {
 // again. A tenant may be busy with a step of its
 // own for as long as policies take to load: nobody else's canary waits for that.
 func (p *patrol) judge(ctx context.Context) {
-	for _, m := range p.app.members.all() {
+	for _, m := range p.members.all() {
 		m.tenant.Retry()
 		canary := m.tenant.DigestOf(policy.RoleCanary) // before it is judged: that may be another one's
 		if canary == "" {
@@ -72,7 +73,7 @@ func (p *patrol) judge(ctx context.Context) {
 		if worse && !m.reverting.Swap(true) {
 			p.rounds.Go(func() {
 				defer m.reverting.Store(false)
-				p.app.revert(ctx, m, canary, reason)
+				p.revert(ctx, m, canary, reason)
 			})
 		}
 	}
@@ -93,7 +94,7 @@ func (a *App) revert(ctx context.Context, m *member, canary, reason string) {
 
 // cool lets go what nobody has asked for a while.
 func (p *patrol) cool() {
-	for _, m := range p.app.members.all() {
+	for _, m := range p.members.all() {
 		m.tenant.Cool(p.rest)
 	}
 }

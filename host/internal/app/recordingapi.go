@@ -27,7 +27,7 @@ func (rs *recordings) Recording(_ context.Context, name string) (*api.Recording,
 // over the API.
 func (rs *recordings) tell(m *member) *api.Recording {
 	if t := m.taping.tape.Load(); t != nil && !t.Over() && t.Of(rs.all.Load()) {
-		return &api.Recording{State: api.RecordingOn, By: "configuration", Begun: rs.started, Sample: rs.cfg.Sample, Dropped: t.Dropped()}
+		return &api.Recording{State: api.RecordingOn, By: "configuration", Begun: rs.started, Sample: rs.Record.Sample, Dropped: t.Dropped()}
 	}
 	s := rs.of(m.name)
 	if s == nil || s.member != m {
@@ -137,7 +137,7 @@ func (rs *recordings) RecordingFile(_ context.Context, name string) (*api.Record
 }
 
 func (rs *recordings) member(name string) (*member, error) {
-	m := rs.app.members.get(name)
+	m := rs.members.get(name)
 	if m == nil {
 		return nil, api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"idlehost/host/internal/config"
+	"idlehost/host/internal/idle"
+	"idlehost/host/internal/observe"
 	"idlehost/host/internal/recorder"
 	"idlehost/host/internal/space"
 )
@@ -19,8 +22,7 @@ import (
 // one, of all tenants or some, and one for each tenant that an operator has
 // asked for.
 type recordings struct {
-	app     *App
-	cfg     config.Record
+	recordingsConfig
 	all     atomic.Pointer[recorder.Recorder] // nil: none is configured
 	started time.Time                         // when all was
 
@@ -30,6 +32,17 @@ type recordings struct {
 	solo  map[string]*solo
 	begun map[string]bool // of tenants whose recording is about to begin
 	past  recorder.Stats  // of those of tenants that nobody can ask about any more
+}
+
+// recordingsConfig is what recordings are made with.
+type recordingsConfig struct {
+	config.Record
+	version  string // of the host
+	members  *members
+	governor *idle.Governor
+	storage  *storage
+	logger   *slog.Logger
+	metrics  *observe.Metrics
 }
 
 // solo is the recording of one tenant.
@@ -43,17 +56,19 @@ type solo struct {
 	by      string
 }
 
-// record begins the configured recording, before there are connections.
-func (a *App) record(c *config.Config) error {
-	rs := &recordings{app: a, cfg: c.Record, solo: map[string]*solo{}, begun: map[string]bool{}}
-	a.recorded = rs
-	a.metrics.WatchRecordings(rs.sums)
+func newRecordings(cfg recordingsConfig) *recordings {
+	return &recordings{recordingsConfig: cfg, solo: map[string]*solo{}, begun: map[string]bool{}}
+}
+
+// start begins the configured recording, before there are connections.
+func (rs *recordings) start(c *config.Config) error {
+	rs.metrics.WatchRecordings(rs.sums)
 	if c.Record.File == "" {
 		return nil
 	}
 	cfg := rs.configOf(c.Record.File, 0, c.Record.Sample, int64(c.Record.MaxSize))
 	cfg.Keep, cfg.Renew = c.Record.Keep, rs.renew
-	disk := space.NewDisk(filepath.Dir(c.Record.File), a.reserveBytes)
+	disk := space.NewDisk(filepath.Dir(c.Record.File), rs.members.reserveBytes)
 	cfg.Claim = func(n int64) (func(), error) { return func() {}, disk.Room(n) }
 	cfg.Ended = func(err error) {
 		file := c.Record.File
@@ -61,7 +76,7 @@ func (a *App) record(c *config.Config) error {
 			file = all.Stats().File
 		}
 		rs.over(file, err)
-		for _, m := range a.members.all() {
+		for _, m := range rs.members.all() {
 			m.dropOver()
 		}
 	}
@@ -73,21 +88,21 @@ func (a *App) record(c *config.Config) error {
 	rs.all.Store(all)
 	file := all.Stats().File
 	if file != c.Record.File {
-		a.logger.Warn("an earlier recording is there and left alone", "file", c.Record.File, "next", file)
+		rs.logger.Warn("an earlier recording is there and left alone", "file", c.Record.File, "next", file)
 	}
-	a.logger.Info("recording", "file", file, "sample", c.Record.Sample, "max_size", c.Record.MaxSize.String())
+	rs.logger.Info("recording", "file", file, "sample", c.Record.Sample, "max_size", c.Record.MaxSize.String())
 	return nil
 }
 
 // configOf is what recordings have in common. begin is the idle layer's time.
 func (rs *recordings) configOf(file string, begin int64, sample float64, size int64) recorder.Config {
-	g := rs.app.governor
+	g := rs.governor
 	return recorder.Config{
-		File: file, Start: g.Epoch().UnixNano(), Begin: begin, Granularity: int64(g.Granularity()), Host: "host " + rs.app.cfg.Version,
-		Sample: uint32(max(sample*recorder.Everybody, 1)), MaxSize: size, Sync: rs.cfg.Sync,
+		File: file, Start: g.Epoch().UnixNano(), Begin: begin, Granularity: int64(g.Granularity()), Host: "host " + rs.version,
+		Sample: uint32(max(sample*recorder.Everybody, 1)), MaxSize: size, Sync: rs.Record.Sync,
 		Lost: func(tenant string, records uint64) {
-			if rs.app.members.get(tenant) != nil {
-				rs.app.metrics.Unrecorded(tenant, records)
+			if rs.members.get(tenant) != nil {
+				rs.metrics.Unrecorded(tenant, records)
 			}
 		},
 	}
@@ -95,7 +110,7 @@ func (rs *recordings) configOf(file string, begin int64, sample float64, size in
 
 // join has a new member recorded, if it is to be.
 func (rs *recordings) join(m *member) {
-	if all := rs.all.Load(); all != nil && (len(rs.cfg.Tenants) == 0 || slices.Contains(rs.cfg.Tenants, m.name)) {
+	if all := rs.all.Load(); all != nil && (len(rs.Record.Tenants) == 0 || slices.Contains(rs.Record.Tenants, m.name)) {
 		m.setTape(all.Tenant(m.name))
 	}
 }
@@ -103,7 +118,7 @@ func (rs *recordings) join(m *member) {
 // renew introduces all connections to the file that has just been begun.
 func (rs *recordings) renew() {
 	all := rs.all.Load()
-	for _, m := range rs.app.members.all() {
+	for _, m := range rs.members.all() {
 		if t := m.taping.tape.Load(); t != nil && t.Of(all) {
 			m.renewTape(t)
 		}
@@ -113,9 +128,9 @@ func (rs *recordings) renew() {
 // over says how a recording has ended that nobody has stopped.
 func (rs *recordings) over(file string, err error) {
 	if sayOver(err) != unknownEnd {
-		rs.app.logger.Warn("recording has ended", "file", file, "reason", err)
+		rs.logger.Warn("recording has ended", "file", file, "reason", err)
 	} else {
-		rs.app.logger.Error("recording has failed, traffic goes on", "file", file, "error", err)
+		rs.logger.Error("recording has failed, traffic goes on", "file", file, "error", err)
 	}
 }
 
@@ -146,10 +161,10 @@ var (
 // begin records one tenant, of which sample is the part of its clients and size
 // the bound of the file; what is more than the configuration allows is less.
 func (rs *recordings) begin(m *member, by string, sample float64, size int64) error {
-	if rs.cfg.Dir == "" {
+	if rs.Record.Dir == "" {
 		return errNoDir
 	}
-	if err := os.MkdirAll(rs.cfg.Dir, 0o700); err != nil {
+	if err := os.MkdirAll(rs.Record.Dir, 0o700); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
 	if !rs.reserve(m) {
@@ -157,17 +172,17 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 	}
 	defer rs.release(m.name)
 	s := &solo{member: m, started: time.Now(), by: by, sample: sample, size: size}
-	if s.sample = min(sample, rs.cfg.Sample); sample == 0 {
-		s.sample = rs.cfg.Sample
+	if s.sample = min(sample, rs.Record.Sample); sample == 0 {
+		s.sample = rs.Record.Sample
 	}
-	if s.size = min(size, int64(rs.cfg.MaxSize)); size == 0 {
-		s.size = int64(rs.cfg.MaxSize)
+	if s.size = min(size, int64(rs.Record.MaxSize)); size == 0 {
+		s.size = int64(rs.Record.MaxSize)
 	}
 	// The name is the host's choice: nothing of it comes from a request but
 	// the name of a tenant that there is.
-	file := filepath.Join(rs.cfg.Dir, tapeName(m.name, s.started))
-	cfg := rs.configOf(file, rs.app.governor.Now(), s.sample, s.size)
-	cfg.Claim = rs.app.storage.claimTape(m.name, space.NewDisk(rs.cfg.Dir, rs.app.reserveBytes))
+	file := filepath.Join(rs.Record.Dir, tapeName(m.name, s.started))
+	cfg := rs.configOf(file, rs.governor.Now(), s.sample, s.size)
+	cfg.Claim = rs.storage.claimTape(m.name, space.NewDisk(rs.Record.Dir, rs.members.reserveBytes))
 	cfg.Ended = func(err error) {
 		rs.over(file, err)
 		m.dropOver()
@@ -188,7 +203,7 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 	rs.mu.Unlock()
 	m.setTape(s.tape)
 	m.dropOver() // it may have been stopped meanwhile
-	rs.app.logger.Info("recording", "tenant", m.name, "file", file, "sample", s.sample, "by", by)
+	rs.logger.Info("recording", "tenant", m.name, "file", file, "sample", s.sample, "by", by)
 	select {
 	case <-m.gone: // it may have been forgotten before its recording was known
 		return rs.forget(m)
@@ -232,7 +247,7 @@ func (rs *recordings) stop(name, by string) error {
 	}
 	s.member.dropTape(s.tape)
 	err := s.Close()
-	rs.app.logger.Info("recording stopped", "tenant", name, "file", s.Stats().File, "by", by)
+	rs.logger.Info("recording stopped", "tenant", name, "file", s.Stats().File, "by", by)
 	if sayOver(err) != unknownEnd { // it had ended before, and Recording tells why
 		return nil
 	}

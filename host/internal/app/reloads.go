@@ -10,7 +10,9 @@ import (
 // next, and tries again what failed for want of means: after a second, and ever
 // later.
 type reloads struct {
-	app    *App
+	reload func(ctx context.Context) error // reads the configuration and puts it in force
+	retry  func(ctx context.Context)
+	due    func() bool   // a try is due
 	done   chan struct{} // a reload has ended
 	next   *time.Timer   // a try is due
 	cancel context.CancelFunc
@@ -26,8 +28,8 @@ const (
 	retryLast  = 5 * time.Minute
 )
 
-func newReloads(a *App) *reloads {
-	r := &reloads{app: a, done: make(chan struct{}, 1), next: time.NewTimer(time.Hour), cancel: func() {}}
+func newReloads(reload func(context.Context) error, retry func(context.Context), due func() bool) *reloads {
+	r := &reloads{reload: reload, retry: retry, due: due, done: make(chan struct{}, 1), next: time.NewTimer(time.Hour), cancel: func() {}}
 	r.next.Stop()
 	return r
 }
@@ -40,7 +42,7 @@ func (r *reloads) ask(ctx context.Context) {
 		return
 	}
 	// A reload that fails has been logged and counted; what runs goes on.
-	r.begin(ctx, func(ctx context.Context) { _ = r.app.Reload(ctx) })
+	r.begin(ctx, func(ctx context.Context) { _ = r.reload(ctx) })
 }
 
 func (r *reloads) begin(ctx context.Context, reload func(context.Context)) {
@@ -61,7 +63,7 @@ func (r *reloads) ended(ctx context.Context) {
 	case r.asked:
 		r.asked = false
 		r.ask(ctx)
-	case r.app.mayRetry():
+	case r.due():
 		r.next.Reset(min(retryFirst<<min(r.failed, 16), retryLast))
 		r.failed++
 	}

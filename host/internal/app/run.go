@@ -74,7 +74,7 @@ func (a *App) Run(ctx context.Context, signals <-chan os.Signal) error {
 // attend waits for signals, and drains at the end. A reload does not keep it
 // from that: policies may take a while to load.
 func (a *App) attend(ctx context.Context, signals <-chan os.Signal) error {
-	r := newReloads(a)
+	r := newReloads(a.Reload, a.retry, a.mayRetry)
 	defer r.stop()
 	for {
 		select {
@@ -91,7 +91,7 @@ func (a *App) attend(ctx context.Context, signals <-chan os.Signal) error {
 		case <-r.done:
 			r.ended(ctx)
 		case <-r.next.C:
-			r.begin(ctx, a.retry)
+			r.begin(ctx, r.retry)
 		}
 	}
 }

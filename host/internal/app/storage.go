@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"idlehost/host/internal/api"
@@ -16,11 +17,12 @@ import (
 // storage keeps what tenants have on the disks within bounds: the store, and
 // recordings that were begun over the API.
 type storage struct {
-	app    *App
-	store  store.Store // nil: none is configured
-	tapes  *tapes      // nil: no directory for recordings is configured
-	ledger *space.Ledger
-	disk   *space.Disk // of the store; nil: none is configured
+	members *members
+	logger  *slog.Logger
+	store   store.Store // nil: none is configured
+	tapes   *tapes      // nil: no directory for recordings is configured
+	ledger  *space.Ledger
+	disk    *space.Disk // of the store; nil: none is configured
 
 	mu    sync.Mutex // guards the following
 	lack  int64      // bytes that were refused for want of room, at most
@@ -28,19 +30,19 @@ type storage struct {
 }
 
 // newStorage counts what is there.
-func newStorage(a *App, c *config.Config) *storage {
-	s := &storage{app: a, store: a.store}
+func newStorage(c *config.Config, st store.Store, ms *members, logger *slog.Logger, metrics *observe.Metrics) *storage {
+	s := &storage{members: ms, logger: logger, store: st}
 	var counters []space.Counter
 	if s.store != nil {
-		s.disk = space.NewDisk(c.Store.Dir, a.reserveBytes)
-		counters = append(counters, stored{a.store})
+		s.disk = space.NewDisk(c.Store.Dir, ms.reserveBytes)
+		counters = append(counters, stored{s.store})
 	}
 	if c.Record.Dir != "" {
 		s.tapes = newTapes(c.Record.Dir)
 		counters = append(counters, s.tapes)
 	}
-	s.ledger = space.NewLedger(s.limit, func() int64 { return int64(a.members.configured().Store.MaxBytes) }, counters...)
-	a.metrics.WatchStorage(s.look)
+	s.ledger = space.NewLedger(s.limit, func() int64 { return int64(ms.configured().Store.MaxBytes) }, counters...)
+	metrics.WatchStorage(s.look)
 	return s
 }
 
@@ -54,18 +56,18 @@ func (s stored) Used(tenant string) int64 {
 }
 
 // reserveBytes are left free on every disk.
-func (a *App) reserveBytes() int64 { return int64(a.members.configured().Store.ReserveBytes) }
+func (ms *members) reserveBytes() int64 { return int64(ms.configured().Store.ReserveBytes) }
 
 // limit is what a tenant may have; 0: any number.
 func (s *storage) limit(tenant string) int64 {
 	own := int64(0)
-	if m := s.app.members.get(tenant); m != nil {
+	if m := s.members.get(tenant); m != nil {
 		own = int64(m.standing.Load().spec.Limits.StoreBytes)
 	}
 	if own > 0 {
 		return own
 	}
-	return int64(s.app.members.configured().Store.TenantBytes)
+	return int64(s.members.configured().Store.TenantBytes)
 }
 
 // Claim sets bytes aside in the store.
@@ -127,9 +129,9 @@ func (s *storage) reasons() (reasons []string) {
 	s.mu.Unlock()
 	switch {
 	case why != "" && was == "":
-		s.app.logger.Error("uploads are refused until there is room again", "reason", why)
+		s.logger.Error("uploads are refused until there is room again", "reason", why)
 	case why == "" && was != "":
-		s.app.logger.Info("there is room again, uploads go on")
+		s.logger.Info("there is room again, uploads go on")
 	}
 	if why != "" {
 		reasons = append(reasons, "store: "+why+": uploads are refused")
@@ -149,7 +151,7 @@ func (s *storage) full() string {
 	if err := s.disk.Room(lack); err != nil {
 		return err.Error()
 	}
-	limit := int64(s.app.members.configured().Store.MaxBytes)
+	limit := int64(s.members.configured().Store.MaxBytes)
 	if used := s.ledger.Size(); limit > 0 && used+max(lack, 1) > limit {
 		return fmt.Sprintf("tenants have %s of at most %s", space.Text(used), space.Text(limit))
 	}
@@ -180,13 +182,13 @@ func (s *storage) look() observe.Storage {
 	if s.tapes != nil {
 		s.tapes.recount()
 	}
-	o := observe.Storage{Free: -1, Used: s.ledger.Size(), Limit: int64(s.app.members.configured().Store.MaxBytes)}
+	o := observe.Storage{Free: -1, Used: s.ledger.Size(), Limit: int64(s.members.configured().Store.MaxBytes)}
 	if s.disk != nil {
 		if free, ok := s.disk.Free(); ok {
 			o.Free = free
 		}
 	}
-	for _, m := range s.app.members.all() {
+	for _, m := range s.members.all() {
 		if used := s.ledger.Used(m.name); used > 0 {
 			o.Tenants = append(o.Tenants, observe.TenantStorage{Name: m.name, Used: used, Limit: s.limit(m.name)})
 		}

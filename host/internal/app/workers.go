@@ -45,7 +45,7 @@ func (a *App) openWorkers(c *config.Config) {
 			}
 		},
 	}
-	watcher := &watcher{app: a}
+	watcher := &watcher{spoiled: a.spoiled}
 	a.workers = worker.New(worker.Config{
 		Engine: a.engine, Start: program.Start, Shared: c.Worker.Processes, Logger: a.logger, Observer: watcher,
 	})
@@ -80,7 +80,8 @@ func (a *App) loadHere(ctx context.Context, src engine.Source) (tenant.Guest, er
 
 // watcher is told what becomes of workers.
 type watcher struct {
-	app     *App
+	// spoiled is told of a policy that has ended its worker, or may have.
+	spoiled func(g *worker.Guest, why worker.Ending, proven bool)
 	metrics *observe.WorkerMetrics
 }
 
@@ -93,12 +94,18 @@ func (w *watcher) Asked(tenant string, cpu time.Duration) { w.metrics.Asked(tena
 // Moved implements worker.Observer.
 func (w *watcher) Moved(_ *worker.Guest, to worker.Kind, _ string) { w.metrics.Moved(to.String()) }
 
-// Ended implements worker.Observer. A policy that ends its worker is put down in
-// the audit log of its tenant; a canary is taken back, once that is proven.
+// Ended implements worker.Observer.
 func (w *watcher) Ended(k worker.Kind, why worker.Ending, spoiler *worker.Guest, proven bool) {
-	a := w.app
 	w.metrics.Ended(k.String(), why.String())
-	if spoiler == nil || a.state.Load() == starting {
+	if spoiler != nil {
+		w.spoiled(spoiler, why, proven)
+	}
+}
+
+// spoiled puts a policy that ends its worker down in the audit log of its
+// tenant, and takes a canary back, once that is proven.
+func (a *App) spoiled(spoiler *worker.Guest, why worker.Ending, proven bool) {
+	if a.state.Load() == starting {
 		return
 	}
 	name, digest := spoiler.Tenant(), spoiler.Digest()
