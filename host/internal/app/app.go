@@ -181,7 +181,7 @@ func (a *App) declareAll(ctx context.Context, c *config.Config, all []*declarati
 
 // openEdge binds the listeners.
 func (a *App) openEdge(ctx context.Context, c *config.Config) error {
-	a.edge = newEdge(a)
+	a.edge = newEdge(edgeConfig{members: a.members, governor: a.governor, lobby: a.lobby, logger: a.logger})
 	next, err := a.edge.prepare(ctx, c)
 	if err != nil {
 		return err

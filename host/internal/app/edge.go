@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 
 	"idlehost/host/internal/config"
+	"idlehost/host/internal/idle"
 	"idlehost/host/internal/proxy"
 )
 
 // edge is everything that connections come in by.
 type edge struct {
-	app  *App
+	edgeConfig
 	done chan struct{} // closed by stop
 	once sync.Once     // for stop
 
@@ -25,7 +27,15 @@ type edge struct {
 	retired []*front // replaced; they still serve connections
 }
 
-func newEdge(a *App) *edge { return &edge{app: a, done: make(chan struct{})} }
+// edgeConfig is what listeners are made with.
+type edgeConfig struct {
+	members  *members
+	governor *idle.Governor
+	lobby    *idle.Account // of connections whose tenant is not known yet
+	logger   *slog.Logger
+}
+
+func newEdge(cfg edgeConfig) *edge { return &edge{edgeConfig: cfg, done: make(chan struct{})} }
 
 // plan is a set of fronts that is ready to take over.
 type plan struct {
@@ -71,8 +81,8 @@ func (e *edge) prepare(ctx context.Context, c *config.Config) (*plan, error) {
 // its socket, or one on a fresh socket.
 func (e *edge) frontLocked(ctx context.Context, c *config.Config, i int, unused *[]*front, p *plan) (*front, error) {
 	l := c.Listeners[i]
-	f := &front{listener: l, app: e.app, ended: make(chan struct{})}
-	f.lobby = &lobby{f}
+	f := &front{edgeConfig: e.edgeConfig, listener: l, ended: make(chan struct{})}
+	f.unassigned = &lobby{f}
 	for j, old := range *unused {
 		if old.socket.address != l.Address {
 			continue
@@ -84,7 +94,7 @@ func (e *edge) frontLocked(ctx context.Context, c *config.Config, i int, unused 
 		f.socket = old.socket
 		break
 	}
-	if err := f.readCertificates(e.app, c, i); err != nil {
+	if err := f.readCertificates(c, i); err != nil {
 		return nil, err
 	}
 	if f.socket == nil {
@@ -97,7 +107,7 @@ func (e *edge) frontLocked(ctx context.Context, c *config.Config, i int, unused 
 	return f, nil
 }
 
-func (f *front) readCertificates(a *App, c *config.Config, i int) error {
+func (f *front) readCertificates(c *config.Config, i int) error {
 	if len(f.listener.TLS) == 0 {
 		return nil
 	}
@@ -106,7 +116,7 @@ func (f *front) readCertificates(a *App, c *config.Config, i int) error {
 		pairs = append(pairs, proxy.KeyPair{Cert: t.Cert, Key: t.Key})
 	}
 	var err error
-	if f.certs, err = proxy.NewCertificates(pairs, a.logger); err != nil {
+	if f.certs, err = proxy.NewCertificates(pairs, f.logger); err != nil {
 		return c.Problem(config.Index("listener", i)+".tls", err.Error(), "")
 	}
 	return nil
@@ -127,7 +137,7 @@ func (e *edge) commit(p *plan) {
 	}
 	for _, f := range old {
 		if kept[f] {
-			f.renew(e.app)
+			f.renew()
 			continue
 		}
 		f.stopAccepting()
@@ -147,8 +157,8 @@ func (e *edge) startLocked() {
 		if f.proxy != nil {
 			continue
 		}
-		if err := f.start(e.app); err != nil {
-			e.app.logger.Error("listener not started", "error", err)
+		if err := f.start(); err != nil {
+			e.logger.Error("listener not started", "error", err)
 		}
 	}
 }

@@ -17,13 +17,13 @@ import (
 // site; whatever else changes makes another front on the same socket, while
 // the old one goes on serving the connections that it has.
 type front struct {
-	listener config.Listener
-	socket   *socket
-	certs    *proxy.Certificates // nil: no TLS
-	app      *App
-	ground   atomic.Pointer[ground] // what a reload may change
-	homes    sync.Map               // of *home by *member
-	lobby    *lobby
+	edgeConfig
+	listener   config.Listener
+	socket     *socket
+	certs      *proxy.Certificates    // nil: no TLS
+	ground     atomic.Pointer[ground] // what a reload may change
+	homes      sync.Map               // of *home by *member
+	unassigned *lobby
 
 	proxy *proxy.Proxy
 	stop  context.CancelFunc // of Serve; nil until it is started
@@ -40,9 +40,9 @@ func (f *front) like(l config.Listener) bool {
 
 // start builds the proxy and accepts until stopAccepting. The socket's former
 // front must have stopped.
-func (f *front) start(a *App) error {
+func (f *front) start() error {
 	p, err := proxy.New(proxy.Config{
-		Governor: a.governor, Router: f, Unrouted: a.lobby, Logger: a.logger, HeaderTable: f.listener.HeaderTable || !a.governor.Parks(),
+		Governor: f.governor, Router: f, Unrouted: f.lobby, Logger: f.logger, HeaderTable: f.listener.HeaderTable || !f.governor.Parks(),
 		Listeners: []proxy.Listener{{
 			Listener: f.socket.open(), Name: f.listener.Name, TLS: f.certs, TCP: f.listener.Protocol == "tcp",
 			ProxyFrom: prefixes(f.listener.ProxyFrom),
@@ -69,12 +69,12 @@ func (f *front) stopAccepting() {
 }
 
 // renew reads certificates again. One that cannot be read stays as it was.
-func (f *front) renew(a *App) {
+func (f *front) renew() {
 	if f.certs == nil {
 		return
 	}
 	if err := f.certs.Reload(); err != nil {
-		a.logger.Error("certificate not reloaded, the old one stays", "listener", f.listener.Name, "error", err)
+		f.logger.Error("certificate not reloaded, the old one stays", "listener", f.listener.Name, "error", err)
 	}
 }
 
@@ -117,7 +117,7 @@ func (f *front) line() string {
 // rule tells a person who decides, where all connections are one tenant's.
 func (f *front) rule() string {
 	l := f.ground.Load().listener
-	m := f.app.members.get(l.Tenant)
+	m := f.members.get(l.Tenant)
 	switch {
 	case l.TenantBy != "listener":
 		return ""
@@ -138,7 +138,7 @@ func (f *front) whither() string {
 	case "destination":
 		return "the tenant whose destination the PROXY protocol names" + f.others()
 	}
-	m := f.app.members.get(l.Tenant)
+	m := f.members.get(l.Tenant)
 	if m == nil {
 		return "tenant " + l.Tenant
 	}

@@ -78,7 +78,7 @@ func (h *home) owns(l *config.Listener, host string) bool {
 	if l.TenantBy != "host" && l.TenantBy != "sni" {
 		return true
 	}
-	owner, known := h.front.app.members.roster.Host(host)
+	owner, known := h.front.members.roster.Host(host)
 	if known {
 		return owner == h.member
 	}

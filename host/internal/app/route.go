@@ -17,18 +17,18 @@ func (f *front) Route(c *route.ConnInfo) (route.Target, error) {
 	name := l.Tenant
 	switch l.TenantBy {
 	case "host":
-		return f.lobby, nil
+		return f.unassigned, nil
 	case "sni":
 		if !c.HelloRead {
-			return f.lobby, nil
+			return f.unassigned, nil
 		}
 		name = c.ServerName
-		m, known = f.app.members.roster.Host(name)
+		m, known = f.members.roster.Host(name)
 	case "destination":
 		name = c.Destination.String()
-		m, known = f.app.members.roster.Destination(c.Destination)
+		m, known = f.members.roster.Destination(c.Destination)
 	default:
-		m = f.app.members.get(name)
+		m = f.members.get(name)
 		known = m != nil
 	}
 	t, err := f.enter(m, known, name)
@@ -66,11 +66,11 @@ func (f *front) at(m *member) *home {
 
 // unknown returns who gets connections that name nobody; nil: they are refused.
 func (f *front) unknown() *member {
-	c := f.app.members.configured()
+	c := f.members.configured()
 	if c.Tenants.Unknown == "refuse" {
 		return nil
 	}
-	return f.app.members.get(c.Tenants.Default)
+	return f.members.get(c.Tenants.Default)
 }
 
 // lobby is the target of connections until their first request says whose they
@@ -78,7 +78,7 @@ func (f *front) unknown() *member {
 type lobby struct{ front *front }
 
 // Account returns that of connections without a tenant.
-func (l *lobby) Account() *idle.Account { return l.front.app.lobby }
+func (l *lobby) Account() *idle.Account { return l.front.lobby }
 
 // Warm does nothing.
 func (*lobby) Warm(context.Context) {}
@@ -88,7 +88,7 @@ func (*lobby) Site(string) (*route.Site, bool) { return nil, false }
 
 // Assign finds the tenant of a host.
 func (l *lobby) Assign(host string) (route.Target, error) {
-	m, ok := l.front.app.members.roster.Host(host)
+	m, ok := l.front.members.roster.Host(host)
 	return l.front.enter(m, ok, host)
 }
 
