@@ -10,22 +10,22 @@ import (
 )
 
 // account charges calls of the API to tenants' quotas, and counts them.
-type account struct{ live }
+type account struct{ *hosting }
 
 var _ v1.Charges = account{}
 
 // Charge takes processor time from a tenant.
 func (r account) Charge(tenant string, cost time.Duration) {
-	if m := r.a.members.get(tenant); m != nil {
+	if m := r.members.get(tenant); m != nil {
 		m.quota.Charge(cost)
 	}
 }
 
 // Uploaded counts what becomes of a policy.
-func (r account) Uploaded(created bool, err error) { r.a.metrics.Uploaded(uploadOutcome(created, err)) }
+func (r account) Uploaded(created bool, err error) { r.metrics.Uploaded(uploadOutcome(created, err)) }
 
 // Stepped counts a step.
-func (r account) Stepped(kind api.StepKind) { r.a.metrics.Stepped(string(kind)) }
+func (r account) Stepped(kind api.StepKind) { r.metrics.Stepped(string(kind)) }
 
 // outcomes are those of problems.
 var outcomes = map[string]string{

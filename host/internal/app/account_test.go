@@ -19,7 +19,7 @@ func TestTenantsPay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := v1.Metered(r.control, account{live{r.App}})
+	s := v1.Metered(r.control, account{r.hosting})
 	tenant, quota := api.Actor{Tenant: "a", Name: "token"}, r.members.get("a").quota
 	upload := func() *api.Policy {
 		t.Helper()
@@ -87,7 +87,7 @@ func TestUploadsAndStepsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := v1.Metered(r.control, account{live{r.App}})
+	s := v1.Metered(r.control, account{r.hosting})
 	upload := func(wasm []byte) string {
 		release, err := s.MayUpload(t.Context(), "a")
 		if err != nil {

@@ -73,7 +73,7 @@ type App struct {
 	decided  *observe.Decisions
 	control  *control.Control
 	api      *v1.Handler
-	gate     *tenant.LoadQueue // of loading cold policies
+	hosting  *hosting
 	edge     *edge
 	sweeper  *sweeper
 	evictor  *evictor
@@ -96,11 +96,10 @@ type App struct {
 	admin   *admin.Server // nil: off
 	closed  bool
 
-	served    sync.WaitGroup  // admin servers
-	farewells sync.WaitGroup  // tenants that are being removed
-	behind    behind          // what workers have brought about
-	life      context.Context // ends with Close, and what goes on behind with it
-	end       context.CancelFunc
+	served sync.WaitGroup  // admin servers
+	behind behind          // what workers have brought about
+	life   context.Context // ends with Close, and what goes on behind with it
+	end    context.CancelFunc
 }
 
 // behind is work that nobody waits for but Close.
@@ -134,7 +133,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, ballast: newBallast(), current: c, gate: tenant.NewLoadQueue(loadsAtOnce)}
+	a := &App{cfg: cfg, ballast: newBallast(), current: c}
 	a.life, a.end = context.WithCancel(context.Background())
 	if err := a.build(ctx, c); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -155,6 +154,7 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 		func() error { a.storage = newStorage(c, a.store, a.members, a.logger, a.metrics); return nil },
 		func() error { return a.govern(ctx, c) },
 		func() error { return a.record(c) },
+		func() error { a.runTenants(); return nil },
 		func() error { return a.declareAll(ctx, c, all) },
 		func() error { return a.takeControl(ctx) },
 		func() error { return a.openEdge(ctx, c) },
@@ -171,11 +171,11 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 
 // declareAll makes members of the declared tenants, at the start.
 func (a *App) declareAll(ctx context.Context, c *config.Config, all []*declaration) error {
-	arrivals, err := a.admit(ctx, c, all)
+	arrivals, err := a.hosting.admit(ctx, c, all)
 	if err != nil {
 		return err
 	}
-	a.declare(c, arrivals)
+	a.hosting.declare(c, arrivals)
 	return nil
 }
 
@@ -212,6 +212,15 @@ func (a *App) record(c *config.Config) error {
 		logger: a.logger, metrics: a.metrics,
 	})
 	return a.recorded.start(c)
+}
+
+// runTenants makes what runs tenants; there are none yet.
+func (a *App) runTenants() {
+	a.hosting = &hosting{hostingConfig: hostingConfig{
+		members: a.members, engine: a.engine, workers: a.workers, store: a.store, storage: a.storage, recorded: a.recorded,
+		governor: a.governor, loads: tenant.NewLoadQueue(loadsAtOnce), logger: a.logger, logs: a.logs, lines: a.lines,
+		metrics: a.metrics, decided: a.decided, life: a.life, left: func(m *member) { a.edge.forget(m) },
+	}}
 }
 
 // govern starts the idle layer.
@@ -271,7 +280,9 @@ func (a *App) Close() error {
 	if a.control != nil {
 		errs = append(errs, a.control.Close())
 	}
-	a.farewells.Wait()
+	if a.hosting != nil {
+		a.hosting.farewells.Wait()
+	}
 	if a.edge != nil {
 		errs = append(errs, a.edge.close())
 	}

@@ -64,23 +64,23 @@ func (e *notLoaded) add(c *config.Config, d *declaration, fault policy.Fault, er
 // loaded before. One that cannot be loaded is an error, a *notLoaded, unless the
 // host is to serve without it. Parameters that a policy refuses are a mistake of
 // the configuration in any case.
-func (a *App) admit(ctx context.Context, c *config.Config, all []*declaration) ([]*arrival, error) {
+func (h *hosting) admit(ctx context.Context, c *config.Config, all []*declaration) ([]*arrival, error) {
 	var arrivals []*arrival
 	var problems notLoaded
 	for _, d := range all {
 		r := &arrival{declaration: d, module: d.module}
 		arrivals = append(arrivals, r)
-		if d.module == nil || d.module.same(a.members.inCharge(d.name)) {
+		if d.module == nil || d.module.same(h.members.inCharge(d.name)) {
 			continue
 		}
-		g, err := a.loadDeclared(ctx, d)
+		g, err := h.loadDeclared(ctx, d)
 		switch fault := faultOf(err); {
 		case err == nil:
 			r.guest = g
 		case ctx.Err() != nil:
 			return nil, errors.Join(ctx.Err(), turnBack(arrivals))
 		case d.optional && fault != policy.FaultConfigure:
-			a.doWithout(r, fault, err)
+			h.doWithout(r, fault, err)
 		default:
 			problems.add(c, d, fault, err)
 		}
@@ -95,16 +95,16 @@ func (a *App) admit(ctx context.Context, c *config.Config, all []*declaration) (
 }
 
 // doWithout goes on without a policy: with the one before it, or the native one.
-func (a *App) doWithout(r *arrival, fault policy.Fault, err error) {
+func (h *hosting) doWithout(r *arrival, fault policy.Fault, err error) {
 	says := "policy not loaded, native default answers"
-	if old := a.members.inCharge(r.name); old != nil {
+	if old := h.members.inCharge(r.name); old != nil {
 		says = "policy not loaded, the one before stays"
 		r.module, r.missed = old, &failedLoad{r.declaration.module, fault}
 	} else {
 		r.lost = fault
 	}
 	m := r.declaration.module
-	a.logger.Error(says, "tenant", r.name, "policy", m.name, "digest", policy.ShortDigest(m.digest), "cause", fault.String(), "error", err)
+	h.logger.Error(says, "tenant", r.name, "policy", m.name, "digest", policy.ShortDigest(m.digest), "cause", fault.String(), "error", err)
 }
 
 // mayPass reports whether one of the policies that the host does without may

@@ -25,9 +25,9 @@ const (
 // Connections lists live connections of a tenant by their IDs. Where few of
 // those that were looked at fit, a page has fewer than its limit, or none, and
 // says where to go on.
-func (r live) Connections(_ context.Context, name string, q api.ConnectionQuery) (api.Page[api.Connection], error) {
+func (h *hosting) Connections(_ context.Context, name string, q api.ConnectionQuery) (api.Page[api.Connection], error) {
 	page := api.Page[api.Connection]{Items: []api.Connection{}}
-	m := r.a.members.get(name)
+	m := h.members.get(name)
 	if m == nil {
 		return page, api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}

@@ -44,18 +44,18 @@ func declarations(c *config.Config) ([]*declaration, error) {
 
 // declare puts the declared tenants of a configuration in force, and has every
 // other go by it.
-func (a *App) declare(c *config.Config, arrivals []*arrival) {
-	ms := a.members
+func (h *hosting) declare(c *config.Config, arrivals []*arrival) {
+	ms := h.members
 	ms.change.Lock()
 	defer ms.change.Unlock()
-	ms.makeRoomLocked(a.logger, arrivals)
+	ms.makeRoomLocked(h.logger, arrivals)
 	ms.mu.Lock()
 	ms.config, ms.terms = c, termsOf(c)
 	ms.mu.Unlock()
 	declared := map[string]bool{}
 	for _, r := range arrivals {
 		declared[r.name] = true
-		a.settleLocked(c, r)
+		h.settleLocked(c, r)
 	}
 	for _, m := range ms.all() {
 		s := *m.standing.Load()
@@ -63,7 +63,7 @@ func (a *App) declare(c *config.Config, arrivals []*arrival) {
 		case declared[m.name]:
 			continue
 		case s.declared:
-			a.dismissLocked(m)
+			h.dismissLocked(m)
 			continue
 		}
 		s.config, s.terms = c, ms.terms
@@ -111,18 +111,18 @@ func (ms *members) keysLocked(name string, s spec.Spec) tenant.Keys {
 }
 
 // settleLocked puts one declared tenant in force.
-func (a *App) settleLocked(c *config.Config, r *arrival) {
+func (h *hosting) settleLocked(c *config.Config, r *arrival) {
 	s := &standing{
-		config: c, terms: a.members.terms, declared: true, spec: r.spec, remedies: r.remedies, module: r.module, missed: r.missed,
+		config: c, terms: h.members.terms, declared: true, spec: r.spec, remedies: r.remedies, module: r.module, missed: r.missed,
 	}
-	m := a.members.get(r.name)
+	m := h.members.get(r.name)
 	if m == nil {
-		m = a.newMember(r.name, s)
+		m = h.newMember(r.name, s)
 	} else {
 		s.record = m.standing.Load().record
 	}
 	m.settle(s, r.guest, r.lost)
-	if err := a.members.roster.Put(m.name, a.members.keysLocked(m.name, s.spec), m); err != nil {
-		a.logger.Error("BUG: names of a declared tenant were not free", "tenant", m.name, "error", err)
+	if err := h.members.roster.Put(m.name, h.members.keysLocked(m.name, s.spec), m); err != nil {
+		h.logger.Error("BUG: names of a declared tenant were not free", "tenant", m.name, "error", err)
 	}
 }

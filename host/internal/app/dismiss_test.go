@@ -58,7 +58,7 @@ func TestTheFarewellOfATenantSparesItsSuccessor(t *testing.T) {
 	r.create("a")
 	dialWire(t, r).ask("a.example")
 	release()
-	r.farewells.Wait()
+	r.hosting.farewells.Wait()
 	wants(t, r.metricsText(), `host_policy_asks_total{event="accept",outcome="native",tenant="a"}`) // a farewell asks nobody
 	if _, err := r.store.State(t.Context(), "a", digest); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("what the first one's policy had learned is the second one's: %v", err)
@@ -86,12 +86,12 @@ func TestADismissedTenantLeavesNothing(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("round %d: the stream ended with %v", i, err)
 		}
-		r.farewells.Wait()
+		r.hosting.farewells.Wait()
 		r.edge.fronts[0].at(m) // by a connection that was being routed meanwhile
 		if _, ok := r.edge.fronts[0].homes.Load(m); ok {
 			t.Errorf("round %d: its home is kept", i)
 		}
-		if err := (live{r.App}).Try(t.Context(), "a", nil, spec.Release{Digest: digest}); err == nil {
+		if err := r.hosting.Try(t.Context(), "a", nil, spec.Release{Digest: digest}); err == nil {
 			t.Error("a tenant that is gone tries policies")
 		}
 		m.keepTried(spec.Release{Digest: digest}, mustLoad(t, m, digest))

@@ -102,7 +102,7 @@ func (m *member) site(g *ground, s *standing) *route.Site {
 	}
 	group, err := m.group(s, list)
 	if err != nil && !errors.Is(err, errClosed) {
-		m.app.logger.Error("upstreams not usable", "tenant", m.name, "listener", g.listener.Name, "error", err)
+		m.host.logger.Error("upstreams not usable", "tenant", m.name, "listener", g.listener.Name, "error", err)
 	}
 	site.Upstream = group
 	return site
@@ -160,7 +160,7 @@ func (m *member) group(s *standing, targets []string) (*upstream.Group, error) {
 	}
 	u := s.config.Upstream
 	g, err := upstream.New(upstream.Config{
-		Governor: m.app.governor, Account: m.dialled, Targets: targets, TLS: trust, DialTimeout: u.DialTimeout.D(),
+		Governor: m.host.governor, Account: m.dialled, Targets: targets, TLS: trust, DialTimeout: u.DialTimeout.D(),
 	})
 	if err != nil {
 		return nil, err

@@ -6,28 +6,54 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"sync"
 	"time"
 
 	"idlehost/host/internal/api"
 	"idlehost/host/internal/check"
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/idle"
+	"idlehost/host/internal/observe"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/sandbox/engine"
+	"idlehost/host/internal/sandbox/worker"
 	"idlehost/host/internal/store"
 	"idlehost/host/internal/tenant"
 	"idlehost/host/internal/tenant/spec"
 )
 
-// live is the host as the rules of tenants see it.
-type live struct{ a *App }
+// hosting runs the tenants of this host, and is what control acts on.
+type hosting struct {
+	hostingConfig
+	farewells sync.WaitGroup // tenants that are being removed
+}
 
-var _ control.Runtime = live{}
+// hostingConfig is what tenants are run with.
+type hostingConfig struct {
+	members  *members
+	engine   *engine.Engine
+	workers  *worker.Pool    // nil: there are none, policies run in this process
+	store    store.HostStore // nil: none is configured
+	storage  *storage
+	recorded *recordings
+	governor *idle.Governor
+	loads    *tenant.LoadQueue // of loading cold policies
+	logger   *slog.Logger
+	logs     *observe.Writer
+	lines    *observe.Lines
+	metrics  *observe.Metrics
+	decided  *observe.Decisions
+	life     context.Context // ends with the host
+	left     func(*member)   // told of a tenant whose connections have ended
+}
+
+var _ control.Runtime = (*hosting)(nil)
 
 // Declared returns the tenants of the configuration.
-func (r live) Declared() []api.Tenant {
+func (h *hosting) Declared() []api.Tenant {
 	var list []api.Tenant
-	for _, m := range r.a.members.declaredOnes() {
+	for _, m := range h.members.declaredOnes() {
 		list = append(list, api.Tenant{
 			Name: m.name, Declared: true, Spec: m.standing.Load().spec,
 			Active: m.tenant.Digest(), Open: m.accepted.Open(),
@@ -37,14 +63,14 @@ func (r live) Declared() []api.Tenant {
 }
 
 // HasDeclaredPolicy reports whether the configuration decides what is asked.
-func (r live) HasDeclaredPolicy(name string) bool {
-	m := r.a.members.get(name)
+func (h *hosting) HasDeclaredPolicy(name string) bool {
+	m := h.members.get(name)
 	return m != nil && m.standing.Load().module != nil
 }
 
 // RetryAfter returns when a tenant may load something again.
-func (r live) RetryAfter(name string) time.Duration {
-	if m := r.a.members.get(name); m != nil {
+func (h *hosting) RetryAfter(name string) time.Duration {
+	if m := h.members.get(name); m != nil {
 		return m.quota.RetryAfter()
 	}
 	return 0
@@ -52,15 +78,15 @@ func (r live) RetryAfter(name string) time.Duration {
 
 // Check admits a module that the host has never seen. What a policy says of
 // missing parameters is no reason to refuse it: they come with the step.
-func (r live) Check(ctx context.Context, name, title string, wasm []byte) (json.RawMessage, error) {
-	m := r.a.members.get(name)
+func (h *hosting) Check(ctx context.Context, name, title string, wasm []byte) (json.RawMessage, error) {
+	m := h.members.get(name)
 	if m == nil {
 		return nil, api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
 	in := check.Input{
 		Name: title, Wasm: wasm, Quota: m.quota, MemoryPages: uint32(m.standing.Load().spec.Limits.MemoryPages),
 		// What is compiled here is about to be put in charge.
-		On: r.a.engine, Workers: r.a.workers, Tenant: name,
+		On: h.engine, Workers: h.workers, Tenant: name,
 	}
 	report, err := check.Run(ctx, in)
 	if err != nil {
@@ -91,8 +117,8 @@ func refusedFor(cause string, q *engine.Quota) time.Duration {
 }
 
 // Try loads a release, and keeps it for the step that it is loaded for.
-func (r live) Try(ctx context.Context, name string, wasm []byte, release spec.Release) error {
-	m := r.a.members.get(name)
+func (h *hosting) Try(ctx context.Context, name string, wasm []byte, release spec.Release) error {
+	m := h.members.get(name)
 	if m == nil {
 		return api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
@@ -111,8 +137,8 @@ func (r live) Try(ctx context.Context, name string, wasm []byte, release spec.Re
 }
 
 // Apply puts a tenant's record in force.
-func (r live) Apply(_ context.Context, t *store.Tenant) error {
-	ms := r.a.members
+func (h *hosting) Apply(_ context.Context, t *store.Tenant) error {
+	ms := h.members
 	ms.change.Lock()
 	defer ms.change.Unlock()
 	m := ms.get(t.Name)
@@ -120,7 +146,7 @@ func (r live) Apply(_ context.Context, t *store.Tenant) error {
 		if t.Declared { // the file has it no longer
 			return nil
 		}
-		return r.a.enrolLocked(t)
+		return h.enrolLocked(t)
 	}
 	old := m.standing.Load()
 	if old.record != nil && old.record.Revision > t.Revision {
@@ -139,19 +165,19 @@ func (r live) Apply(_ context.Context, t *store.Tenant) error {
 }
 
 // enrolLocked makes a member of a tenant of the store.
-func (a *App) enrolLocked(t *store.Tenant) error {
-	s := &standing{config: a.members.config, terms: a.members.terms, spec: t.Spec, remedies: policy.DefaultRemedies(), record: t}
-	m := a.newMember(t.Name, s)
+func (h *hosting) enrolLocked(t *store.Tenant) error {
+	s := &standing{config: h.members.config, terms: h.members.terms, spec: t.Spec, remedies: policy.DefaultRemedies(), record: t}
+	m := h.newMember(t.Name, s)
 	m.settle(s, nil, policy.FaultNone)
-	if err := a.members.roster.Put(m.name, a.members.keysLocked(m.name, t.Spec), m); err != nil {
+	if err := h.members.roster.Put(m.name, h.members.keysLocked(m.name, t.Spec), m); err != nil {
 		return errors.Join(err, m.close())
 	}
 	return nil
 }
 
 // Remove ends a tenant. Its connections are told good-bye.
-func (r live) Remove(_ context.Context, name string) error {
-	ms := r.a.members
+func (h *hosting) Remove(_ context.Context, name string) error {
+	ms := h.members
 	ms.change.Lock()
 	defer ms.change.Unlock()
 	m := ms.get(name)
@@ -165,44 +191,44 @@ func (r live) Remove(_ context.Context, name string) error {
 		return nil
 	}
 	m.forget()
-	r.a.dismissLocked(m)
+	h.dismissLocked(m)
 	return nil
 }
 
 // dismissLocked lets nobody in any more, and ends what is left in the
 // background.
-func (a *App) dismissLocked(m *member) {
-	a.members.roster.Remove(m.name)
+func (h *hosting) dismissLocked(m *member) {
+	h.members.roster.Remove(m.name)
 	close(m.gone)
-	a.farewells.Go(func() {
-		a.farewell(m)
-		if err := a.recorded.forget(m); err != nil {
-			a.logger.Warn("recording not complete", "tenant", m.name, "error", err)
+	h.farewells.Go(func() {
+		h.farewell(m)
+		if err := h.recorded.forget(m); err != nil {
+			h.logger.Warn("recording not complete", "tenant", m.name, "error", err)
 		}
-		a.edge.forget(m)
-		a.forgetName(m.name)
+		h.left(m)
+		h.forgetName(m.name)
 	})
 }
 
 // forgetName gives up what is kept by a tenant's name, unless another has got
 // it meanwhile.
-func (a *App) forgetName(name string) {
-	a.members.change.Lock()
-	defer a.members.change.Unlock()
-	if a.members.get(name) != nil {
+func (h *hosting) forgetName(name string) {
+	h.members.change.Lock()
+	defer h.members.change.Unlock()
+	if h.members.get(name) != nil {
 		return
 	}
-	a.lines.Forget(name)
-	a.logs.Forget(name)
-	a.metrics.Forget(name)
+	h.lines.Forget(name)
+	h.logs.Forget(name)
+	h.metrics.Forget(name)
 }
 
 // farewell ends a member's connections: idle ones at once, the others after
 // their request, within the bound of a drain.
-func (a *App) farewell(m *member) {
+func (h *hosting) farewell(m *member) {
 	patience, stop := context.WithTimeout(context.Background(), m.standing.Load().config.Drain.Timeout.D())
 	defer stop()
-	defer context.AfterFunc(a.life, stop)()
+	defer context.AfterFunc(h.life, stop)()
 	every(patience, 20*time.Millisecond, func() {
 		if m.accepted.Retire(policy.ReasonDrain)+m.dialled.Retire(policy.ReasonDrain) == 0 {
 			stop()
@@ -212,13 +238,13 @@ func (a *App) farewell(m *member) {
 		c.Shut(policy.ReasonDrain)
 	}
 	if err := m.close(); err != nil {
-		a.logger.Warn("tenant not closed", "tenant", m.name, "error", err)
+		h.logger.Warn("tenant not closed", "tenant", m.name, "error", err)
 	}
 }
 
 // CheckSpec reports what of a spec contradicts another tenant's.
-func (r live) CheckSpec(s spec.Spec, name string) error {
-	if err := r.a.members.roster.Check(name, tenant.Keys{Hosts: s.Hosts, Destinations: s.Destinations}); err != nil {
+func (h *hosting) CheckSpec(s spec.Spec, name string) error {
+	if err := h.members.roster.Check(name, tenant.Keys{Hosts: s.Hosts, Destinations: s.Destinations}); err != nil {
 		p := api.NewProblem(api.KindConflict, "%v", err)
 		p.Field = "spec"
 		return p
@@ -227,22 +253,22 @@ func (r live) CheckSpec(s spec.Spec, name string) error {
 }
 
 // Open returns how many connections of its clients a tenant has.
-func (r live) Open(name string) int {
-	if m := r.a.members.get(name); m != nil {
+func (h *hosting) Open(name string) int {
+	if m := h.members.get(name); m != nil {
 		return m.accepted.Open()
 	}
 	return 0
 }
 
 // Effective returns the limits of a tenant as configured, and what holds.
-func (r live) Effective(name string) (api.EffectiveLimits, error) {
-	m := r.a.members.get(name)
+func (h *hosting) Effective(name string) (api.EffectiveLimits, error) {
+	m := h.members.get(name)
 	if m == nil {
 		return api.EffectiveLimits{}, api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
 	s := m.standing.Load()
 	l := acceptedLimits(s)
-	stored, storeBytes := r.a.storage.of(name)
+	stored, storeBytes := h.storage.of(name)
 	return api.EffectiveLimits{
 		Configured: s.spec.Limits,
 		Effective: spec.Limits{
@@ -253,7 +279,7 @@ func (r live) Effective(name string) (api.EffectiveLimits, error) {
 			Floor: spec.Duration(l.Floor), Ceiling: spec.Duration(l.Ceiling), StoreBytes: spec.Size(storeBytes),
 		},
 		Storage: stored,
-		Open:    m.accepted.Open(), HostLimit: r.a.governor.Limit(), UploadBytes: moduleBytes,
+		Open:    m.accepted.Open(), HostLimit: h.governor.Limit(), UploadBytes: moduleBytes,
 		LoadSavedMs: int(m.quota.LoadSaved().Milliseconds()), LoadLeftMs: int(m.quota.Left().Milliseconds()), LoadSpentMs: int(m.quota.Spent().Milliseconds()),
 		RetryAfterSec: int((m.quota.RetryAfter() + time.Second - 1) / time.Second),
 	}, nil

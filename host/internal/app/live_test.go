@@ -39,7 +39,7 @@ func TestWhatIsChargedIsTold(t *testing.T) {
 	}
 	m.quota.Charge(1500 * time.Millisecond)
 	spent := m.quota.Spent()
-	l, err := live{r.App}.Effective("a")
+	l, err := r.hosting.Effective("a")
 	if err != nil {
 		t.Fatal(err)
 	}

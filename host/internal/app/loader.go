@@ -40,7 +40,7 @@ func (loader) Fault(err error) policy.Fault { return faultOf(err) }
 // in the store.
 func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learned policy.State) (tenant.Guest, error) {
 	s := m.standing.Load()
-	apart := m.app.workers != nil
+	apart := m.host.workers != nil
 	src := engine.Source{
 		Name: m.name + "/" + policy.ShortDigest(v.Digest), Params: v.Params,
 		State:       learned,
@@ -62,20 +62,20 @@ func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learne
 	var g tenant.Guest
 	var err error
 	if apart {
-		g, err = m.app.loadApart(ctx, src, m.name, s.spec.OwnWorker())
+		g, err = m.host.loadApart(ctx, src, m.name, s.spec.OwnWorker())
 	} else {
-		g, err = m.app.loadHere(ctx, src)
+		g, err = m.host.loadHere(ctx, src)
 	}
-	m.app.metrics.Loaded(m.name, faultOf(err))
+	m.host.metrics.Loaded(m.name, faultOf(err))
 	return g, err
 }
 
 // stored reads a module from the store.
 func (m *member) stored(ctx context.Context, digest string) ([]byte, error) {
-	if m.app.store == nil {
+	if m.host.store == nil {
 		return nil, store.ErrNotFound
 	}
-	return m.app.store.Module(ctx, digest)
+	return m.host.store.Module(ctx, digest)
 }
 
 // loadsAtOnce bounds how many cold policies are being loaded at once: as many
@@ -93,7 +93,7 @@ type states struct{ m *member }
 // states returns where learned state is kept; nil: by the tenants, while they
 // live.
 func (m *member) states() tenant.States {
-	if m.app.store == nil {
+	if m.host.store == nil {
 		return nil
 	}
 	return states{m}
@@ -117,20 +117,20 @@ func (s states) PutState(name, digest string, st policy.State) error {
 	if s.m.forgotten {
 		return nil
 	}
-	more := s.m.app.store.StateAdds(name, digest, len(st.Bytes))
-	release, err := s.m.app.storage.Claim(name, more, more)
+	more := s.m.host.store.StateAdds(name, digest, len(st.Bytes))
+	release, err := s.m.host.storage.Claim(name, more, more)
 	if err != nil {
 		return err
 	}
 	defer release()
-	return s.m.app.store.PutState(context.Background(), name, digest, st)
+	return s.m.host.store.PutState(context.Background(), name, digest, st)
 }
 
 // State returns it; false: there is none.
 func (s states) State(name, digest string) (policy.State, bool) {
-	st, err := s.m.app.store.State(context.Background(), name, digest)
+	st, err := s.m.host.store.State(context.Background(), name, digest)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		s.m.app.logger.Warn("learned state not read", "tenant", name, "policy", policy.ShortDigest(digest), "error", err)
+		s.m.host.logger.Warn("learned state not read", "tenant", name, "policy", policy.ShortDigest(digest), "error", err)
 	}
 	return st, err == nil
 }

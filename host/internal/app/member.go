@@ -19,7 +19,7 @@ import (
 // member is a tenant as this host has it: whom connections are assigned to,
 // and who decides about them.
 type member struct {
-	app      *App
+	host     *hosting
 	name     string
 	tenant   *tenant.Tenant
 	accepted *idle.Account // its clients
@@ -65,12 +65,12 @@ type groups map[string]*upstream.Group
 const upstreamsKept = 256
 
 // newMember returns a member that the native policy governs.
-func (a *App) newMember(name string, s *standing) *member {
-	m := &member{app: a, name: name, groups: groups{}, gone: make(chan struct{}), quota: a.newQuota(name, s.spec.Limits)}
+func (h *hosting) newMember(name string, s *standing) *member {
+	m := &member{host: h, name: name, groups: groups{}, gone: make(chan struct{}), quota: h.newQuota(name, s.spec.Limits)}
 	m.standing.Store(s)
 	m.tenant = tenant.New(tenant.Config{
-		Name: name, Logger: a.logger, Remedies: &s.remedies,
-		Loader: loader{m}, States: m.states(), Loads: a.gate,
+		Name: name, Logger: h.logger, Remedies: &s.remedies,
+		Loader: loader{m}, States: m.states(), Loads: h.loads,
 		Worth: s.config.Timeouts.Worth.D(), Shadowed: m.shadowed,
 	})
 	c := s.config
@@ -80,14 +80,14 @@ func (a *App) newMember(name string, s *standing) *member {
 	m.accepted = s.terms.accepted.Account(name, m.tenant, kept, acceptedLimits(s))
 	m.dialled = s.terms.dialled.Account(name, m.tenant, pools, dialledLimits(s))
 	idle.Together(m.accepted, m.dialled)
-	a.recorded.join(m)
+	h.recorded.join(m)
 	return m
 }
 
 // newQuota returns what a tenant may use for its own policies.
-func (a *App) newQuota(name string, l spec.Limits) *engine.Quota {
+func (h *hosting) newQuota(name string, l spec.Limits) *engine.Quota {
 	return engine.NewQuota(engine.QuotaConfig{
-		Owner: name, FuelPerSecond: l.FuelPerSecond, CPUPerSecond: l.CPU.D(), Charged: func(cpu time.Duration) { a.metrics.Charged(name, cpu) },
+		Owner: name, FuelPerSecond: l.FuelPerSecond, CPUPerSecond: l.CPU.D(), Charged: func(cpu time.Duration) { h.metrics.Charged(name, cpu) },
 	})
 }
 
@@ -101,10 +101,10 @@ func (m *member) settle(s *standing, loaded tenant.Guest, lost policy.Fault) {
 	m.tenant.SetWorth(s.config.Timeouts.Worth.D())
 	m.quota.SetFuelPerSecond(s.spec.Limits.FuelPerSecond)
 	m.quota.SetCPUPerSecond(s.spec.Limits.CPU.D())
-	if m.app.workers != nil {
-		m.app.workers.Isolate(m.name, s.spec.OwnWorker())
+	if m.host.workers != nil {
+		m.host.workers.Isolate(m.name, s.spec.OwnWorker())
 	}
-	m.app.lines.SetTenantRate(m.name, s.spec.Limits.LogRate, s.spec.Limits.LogBurst)
+	m.host.lines.SetTenantRate(m.name, s.spec.Limits.LogRate, s.spec.Limits.LogBurst)
 	m.tenant.SetRemedies(s.remedies)
 	m.tenant.Set(m.plan(s, loaded, lost))
 	m.prune()
@@ -146,7 +146,7 @@ func (m *member) shadowed(ask *policy.Ask, _, shadow policy.Verdict) {
 	if t := m.taping.tape.Load(); t != nil {
 		t.Shadowed(ask, shadow)
 	}
-	m.app.decided.Shadowed(m.accepted, ask, shadow)
+	m.host.decided.Shadowed(m.accepted, ask, shadow)
 }
 
 // close ends all that the member has. Its connections must have ended.

@@ -28,9 +28,9 @@ func (a *App) openStore(c *config.Config) error {
 
 // takeControl puts the tenants of the store in force.
 func (a *App) takeControl(ctx context.Context) error {
-	a.control = control.New(control.Config{Store: a.store, Runtime: live{a}, Space: a.storage, Logger: a.logger})
+	a.control = control.New(control.Config{Store: a.store, Runtime: a.hosting, Space: a.storage, Logger: a.logger})
 	a.api = v1.New(v1.Config{
-		Service: v1.Metered(a.control, account{live{a}}), Recordings: a.recorded, UploadBytes: moduleBytes, Rate: apiRate, Burst: apiBurst, TenantRate: tenantRate, TenantBurst: tenantBurst, Logger: a.logger,
+		Service: v1.Metered(a.control, account{a.hosting}), Recordings: a.recorded, UploadBytes: moduleBytes, Rate: apiRate, Burst: apiBurst, TenantRate: tenantRate, TenantBurst: tenantBurst, Logger: a.logger,
 	})
 	return a.control.Start(ctx)
 }

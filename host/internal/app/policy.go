@@ -113,20 +113,20 @@ func (m *module) version() tenant.Version { return tenant.Version{Digest: m.dige
 
 // loadDeclared loads a declared policy, which takes over what the one in charge
 // has learned.
-func (a *App) loadDeclared(ctx context.Context, d *declaration) (g tenant.Guest, err error) {
+func (h *hosting) loadDeclared(ctx context.Context, d *declaration) (g tenant.Guest, err error) {
 	src := engine.Source{
 		Name: d.module.name, Wasm: d.module.wasm, Params: d.module.params, MemoryPages: uint32(d.spec.Limits.MemoryPages),
-		Log: func(module string, level int, msg string) { a.guestSays(d.name, module, level, msg) },
+		Log: func(module string, level int, msg string) { h.guestSays(d.name, module, level, msg) },
 	}
-	if m := a.members.get(d.name); m != nil {
+	if m := h.members.get(d.name); m != nil {
 		src.State = m.tenant.Heritage(d.module.version())
 	}
-	if d.module.isolate && a.workers != nil {
-		g, err = a.loadApart(ctx, src, d.name, d.spec.OwnWorker())
+	if d.module.isolate && h.workers != nil {
+		g, err = h.loadApart(ctx, src, d.name, d.spec.OwnWorker())
 	} else {
-		g, err = a.loadHere(ctx, src)
+		g, err = h.loadHere(ctx, src)
 	}
-	a.metrics.Loaded(d.name, faultOf(err))
+	h.metrics.Loaded(d.name, faultOf(err))
 	return g, err
 }
 
@@ -170,17 +170,17 @@ func faultOf(err error) policy.Fault {
 
 // says passes on what a policy of the member's logs, at the member's rate.
 func (m *member) says(module string, level int, msg string) {
-	m.app.lines.Said(m.accepted, module, levelOf(level), msg)
+	m.host.lines.Said(m.accepted, module, levelOf(level), msg)
 }
 
 // guestSays passes on what a declared policy logs, which is loaded before its
 // tenant has become a member.
-func (a *App) guestSays(tenant, module string, level int, msg string) {
-	if m := a.members.get(tenant); m != nil {
+func (h *hosting) guestSays(tenant, module string, level int, msg string) {
+	if m := h.members.get(tenant); m != nil {
 		m.says(module, level, msg)
 		return
 	}
-	a.logger.Log(context.Background(), levelOf(level), "policy says", "tenant", tenant, "policy", module, "text", msg)
+	h.logger.Log(context.Background(), levelOf(level), "policy says", "tenant", tenant, "policy", module, "text", msg)
 }
 
 // levelOf returns a level of the ABI.

@@ -81,7 +81,7 @@ func (a *App) replaceLocked(ctx context.Context, c *config.Config) error {
 		next.drop()
 		return err
 	}
-	arrivals, err := a.admit(ctx, c, all)
+	arrivals, err := a.hosting.admit(ctx, c, all)
 	if err != nil {
 		next.drop()
 		dropAdmin()
@@ -95,7 +95,7 @@ func (a *App) replaceLocked(ctx context.Context, c *config.Config) error {
 	}
 	a.warnOfRestart(c)
 	before := a.members.declaredOnes()
-	a.declare(c, arrivals)
+	a.hosting.declare(c, arrivals)
 	a.edge.commit(next)
 	a.revisit(ctx, before)
 	commitAdmin()

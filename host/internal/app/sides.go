@@ -12,8 +12,8 @@ import (
 )
 
 // Sides tells what the versions of a tenant do.
-func (r live) Sides(name string) ([]api.RoleStats, *api.Comparison) {
-	m := r.a.members.get(name)
+func (h *hosting) Sides(name string) ([]api.RoleStats, *api.Comparison) {
+	m := h.members.get(name)
 	if m == nil {
 		return nil, nil
 	}
@@ -49,12 +49,12 @@ const decisionsWaiting = 512
 const decisionsEvery = 20 * time.Millisecond
 
 // Decisions passes on decisions of a tenant as they are made.
-func (r live) Decisions(ctx context.Context, name string, send func(api.Decision) error) error {
-	m := r.a.members.get(name)
+func (h *hosting) Decisions(ctx context.Context, name string, send func(api.Decision) error) error {
+	m := h.members.get(name)
 	if m == nil {
 		return api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
-	decisions, stop := r.a.decided.Subscribe(name, decisionsWaiting)
+	decisions, stop := h.decided.Subscribe(name, decisionsWaiting)
 	defer stop()
 	rest := time.NewTimer(0)
 	defer rest.Stop()
@@ -62,7 +62,7 @@ func (r live) Decisions(ctx context.Context, name string, send func(api.Decision
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-r.a.life.Done():
+		case <-h.life.Done():
 			return nil
 		case <-m.gone: // what follows is another tenant's, of the same name
 			return nil

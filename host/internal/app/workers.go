@@ -61,8 +61,8 @@ func (a *App) lookAtWorkers() (list []observe.Workers) {
 }
 
 // loadApart loads a policy in a worker.
-func (a *App) loadApart(ctx context.Context, src engine.Source, name string, own bool) (tenant.Guest, error) {
-	g, err := a.workers.Load(ctx, src, worker.Options{Tenant: name, Own: own})
+func (h *hosting) loadApart(ctx context.Context, src engine.Source, name string, own bool) (tenant.Guest, error) {
+	g, err := h.workers.Load(ctx, src, worker.Options{Tenant: name, Own: own})
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +70,8 @@ func (a *App) loadApart(ctx context.Context, src engine.Source, name string, own
 }
 
 // loadHere loads a policy in this process.
-func (a *App) loadHere(ctx context.Context, src engine.Source) (tenant.Guest, error) {
-	p, err := a.engine.Load(ctx, src)
+func (h *hosting) loadHere(ctx context.Context, src engine.Source) (tenant.Guest, error) {
+	p, err := h.engine.Load(ctx, src)
 	if err != nil {
 		return nil, err
 	}
