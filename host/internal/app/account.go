@@ -16,7 +16,7 @@ var _ v1.Charges = account{}
 
 // Charge takes processor time from a tenant.
 func (r account) Charge(tenant string, cost time.Duration) {
-	if m := r.members.get(tenant); m != nil {
+	if m := r.tenants.get(tenant); m != nil {
 		m.quota.Charge(cost)
 	}
 }

@@ -20,7 +20,7 @@ func TestTenantsPay(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := v1.Metered(r.control, account{r.hosting})
-	tenant, quota := api.Actor{Tenant: "a", Name: "token"}, r.members.get("a").quota
+	tenant, quota := api.Actor{Tenant: "a", Name: "token"}, r.tenants.get("a").quota
 	upload := func() *api.Policy {
 		t.Helper()
 		release, err := s.MayUpload(t.Context(), "a")

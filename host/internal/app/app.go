@@ -56,28 +56,28 @@ type App struct {
 	cfg     Config
 	ballast ballast
 
-	logs     *observe.Writer
-	logger   *slog.Logger
-	level    *slog.LevelVar
-	metrics  *observe.Metrics
-	lines    *observe.Lines
-	compiler *compile.Compiler
-	engine   *engine.Engine
-	workers  *worker.Pool    // nil: there are none, policies run in this process
-	store    store.HostStore // nil: none is configured
-	storage  *storage
-	members  *members
-	lobby    *idle.Account // of connections whose tenant is not known yet
-	governor *idle.Governor
-	recorded *recordings
-	decided  *observe.Decisions
-	control  *control.Control
-	api      *v1.Handler
-	hosting  *hosting
-	edge     *edge
-	sweeper  *sweeper
-	evictor  *evictor
-	patrol   *patrol
+	logs       *observe.Writer
+	logger     *slog.Logger
+	level      *slog.LevelVar
+	metrics    *observe.Metrics
+	lines      *observe.Lines
+	compiler   *compile.Compiler
+	engine     *engine.Engine
+	workers    *worker.Pool    // nil: there are none, policies run in this process
+	store      store.HostStore // nil: none is configured
+	storage    *storage
+	tenants    *tenants
+	unassigned *idle.Account // of connections whose tenant is not known yet
+	governor   *idle.Governor
+	recordings *recordings
+	decisions  *observe.Decisions
+	control    *control.Control
+	api        *v1.Handler
+	hosting    *hosting
+	listeners  *listeners
+	sweeper    *sweeper
+	evictor    *evictor
+	janitor    *janitor
 
 	descriptors descriptors // of the process
 
@@ -96,21 +96,21 @@ type App struct {
 	admin   *admin.Server // nil: off
 	closed  bool
 
-	served sync.WaitGroup  // admin servers
-	behind behind          // what workers have brought about
-	life   context.Context // ends with Close, and what goes on behind with it
-	end    context.CancelFunc
+	served     sync.WaitGroup  // admin servers
+	background background      // started by what happens to workers
+	life       context.Context // ends with Close, and background work with it
+	end        context.CancelFunc
 }
 
-// behind is work that nobody waits for but Close.
-type behind struct {
+// background is work that only Close waits for.
+type background struct {
 	running sync.WaitGroup
 	mu      sync.Mutex // guards the following
 	closed  bool
 }
 
 // close waits for it, and lets no more begin.
-func (b *behind) close() {
+func (b *background) close() {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()
@@ -146,18 +146,18 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	a.members = newMembers(c)
+	a.tenants = newTenants(c)
 	for _, step := range []func() error{
 		func() error { return a.observe(c) },
 		func() error { return a.runGuests(ctx, c) },
 		func() error { return a.openStore(c) },
-		func() error { a.storage = newStorage(c, a.store, a.members, a.logger, a.metrics); return nil },
+		func() error { a.storage = newStorage(c, a.store, a.tenants, a.logger, a.metrics); return nil },
 		func() error { return a.govern(ctx, c) },
 		func() error { return a.record(c) },
 		func() error { a.runTenants(); return nil },
 		func() error { return a.declareAll(ctx, c, all) },
 		func() error { return a.takeControl(ctx) },
-		func() error { return a.openEdge(ctx, c) },
+		func() error { return a.openListeners(ctx, c) },
 		func() error { return a.openAdmin(ctx, c) },
 	} {
 		if err := step(); err != nil {
@@ -165,11 +165,11 @@ func (a *App) build(ctx context.Context, c *config.Config) error {
 		}
 	}
 	a.compiler.LowerPriority() // requests are served beside the children from now on
-	a.patrol = newPatrol(a.members, a.storage, c.Tenants.RestAfter.D(), a.revert)
+	a.janitor = newJanitor(a.tenants, a.storage, c.Tenants.RestAfter.D(), a.revert)
 	return nil
 }
 
-// declareAll makes members of the declared tenants, at the start.
+// declareAll puts the declared tenants in force, at the start.
 func (a *App) declareAll(ctx context.Context, c *config.Config, all []*declaration) error {
 	arrivals, err := a.hosting.admit(ctx, c, all)
 	if err != nil {
@@ -179,14 +179,14 @@ func (a *App) declareAll(ctx context.Context, c *config.Config, all []*declarati
 	return nil
 }
 
-// openEdge binds the listeners.
-func (a *App) openEdge(ctx context.Context, c *config.Config) error {
-	a.edge = newEdge(edgeConfig{members: a.members, governor: a.governor, lobby: a.lobby, logger: a.logger})
-	next, err := a.edge.prepare(ctx, c)
+// openListeners binds the listeners.
+func (a *App) openListeners(ctx context.Context, c *config.Config) error {
+	a.listeners = newListeners(listenersConfig{tenants: a.tenants, governor: a.governor, unassigned: a.unassigned, logger: a.logger})
+	next, err := a.listeners.prepare(ctx, c)
 	if err != nil {
 		return err
 	}
-	a.edge.commit(next)
+	a.listeners.commit(next)
 	return nil
 }
 
@@ -199,27 +199,27 @@ func (a *App) observe(c *config.Config) (err error) {
 	a.metrics = observe.NewMetrics(a.cfg.Version)
 	a.lines = observe.NewLines(observe.LinesConfig{
 		Logger: a.logger, Rate: c.Log.Rate, Burst: c.Log.Burst, Metrics: a.metrics,
-		Digest: a.members.digest,
+		Digest: a.tenants.digest,
 	})
-	a.decided = observe.NewDecisions(a.metrics)
+	a.decisions = observe.NewDecisions(a.metrics)
 	return nil
 }
 
 // record begins the configured recording.
 func (a *App) record(c *config.Config) error {
-	a.recorded = newRecordings(recordingsConfig{
-		Record: c.Record, version: a.cfg.Version, members: a.members, governor: a.governor, storage: a.storage,
+	a.recordings = newRecordings(recordingsConfig{
+		Record: c.Record, version: a.cfg.Version, tenants: a.tenants, governor: a.governor, storage: a.storage,
 		logger: a.logger, metrics: a.metrics,
 	})
-	return a.recorded.start(c)
+	return a.recordings.start(c)
 }
 
-// runTenants makes what runs tenants; there are none yet.
+// runTenants makes the hosting; it has no tenants yet.
 func (a *App) runTenants() {
 	a.hosting = &hosting{hostingConfig: hostingConfig{
-		members: a.members, engine: a.engine, workers: a.workers, store: a.store, storage: a.storage, recorded: a.recorded,
+		tenants: a.tenants, engine: a.engine, workers: a.workers, store: a.store, storage: a.storage, recordings: a.recordings,
 		governor: a.governor, loads: tenant.NewLoadQueue(loadsAtOnce), logger: a.logger, logs: a.logs, lines: a.lines,
-		metrics: a.metrics, decided: a.decided, life: a.life, left: func(m *member) { a.edge.forget(m) },
+		metrics: a.metrics, decisions: a.decisions, life: a.life, left: func(m *tenantRuntime) { a.listeners.forget(m) },
 	}}
 }
 
@@ -230,7 +230,7 @@ func (a *App) govern(ctx context.Context, c *config.Config) error {
 	a.warnOfRoom(c)
 	cfg := idle.Config{
 		Limit: c.Limits.Connections, Descriptors: a.descriptors.connections, Pressure: process.Pressure,
-		Observer: observe.Observers{a.metrics, a.lines, a.decided, ledger{}}, ParkAfter: parkAfter(c),
+		Observer: observe.Observers{a.metrics, a.lines, a.decisions, outcomeObserver{}}, ParkAfter: parkAfter(c),
 	}
 	if a.store != nil { // clients keep their pseudonyms, and their side of a canary
 		key, err := a.store.Secret(ctx, "client-key")
@@ -240,11 +240,11 @@ func (a *App) govern(ctx context.Context, c *config.Config) error {
 		copy(cfg.ClientKey[:], key)
 	}
 	a.governor = idle.New(cfg)
-	a.lobby = idle.NewAccount(lobbyName, policy.Fixed{}, nil, c.Timeouts.Accepted(), c.DialledLimits())
-	a.lobby.Unknown = true
+	a.unassigned = idle.NewAccount(unassignedName, policy.Fixed{}, nil, c.Timeouts.Accepted(), c.DialledLimits())
+	a.unassigned.Unknown = true
 	a.metrics.Watch(a.governor, process, a.logs)
 	a.metrics.WatchConnLimits(a.governor)
-	a.metrics.WatchTenants(a.members.roster.Len, a.members.guests)
+	a.metrics.WatchTenants(a.tenants.roster.Len, a.tenants.guests)
 	a.sweeper = newSweeper(func() int { return a.governor.Parked() + a.governor.Stripped() + a.engine.Loads() })
 	a.evictor = newEvictor(a.governor, a.descriptors, a.logger, process)
 	return nil
@@ -273,18 +273,18 @@ func (a *App) Close() error {
 		errs = append(errs, a.admin.Close())
 	}
 	a.served.Wait()
-	if a.patrol != nil {
-		a.patrol.close()
+	if a.janitor != nil {
+		a.janitor.close()
 	}
-	a.behind.close()
+	a.background.close()
 	if a.control != nil {
 		errs = append(errs, a.control.Close())
 	}
 	if a.hosting != nil {
-		a.hosting.farewells.Wait()
+		a.hosting.removals.Wait()
 	}
-	if a.edge != nil {
-		errs = append(errs, a.edge.close())
+	if a.listeners != nil {
+		errs = append(errs, a.listeners.close())
 	}
 	if a.sweeper != nil {
 		a.sweeper.close()
@@ -295,11 +295,11 @@ func (a *App) Close() error {
 	if a.governor != nil {
 		errs = append(errs, a.governor.Close())
 	}
-	if a.recorded != nil { // nobody has a connection left to tell of
-		errs = append(errs, a.recorded.close())
+	if a.recordings != nil { // nobody has a connection left to tell of
+		errs = append(errs, a.recordings.close())
 	}
-	if a.members != nil {
-		errs = append(errs, a.members.close())
+	if a.tenants != nil {
+		errs = append(errs, a.tenants.close())
 	}
 	if a.store != nil { // after what the policies have learned was put there
 		errs = append(errs, a.store.Close())

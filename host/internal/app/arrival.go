@@ -70,7 +70,7 @@ func (h *hosting) admit(ctx context.Context, c *config.Config, all []*declaratio
 	for _, d := range all {
 		r := &arrival{declaration: d, module: d.module}
 		arrivals = append(arrivals, r)
-		if d.module == nil || d.module.same(h.members.inCharge(d.name)) {
+		if d.module == nil || d.module.same(h.tenants.inCharge(d.name)) {
 			continue
 		}
 		g, err := h.loadDeclared(ctx, d)
@@ -97,7 +97,7 @@ func (h *hosting) admit(ctx context.Context, c *config.Config, all []*declaratio
 // doWithout goes on without a policy: with the one before it, or the native one.
 func (h *hosting) doWithout(r *arrival, fault policy.Fault, err error) {
 	says := "policy not loaded, native default answers"
-	if old := h.members.inCharge(r.name); old != nil {
+	if old := h.tenants.inCharge(r.name); old != nil {
 		says = "policy not loaded, the one before stays"
 		r.module, r.missed = old, &failedLoad{r.declaration.module, fault}
 	} else {

@@ -104,10 +104,10 @@ func TestLostPolicyIsTriedAgain(t *testing.T) {
 	r.degradedFor("tenant default: policy fixed (", ") is not in force: busy")
 	m.overloaded.Store(false)
 	waitFor(t, func() bool { return len(r.degraded()) == 0 })
-	if got := r.member("default").tenant.Loaded(); got != 1 {
+	if got := r.tenantRuntime("default").tenant.Loaded(); got != 1 {
 		t.Errorf("%d guests", got)
 	}
-	if rule := r.member("default").rule(); !strings.HasPrefix(rule, "policy fixed (") {
+	if rule := r.tenantRuntime("default").rule(); !strings.HasPrefix(rule, "policy fixed (") {
 		t.Error(rule)
 	}
 	wants(t, r.quiesce(), `"msg":"policy not loaded, native default answers"`, `"cause":"busy"`, `"msg":"policy loaded, after a failure"`)
@@ -119,7 +119,7 @@ func TestReloadKeepsThePolicy(t *testing.T) {
 	for _, onFailure := range []string{"", "native"} {
 		t.Run("on failure "+onFailure, func(t *testing.T) {
 			r := start(t, named("fixed", ""))
-			digest := r.member("default").tenant.Digest()
+			digest := r.tenantRuntime("default").tenant.Digest()
 			err := r.reload(configOf(func(c *config.Config) {
 				named(broken, onFailure)(c)
 				c.Timeouts.Idle = config.Duration(7 * time.Second)
@@ -127,10 +127,10 @@ func TestReloadKeepsThePolicy(t *testing.T) {
 			if (err == nil) != (onFailure == "native") {
 				t.Fatal(err)
 			}
-			if got := r.member("default").tenant.Digest(); got != digest || r.member("default").tenant.Loaded() != 1 {
+			if got := r.tenantRuntime("default").tenant.Digest(); got != digest || r.tenantRuntime("default").tenant.Loaded() != 1 {
 				t.Errorf("digest %q, was %q", got, digest)
 			}
-			if rule := r.member("default").rule(); !strings.HasPrefix(rule, "policy fixed (") {
+			if rule := r.tenantRuntime("default").rule(); !strings.HasPrefix(rule, "policy fixed (") {
 				t.Error(rule)
 			}
 			idle := r.current.Timeouts.Idle.D()
@@ -156,12 +156,12 @@ func TestReloadIsTriedAgain(t *testing.T) {
 		t.Run("on failure "+onFailure, func(t *testing.T) {
 			m := &fakeCompiler{}
 			r := startWith(t, m, named("fixed", ""))
-			first := r.member("default").tenant.Digest()
+			first := r.tenantRuntime("default").tenant.Digest()
 			m.overloaded.Store(true)
 			r.next.Store(configOf(named("adaptive", onFailure)))
 			r.signals <- syscall.SIGHUP
 			waitFor(t, func() bool { return m.asked.Load() >= 3 }) // fixed, and adaptive twice
-			if got := r.member("default").tenant.Digest(); got != first {
+			if got := r.tenantRuntime("default").tenant.Digest(); got != first {
 				t.Errorf("digest %q, was %q", got, first)
 			}
 			if got := r.degraded(); len(got) != 1 {
@@ -169,7 +169,7 @@ func TestReloadIsTriedAgain(t *testing.T) {
 			}
 			r.next.Store(nil) // what the file says meanwhile is not asked
 			m.overloaded.Store(false)
-			waitFor(t, func() bool { return len(r.degraded()) == 0 && r.member("default").tenant.Digest() != first })
+			waitFor(t, func() bool { return len(r.degraded()) == 0 && r.tenantRuntime("default").tenant.Digest() != first })
 		})
 	}
 }
@@ -188,10 +188,10 @@ func TestUploadedPolicyIsNotInForce(t *testing.T) {
 
 	m.overloaded.Store(true)
 	r = startWith(t, m, edit)
-	r.member("shop").tenant.Warm(t.Context()) // somebody has come
+	r.tenantRuntime("shop").tenant.Warm(t.Context()) // somebody has come
 	r.degradedFor("tenant shop: policy "+digest[:12], " is not in force: busy")
 	m.overloaded.Store(false)
-	waitFor(t, func() bool { return len(r.degraded()) == 0 && r.member("shop").tenant.Loaded() == 1 })
+	waitFor(t, func() bool { return len(r.degraded()) == 0 && r.tenantRuntime("shop").tenant.Loaded() == 1 })
 }
 
 // TestUploadWithoutMeans is neither refused nor kept.

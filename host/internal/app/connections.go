@@ -27,7 +27,7 @@ const (
 // says where to go on.
 func (h *hosting) Connections(_ context.Context, name string, q api.ConnectionQuery) (api.Page[api.Connection], error) {
 	page := api.Page[api.Connection]{Items: []api.Connection{}}
-	m := h.members.get(name)
+	m := h.tenants.get(name)
 	if m == nil {
 		return page, api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
@@ -68,7 +68,7 @@ func (h *hosting) Connections(_ context.Context, name string, q api.ConnectionQu
 }
 
 // fits returns a connection in the API's words, if a query asks for it.
-func (m *member) fits(c *idle.Conn, q *api.ConnectionQuery, client netip.Addr) (x api.Connection, ok bool) {
+func (m *tenantRuntime) fits(c *idle.Conn, q *api.ConnectionQuery, client netip.Addr) (x api.Connection, ok bool) {
 	var s idle.Status
 	c.Status(&s)
 	if !matches(&s, q, client) {
@@ -106,7 +106,7 @@ func connection(s *idle.Status) api.Connection {
 }
 
 // version returns the digest of what is asked about a client's connections.
-func (m *member) version(side policy.Side, client uint64) string {
+func (m *tenantRuntime) version(side policy.Side, client uint64) string {
 	if side.String() != "accepted" {
 		client = 0
 	}

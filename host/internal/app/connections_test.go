@@ -15,7 +15,7 @@ import (
 func TestPagesOfConnections(t *testing.T) {
 	r := startMany(t, nil)
 	r.create("crowded")
-	m := r.members.get("crowded")
+	m := r.tenants.get("crowded")
 	const many = 2*lookedAt + 100
 	var want []uint64
 	for i := range many {

@@ -45,7 +45,7 @@ func declarations(c *config.Config) ([]*declaration, error) {
 // declare puts the declared tenants of a configuration in force, and has every
 // other go by it.
 func (h *hosting) declare(c *config.Config, arrivals []*arrival) {
-	ms := h.members
+	ms := h.tenants
 	ms.change.Lock()
 	defer ms.change.Unlock()
 	ms.makeRoomLocked(h.logger, arrivals)
@@ -58,7 +58,7 @@ func (h *hosting) declare(c *config.Config, arrivals []*arrival) {
 		h.settleLocked(c, r)
 	}
 	for _, m := range ms.all() {
-		s := *m.standing.Load()
+		s := *m.snapshot.Load()
 		switch {
 		case declared[m.name]:
 			continue
@@ -69,16 +69,16 @@ func (h *hosting) declare(c *config.Config, arrivals []*arrival) {
 		s.config, s.terms = c, ms.terms
 		m.settle(&s, nil, policy.FaultNone)
 	}
-	ones := slices.DeleteFunc(ms.all(), func(m *member) bool { return !declared[m.name] })
+	ones := slices.DeleteFunc(ms.all(), func(m *tenantRuntime) bool { return !declared[m.name] })
 	ms.mu.Lock()
 	ms.declared = ones
 	ms.mu.Unlock()
 }
 
 // makeRoomLocked notes what names the declared tenants claim, and takes from
-// every member those that it has no longer: a name can move to another tenant
+// every tenant those that it has no longer: a name can move to another tenant
 // without being nobody's meanwhile.
-func (ms *members) makeRoomLocked(log *slog.Logger, arrivals []*arrival) {
+func (ms *tenants) makeRoomLocked(log *slog.Logger, arrivals []*arrival) {
 	ms.claimed = map[string]string{}
 	for _, r := range arrivals {
 		for _, key := range slices.Concat(r.spec.Hosts, r.spec.Destinations) {
@@ -86,7 +86,7 @@ func (ms *members) makeRoomLocked(log *slog.Logger, arrivals []*arrival) {
 		}
 	}
 	for _, m := range ms.all() {
-		s := m.standing.Load()
+		s := m.snapshot.Load()
 		for _, key := range slices.Concat(s.spec.Hosts, s.spec.Destinations) {
 			if who := ms.claimed[key]; who != "" && who != m.name && !s.declared {
 				log.Error("a declared tenant has this name too, and gets it", "tenant", m.name, "name", key, "declared", who)
@@ -100,7 +100,7 @@ func (ms *members) makeRoomLocked(log *slog.Logger, arrivals []*arrival) {
 
 // keysLocked returns what a tenant's connections are known by: what its spec
 // says and no other declared tenant claims.
-func (ms *members) keysLocked(name string, s spec.Spec) tenant.Keys {
+func (ms *tenants) keysLocked(name string, s spec.Spec) tenant.Keys {
 	free := func(keys []string) []string {
 		return slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
 			who := ms.claimed[key]
@@ -112,17 +112,17 @@ func (ms *members) keysLocked(name string, s spec.Spec) tenant.Keys {
 
 // settleLocked puts one declared tenant in force.
 func (h *hosting) settleLocked(c *config.Config, r *arrival) {
-	s := &standing{
-		config: c, terms: h.members.terms, declared: true, spec: r.spec, remedies: r.remedies, module: r.module, missed: r.missed,
+	s := &tenantSnapshot{
+		config: c, terms: h.tenants.terms, declared: true, spec: r.spec, remedies: r.remedies, module: r.module, missed: r.missed,
 	}
-	m := h.members.get(r.name)
+	m := h.tenants.get(r.name)
 	if m == nil {
-		m = h.newMember(r.name, s)
+		m = h.newRuntime(r.name, s)
 	} else {
-		s.record = m.standing.Load().record
+		s.record = m.snapshot.Load().record
 	}
 	m.settle(s, r.guest, r.lost)
-	if err := h.members.roster.Put(m.name, h.members.keysLocked(m.name, s.spec), m); err != nil {
+	if err := h.tenants.roster.Put(m.name, h.tenants.keysLocked(m.name, s.spec), m); err != nil {
 		h.logger.Error("BUG: names of a declared tenant were not free", "tenant", m.name, "error", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // degraded says why the host serves less than it was told to, one reason each.
 func (a *App) degraded() []string {
-	return slices.Concat(a.notReloaded(), a.members.notInForce(), a.storage.reasons(), a.evictor.short())
+	return slices.Concat(a.notReloaded(), a.tenants.notInForce(), a.storage.reasons(), a.evictor.short())
 }
 
 // notReloaded says that an older configuration is in force than was asked for,
@@ -36,9 +36,9 @@ const mostNamed = 50
 
 // notInForce names the policies, declared and uploaded, that should answer and
 // could not be loaded.
-func (ms *members) notInForce() (reasons []string) {
+func (ms *tenants) notInForce() (reasons []string) {
 	for _, m := range ms.all() {
-		s := m.standing.Load()
+		s := m.snapshot.Load()
 		if n := s.missed; n != nil {
 			reasons = append(reasons, fmt.Sprintf("tenant %s: policy %s (%s) is not in force: %s; %s stays",
 				m.name, n.module.name, policy.ShortDigest(n.module.digest), n.fault, s.module.name))
@@ -54,7 +54,7 @@ func (ms *members) notInForce() (reasons []string) {
 }
 
 // called is what people call a version.
-func (s *standing) called(l tenant.Loss) string {
+func (s *tenantSnapshot) called(l tenant.Loss) string {
 	name, short := "policy", policy.ShortDigest(l.Version.Digest)
 	if l.Role != policy.RoleActive {
 		name = l.Role.String()

@@ -15,7 +15,7 @@ import (
 )
 
 // linger makes tenant a, whose upstream answers /slow when release is called,
-// and begins such a request: until then, a's farewell lasts.
+// and begins such a request: until then, a is being removed.
 func (r *running) linger() (release func()) {
 	r.t.Helper()
 	entered, free := make(chan struct{}, 1), make(chan struct{})
@@ -49,7 +49,7 @@ func (r *running) remove(name string) {
 func TestTheFarewellOfATenantSparesItsSuccessor(t *testing.T) {
 	r := startMany(t, nil)
 	release := r.linger()
-	old := r.member("a")
+	old := r.tenantRuntime("a")
 	digest := r.upload("a", learner(t, 1))
 	r.promote("a", digest)
 	old.tenant.Warm(t.Context())
@@ -58,8 +58,8 @@ func TestTheFarewellOfATenantSparesItsSuccessor(t *testing.T) {
 	r.create("a")
 	dialWire(t, r).ask("a.example")
 	release()
-	r.hosting.farewells.Wait()
-	wants(t, r.metricsText(), `host_policy_asks_total{event="accept",outcome="native",tenant="a"}`) // a farewell asks nobody
+	r.hosting.removals.Wait()
+	wants(t, r.metricsText(), `host_policy_asks_total{event="accept",outcome="native",tenant="a"}`) // the end of a removed tenant asks nobody
 	if _, err := r.store.State(t.Context(), "a", digest); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("what the first one's policy had learned is the second one's: %v", err)
 	}
@@ -70,7 +70,7 @@ func TestADismissedTenantLeavesNothing(t *testing.T) {
 	file := learner(t, 1)
 	for i := range 3 {
 		r.create("a")
-		m := r.member("a")
+		m := r.tenantRuntime("a")
 		digest := r.upload("a", file)
 		r.promote("a", digest)
 		w := dialWire(t, r)
@@ -86,19 +86,19 @@ func TestADismissedTenantLeavesNothing(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("round %d: the stream ended with %v", i, err)
 		}
-		r.hosting.farewells.Wait()
-		r.edge.fronts[0].at(m) // by a connection that was being routed meanwhile
-		if _, ok := r.edge.fronts[0].homes.Load(m); ok {
-			t.Errorf("round %d: its home is kept", i)
+		r.hosting.removals.Wait()
+		r.listeners.active[0].at(m) // by a connection that was being routed meanwhile
+		if _, ok := r.listeners.active[0].targets.Load(m); ok {
+			t.Errorf("round %d: its target is kept", i)
 		}
 		if err := r.hosting.Try(t.Context(), "a", nil, spec.Release{Digest: digest}); err == nil {
 			t.Error("a tenant that is gone tries policies")
 		}
-		m.keepTried(spec.Release{Digest: digest}, mustLoad(t, m, digest))
-		if m.tried != nil {
+		m.keepPreloaded(spec.Release{Digest: digest}, mustLoad(t, m, digest))
+		if m.preloaded != nil {
 			t.Error("what was tried is kept by a tenant that is gone")
 		}
-		if g, err := m.group(m.standing.Load(), []string{"http://127.0.0.1:1"}); err == nil {
+		if g, err := m.group(m.snapshot.Load(), []string{"http://127.0.0.1:1"}); err == nil {
 			t.Errorf("it makes upstreams: %v", g)
 		}
 	}
@@ -107,7 +107,7 @@ func TestADismissedTenantLeavesNothing(t *testing.T) {
 	}
 }
 
-func mustLoad(t *testing.T, m *member, digest string) tenant.Guest {
+func mustLoad(t *testing.T, m *tenantRuntime, digest string) tenant.Guest {
 	t.Helper()
 	v := tenant.Version{Digest: digest}
 	g, err := m.load(t.Context(), v, nil, m.tenant.Heritage(v))

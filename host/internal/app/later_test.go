@@ -127,7 +127,7 @@ func recordLater(t *testing.T, file, name string, params map[string]string) {
 	l := newLater(loaded)
 	other := maps.Clone(params) // or the tenant would take it for what it has
 	other["other"] = "1"
-	r.members.get("default").tenant.Set(tenant.Plan{Active: &tenant.RoleVersion{Version: tenant.Version{Digest: loaded.Digest(), Params: other}, Guest: l}})
+	r.tenants.get("default").tenant.Set(tenant.Plan{Active: &tenant.RoleVersion{Version: tenant.Version{Digest: loaded.Digest(), Params: other}, Guest: l}})
 	var clients sync.WaitGroup
 	for i := range 16 {
 		clients.Go(func() { visit(t, r.url(0), i) })

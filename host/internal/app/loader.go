@@ -24,10 +24,10 @@ func (g *guest) Learned() policy.State {
 // Where tells where the policy runs.
 func (*guest) Where() string { return "host" }
 
-// loader loads the versions of a member.
-type loader struct{ m *member }
+// loader loads the versions of a tenant.
+type loader struct{ m *tenantRuntime }
 
-// Load finds the module of a version and loads it, at the member's cost unless
+// Load finds the module of a version and loads it, at the tenant's cost unless
 // the operator has declared it.
 func (l loader) Load(ctx context.Context, _ string, v tenant.Version, learned policy.State) (tenant.Guest, error) {
 	return l.m.load(ctx, v, nil, learned)
@@ -38,8 +38,8 @@ func (loader) Fault(err error) policy.Fault { return faultOf(err) }
 
 // load loads a version. wasm is its module, where that is at hand; nil: it is
 // in the store.
-func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learned policy.State) (tenant.Guest, error) {
-	s := m.standing.Load()
+func (m *tenantRuntime) load(ctx context.Context, v tenant.Version, wasm []byte, learned policy.State) (tenant.Guest, error) {
+	s := m.snapshot.Load()
 	apart := m.host.workers != nil
 	src := engine.Source{
 		Name: m.name + "/" + policy.ShortDigest(v.Digest), Params: v.Params,
@@ -71,7 +71,7 @@ func (m *member) load(ctx context.Context, v tenant.Version, wasm []byte, learne
 }
 
 // stored reads a module from the store.
-func (m *member) stored(ctx context.Context, digest string) ([]byte, error) {
+func (m *tenantRuntime) stored(ctx context.Context, digest string) ([]byte, error) {
 	if m.host.store == nil {
 		return nil, store.ErrNotFound
 	}
@@ -87,21 +87,21 @@ const loadsAtOnce = 16
 // which is left to those who serve requests.
 func turns() *fair.Queue { return fair.New(runtime.GOMAXPROCS(0) - 1) }
 
-// states keeps what a member's policies learn in the store.
-type states struct{ m *member }
+// states keeps what a tenant's policies learn in the store.
+type states struct{ m *tenantRuntime }
 
 // states returns where learned state is kept; nil: by the tenants, while they
 // live.
-func (m *member) states() tenant.States {
+func (m *tenantRuntime) states() tenant.States {
 	if m.host.store == nil {
 		return nil
 	}
 	return states{m}
 }
 
-// forget lets nothing be kept any more that the member's policies have learned:
+// forget lets nothing be kept any more that the tenant's policies have learned:
 // its name may be another tenant's by then.
-func (m *member) forget() {
+func (m *tenantRuntime) forget() {
 	m.remembering.Lock()
 	defer m.remembering.Unlock()
 	m.forgotten = true

@@ -9,9 +9,9 @@ import (
 	"idlehost/host/internal/store/file"
 )
 
-// lobbyName is the account of connections whose tenant is not known yet. No
+// unassignedName is the account of connections whose tenant is not known yet. No
 // tenant can be called so.
-const lobbyName = "_lobby"
+const unassignedName = "_lobby"
 
 // openStore opens the store, if one is configured.
 func (a *App) openStore(c *config.Config) error {
@@ -30,7 +30,7 @@ func (a *App) openStore(c *config.Config) error {
 func (a *App) takeControl(ctx context.Context) error {
 	a.control = control.New(control.Config{Store: a.store, Runtime: a.hosting, Space: a.storage, Logger: a.logger})
 	a.api = v1.New(v1.Config{
-		Service: v1.Metered(a.control, account{a.hosting}), Recordings: a.recorded, UploadBytes: moduleBytes, Rate: apiRate, Burst: apiBurst, TenantRate: tenantRate, TenantBurst: tenantBurst, Logger: a.logger,
+		Service: v1.Metered(a.control, account{a.hosting}), Recordings: a.recordings, UploadBytes: moduleBytes, Rate: apiRate, Burst: apiBurst, TenantRate: tenantRate, TenantBurst: tenantBurst, Logger: a.logger,
 	})
 	return a.control.Start(ctx)
 }

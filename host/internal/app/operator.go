@@ -46,7 +46,7 @@ func (a *App) adminCertificate(c *config.Config) (func(*tls.ClientHelloInfo) (*t
 
 // adminScheme is what the admin server speaks.
 func (a *App) adminScheme() string {
-	if a.members.configured().Admin.TLSCert != "" {
+	if a.tenants.configured().Admin.TLSCert != "" {
 		return "https"
 	}
 	return "http"
@@ -146,8 +146,8 @@ func (a *App) swapAdminLocked(server *admin.Server) {
 // about tells in lines what runs where.
 func (a *App) about() []string {
 	lines := []string{"host " + a.cfg.Version}
-	lines = append(lines, a.edge.lines()...)
-	if n := a.members.roster.Len(); n > 1 {
+	lines = append(lines, a.listeners.lines()...)
+	if n := a.tenants.roster.Len(); n > 1 {
 		lines = append(lines, fmt.Sprintf("%d tenants", n))
 	}
 	if at := a.adminAddr.Load(); at != nil {

@@ -118,7 +118,7 @@ func (h *hosting) loadDeclared(ctx context.Context, d *declaration) (g tenant.Gu
 		Name: d.module.name, Wasm: d.module.wasm, Params: d.module.params, MemoryPages: uint32(d.spec.Limits.MemoryPages),
 		Log: func(module string, level int, msg string) { h.guestSays(d.name, module, level, msg) },
 	}
-	if m := h.members.get(d.name); m != nil {
+	if m := h.tenants.get(d.name); m != nil {
 		src.State = m.tenant.Heritage(d.module.version())
 	}
 	if d.module.isolate && h.workers != nil {
@@ -132,7 +132,7 @@ func (h *hosting) loadDeclared(ctx context.Context, d *declaration) (g tenant.Gu
 
 // lost says why the active version could not be loaded; nil: it could, or has
 // not been needed yet.
-func (m *member) lost() *tenant.Loss {
+func (m *tenantRuntime) lost() *tenant.Loss {
 	for _, l := range m.tenant.Losses() {
 		if l.Role == policy.RoleActive {
 			return &l
@@ -141,9 +141,9 @@ func (m *member) lost() *tenant.Loss {
 	return nil
 }
 
-// rule tells a person who decides about a member's connections.
-func (m *member) rule() string {
-	s := m.standing.Load()
+// rule tells a person who decides about a tenant's connections.
+func (m *tenantRuntime) rule() string {
+	s := m.snapshot.Load()
 	lost := m.lost()
 	switch {
 	case s.module != nil && lost != nil:
@@ -168,15 +168,15 @@ func faultOf(err error) policy.Fault {
 	return policy.FaultNotLoaded
 }
 
-// says passes on what a policy of the member's logs, at the member's rate.
-func (m *member) says(module string, level int, msg string) {
+// says passes on what a policy of the tenant's logs, at the tenant's rate.
+func (m *tenantRuntime) says(module string, level int, msg string) {
 	m.host.lines.Said(m.accepted, module, levelOf(level), msg)
 }
 
 // guestSays passes on what a declared policy logs, which is loaded before its
-// tenant has become a member.
+// tenant has a runtime.
 func (h *hosting) guestSays(tenant, module string, level int, msg string) {
-	if m := h.members.get(tenant); m != nil {
+	if m := h.tenants.get(tenant); m != nil {
 		m.says(module, level, msg)
 		return
 	}

@@ -35,7 +35,7 @@ func (r *running) learned() (n uint64) { return r.learnedBy("default") }
 // learnedBy is learned of any tenant: what another policy would begin with.
 func (r *running) learnedBy(name string) (n uint64) {
 	r.t.Helper()
-	if b := r.member(name).tenant.Heritage(tenant.Version{Digest: "another"}).Bytes; len(b) == 8 {
+	if b := r.tenantRuntime(name).tenant.Heritage(tenant.Version{Digest: "another"}).Bytes; len(b) == 8 {
 		n = binary.LittleEndian.Uint64(b)
 	}
 	return n
@@ -50,11 +50,11 @@ func TestReloadHandsOnWhatThePolicyHasLearned(t *testing.T) {
 	if n := r.learned(); n != 3 {
 		t.Fatalf("learned %d, want 3", n)
 	}
-	digest := r.member("default").tenant.Digest()
+	digest := r.tenantRuntime("default").tenant.Digest()
 	if err := r.reload(configOf(func(c *config.Config) { c.Plugin.Path = second })); err != nil {
 		t.Fatal(err)
 	}
-	if r.member("default").tenant.Digest() == digest {
+	if r.tenantRuntime("default").tenant.Digest() == digest {
 		t.Fatal("the policy was not replaced")
 	}
 	again(t, client(t), r.url(0))

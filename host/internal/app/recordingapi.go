@@ -16,7 +16,7 @@ import (
 
 // Recording tells of a tenant's recording.
 func (rs *recordings) Recording(_ context.Context, name string) (*api.Recording, error) {
-	m, err := rs.member(name)
+	m, err := rs.tenantRuntime(name)
 	if err != nil {
 		return nil, err
 	}
@@ -25,12 +25,12 @@ func (rs *recordings) Recording(_ context.Context, name string) (*api.Recording,
 
 // tell describes the recording that goes on, else the last one that was begun
 // over the API.
-func (rs *recordings) tell(m *member) *api.Recording {
+func (rs *recordings) tell(m *tenantRuntime) *api.Recording {
 	if t := m.taping.tape.Load(); t != nil && !t.Over() && t.Of(rs.all.Load()) {
 		return &api.Recording{State: api.RecordingOn, By: "configuration", Begun: rs.started, Sample: rs.Record.Sample, Dropped: t.Dropped()}
 	}
 	s := rs.of(m.name)
-	if s == nil || s.member != m {
+	if s == nil || s.tenantRuntime != m {
 		return &api.Recording{State: api.RecordingOff}
 	}
 	n := s.Stats()
@@ -69,7 +69,7 @@ func sayOver(err error) string {
 
 // StartRecording begins the recording of a tenant.
 func (rs *recordings) StartRecording(_ context.Context, who api.Actor, name string, n api.NewRecording) (*api.Recording, error) {
-	m, err := rs.member(name)
+	m, err := rs.tenantRuntime(name)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func invalid(field, format string, args ...any) error {
 
 // StopRecording ends the recording of a tenant.
 func (rs *recordings) StopRecording(_ context.Context, who api.Actor, name string) error {
-	if _, err := rs.member(name); err != nil {
+	if _, err := rs.tenantRuntime(name); err != nil {
 		return err
 	}
 	err := rs.stop(name, who.Name)
@@ -112,12 +112,12 @@ func (rs *recordings) StopRecording(_ context.Context, who api.Actor, name strin
 
 // RecordingFile opens the last recording of a tenant that was begun here.
 func (rs *recordings) RecordingFile(_ context.Context, name string) (*api.RecordingFile, error) {
-	m, err := rs.member(name)
+	m, err := rs.tenantRuntime(name)
 	if err != nil {
 		return nil, err
 	}
 	s := rs.of(name)
-	if s == nil || s.member != m {
+	if s == nil || s.tenantRuntime != m {
 		return nil, api.NewProblem(api.KindNotFound, "tenant %s: %v", name, errNoTape)
 	}
 	file := s.Stats().File
@@ -136,8 +136,8 @@ func (rs *recordings) RecordingFile(_ context.Context, name string) (*api.Record
 	return &api.RecordingFile{ReadCloser: f, Name: filepath.Base(file), Size: info.Size()}, nil
 }
 
-func (rs *recordings) member(name string) (*member, error) {
-	m := rs.members.get(name)
+func (rs *recordings) tenantRuntime(name string) (*tenantRuntime, error) {
+	m := rs.tenants.get(name)
 	if m == nil {
 		return nil, api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}

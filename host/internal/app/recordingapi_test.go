@@ -27,7 +27,7 @@ func kindOf(err error) string {
 func TestRecordingByTheAPI(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, func(c *config.Config) { c.Record.Dir, c.Record.Sample = dir, 0.5 })
-	rs, ctx := r.recorded, t.Context()
+	rs, ctx := r.recordings, t.Context()
 	if got, err := rs.Recording(ctx, "default"); err != nil || got.State != api.RecordingOff {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -94,17 +94,17 @@ func TestTheConfiguredRecordingIsTheOperators(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	got, err := r.recorded.Recording(ctx, "default")
+	got, err := r.recordings.Recording(ctx, "default")
 	if err != nil || got.State != api.RecordingOn || got.By != "configuration" || got.File != "" || got.Records != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := r.recorded.RecordingFile(ctx, "default"); kindOf(err) != api.KindNotFound {
+	if _, err := r.recordings.RecordingFile(ctx, "default"); kindOf(err) != api.KindNotFound {
 		t.Errorf("file: %v", err)
 	}
-	if _, err := r.recorded.StartRecording(ctx, boss, "default", api.NewRecording{}); kindOf(err) != api.KindConflict {
+	if _, err := r.recordings.StartRecording(ctx, boss, "default", api.NewRecording{}); kindOf(err) != api.KindConflict {
 		t.Errorf("start: %v", err)
 	}
-	if err := r.recorded.StopRecording(ctx, boss, "default"); kindOf(err) != api.KindNotFound {
+	if err := r.recordings.StopRecording(ctx, boss, "default"); kindOf(err) != api.KindNotFound {
 		t.Errorf("stop: %v", err)
 	}
 }

@@ -38,7 +38,7 @@ type recordings struct {
 type recordingsConfig struct {
 	config.Record
 	version  string // of the host
-	members  *members
+	tenants  *tenants
 	governor *idle.Governor
 	storage  *storage
 	logger   *slog.Logger
@@ -48,12 +48,12 @@ type recordingsConfig struct {
 // solo is the recording of one tenant.
 type solo struct {
 	*recorder.Recorder
-	member  *member
-	tape    *recorder.Tape
-	started time.Time
-	sample  float64
-	size    int64
-	by      string
+	tenantRuntime *tenantRuntime
+	tape          *recorder.Tape
+	started       time.Time
+	sample        float64
+	size          int64
+	by            string
 }
 
 func newRecordings(cfg recordingsConfig) *recordings {
@@ -68,7 +68,7 @@ func (rs *recordings) start(c *config.Config) error {
 	}
 	cfg := rs.configOf(c.Record.File, 0, c.Record.Sample, int64(c.Record.MaxSize))
 	cfg.Keep, cfg.Renew = c.Record.Keep, rs.renew
-	disk := space.NewDisk(filepath.Dir(c.Record.File), rs.members.reserveBytes)
+	disk := space.NewDisk(filepath.Dir(c.Record.File), rs.tenants.reserveBytes)
 	cfg.Claim = func(n int64) (func(), error) { return func() {}, disk.Room(n) }
 	cfg.Ended = func(err error) {
 		file := c.Record.File
@@ -76,7 +76,7 @@ func (rs *recordings) start(c *config.Config) error {
 			file = all.Stats().File
 		}
 		rs.over(file, err)
-		for _, m := range rs.members.all() {
+		for _, m := range rs.tenants.all() {
 			m.dropOver()
 		}
 	}
@@ -101,15 +101,15 @@ func (rs *recordings) configOf(file string, begin int64, sample float64, size in
 		File: file, Start: g.Epoch().UnixNano(), Begin: begin, Granularity: int64(g.Granularity()), Host: "host " + rs.version,
 		Sample: uint32(max(sample*recorder.Everybody, 1)), MaxSize: size, Sync: rs.Record.Sync,
 		Lost: func(tenant string, records uint64) {
-			if rs.members.get(tenant) != nil {
+			if rs.tenants.get(tenant) != nil {
 				rs.metrics.Unrecorded(tenant, records)
 			}
 		},
 	}
 }
 
-// join has a new member recorded, if it is to be.
-func (rs *recordings) join(m *member) {
+// join has a new tenant recorded, if it is to be.
+func (rs *recordings) join(m *tenantRuntime) {
 	if all := rs.all.Load(); all != nil && (len(rs.Record.Tenants) == 0 || slices.Contains(rs.Record.Tenants, m.name)) {
 		m.setTape(all.Tenant(m.name))
 	}
@@ -118,7 +118,7 @@ func (rs *recordings) join(m *member) {
 // renew introduces all connections to the file that has just been begun.
 func (rs *recordings) renew() {
 	all := rs.all.Load()
-	for _, m := range rs.members.all() {
+	for _, m := range rs.tenants.all() {
 		if t := m.taping.tape.Load(); t != nil && t.Of(all) {
 			m.renewTape(t)
 		}
@@ -160,7 +160,7 @@ var (
 
 // begin records one tenant, of which sample is the part of its clients and size
 // the bound of the file; what is more than the configuration allows is less.
-func (rs *recordings) begin(m *member, by string, sample float64, size int64) error {
+func (rs *recordings) begin(m *tenantRuntime, by string, sample float64, size int64) error {
 	if rs.Record.Dir == "" {
 		return errNoDir
 	}
@@ -171,7 +171,7 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 		return errTaped
 	}
 	defer rs.release(m.name)
-	s := &solo{member: m, started: time.Now(), by: by, sample: sample, size: size}
+	s := &solo{tenantRuntime: m, started: time.Now(), by: by, sample: sample, size: size}
 	if s.sample = min(sample, rs.Record.Sample); sample == 0 {
 		s.sample = rs.Record.Sample
 	}
@@ -182,7 +182,7 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 	// the name of a tenant that there is.
 	file := filepath.Join(rs.Record.Dir, tapeName(m.name, s.started))
 	cfg := rs.configOf(file, rs.governor.Now(), s.sample, s.size)
-	cfg.Claim = rs.storage.claimTape(m.name, space.NewDisk(rs.Record.Dir, rs.members.reserveBytes))
+	cfg.Claim = rs.storage.claimTape(m.name, space.NewDisk(rs.Record.Dir, rs.tenants.reserveBytes))
 	cfg.Ended = func(err error) {
 		rs.over(file, err)
 		m.dropOver()
@@ -212,9 +212,9 @@ func (rs *recordings) begin(m *member, by string, sample float64, size int64) er
 	}
 }
 
-// reserve has nobody else begin a recording of a member, until release. It
+// reserve has nobody else begin a recording of a tenant, until release. It
 // returns false if there is one, or is about to be.
-func (rs *recordings) reserve(m *member) bool {
+func (rs *recordings) reserve(m *tenantRuntime) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rs.begun[m.name] || m.taped() {
@@ -245,7 +245,7 @@ func (rs *recordings) stop(name, by string) error {
 	if s == nil {
 		return errNoTape
 	}
-	s.member.dropTape(s.tape)
+	s.tenantRuntime.dropTape(s.tape)
 	err := s.Close()
 	rs.logger.Info("recording stopped", "tenant", name, "file", s.Stats().File, "by", by)
 	if sayOver(err) != unknownEnd { // it had ended before, and Recording tells why
@@ -262,13 +262,13 @@ func (rs *recordings) of(name string) *solo {
 }
 
 // forget ends the recording of a tenant that is no more. Its file stays.
-func (rs *recordings) forget(m *member) error {
+func (rs *recordings) forget(m *tenantRuntime) error {
 	name := m.name
 	s := rs.of(name)
-	if s == nil || s.member != m {
+	if s == nil || s.tenantRuntime != m {
 		return nil
 	}
-	s.member.dropTape(s.tape)
+	s.tenantRuntime.dropTape(s.tape)
 	err := s.Close()
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

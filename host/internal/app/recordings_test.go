@@ -51,7 +51,7 @@ func TestRecordsWhatIsServed(t *testing.T) {
 		}
 	}
 	c.CloseIdleConnections()
-	digest := r.members.get("default").tenant.Digest()
+	digest := r.tenants.get("default").tenant.Digest()
 	r.quiesce()
 	h, list := tracetest.Read(t, file)
 	if h.Origin != "live" || h.Host != "host test" || h.Start != r.governor.Epoch().UnixNano() || h.Sample != 65536 {
@@ -133,7 +133,7 @@ func TestARecordingThatCannotBeMade(t *testing.T) {
 func TestOneTenantIsRecordedWhileItServes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "recordings")
 	r := start(t, func(c *config.Config) { c.Record.Dir = dir })
-	m, c := r.members.get("default"), client(t)
+	m, c := r.tenants.get("default"), client(t)
 	request := func() {
 		if status, _ := get(t, c, r.url(0)+"/x"); status != 200 {
 			t.Errorf("status %d", status)
@@ -141,22 +141,22 @@ func TestOneTenantIsRecordedWhileItServes(t *testing.T) {
 		r.rest()
 	}
 	request()
-	if err := r.recorded.stop("default", "me"); !errors.Is(err, errNoTape) {
+	if err := r.recordings.stop("default", "me"); !errors.Is(err, errNoTape) {
 		t.Errorf("stop before the begin: %v", err)
 	}
-	if err := r.recorded.begin(m, "me", 0, 0); err != nil {
+	if err := r.recordings.begin(m, "me", 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.recorded.begin(m, "me", 0, 0); !errors.Is(err, errTaped) {
+	if err := r.recordings.begin(m, "me", 0, 0); !errors.Is(err, errTaped) {
 		t.Errorf("begun twice: %v", err)
 	}
 	request()
-	if err := r.recorded.stop("default", "me"); err != nil {
+	if err := r.recordings.stop("default", "me"); err != nil {
 		t.Fatal(err)
 	}
 	request()
 	c.CloseIdleConnections()
-	file := r.recorded.of("default").Stats().File
+	file := r.recordings.of("default").Stats().File
 	if filepath.Dir(file) != dir || !strings.HasPrefix(filepath.Base(file), "default-") {
 		t.Errorf("the file is %s", file)
 	}
@@ -169,10 +169,10 @@ func TestOneTenantIsRecordedWhileItServes(t *testing.T) {
 	if list[i].Age <= 0 || list[i].BytesIn == 0 {
 		t.Errorf("introduced as %+v", list[i])
 	}
-	if err := r.recorded.begin(m, "me", 0.5, 2<<20); err != nil {
+	if err := r.recordings.begin(m, "me", 0.5, 2<<20); err != nil {
 		t.Fatal(err)
 	}
-	again := r.recorded.of("default")
+	again := r.recordings.of("default")
 	if again.Stats().File == file || again.sample != 0.5 || again.size != 2<<20 {
 		t.Errorf("the second: %+v", again)
 	}
@@ -185,11 +185,11 @@ func TestARecordingThatIsFullEndsAlone(t *testing.T) {
 		c.Record.Dir = t.TempDir()
 		c.Record.MaxSize = 1 << 20
 	})
-	m := r.members.get("default")
-	if err := r.recorded.begin(m, "me", 1, 1<<40); err != nil {
+	m := r.tenants.get("default")
+	if err := r.recordings.begin(m, "me", 1, 1<<40); err != nil {
 		t.Fatal(err)
 	}
-	s := r.recorded.of("default")
+	s := r.recordings.of("default")
 	for i := uint64(1); !s.Stats().Over; i++ {
 		s.tape.Take(trace.Record{Kind: trace.KindEnd, Time: int64(i * 7919), Conn: i * 7919, BytesIn: i})
 	}
@@ -202,14 +202,14 @@ func TestARecordingThatIsFullEndsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	if err := r.recorded.begin(m, "me", 1, 0); err != nil {
+	if err := r.recordings.begin(m, "me", 1, 0); err != nil {
 		t.Error(err)
 	}
 	waitFor(t, func() bool {
 		log := r.log.String() // which is written by the way
 		return strings.Contains(log, "recording has ended") && strings.Contains(log, "as large as it may")
 	})
-	if records, _, bytes := r.recorded.sums(); records == 0 || bytes < 1<<19 {
+	if records, _, bytes := r.recordings.sums(); records == 0 || bytes < 1<<19 {
 		t.Errorf("%d records of %d bytes are counted", records, bytes)
 	}
 }

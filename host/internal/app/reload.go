@@ -57,7 +57,7 @@ func (a *App) toldLocked(err error) error {
 		return err
 	}
 	a.refused.Store(nil)
-	a.logger.Info("configuration reloaded", "policy", a.members.digest(a.current.Tenants.Default, policy.RoleActive))
+	a.logger.Info("configuration reloaded", "policy", a.tenants.digest(a.current.Tenants.Default, policy.RoleActive))
 	return nil
 }
 
@@ -72,7 +72,7 @@ func (a *App) replaceLocked(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	next, err := a.edge.prepare(ctx, c)
+	next, err := a.listeners.prepare(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -94,25 +94,25 @@ func (a *App) replaceLocked(ctx context.Context, c *config.Config) error {
 		a.pending = c
 	}
 	a.warnOfRestart(c)
-	before := a.members.declaredOnes()
+	before := a.tenants.declaredOnes()
 	a.hosting.declare(c, arrivals)
-	a.edge.commit(next)
+	a.listeners.commit(next)
 	a.revisit(ctx, before)
 	commitAdmin()
 	a.level.Set(level)
 	a.lines.SetRate(c.Log.Rate, c.Log.Burst)
-	a.lobby.SetLaw(c.Timeouts.Accepted(), c.DialledLimits())
+	a.unassigned.SetLaw(c.Timeouts.Accepted(), c.DialledLimits())
 	a.current = c
 	return nil
 }
 
 // revisit has tenants that are declared now and were not, or the opposite, go by
 // what the store has of them.
-func (a *App) revisit(ctx context.Context, before []*member) {
-	after := a.members.declaredOnes()
-	for _, lists := range [][2][]*member{{before, after}, {after, before}} {
+func (a *App) revisit(ctx context.Context, before []*tenantRuntime) {
+	after := a.tenants.declaredOnes()
+	for _, lists := range [][2][]*tenantRuntime{{before, after}, {after, before}} {
 		for _, m := range lists[0] {
-			if slices.ContainsFunc(lists[1], func(o *member) bool { return o.name == m.name }) {
+			if slices.ContainsFunc(lists[1], func(o *tenantRuntime) bool { return o.name == m.name }) {
 				continue
 			}
 			if err := a.control.Sync(ctx, m.name); err != nil {

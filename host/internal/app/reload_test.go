@@ -50,7 +50,7 @@ func TestReloadChangesThePolicyUnderOpenConnections(t *testing.T) {
 	r := start(t, func(c *config.Config) { c.Plugin.Path = "fixed" })
 	c := client(t)
 	again(t, c, r.url(0))
-	first := r.member("default").tenant.Digest()
+	first := r.tenantRuntime("default").tenant.Digest()
 
 	if err := r.reload(configOf(func(c *config.Config) {
 		c.Plugin.Path = "adaptive"
@@ -58,7 +58,7 @@ func TestReloadChangesThePolicyUnderOpenConnections(t *testing.T) {
 	})); err != nil {
 		t.Fatal(err)
 	}
-	if second := r.member("default").tenant.Digest(); second == first || second == "" {
+	if second := r.tenantRuntime("default").tenant.Digest(); second == first || second == "" {
 		t.Errorf("digest %q after %q", second, first)
 	}
 	if _, reused := again(t, c, r.url(0)); !reused {
@@ -67,7 +67,7 @@ func TestReloadChangesThePolicyUnderOpenConnections(t *testing.T) {
 	if err := r.reload(configOf(nil)); err != nil {
 		t.Fatal(err)
 	}
-	if d := r.member("default").tenant.Digest(); d != "" {
+	if d := r.tenantRuntime("default").tenant.Digest(); d != "" {
 		t.Errorf("digest %q without a policy", d)
 	}
 	if _, reused := again(t, c, r.url(0)); !reused {
@@ -96,7 +96,7 @@ func TestReloadOfTheSameKeepsThePolicy(t *testing.T) {
 func TestFailedReloadChangesNothing(t *testing.T) {
 	up := echo(t, "up")
 	r := start(t, func(c *config.Config) { c.Upstream.Targets = []string{up}; c.Plugin.Path = "fixed" })
-	c, digest := client(t), r.member("default").tenant.Digest()
+	c, digest := client(t), r.tenantRuntime("default").tenant.Digest()
 	again(t, c, r.url(0))
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -124,7 +124,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 		if body, reused := again(t, c, r.url(0)+"/y"); !reused || !strings.Contains(body, "up /y") {
 			t.Errorf("%s: reused %v, %q", name, reused, body)
 		}
-		if d := r.member("default").tenant.Digest(); d != digest {
+		if d := r.tenantRuntime("default").tenant.Digest(); d != digest {
 			t.Errorf("%s: digest %q, want %q", name, d, digest)
 		}
 	}

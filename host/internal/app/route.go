@@ -9,26 +9,26 @@ import (
 	"idlehost/host/internal/proxy/route"
 )
 
-// Route says which member a connection belongs to.
-func (f *front) Route(c *route.ConnInfo) (route.Target, error) {
-	l := &f.ground.Load().listener
-	var m *member
+// Route says which tenant a connection belongs to.
+func (f *listener) Route(c *route.ConnInfo) (route.Target, error) {
+	l := &f.snapshot.Load().listener
+	var m *tenantRuntime
 	var known bool
 	name := l.Tenant
 	switch l.TenantBy {
 	case "host":
-		return f.unassigned, nil
+		return f.assigner, nil
 	case "sni":
 		if !c.HelloRead {
-			return f.unassigned, nil
+			return f.assigner, nil
 		}
 		name = c.ServerName
-		m, known = f.members.roster.Host(name)
+		m, known = f.tenants.roster.Host(name)
 	case "destination":
 		name = c.Destination.String()
-		m, known = f.members.roster.Destination(c.Destination)
+		m, known = f.tenants.roster.Destination(c.Destination)
 	default:
-		m = f.members.get(name)
+		m = f.tenants.get(name)
 		known = m != nil
 	}
 	t, err := f.enter(m, known, name)
@@ -38,10 +38,10 @@ func (f *front) Route(c *route.ConnInfo) (route.Target, error) {
 	return t, nil
 }
 
-// enter returns a member as a target; where the name is unknown, the member that
+// enter returns a tenant as a target; where the name is unknown, the tenant that
 // serves unknown names. A listener of one tenant has no other.
-func (f *front) enter(m *member, known bool, name string) (route.Target, error) {
-	if !known && f.ground.Load().listener.TenantBy != "listener" {
+func (f *listener) enter(m *tenantRuntime, known bool, name string) (route.Target, error) {
+	if !known && f.snapshot.Load().listener.TenantBy != "listener" {
 		m = f.unknown()
 	}
 	if m == nil {
@@ -50,46 +50,46 @@ func (f *front) enter(m *member, known bool, name string) (route.Target, error) 
 	return f.at(m), nil
 }
 
-// at returns a member as the target of the front's connections.
-func (f *front) at(m *member) *home {
-	h, ok := f.homes.Load(m)
+// at returns a tenant as the target of the listener's connections.
+func (f *listener) at(m *tenantRuntime) *routeTarget {
+	h, ok := f.targets.Load(m)
 	if !ok {
-		h, _ = f.homes.LoadOrStore(m, &home{front: f, member: m})
+		h, _ = f.targets.LoadOrStore(m, &routeTarget{listener: f, tenantRuntime: m})
 		select {
-		case <-m.gone: // edge.forget may have been here before
-			f.homes.Delete(m)
+		case <-m.gone: // listeners.forget may have been here before
+			f.targets.Delete(m)
 		default:
 		}
 	}
-	return h.(*home)
+	return h.(*routeTarget)
 }
 
 // unknown returns who gets connections that name nobody; nil: they are refused.
-func (f *front) unknown() *member {
-	c := f.members.configured()
+func (f *listener) unknown() *tenantRuntime {
+	c := f.tenants.configured()
 	if c.Tenants.Unknown == "refuse" {
 		return nil
 	}
-	return f.members.get(c.Tenants.Default)
+	return f.tenants.get(c.Tenants.Default)
 }
 
-// lobby is the target of connections until their first request says whose they
+// unassigned is the target of connections until their first request says whose they
 // are.
-type lobby struct{ front *front }
+type unassigned struct{ listener *listener }
 
 // Account returns that of connections without a tenant.
-func (l *lobby) Account() *idle.Account { return l.front.lobby }
+func (l *unassigned) Account() *idle.Account { return l.listener.unassigned }
 
 // Warm does nothing.
-func (*lobby) Warm(context.Context) {}
+func (*unassigned) Warm(context.Context) {}
 
 // Site returns none: a request is served once its connection is assigned.
-func (*lobby) Site(string) (*route.Site, bool) { return nil, false }
+func (*unassigned) Site(string) (*route.Site, bool) { return nil, false }
 
 // Assign finds the tenant of a host.
-func (l *lobby) Assign(host string) (route.Target, error) {
-	m, ok := l.front.members.roster.Host(host)
-	return l.front.enter(m, ok, host)
+func (l *unassigned) Assign(host string) (route.Target, error) {
+	m, ok := l.listener.tenants.roster.Host(host)
+	return l.listener.enter(m, ok, host)
 }
 
-var _ route.Unassigned = (*lobby)(nil)
+var _ route.Unassigned = (*unassigned)(nil)

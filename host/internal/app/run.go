@@ -63,7 +63,7 @@ func (a *App) Run(ctx context.Context, signals <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var g group
-	g.add(a.edge.serve, a.edge.stop)
+	g.add(a.listeners.serve, a.listeners.stop)
 	g.add(func() error { return a.attend(ctx, signals) }, stop)
 	a.serveAdmin()
 	a.summary()
@@ -104,7 +104,7 @@ func (a *App) drain(signals <-chan os.Signal) error {
 	a.mu.Lock()
 	bound := a.current.Drain.Timeout.D()
 	a.mu.Unlock()
-	a.edge.stopAccepting()
+	a.listeners.stopAccepting()
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
 	start, left := time.Now(), make(chan int, 1)
@@ -144,7 +144,7 @@ func (a *App) summary() {
 	for _, line := range a.about() {
 		fmt.Fprintln(w, line)
 	}
-	if hint := a.edge.demoHint(); hint != "" {
+	if hint := a.listeners.demoHint(); hint != "" {
 		fmt.Fprintln(w, hint)
 	}
 }

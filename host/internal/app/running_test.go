@@ -95,9 +95,9 @@ func (r *running) wait() error {
 
 // url returns the address of listener i.
 func (r *running) url(i int) string {
-	r.edge.mu.Lock()
-	defer r.edge.mu.Unlock()
-	return r.edge.fronts[i].url()
+	r.listeners.mu.Lock()
+	defer r.listeners.mu.Unlock()
+	return r.listeners.active[i].url()
 }
 
 // metricsText scrapes.
@@ -189,10 +189,10 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// member returns the tenant of that name.
-func (r *running) member(name string) *member {
+// tenant returns the tenant of that name.
+func (r *running) tenantRuntime(name string) *tenantRuntime {
 	r.t.Helper()
-	m := r.members.get(name)
+	m := r.tenants.get(name)
 	if m == nil {
 		r.t.Fatalf("no tenant is called %s", name)
 	}

@@ -13,7 +13,7 @@ import (
 
 // Sides tells what the versions of a tenant do.
 func (h *hosting) Sides(name string) ([]api.RoleStats, *api.Comparison) {
-	m := h.members.get(name)
+	m := h.tenants.get(name)
 	if m == nil {
 		return nil, nil
 	}
@@ -50,11 +50,11 @@ const decisionsEvery = 20 * time.Millisecond
 
 // Decisions passes on decisions of a tenant as they are made.
 func (h *hosting) Decisions(ctx context.Context, name string, send func(api.Decision) error) error {
-	m := h.members.get(name)
+	m := h.tenants.get(name)
 	if m == nil {
 		return api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
-	decisions, stop := h.decided.Subscribe(name, decisionsWaiting)
+	decisions, stop := h.decisions.Subscribe(name, decisionsWaiting)
 	defer stop()
 	rest := time.NewTimer(0)
 	defer rest.Stop()
@@ -79,7 +79,7 @@ func (h *hosting) Decisions(ctx context.Context, name string, send func(api.Deci
 }
 
 // send sends a decision and those that wait behind it.
-func (m *member) send(d *observe.Decision, decisions <-chan observe.Decision, send func(api.Decision) error) error {
+func (m *tenantRuntime) send(d *observe.Decision, decisions <-chan observe.Decision, send func(api.Decision) error) error {
 	for range decisionsWaiting {
 		if err := send(m.decision(d)); err != nil {
 			return err
@@ -94,7 +94,7 @@ func (m *member) send(d *observe.Decision, decisions <-chan observe.Decision, se
 	return nil
 }
 
-func (m *member) decision(d *observe.Decision) api.Decision {
+func (m *tenantRuntime) decision(d *observe.Decision) api.Decision {
 	x := api.Decision{
 		At: d.At.UTC(), Conn: d.Conn, Client: strconv.FormatUint(d.Client, 16), Event: d.Event.String(),
 		Phase: d.Phase.String(), Side: d.Side.String(), Protocol: d.Protocol.String(), IdleMs: d.IdleMs,

@@ -12,7 +12,7 @@ import (
 	"idlehost/host/internal/config"
 )
 
-// socket is a bound address. It outlives the fronts that accept from it, so
+// socket is a bound address. It outlives the listeners that accept from it, so
 // that a reload can change what a listener speaks without refusing anybody.
 type socket struct {
 	address string // as configured
@@ -28,7 +28,7 @@ func bind(ctx context.Context, address string) (*socket, error) {
 	return &socket{address: address, inner: l.(*net.TCPListener)}, nil
 }
 
-// tap is one front's use of a socket. Closing it leaves the socket bound:
+// tap is one listener's use of a socket. Closing it leaves the socket bound:
 // connections wait in its queue for the next tap. Only one tap of a socket
 // accepts at a time.
 type tap struct {

@@ -17,7 +17,7 @@ import (
 // storage keeps what tenants have on the disks within bounds: the store, and
 // recordings that were begun over the API.
 type storage struct {
-	members *members
+	tenants *tenants
 	logger  *slog.Logger
 	store   store.Store // nil: none is configured
 	tapes   *tapes      // nil: no directory for recordings is configured
@@ -30,8 +30,8 @@ type storage struct {
 }
 
 // newStorage counts what is there.
-func newStorage(c *config.Config, st store.Store, ms *members, logger *slog.Logger, metrics *observe.Metrics) *storage {
-	s := &storage{members: ms, logger: logger, store: st}
+func newStorage(c *config.Config, st store.Store, ms *tenants, logger *slog.Logger, metrics *observe.Metrics) *storage {
+	s := &storage{tenants: ms, logger: logger, store: st}
 	var counters []space.Counter
 	if s.store != nil {
 		s.disk = space.NewDisk(c.Store.Dir, ms.reserveBytes)
@@ -56,18 +56,18 @@ func (s stored) Used(tenant string) int64 {
 }
 
 // reserveBytes are left free on every disk.
-func (ms *members) reserveBytes() int64 { return int64(ms.configured().Store.ReserveBytes) }
+func (ms *tenants) reserveBytes() int64 { return int64(ms.configured().Store.ReserveBytes) }
 
 // limit is what a tenant may have; 0: any number.
 func (s *storage) limit(tenant string) int64 {
 	own := int64(0)
-	if m := s.members.get(tenant); m != nil {
-		own = int64(m.standing.Load().spec.Limits.StoreBytes)
+	if m := s.tenants.get(tenant); m != nil {
+		own = int64(m.snapshot.Load().spec.Limits.StoreBytes)
 	}
 	if own > 0 {
 		return own
 	}
-	return int64(s.members.configured().Store.TenantBytes)
+	return int64(s.tenants.configured().Store.TenantBytes)
 }
 
 // Claim sets bytes aside in the store.
@@ -151,7 +151,7 @@ func (s *storage) full() string {
 	if err := s.disk.Room(lack); err != nil {
 		return err.Error()
 	}
-	limit := int64(s.members.configured().Store.MaxBytes)
+	limit := int64(s.tenants.configured().Store.MaxBytes)
 	if used := s.ledger.Size(); limit > 0 && used+max(lack, 1) > limit {
 		return fmt.Sprintf("tenants have %s of at most %s", space.Text(used), space.Text(limit))
 	}
@@ -182,13 +182,13 @@ func (s *storage) look() observe.Storage {
 	if s.tapes != nil {
 		s.tapes.recount()
 	}
-	o := observe.Storage{Free: -1, Used: s.ledger.Size(), Limit: int64(s.members.configured().Store.MaxBytes)}
+	o := observe.Storage{Free: -1, Used: s.ledger.Size(), Limit: int64(s.tenants.configured().Store.MaxBytes)}
 	if s.disk != nil {
 		if free, ok := s.disk.Free(); ok {
 			o.Free = free
 		}
 	}
-	for _, m := range s.members.all() {
+	for _, m := range s.tenants.all() {
 		if used := s.ledger.Used(m.name); used > 0 {
 			o.Tenants = append(o.Tenants, observe.TenantStorage{Name: m.name, Used: used, Limit: s.limit(m.name)})
 		}

@@ -62,7 +62,7 @@ func TestAFullDiskRefusesUploadsOnly(t *testing.T) {
 	if _, err := r.control.Step(t.Context(), operator, "a", api.Step{Kind: api.StepRollback}, api.Precondition{}); err != nil {
 		t.Errorf("rollback: %v", err)
 	}
-	if err := (states{r.member("a")}).PutState("a", one, policy.State{Bytes: []byte("x")}); err == nil {
+	if err := (states{r.tenantRuntime("a")}).PutState("a", one, policy.State{Bytes: []byte("x")}); err == nil {
 		t.Error("what is learned takes the reserve")
 	}
 	if got := r.degraded(); len(got) != 1 || !strings.HasPrefix(got[0], "store: the host's disk takes no more: it is full (") {
@@ -156,14 +156,14 @@ func TestRecordingsCount(t *testing.T) {
 	}
 	r := startMany(t, func(c *config.Config) { c.Record.Dir, c.Store.TenantBytes = dir, 1<<20 })
 	r.create("a")
-	_, err := r.recorded.StartRecording(t.Context(), boss, "default", api.NewRecording{})
+	_, err := r.recordings.StartRecording(t.Context(), boss, "default", api.NewRecording{})
 	if p := storageProblem(t, err); p.Used != 1<<20 || p.Limit != 1<<20 {
 		t.Errorf("problem %+v, want 1 MiB used of 1 MiB", p)
 	}
 	if storageProblem(t, r.push("default", 1)).Used != 1<<20 {
 		t.Error("uploads have another limit")
 	}
-	if _, err := r.recorded.StartRecording(t.Context(), boss, "a", api.NewRecording{}); err != nil {
+	if _, err := r.recordings.StartRecording(t.Context(), boss, "a", api.NewRecording{}); err != nil {
 		t.Errorf("another tenant's: %v", err)
 	}
 	if l, err := r.control.Limits(t.Context(), "default"); err != nil || l.Storage.Recordings != 1<<20 || l.Storage.Used != 1<<20 {
@@ -175,7 +175,7 @@ func TestRecordingsCount(t *testing.T) {
 	r.storage.tapes.mu.Lock()
 	r.storage.tapes.counted = time.Time{} // a second has passed
 	r.storage.tapes.mu.Unlock()
-	if _, err := r.recorded.StartRecording(t.Context(), boss, "default", api.NewRecording{}); err != nil {
+	if _, err := r.recordings.StartRecording(t.Context(), boss, "default", api.NewRecording{}); err != nil {
 		t.Errorf("removed by hand: %v", err)
 	}
 }
@@ -185,7 +185,7 @@ func TestARecordingEndsAtItsTenantsLimit(t *testing.T) {
 	dir := t.TempDir()
 	r := startMany(t, func(c *config.Config) { c.Record.Dir, c.Store.TenantBytes = dir, 1500 })
 	r.create("a")
-	if _, err := r.recorded.StartRecording(t.Context(), boss, "a", api.NewRecording{}); err != nil {
+	if _, err := r.recordings.StartRecording(t.Context(), boss, "a", api.NewRecording{}); err != nil {
 		t.Fatal(err)
 	}
 	w := dialWire(t, r)
@@ -195,7 +195,7 @@ func TestARecordingEndsAtItsTenantsLimit(t *testing.T) {
 			t.Fatalf("traffic: %q", said)
 		}
 		var err error
-		if got, err = r.recorded.Recording(t.Context(), "a"); err != nil {
+		if got, err = r.recordings.Recording(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
 		if got.State == api.RecordingOver {
@@ -211,7 +211,7 @@ func TestARecordingEndsAtItsTenantsLimit(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(dir, got.File)); err != nil || info.Size() > 1500 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if err := r.recorded.StopRecording(t.Context(), boss, "a"); err != nil {
+	if err := r.recordings.StopRecording(t.Context(), boss, "a"); err != nil {
 		t.Errorf("stopping what is over: %v", err)
 	}
 }

@@ -10,21 +10,21 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// taping is what takes down the lives of a member's connections.
+// taping is what takes down the lives of a tenant's connections.
 type taping struct {
 	mu   sync.Mutex                    // held through a change of tape
 	tape atomic.Pointer[recorder.Tape] // nil: nothing is taken down
 }
 
-// setTape has the member's connections taken down by t; nil: no longer.
-func (m *member) setTape(t *recorder.Tape) {
+// setTape has the tenant's connections taken down by t; nil: no longer.
+func (m *tenantRuntime) setTape(t *recorder.Tape) {
 	m.taping.mu.Lock()
 	defer m.taping.mu.Unlock()
 	m.setTapeLocked(t)
 }
 
 // dropTape ends what t takes down, unless another does already.
-func (m *member) dropTape(t *recorder.Tape) {
+func (m *tenantRuntime) dropTape(t *recorder.Tape) {
 	m.taping.mu.Lock()
 	defer m.taping.mu.Unlock()
 	if m.taping.tape.Load() == t {
@@ -33,7 +33,7 @@ func (m *member) dropTape(t *recorder.Tape) {
 }
 
 // dropOver drops a tape whose recording has ended by itself.
-func (m *member) dropOver() {
+func (m *tenantRuntime) dropOver() {
 	m.taping.mu.Lock()
 	defer m.taping.mu.Unlock()
 	if t := m.taping.tape.Load(); t != nil && t.Over() {
@@ -41,14 +41,14 @@ func (m *member) dropOver() {
 	}
 }
 
-// taped reports whether the member's connections are taken down.
-func (m *member) taped() bool {
+// taped reports whether the tenant's connections are taken down.
+func (m *tenantRuntime) taped() bool {
 	t := m.taping.tape.Load()
 	return t != nil && !t.Over()
 }
 
 // renewTape introduces all connections to t again.
-func (m *member) renewTape(t *recorder.Tape) {
+func (m *tenantRuntime) renewTape(t *recorder.Tape) {
 	m.taping.mu.Lock()
 	defer m.taping.mu.Unlock()
 	if m.taping.tape.Load() == t {
@@ -56,7 +56,7 @@ func (m *member) renewTape(t *recorder.Tape) {
 	}
 }
 
-func (m *member) setTapeLocked(t *recorder.Tape) {
+func (m *tenantRuntime) setTapeLocked(t *recorder.Tape) {
 	m.taping.tape.Store(t)
 	if t == nil { // not an interface that holds nil
 		m.accepted.SetTape(nil)
@@ -69,13 +69,13 @@ func (m *member) setTapeLocked(t *recorder.Tape) {
 }
 
 // describe tells the tape, if there is one, under which law and policies the
-// member's connections live.
-func (m *member) describe() {
+// tenant's connections live.
+func (m *tenantRuntime) describe() {
 	t := m.taping.tape.Load()
 	if t == nil {
 		return
 	}
-	s := m.standing.Load()
+	s := m.snapshot.Load()
 	t.Ruled(abi.SideAccepted, s.config.Timeouts.Accepted(), acceptedLimits(s))
 	t.Ruled(abi.SideDialled, s.config.Timeouts.Dialled(), dialledLimits(s))
 	for role, r := range s.versions() {
@@ -88,7 +88,7 @@ func (m *member) describe() {
 }
 
 // versions returns what plays each role; nil: nothing does.
-func (s *standing) versions() (v [policy.Roles]*spec.Release) {
+func (s *tenantSnapshot) versions() (v [policy.Roles]*spec.Release) {
 	switch {
 	case s.module != nil:
 		v[policy.RoleActive] = &spec.Release{Digest: s.module.digest, Params: s.module.params}

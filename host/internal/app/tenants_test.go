@@ -96,7 +96,7 @@ func TestAConnectionBelongsToTheFirstHost(t *testing.T) {
 	if got := dialWire(t, r).ask("else.example"); got != "200 house" {
 		t.Errorf("a host of nobody's: %s", got)
 	}
-	if a, b := r.member("a").accepted.Open(), r.member("b").accepted.Open(); a != 1 || b != 1 {
+	if a, b := r.tenantRuntime("a").accepted.Open(), r.tenantRuntime("b").accepted.Open(); a != 1 || b != 1 {
 		t.Errorf("a has %d connections, b %d", a, b)
 	}
 }
@@ -171,7 +171,7 @@ func TestAPromotionTakesEffectForOpenConnections(t *testing.T) {
 	if _, err := r.control.Step(t.Context(), operator, "a", api.Step{Kind: api.StepRollback, Digest: second}, api.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	if d := r.member("a").tenant.Digest(); d != first {
+	if d := r.tenantRuntime("a").tenant.Digest(); d != first {
 		t.Errorf("after the rollback %s is in charge, want %s", d, first)
 	}
 }
@@ -201,7 +201,7 @@ func (r *running) ailing(name string) (good, bad string) {
 	if _, err := r.control.Step(ctx, operator, name, step, api.Precondition{}); err != nil {
 		r.t.Fatal(err)
 	}
-	m := r.member(name)
+	m := r.tenantRuntime(name)
 	m.tenant.Warm(ctx)
 	for i := range uint64(1000) {
 		ask := policy.Ask{Event: policy.Event{
@@ -212,7 +212,7 @@ func (r *running) ailing(name string) (good, bad string) {
 	return good, p.Digest
 }
 
-// verdict waits for the patrol to have taken a tenant's canary back, in the
+// verdict waits for the janitor to have taken a tenant's canary back, in the
 // store.
 func (r *running) verdict(name string) *spec.Rollback {
 	r.t.Helper()
@@ -233,8 +233,8 @@ func (r *running) verdict(name string) *spec.Rollback {
 func TestACanaryThatFailsIsTakenBack(t *testing.T) {
 	r := startMany(t, nil)
 	good, bad := r.ailing("a")
-	m := r.member("a")
-	r.patrol.judge(t.Context())
+	m := r.tenantRuntime("a")
+	r.janitor.judge(t.Context())
 	r.verdict("a")
 	testnet.Eventually(t, "the step back is done", func() bool { return !m.reverting.Load() })
 	now, err := r.control.Rollout(t.Context(), "a")
@@ -254,14 +254,14 @@ func TestACanaryThatFailsIsTakenBack(t *testing.T) {
 	wants(t, r.metricsText(), "host_rollout_automatic_rollbacks_total 1")
 }
 
-// TestABusyTenantHoldsUpNobodysVerdict: the patrol does not wait for the step
+// TestABusyTenantHoldsUpNobodysVerdict: the janitor does not wait for the step
 // that a is about to take.
 func TestABusyTenantHoldsUpNobodysVerdict(t *testing.T) {
 	r := startMany(t, nil)
-	r.patrol.close() // only the round below
+	r.janitor.close() // only the round below
 	r.ailing("a")
 	r.ailing("b")
-	r.members.change.Lock() // a's step cannot be put in force
+	r.tenants.change.Lock() // a's step cannot be put in force
 	stepped := make(chan error, 1)
 	go func() {
 		spec := spec.Spec{Hosts: []string{"other.example"}}
@@ -273,12 +273,12 @@ func TestABusyTenantHoldsUpNobodysVerdict(t *testing.T) {
 		return err != nil || s.Spec.Hosts[0] == "other.example"
 	})
 	judged := make(chan struct{})
-	go func() { r.patrol.judge(t.Context()); close(judged) }()
+	go func() { r.janitor.judge(t.Context()); close(judged) }()
 	v := r.verdict("b")
 	if !v.Automatic {
 		t.Errorf("verdict = %+v", v)
 	}
-	r.members.change.Unlock()
+	r.tenants.change.Unlock()
 	if err := <-stepped; err != nil {
 		t.Error(err)
 	}
@@ -320,10 +320,10 @@ func TestTenantsOutliveTheProcess(t *testing.T) {
 	r.quiesce()
 
 	r = startMany(t, here)
-	if s := r.member("a").tenant.Stats(); len(s.Sides) != 1 || s.Sides[0].Loaded || s.Sides[0].Version.Digest != digest {
+	if s := r.tenantRuntime("a").tenant.Stats(); len(s.Sides) != 1 || s.Sides[0].Loaded || s.Sides[0].Version.Digest != digest {
 		t.Fatalf("before anybody has come: %+v", s)
 	}
-	r.member("a").tenant.Warm(t.Context())
+	r.tenantRuntime("a").tenant.Warm(t.Context())
 	if n := r.learnedBy("a"); n != learned {
 		t.Errorf("has learned %d, want %d", n, learned)
 	}
@@ -404,13 +404,13 @@ func TestATenantComesAndGoesWithItsDeclaration(t *testing.T) {
 	if err := r.reload(with()); err != nil {
 		t.Fatal(err)
 	}
-	if m := r.members.get("x"); m != nil {
+	if m := r.tenants.get("x"); m != nil {
 		t.Fatal("it is there without its declaration")
 	}
 	if err := r.reload(with(x)); err != nil {
 		t.Fatal(err)
 	}
-	if d := r.member("x").tenant.Digest(); d != digest {
+	if d := r.tenantRuntime("x").tenant.Digest(); d != digest {
 		t.Errorf("declared again, %q is in charge, want %s", d, digest)
 	}
 }
@@ -420,7 +420,7 @@ func TestUnusedPoliciesRest(t *testing.T) {
 	r.create("a")
 	r.promote("a", r.upload("a", learner(t, 1)))
 	dialWire(t, r).ask("a.example")
-	m, n := r.member("a"), r.learnedBy("a")
+	m, n := r.tenantRuntime("a"), r.learnedBy("a")
 	if !m.tenant.Cool(0) || m.tenant.Stats().Sides[0].Loaded {
 		t.Fatal("the policy has not been let go")
 	}

@@ -14,16 +14,16 @@ import (
 	"idlehost/host/internal/tenant"
 )
 
-// guestApart is a policy in a worker process as package tenant has it.
-type guestApart struct{ *worker.Guest }
+// workerGuest is a policy in a worker process as package tenant has it.
+type workerGuest struct{ *worker.Guest }
 
 // Ask implements tenant.Remote.
-func (g *guestApart) Ask(ask *policy.Ask, to tenant.Answerer) { g.Guest.Ask(ask, to) }
+func (g *workerGuest) Ask(ask *policy.Ask, to tenant.Answerer) { g.Guest.Ask(ask, to) }
 
 // Where tells where the policy runs.
-func (g *guestApart) Where() string { return g.Kind().String() }
+func (g *workerGuest) Where() string { return g.Kind().String() }
 
-var _ tenant.Remote = (*guestApart)(nil)
+var _ tenant.Remote = (*workerGuest)(nil)
 
 // openWorkers makes the pool of worker processes, where there can be any.
 func (a *App) openWorkers(c *config.Config) {
@@ -66,7 +66,7 @@ func (h *hosting) loadApart(ctx context.Context, src engine.Source, name string,
 	if err != nil {
 		return nil, err
 	}
-	return &guestApart{g}, nil
+	return &workerGuest{g}, nil
 }
 
 // loadHere loads a policy in this process.
@@ -113,22 +113,22 @@ func (a *App) spoiled(spoiler *worker.Guest, why worker.Ending, proven bool) {
 	if !proven {
 		reason = fmt.Sprintf("it may have ended its worker, and is set apart: %s", why)
 	}
-	a.goBehind(func(ctx context.Context) {
+	a.inBackground(func(ctx context.Context) {
 		if err := a.control.Spoiled(ctx, name, digest, reason); err != nil && ctx.Err() == nil {
 			a.logger.Error("audit entry not kept", "tenant", name, "policy", policy.ShortDigest(digest), "error", err)
 		}
-		if m := a.members.get(name); proven && m != nil && m.tenant.DigestOf(policy.RoleCanary) == digest {
+		if m := a.tenants.get(name); proven && m != nil && m.tenant.DigestOf(policy.RoleCanary) == digest {
 			a.revert(ctx, m, digest, reason)
 		}
 	})
 }
 
-// goBehind has f done behind, until Close, which waits for it.
-func (a *App) goBehind(f func(ctx context.Context)) {
-	a.behind.mu.Lock()
-	defer a.behind.mu.Unlock()
-	if !a.behind.closed {
-		a.behind.running.Go(func() { f(a.life) })
+// inBackground has f done in the background, until Close, which waits for it.
+func (a *App) inBackground(f func(ctx context.Context)) {
+	a.background.mu.Lock()
+	defer a.background.mu.Unlock()
+	if !a.background.closed {
+		a.background.running.Go(func() { f(a.life) })
 	}
 }
 

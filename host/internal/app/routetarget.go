@@ -15,29 +15,30 @@ import (
 	"idlehost/host/internal/proxy/upstream"
 )
 
-// home is where the requests are at that come to a member through a front.
-type home struct {
-	front  *front
-	member *member
-	built  atomic.Pointer[built]
+// routeTarget is a tenant as the target of a listener's connections.
+type routeTarget struct {
+	listener      *listener
+	tenantRuntime *tenantRuntime
+	built         atomic.Pointer[built]
 }
 
 // built is a site with what it was built from.
 type built struct {
 	site     *route.Site
-	ground   *ground
-	standing *standing
+	listener *listenerSnapshot
+	tenant   *tenantSnapshot
 }
 
-// ground is what a listener brings to every site.
-type ground struct {
+// listenerSnapshot is a listener's configuration at one moment; it is replaced
+// as a whole.
+type listenerSnapshot struct {
 	listener config.Listener
 	classes  route.PathClasses
 	trusted  []netip.Prefix
 }
 
-func newGround(c *config.Config, l config.Listener) *ground {
-	g := &ground{listener: l, trusted: prefixes(l.TrustedProxies)}
+func newListenerSnapshot(c *config.Config, l config.Listener) *listenerSnapshot {
+	g := &listenerSnapshot{listener: l, trusted: prefixes(l.TrustedProxies)}
 	for _, r := range c.Routes {
 		g.classes = append(g.classes, route.PathClass{Prefix: r.Prefix, Class: uint16(r.Class)})
 	}
@@ -57,39 +58,39 @@ func prefixes(list []string) (networks []netip.Prefix) {
 	return networks
 }
 
-// Account returns what governs the member's accepted connections.
-func (h *home) Account() *idle.Account { return h.member.accepted }
+// Account returns what governs the tenant's accepted connections.
+func (h *routeTarget) Account() *idle.Account { return h.tenantRuntime.accepted }
 
 // Site returns what serves the next request: the upstreams and routes of now,
-// also on an older connection. It is not ok for a host of another member.
-func (h *home) Site(host string) (*route.Site, bool) {
-	ground, standing := h.front.ground.Load(), h.member.standing.Load()
+// also on an older connection. It is not ok for a host of another tenant.
+func (h *routeTarget) Site(host string) (*route.Site, bool) {
+	l, t := h.listener.snapshot.Load(), h.tenantRuntime.snapshot.Load()
 	b := h.built.Load()
-	if b == nil || b.ground != ground || b.standing != standing {
-		b = &built{site: h.member.site(ground, standing), ground: ground, standing: standing}
+	if b == nil || b.listener != l || b.tenant != t {
+		b = &built{site: h.tenantRuntime.site(l, t), listener: l, tenant: t}
 		h.built.Store(b)
 	}
-	return b.site, h.owns(&ground.listener, host)
+	return b.site, h.owns(&l.listener, host)
 }
 
-// owns reports whether requests for a host may be served on the member's
-// connections: all but those for a host of another member.
-func (h *home) owns(l *config.Listener, host string) bool {
+// owns reports whether requests for a host may be served on the tenant's
+// connections: all but those for a host of another tenant.
+func (h *routeTarget) owns(l *config.Listener, host string) bool {
 	if l.TenantBy != "host" && l.TenantBy != "sni" {
 		return true
 	}
-	owner, known := h.front.members.roster.Host(host)
+	owner, known := h.listener.tenants.roster.Host(host)
 	if known {
-		return owner == h.member
+		return owner == h.tenantRuntime
 	}
-	return l.TenantBy == "sni" || h.front.unknown() == h.member
+	return l.TenantBy == "sni" || h.listener.unknown() == h.tenantRuntime
 }
 
-// Warm has the member's policy loaded before it is asked about a connection.
-func (h *home) Warm(ctx context.Context) { h.member.tenant.Warm(ctx) }
+// Warm has the tenant's policy loaded before it is asked about a connection.
+func (h *routeTarget) Warm(ctx context.Context) { h.tenantRuntime.tenant.Warm(ctx) }
 
-// site builds what serves a member's requests on a listener.
-func (m *member) site(g *ground, s *standing) *route.Site {
+// site builds what serves a tenant's requests on a listener.
+func (m *tenantRuntime) site(g *listenerSnapshot, s *tenantSnapshot) *route.Site {
 	site := &route.Site{
 		RewriteHost: s.config.Upstream.RewriteHost || s.spec.RewriteHost, Classes: g.classes, Trusted: g.trusted,
 	}
@@ -108,9 +109,9 @@ func (m *member) site(g *ground, s *standing) *route.Site {
 	return site
 }
 
-// targets returns where a member's connections to a listener go: its own
+// targets returns where a tenant's connections to a listener go: its own
 // upstreams, else the listener's, else the host's; none: the demo.
-func targets(s *standing, l config.Listener) []string {
+func targets(s *tenantSnapshot, l config.Listener) []string {
 	for _, list := range [][]string{s.spec.Upstreams, l.Upstream, s.config.Upstream.Targets} {
 		if list = fitting(list, l.Protocol == "tcp"); len(list) > 0 {
 			return list
@@ -131,7 +132,7 @@ func fitting(list []string, tcp bool) (fit []string) {
 
 // groupKey tells whether two groups would be the same. An authority's file may
 // change without its name, so it counts anew with every configuration.
-func groupKey(s *standing, targets []string) string {
+func groupKey(s *tenantSnapshot, targets []string) string {
 	u := s.config.Upstream
 	key := fmt.Sprint(strings.Join(targets, " "), "|", u.DialTimeout, "|", u.Insecure)
 	if u.CA != "" {
@@ -140,11 +141,11 @@ func groupKey(s *standing, targets []string) string {
 	return key
 }
 
-// errClosed is why a member that has been dismissed makes no more connections.
+// errClosed is why a tenant that has been dismissed makes no more connections.
 var errClosed = errors.New("the tenant is closed")
 
 // group returns the group of a list of targets.
-func (m *member) group(s *standing, targets []string) (*upstream.Group, error) {
+func (m *tenantRuntime) group(s *tenantSnapshot, targets []string) (*upstream.Group, error) {
 	key := groupKey(s, targets)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -169,10 +170,10 @@ func (m *member) group(s *standing, targets []string) (*upstream.Group, error) {
 	return g, nil
 }
 
-// prune closes the groups that no listener sends the member's requests to any
+// prune closes the groups that no listener sends the tenant's requests to any
 // more. What is under way goes on.
-func (m *member) prune() {
-	s := m.standing.Load()
+func (m *tenantRuntime) prune() {
+	s := m.snapshot.Load()
 	used := map[string]bool{}
 	for _, l := range s.config.Listeners {
 		used[groupKey(s, targets(s, l))] = true
@@ -187,4 +188,4 @@ func (m *member) prune() {
 	}
 }
 
-var _ route.Target = (*home)(nil)
+var _ route.Target = (*routeTarget)(nil)

@@ -16,9 +16,9 @@ import (
 	"idlehost/host/internal/tenant/spec"
 )
 
-// member is a tenant as this host has it: whom connections are assigned to,
-// and who decides about them.
-type member struct {
+// tenantRuntime is a tenant while this host runs it: connections are assigned to
+// it, and its policy decides about them.
+type tenantRuntime struct {
 	host     *hosting
 	name     string
 	tenant   *tenant.Tenant
@@ -26,27 +26,28 @@ type member struct {
 	dialled  *idle.Account // its connections to upstreams: another law and other books, the same policy
 	quota    *engine.Quota // of what it uploads; the operator's own policies have none
 
-	// standing is replaced as a whole, by who holds members.change.
-	standing atomic.Pointer[standing]
+	// snapshot is replaced by whoever holds tenants.change.
+	snapshot atomic.Pointer[tenantSnapshot]
 
 	taping taping // of its connections' lives
 
 	gone      chan struct{} // closed when it is dismissed
-	reverting atomic.Bool   // the patrol takes its canary back
+	reverting atomic.Bool   // the janitor takes its canary back
 
 	// remembering is held, for reading, while something learned is put into
 	// the store; guards the following.
 	remembering sync.RWMutex
 	forgotten   bool // the store has it no more: what it learned is nobody's
 
-	mu     sync.Mutex // guards the following
-	groups groups     // its upstreams, those in use
-	tried  *tried     // loaded for a step that is about to be taken
-	closed bool
+	mu        sync.Mutex // guards the following
+	groups    groups     // its upstreams, those in use
+	preloaded *preloaded // loaded for a step that is about to be taken
+	closed    bool
 }
 
-// standing is what holds of a member.
-type standing struct {
+// tenantSnapshot is a tenant's configuration at one moment; it is replaced as a
+// whole.
+type tenantSnapshot struct {
 	config   *config.Config
 	terms    *terms // config's
 	declared bool
@@ -64,10 +65,10 @@ type groups map[string]*upstream.Group
 // upstreamsKept is how many upstream addresses the books remember.
 const upstreamsKept = 256
 
-// newMember returns a member that the native policy governs.
-func (h *hosting) newMember(name string, s *standing) *member {
-	m := &member{host: h, name: name, groups: groups{}, gone: make(chan struct{}), quota: h.newQuota(name, s.spec.Limits)}
-	m.standing.Store(s)
+// newRuntime returns a tenant that the native policy governs.
+func (h *hosting) newRuntime(name string, s *tenantSnapshot) *tenantRuntime {
+	m := &tenantRuntime{host: h, name: name, groups: groups{}, gone: make(chan struct{}), quota: h.newQuota(name, s.spec.Limits)}
+	m.snapshot.Store(s)
 	m.tenant = tenant.New(tenant.Config{
 		Name: name, Logger: h.logger, Remedies: &s.remedies,
 		Loader: loader{m}, States: m.states(), Loads: h.loads,
@@ -80,7 +81,7 @@ func (h *hosting) newMember(name string, s *standing) *member {
 	m.accepted = s.terms.accepted.Account(name, m.tenant, kept, acceptedLimits(s))
 	m.dialled = s.terms.dialled.Account(name, m.tenant, pools, dialledLimits(s))
 	idle.Together(m.accepted, m.dialled)
-	h.recorded.join(m)
+	h.recordings.join(m)
 	return m
 }
 
@@ -91,10 +92,10 @@ func (h *hosting) newQuota(name string, l spec.Limits) *engine.Quota {
 	})
 }
 
-// settle has a member go by another standing, and hands over the declared policy
+// settle puts a snapshot of a tenant in force, and hands over the declared policy
 // that was loaded for it, or why that could not be.
-func (m *member) settle(s *standing, loaded tenant.Guest, lost policy.Fault) {
-	m.standing.Store(s)
+func (m *tenantRuntime) settle(s *tenantSnapshot, loaded tenant.Guest, lost policy.Fault) {
+	m.snapshot.Store(s)
 	m.describe()
 	m.accepted.SetTerms(s.terms.accepted, acceptedLimits(s))
 	m.dialled.SetTerms(s.terms.dialled, dialledLimits(s))
@@ -111,7 +112,7 @@ func (m *member) settle(s *standing, loaded tenant.Guest, lost policy.Fault) {
 }
 
 // plan says which versions are asked.
-func (m *member) plan(s *standing, loaded tenant.Guest, lost policy.Fault) tenant.Plan {
+func (m *tenantRuntime) plan(s *tenantSnapshot, loaded tenant.Guest, lost policy.Fault) tenant.Plan {
 	if s.module != nil {
 		lane := &tenant.RoleVersion{Version: s.module.version(), Lost: lost}
 		if loaded != nil {
@@ -130,31 +131,31 @@ func (m *member) plan(s *standing, loaded tenant.Guest, lost policy.Fault) tenan
 }
 
 // lane returns the lane of a release, with what was loaded to try it.
-func (m *member) lane(r *spec.Release) *tenant.RoleVersion {
+func (m *tenantRuntime) lane(r *spec.Release) *tenant.RoleVersion {
 	if r == nil {
 		return nil
 	}
 	l := &tenant.RoleVersion{Version: tenant.Version{Digest: r.Digest, Params: r.Params}}
-	if g := m.takeTried(r); g != nil {
+	if g := m.takePreloaded(r); g != nil {
 		l.Guest = g
 	}
 	return l
 }
 
 // shadowed passes on what a shadow has answered.
-func (m *member) shadowed(ask *policy.Ask, _, shadow policy.Verdict) {
+func (m *tenantRuntime) shadowed(ask *policy.Ask, _, shadow policy.Verdict) {
 	if t := m.taping.tape.Load(); t != nil {
 		t.Shadowed(ask, shadow)
 	}
-	m.host.decided.Shadowed(m.accepted, ask, shadow)
+	m.host.decisions.Shadowed(m.accepted, ask, shadow)
 }
 
-// close ends all that the member has. Its connections must have ended.
-func (m *member) close() error {
+// close ends all that the tenant has. Its connections must have ended.
+func (m *tenantRuntime) close() error {
 	m.mu.Lock()
 	m.closed = true
 	m.mu.Unlock()
-	m.dropTried()
+	m.dropPreloaded()
 	m.mu.Lock()
 	for _, g := range m.groups {
 		g.Close()

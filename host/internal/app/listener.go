@@ -13,17 +13,17 @@ import (
 	"idlehost/host/internal/proxy"
 )
 
-// front is one listener with the proxy behind it. A reload may change its
-// site; whatever else changes makes another front on the same socket, while
+// listener is one address with the proxy behind it. A reload may change its
+// site; whatever else changes makes another listener on the same socket, while
 // the old one goes on serving the connections that it has.
-type front struct {
-	edgeConfig
-	listener   config.Listener
-	socket     *socket
-	certs      *proxy.Certificates    // nil: no TLS
-	ground     atomic.Pointer[ground] // what a reload may change
-	homes      sync.Map               // of *home by *member
-	unassigned *lobby
+type listener struct {
+	listenersConfig
+	config   config.Listener
+	socket   *socket
+	certs    *proxy.Certificates              // nil: no TLS
+	snapshot atomic.Pointer[listenerSnapshot] // what a reload may change
+	targets  sync.Map                         // of *routeTarget by *tenantRuntime
+	assigner *unassigned
 
 	proxy *proxy.Proxy
 	stop  context.CancelFunc // of Serve; nil until it is started
@@ -32,24 +32,24 @@ type front struct {
 
 // like reports whether a listener of the configuration differs in nothing but
 // what a site holds.
-func (f *front) like(l config.Listener) bool {
-	return f.listener.Name == l.Name && f.listener.Address == l.Address &&
-		f.listener.Protocol == l.Protocol && f.listener.HeaderTable == l.HeaderTable &&
-		slices.Equal(f.listener.TLS, l.TLS) && slices.Equal(f.listener.ProxyFrom, l.ProxyFrom)
+func (f *listener) like(l config.Listener) bool {
+	return f.config.Name == l.Name && f.config.Address == l.Address &&
+		f.config.Protocol == l.Protocol && f.config.HeaderTable == l.HeaderTable &&
+		slices.Equal(f.config.TLS, l.TLS) && slices.Equal(f.config.ProxyFrom, l.ProxyFrom)
 }
 
 // start builds the proxy and accepts until stopAccepting. The socket's former
-// front must have stopped.
-func (f *front) start() error {
+// listener must have stopped.
+func (f *listener) start() error {
 	p, err := proxy.New(proxy.Config{
-		Governor: f.governor, Router: f, Unrouted: f.lobby, Logger: f.logger, HeaderTable: f.listener.HeaderTable || !f.governor.Parks(),
+		Governor: f.governor, Router: f, Unrouted: f.unassigned, Logger: f.logger, HeaderTable: f.config.HeaderTable || !f.governor.Parks(),
 		Listeners: []proxy.Listener{{
-			Listener: f.socket.open(), Name: f.listener.Name, TLS: f.certs, TCP: f.listener.Protocol == "tcp",
-			ProxyFrom: prefixes(f.listener.ProxyFrom),
+			Listener: f.socket.open(), Name: f.config.Name, TLS: f.certs, TCP: f.config.Protocol == "tcp",
+			ProxyFrom: prefixes(f.config.ProxyFrom),
 		}},
 	})
 	if err != nil {
-		return fmt.Errorf("listener %s: %w", f.listener.Name, err)
+		return fmt.Errorf("listener %s: %w", f.config.Name, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	f.proxy, f.stop = p, stop
@@ -61,7 +61,7 @@ func (f *front) start() error {
 }
 
 // stopAccepting returns when no more connections come. Those there are go on.
-func (f *front) stopAccepting() {
+func (f *listener) stopAccepting() {
 	if f.stop != nil {
 		f.stop()
 		<-f.ended
@@ -69,20 +69,20 @@ func (f *front) stopAccepting() {
 }
 
 // renew reads certificates again. One that cannot be read stays as it was.
-func (f *front) renew() {
+func (f *listener) renew() {
 	if f.certs == nil {
 		return
 	}
 	if err := f.certs.Reload(); err != nil {
-		f.logger.Error("certificate not reloaded, the old one stays", "listener", f.listener.Name, "error", err)
+		f.logger.Error("certificate not reloaded, the old one stays", "listener", f.config.Name, "error", err)
 	}
 }
 
-// url is what a person types to reach the front.
-func (f *front) url() string {
+// url is what a person types to reach the listener.
+func (f *listener) url() string {
 	scheme := "http"
 	switch {
-	case f.listener.Protocol == "tcp":
+	case f.config.Protocol == "tcp":
 		scheme = "tcp"
 	case f.certs != nil:
 		scheme = "https"
@@ -100,13 +100,13 @@ func reachable(a net.Addr) string {
 	return net.JoinHostPort("localhost", fmt.Sprint(t.Port))
 }
 
-// line tells a person what the front does.
-func (f *front) line() string {
+// line tells a person what the listener does.
+func (f *listener) line() string {
 	speaks := "HTTP/1.1 and HTTP/2 (prior knowledge)"
 	switch {
-	case f.listener.Protocol == "tcp" && f.certs != nil:
+	case f.config.Protocol == "tcp" && f.certs != nil:
 		speaks = "TCP within TLS"
-	case f.listener.Protocol == "tcp":
+	case f.config.Protocol == "tcp":
 		speaks = "TCP"
 	case f.certs != nil:
 		speaks = "HTTP/2 and HTTP/1.1"
@@ -115,9 +115,9 @@ func (f *front) line() string {
 }
 
 // rule tells a person who decides, where all connections are one tenant's.
-func (f *front) rule() string {
-	l := f.ground.Load().listener
-	m := f.members.get(l.Tenant)
+func (f *listener) rule() string {
+	l := f.snapshot.Load().listener
+	m := f.tenants.get(l.Tenant)
 	switch {
 	case l.TenantBy != "listener":
 		return ""
@@ -128,8 +128,8 @@ func (f *front) rule() string {
 }
 
 // whither tells a person where it goes.
-func (f *front) whither() string {
-	l := f.ground.Load().listener
+func (f *listener) whither() string {
+	l := f.snapshot.Load().listener
 	switch l.TenantBy {
 	case "sni":
 		return "the tenant whose server name is asked for" + f.others()
@@ -138,7 +138,7 @@ func (f *front) whither() string {
 	case "destination":
 		return "the tenant whose destination the PROXY protocol names" + f.others()
 	}
-	m := f.members.get(l.Tenant)
+	m := f.tenants.get(l.Tenant)
 	if m == nil {
 		return "tenant " + l.Tenant
 	}
@@ -146,16 +146,16 @@ func (f *front) whither() string {
 }
 
 // others tells where those go that name no tenant.
-func (f *front) others() string {
+func (f *listener) others() string {
 	if m := f.unknown(); m != nil {
-		return "; others to " + m.whither(f.ground.Load().listener)
+		return "; others to " + m.whither(f.snapshot.Load().listener)
 	}
 	return "; others are refused"
 }
 
-// whither tells a person where a member's requests to a listener go.
-func (m *member) whither(l config.Listener) string {
-	if to := targets(m.standing.Load(), l); len(to) > 0 {
+// whither tells a person where a tenant's requests to a listener go.
+func (m *tenantRuntime) whither(l config.Listener) string {
+	if to := targets(m.snapshot.Load(), l); len(to) > 0 {
 		return strings.Join(to, ", ")
 	}
 	return theDemo

@@ -8,16 +8,16 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// acceptedLimits returns what a member's policy may decide on clients'
+// acceptedLimits returns what a tenant's policy may decide on clients'
 // connections: the host's own limits, but for what its spec says.
-func acceptedLimits(s *standing) policy.Limits {
+func acceptedLimits(s *tenantSnapshot) policy.Limits {
 	l := dialledLimits(s)
 	l.Connections = cmp.Or(s.spec.Limits.Connections, s.config.Limits.TenantConnections)
 	l.ClientConnections = s.spec.Limits.ClientConnections
 	return l
 }
 
-func dialledLimits(s *standing) policy.Limits {
+func dialledLimits(s *tenantSnapshot) policy.Limits {
 	l := s.config.DialledLimits()
 	l.Floor = cmp.Or(s.spec.Limits.Floor.D(), l.Floor)
 	l.Ceiling = cmp.Or(s.spec.Limits.Ceiling.D(), l.Ceiling)
@@ -27,7 +27,7 @@ func dialledLimits(s *standing) policy.Limits {
 	return l
 }
 
-// terms are the timeouts of a configuration, which all members share.
+// terms are the timeouts of a configuration, which all tenants share.
 type terms struct{ accepted, dialled *idle.Terms }
 
 func termsOf(c *config.Config) *terms {

@@ -22,7 +22,7 @@ func TestWhatIsChargedIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := r.members.get("a")
+	m := r.tenants.get("a")
 	p, _, err := r.control.Upload(t.Context(), operator, "a", api.Upload{Wasm: wasm})
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestWhatIsChargedIsTold(t *testing.T) {
 	if got, err := strconv.ParseFloat(number, 64); err != nil || math.Abs(got-spent.Seconds()) > 1e-6 {
 		t.Errorf("the metrics have %q, want %v", number, spent.Seconds())
 	}
-	if q := r.members.get("default").quota; q.Spent() != 0 {
+	if q := r.tenants.get("default").quota; q.Spent() != 0 {
 		t.Errorf("the tenant of the configuration was charged %v", q.Spent())
 	}
 }

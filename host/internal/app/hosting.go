@@ -26,26 +26,26 @@ import (
 // hosting runs the tenants of this host, and is what control acts on.
 type hosting struct {
 	hostingConfig
-	farewells sync.WaitGroup // tenants that are being removed
+	removals sync.WaitGroup // tenants that are being removed
 }
 
 // hostingConfig is what tenants are run with.
 type hostingConfig struct {
-	members  *members
-	engine   *engine.Engine
-	workers  *worker.Pool    // nil: there are none, policies run in this process
-	store    store.HostStore // nil: none is configured
-	storage  *storage
-	recorded *recordings
-	governor *idle.Governor
-	loads    *tenant.LoadQueue // of loading cold policies
-	logger   *slog.Logger
-	logs     *observe.Writer
-	lines    *observe.Lines
-	metrics  *observe.Metrics
-	decided  *observe.Decisions
-	life     context.Context // ends with the host
-	left     func(*member)   // told of a tenant whose connections have ended
+	tenants    *tenants
+	engine     *engine.Engine
+	workers    *worker.Pool    // nil: there are none, policies run in this process
+	store      store.HostStore // nil: none is configured
+	storage    *storage
+	recordings *recordings
+	governor   *idle.Governor
+	loads      *tenant.LoadQueue // of loading cold policies
+	logger     *slog.Logger
+	logs       *observe.Writer
+	lines      *observe.Lines
+	metrics    *observe.Metrics
+	decisions  *observe.Decisions
+	life       context.Context      // ends with the host
+	left       func(*tenantRuntime) // told of a tenant whose connections have ended
 }
 
 var _ control.Runtime = (*hosting)(nil)
@@ -53,9 +53,9 @@ var _ control.Runtime = (*hosting)(nil)
 // Declared returns the tenants of the configuration.
 func (h *hosting) Declared() []api.Tenant {
 	var list []api.Tenant
-	for _, m := range h.members.declaredOnes() {
+	for _, m := range h.tenants.declaredOnes() {
 		list = append(list, api.Tenant{
-			Name: m.name, Declared: true, Spec: m.standing.Load().spec,
+			Name: m.name, Declared: true, Spec: m.snapshot.Load().spec,
 			Active: m.tenant.Digest(), Open: m.accepted.Open(),
 		})
 	}
@@ -64,13 +64,13 @@ func (h *hosting) Declared() []api.Tenant {
 
 // HasDeclaredPolicy reports whether the configuration decides what is asked.
 func (h *hosting) HasDeclaredPolicy(name string) bool {
-	m := h.members.get(name)
-	return m != nil && m.standing.Load().module != nil
+	m := h.tenants.get(name)
+	return m != nil && m.snapshot.Load().module != nil
 }
 
 // RetryAfter returns when a tenant may load something again.
 func (h *hosting) RetryAfter(name string) time.Duration {
-	if m := h.members.get(name); m != nil {
+	if m := h.tenants.get(name); m != nil {
 		return m.quota.RetryAfter()
 	}
 	return 0
@@ -79,12 +79,12 @@ func (h *hosting) RetryAfter(name string) time.Duration {
 // Check admits a module that the host has never seen. What a policy says of
 // missing parameters is no reason to refuse it: they come with the step.
 func (h *hosting) Check(ctx context.Context, name, title string, wasm []byte) (json.RawMessage, error) {
-	m := h.members.get(name)
+	m := h.tenants.get(name)
 	if m == nil {
 		return nil, api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
 	in := check.Input{
-		Name: title, Wasm: wasm, Quota: m.quota, MemoryPages: uint32(m.standing.Load().spec.Limits.MemoryPages),
+		Name: title, Wasm: wasm, Quota: m.quota, MemoryPages: uint32(m.snapshot.Load().spec.Limits.MemoryPages),
 		// What is compiled here is about to be put in charge.
 		On: h.engine, Workers: h.workers, Tenant: name,
 	}
@@ -118,7 +118,7 @@ func refusedFor(cause string, q *engine.Quota) time.Duration {
 
 // Try loads a release, and keeps it for the step that it is loaded for.
 func (h *hosting) Try(ctx context.Context, name string, wasm []byte, release spec.Release) error {
-	m := h.members.get(name)
+	m := h.tenants.get(name)
 	if m == nil {
 		return api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
@@ -132,13 +132,13 @@ func (h *hosting) Try(ctx context.Context, name string, wasm []byte, release spe
 		cause := fault.Fault.String()
 		return &control.Refusal{Cause: cause, Text: fault.Error(), RetryAfter: refusedFor(cause, m.quota)}
 	}
-	m.keepTried(release, g)
+	m.keepPreloaded(release, g)
 	return nil
 }
 
 // Apply puts a tenant's record in force.
 func (h *hosting) Apply(_ context.Context, t *store.Tenant) error {
-	ms := h.members
+	ms := h.tenants
 	ms.change.Lock()
 	defer ms.change.Unlock()
 	m := ms.get(t.Name)
@@ -148,7 +148,7 @@ func (h *hosting) Apply(_ context.Context, t *store.Tenant) error {
 		}
 		return h.enrolLocked(t)
 	}
-	old := m.standing.Load()
+	old := m.snapshot.Load()
 	if old.record != nil && old.record.Revision > t.Revision {
 		return nil
 	}
@@ -164,12 +164,12 @@ func (h *hosting) Apply(_ context.Context, t *store.Tenant) error {
 	return nil
 }
 
-// enrolLocked makes a member of a tenant of the store.
+// enrolLocked makes the runtime of a tenant of the store.
 func (h *hosting) enrolLocked(t *store.Tenant) error {
-	s := &standing{config: h.members.config, terms: h.members.terms, spec: t.Spec, remedies: policy.DefaultRemedies(), record: t}
-	m := h.newMember(t.Name, s)
+	s := &tenantSnapshot{config: h.tenants.config, terms: h.tenants.terms, spec: t.Spec, remedies: policy.DefaultRemedies(), record: t}
+	m := h.newRuntime(t.Name, s)
 	m.settle(s, nil, policy.FaultNone)
-	if err := h.members.roster.Put(m.name, h.members.keysLocked(m.name, t.Spec), m); err != nil {
+	if err := h.tenants.roster.Put(m.name, h.tenants.keysLocked(m.name, t.Spec), m); err != nil {
 		return errors.Join(err, m.close())
 	}
 	return nil
@@ -177,15 +177,15 @@ func (h *hosting) enrolLocked(t *store.Tenant) error {
 
 // Remove ends a tenant. Its connections are told good-bye.
 func (h *hosting) Remove(_ context.Context, name string) error {
-	ms := h.members
+	ms := h.tenants
 	ms.change.Lock()
 	defer ms.change.Unlock()
 	m := ms.get(name)
 	switch {
 	case m == nil:
 		return nil
-	case m.standing.Load().declared:
-		next := *m.standing.Load()
+	case m.snapshot.Load().declared:
+		next := *m.snapshot.Load()
 		next.record = nil
 		m.settle(&next, nil, policy.FaultNone)
 		return nil
@@ -197,12 +197,12 @@ func (h *hosting) Remove(_ context.Context, name string) error {
 
 // dismissLocked lets nobody in any more, and ends what is left in the
 // background.
-func (h *hosting) dismissLocked(m *member) {
-	h.members.roster.Remove(m.name)
+func (h *hosting) dismissLocked(m *tenantRuntime) {
+	h.tenants.roster.Remove(m.name)
 	close(m.gone)
-	h.farewells.Go(func() {
-		h.farewell(m)
-		if err := h.recorded.forget(m); err != nil {
+	h.removals.Go(func() {
+		h.drain(m)
+		if err := h.recordings.forget(m); err != nil {
 			h.logger.Warn("recording not complete", "tenant", m.name, "error", err)
 		}
 		h.left(m)
@@ -213,9 +213,9 @@ func (h *hosting) dismissLocked(m *member) {
 // forgetName gives up what is kept by a tenant's name, unless another has got
 // it meanwhile.
 func (h *hosting) forgetName(name string) {
-	h.members.change.Lock()
-	defer h.members.change.Unlock()
-	if h.members.get(name) != nil {
+	h.tenants.change.Lock()
+	defer h.tenants.change.Unlock()
+	if h.tenants.get(name) != nil {
 		return
 	}
 	h.lines.Forget(name)
@@ -223,10 +223,10 @@ func (h *hosting) forgetName(name string) {
 	h.metrics.Forget(name)
 }
 
-// farewell ends a member's connections: idle ones at once, the others after
+// drain ends a tenant's connections: idle ones at once, the others after
 // their request, within the bound of a drain.
-func (h *hosting) farewell(m *member) {
-	patience, stop := context.WithTimeout(context.Background(), m.standing.Load().config.Drain.Timeout.D())
+func (h *hosting) drain(m *tenantRuntime) {
+	patience, stop := context.WithTimeout(context.Background(), m.snapshot.Load().config.Drain.Timeout.D())
 	defer stop()
 	defer context.AfterFunc(h.life, stop)()
 	every(patience, 20*time.Millisecond, func() {
@@ -244,7 +244,7 @@ func (h *hosting) farewell(m *member) {
 
 // CheckSpec reports what of a spec contradicts another tenant's.
 func (h *hosting) CheckSpec(s spec.Spec, name string) error {
-	if err := h.members.roster.Check(name, tenant.Keys{Hosts: s.Hosts, Destinations: s.Destinations}); err != nil {
+	if err := h.tenants.roster.Check(name, tenant.Keys{Hosts: s.Hosts, Destinations: s.Destinations}); err != nil {
 		p := api.NewProblem(api.KindConflict, "%v", err)
 		p.Field = "spec"
 		return p
@@ -254,7 +254,7 @@ func (h *hosting) CheckSpec(s spec.Spec, name string) error {
 
 // Open returns how many connections of its clients a tenant has.
 func (h *hosting) Open(name string) int {
-	if m := h.members.get(name); m != nil {
+	if m := h.tenants.get(name); m != nil {
 		return m.accepted.Open()
 	}
 	return 0
@@ -262,11 +262,11 @@ func (h *hosting) Open(name string) int {
 
 // Effective returns the limits of a tenant as configured, and what holds.
 func (h *hosting) Effective(name string) (api.EffectiveLimits, error) {
-	m := h.members.get(name)
+	m := h.tenants.get(name)
 	if m == nil {
 		return api.EffectiveLimits{}, api.NewProblem(api.KindNotFound, "tenant %q", name)
 	}
-	s := m.standing.Load()
+	s := m.snapshot.Load()
 	l := acceptedLimits(s)
 	stored, storeBytes := h.storage.of(name)
 	return api.EffectiveLimits{

@@ -14,39 +14,41 @@ import (
 	"idlehost/host/internal/proxy"
 )
 
-// edge is everything that connections come in by.
-type edge struct {
-	edgeConfig
+// listeners are everything that connections come in by.
+type listeners struct {
+	listenersConfig
 	done chan struct{} // closed by stop
 	once sync.Once     // for stop
 
 	mu      sync.Mutex // guards the following fields
-	started bool       // fronts accept
+	started bool       // listeners accept
 	stopped bool       // they do no longer, and new ones will not
-	fronts  []*front
-	retired []*front // replaced; they still serve connections
+	active  []*listener
+	retired []*listener // replaced; they still serve connections
 }
 
 // edgeConfig is what listeners are made with.
-type edgeConfig struct {
-	members  *members
-	governor *idle.Governor
-	lobby    *idle.Account // of connections whose tenant is not known yet
-	logger   *slog.Logger
+type listenersConfig struct {
+	tenants    *tenants
+	governor   *idle.Governor
+	unassigned *idle.Account // of connections whose tenant is not known yet
+	logger     *slog.Logger
 }
 
-func newEdge(cfg edgeConfig) *edge { return &edge{edgeConfig: cfg, done: make(chan struct{})} }
+func newListeners(cfg listenersConfig) *listeners {
+	return &listeners{listenersConfig: cfg, done: make(chan struct{})}
+}
 
-// plan is a set of fronts that is ready to take over.
+// plan is a set of listeners that is ready to take over.
 type plan struct {
-	fronts []planned
+	active []planned
 	fresh  []*socket // bound for the plan
 }
 
-// planned is a front with what it is to serve.
+// planned is a listener with what it is to serve.
 type planned struct {
-	*front
-	next *ground
+	*listener
+	next *listenerSnapshot
 }
 
 // drop gives back what the plan had taken.
@@ -58,31 +60,31 @@ func (p *plan) drop() {
 
 // prepare does all that may fail: it reads certificates, and binds addresses
 // that are new.
-func (e *edge) prepare(ctx context.Context, c *config.Config) (*plan, error) {
+func (e *listeners) prepare(ctx context.Context, c *config.Config) (*plan, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, err := trust(c); err != nil {
 		return nil, err
 	}
 	p := &plan{}
-	unused := append([]*front(nil), e.fronts...)
+	unused := append([]*listener(nil), e.active...)
 	for i, l := range c.Listeners {
-		f, err := e.frontLocked(ctx, c, i, &unused, p)
+		f, err := e.listenerLocked(ctx, c, i, &unused, p)
 		if err != nil {
 			p.drop()
 			return nil, err
 		}
-		p.fronts = append(p.fronts, planned{f, newGround(c, l)})
+		p.active = append(p.active, planned{f, newListenerSnapshot(c, l)})
 	}
 	return p, nil
 }
 
-// frontLocked returns the front of listener i: the one there is, another on
+// listenerLocked returns the listener of listener i: the one there is, another on
 // its socket, or one on a fresh socket.
-func (e *edge) frontLocked(ctx context.Context, c *config.Config, i int, unused *[]*front, p *plan) (*front, error) {
+func (e *listeners) listenerLocked(ctx context.Context, c *config.Config, i int, unused *[]*listener, p *plan) (*listener, error) {
 	l := c.Listeners[i]
-	f := &front{edgeConfig: e.edgeConfig, listener: l, ended: make(chan struct{})}
-	f.unassigned = &lobby{f}
+	f := &listener{listenersConfig: e.listenersConfig, config: l, ended: make(chan struct{})}
+	f.assigner = &unassigned{f}
 	for j, old := range *unused {
 		if old.socket.address != l.Address {
 			continue
@@ -107,12 +109,12 @@ func (e *edge) frontLocked(ctx context.Context, c *config.Config, i int, unused 
 	return f, nil
 }
 
-func (f *front) readCertificates(c *config.Config, i int) error {
-	if len(f.listener.TLS) == 0 {
+func (f *listener) readCertificates(c *config.Config, i int) error {
+	if len(f.config.TLS) == 0 {
 		return nil
 	}
 	var pairs []proxy.KeyPair
-	for _, t := range f.listener.TLS {
+	for _, t := range f.config.TLS {
 		pairs = append(pairs, proxy.KeyPair{Cert: t.Cert, Key: t.Key})
 	}
 	var err error
@@ -122,18 +124,18 @@ func (f *front) readCertificates(c *config.Config, i int) error {
 	return nil
 }
 
-// commit lets a plan take over. Connections stay with the front that accepted
+// commit lets a plan take over. Connections stay with the listener that accepted
 // them. What fails is logged: there is no way back.
-func (e *edge) commit(p *plan) {
+func (e *listeners) commit(p *plan) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	old := e.fronts
-	e.fronts = nil
-	kept, sockets := map[*front]bool{}, map[*socket]bool{}
-	for _, f := range p.fronts {
-		e.fronts = append(e.fronts, f.front)
-		f.front.ground.Store(f.next)
-		kept[f.front], sockets[f.socket] = true, true
+	old := e.active
+	e.active = nil
+	kept, sockets := map[*listener]bool{}, map[*socket]bool{}
+	for _, f := range p.active {
+		e.active = append(e.active, f.listener)
+		f.listener.snapshot.Store(f.next)
+		kept[f.listener], sockets[f.socket] = true, true
 	}
 	for _, f := range old {
 		if kept[f] {
@@ -151,9 +153,9 @@ func (e *edge) commit(p *plan) {
 	}
 }
 
-// startLocked lets every front accept that does not yet.
-func (e *edge) startLocked() {
-	for _, f := range e.fronts {
+// startLocked lets every listener accept that does not yet.
+func (e *listeners) startLocked() {
+	for _, f := range e.active {
 		if f.proxy != nil {
 			continue
 		}
@@ -164,7 +166,7 @@ func (e *edge) startLocked() {
 }
 
 // serve accepts connections until stop.
-func (e *edge) serve() error {
+func (e *listeners) serve() error {
 	e.mu.Lock()
 	e.started = true
 	if !e.stopped {
@@ -176,29 +178,29 @@ func (e *edge) serve() error {
 }
 
 // stop lets serve return.
-func (e *edge) stop() {
+func (e *listeners) stop() {
 	e.stopAccepting()
 	e.once.Do(func() { close(e.done) })
 }
 
 // stopAccepting closes every address. Connections go on.
-func (e *edge) stopAccepting() {
+func (e *listeners) stopAccepting() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.stopped = true
-	for _, f := range e.fronts {
+	for _, f := range e.active {
 		f.stopAccepting()
 		f.socket.inner.Close()
 	}
 }
 
 // close ends every connection and waits for all that runs.
-func (e *edge) close() error {
+func (e *listeners) close() error {
 	e.stop()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var errs []error
-	for _, f := range append(e.fronts, e.retired...) {
+	for _, f := range append(e.active, e.retired...) {
 		if f.proxy != nil {
 			errs = append(errs, f.proxy.Close())
 		}
@@ -206,21 +208,21 @@ func (e *edge) close() error {
 	return errors.Join(errs...)
 }
 
-// forget gives up the homes of a member that has been dismissed.
-func (e *edge) forget(m *member) {
+// forget gives up the targets of a tenant that has been dismissed.
+func (e *listeners) forget(m *tenantRuntime) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, f := range slices.Concat(e.fronts, e.retired) {
-		f.homes.Delete(m)
+	for _, f := range slices.Concat(e.active, e.retired) {
+		f.targets.Delete(m)
 	}
 }
 
 // lines tells a person what is listened on.
-func (e *edge) lines() []string {
+func (e *listeners) lines() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var lines []string
-	for _, f := range e.fronts {
+	for _, f := range e.active {
 		lines = append(lines, f.line())
 	}
 	return lines
@@ -228,10 +230,10 @@ func (e *edge) lines() []string {
 
 // demoHint tells how to see something, when the built-in demo answers; empty
 // otherwise.
-func (e *edge) demoHint() string {
+func (e *listeners) demoHint() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, f := range e.fronts {
+	for _, f := range e.active {
 		if strings.HasSuffix(f.whither(), theDemo) {
 			insecure := ""
 			if f.certs != nil {

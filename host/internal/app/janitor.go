@@ -8,12 +8,12 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// patrol looks after the tenants: it takes canaries back that do worse than
+// janitor looks after the tenants: it takes canaries back that do worse than
 // what they were to replace, and lets policies go that nobody asks.
-type patrol struct {
-	members *members
+type janitor struct {
+	tenants *tenants
 	storage *storage
-	revert  func(ctx context.Context, m *member, canary, reason string)
+	revert  func(ctx context.Context, m *tenantRuntime, canary, reason string)
 	rest    time.Duration // a policy unused for that long is let go; 0: none is
 	stop    context.CancelFunc
 	rounds  sync.WaitGroup
@@ -28,10 +28,10 @@ const (
 	roomEvery = 5 * time.Second
 )
 
-// newPatrol returns a running patrol; close ends it. revert takes one canary back.
-func newPatrol(ms *members, s *storage, rest time.Duration, revert func(context.Context, *member, string, string)) *patrol {
+// newJanitor returns a running janitor; close ends it. revert takes one canary back.
+func newJanitor(ms *tenants, s *storage, rest time.Duration, revert func(context.Context, *tenantRuntime, string, string)) *janitor {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &patrol{members: ms, storage: s, revert: revert, rest: rest, stop: stop}
+	p := &janitor{tenants: ms, storage: s, revert: revert, rest: rest, stop: stop}
 	p.rounds.Go(func() { every(ctx, judgeEvery, func() { p.judge(ctx) }) })
 	p.rounds.Go(func() { every(ctx, roomEvery, func() { s.reasons() }) })
 	if p.rest > 0 {
@@ -54,7 +54,7 @@ func every(ctx context.Context, d time.Duration, f func()) {
 	}
 }
 
-func (p *patrol) close() {
+func (p *janitor) close() {
 	p.stop()
 	p.rounds.Wait()
 }
@@ -62,8 +62,8 @@ func (p *patrol) close() {
 // judge takes back what has earned it, and has what could not be loaded tried
 // again. A tenant may be busy with a step of its
 // own for as long as policies take to load: nobody else's canary waits for that.
-func (p *patrol) judge(ctx context.Context) {
-	for _, m := range p.members.all() {
+func (p *janitor) judge(ctx context.Context) {
+	for _, m := range p.tenants.all() {
 		m.tenant.Retry()
 		canary := m.tenant.DigestOf(policy.RoleCanary) // before it is judged: that may be another one's
 		if canary == "" {
@@ -80,7 +80,7 @@ func (p *patrol) judge(ctx context.Context) {
 }
 
 // revert takes one canary back.
-func (a *App) revert(ctx context.Context, m *member, canary, reason string) {
+func (a *App) revert(ctx context.Context, m *tenantRuntime, canary, reason string) {
 	err := a.control.Revert(ctx, m.name, canary, reason)
 	switch {
 	case ctx.Err() != nil: // another host will see it
@@ -93,8 +93,8 @@ func (a *App) revert(ctx context.Context, m *member, canary, reason string) {
 }
 
 // cool lets go what nobody has asked for a while.
-func (p *patrol) cool() {
-	for _, m := range p.members.all() {
+func (p *janitor) cool() {
+	for _, m := range p.tenants.all() {
 		m.tenant.Cool(p.rest)
 	}
 }
