@@ -44,6 +44,7 @@ const imports = `
 	policy, trace, /sdk/abi < trace/logs, recorder;
 	policy, books, wheel, trace, /sdk/abi < idle;
 	policy, idle, /sdk/abi < observe;
+	idle, observe < overload;
 
 	policy, idle, proxy/leantls < proxy/upstream/h1;
 	policy, idle, proxy/upstream/h1, /sdk/abi < proxy/upstream;
@@ -56,7 +57,7 @@ const imports = `
 
 	api, ratelimit, admin/v1 < admin;
 	policy, idle, books, fair, sandbox/engine, sandbox/compile, tenant, tenant/spec, config, proxy, proxy/upstream, proxy/route,
-	demo, observe, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, sandbox/worker, sandbox/worker/child, /plugins, /sdk/abi < app;
+	demo, observe, overload, admin, admin/v1, api, control, space, store, store/file, check, trace, recorder, sandbox/worker, sandbox/worker/child, /plugins, /sdk/abi < app;
 	policy, config, sandbox/engine, sandbox/gate, sandbox/worker, /sdk/abi < check;
 
 	policy, trace, /sdk/abi < lab/demand;

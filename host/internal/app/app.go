@@ -20,6 +20,7 @@ import (
 	"idlehost/host/internal/control"
 	"idlehost/host/internal/idle"
 	"idlehost/host/internal/observe"
+	"idlehost/host/internal/overload"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/sandbox/compile"
 	"idlehost/host/internal/sandbox/engine"
@@ -75,11 +76,11 @@ type App struct {
 	api        *v1.Handler
 	hosting    *hosting
 	listeners  *listeners
-	sweeper    *sweeper
-	evictor    *evictor
+	sweeper    *overload.Sweeper
+	evictor    *overload.Evictor
 	janitor    *janitor
 
-	descriptors descriptors // of the process
+	descriptors overload.Descriptors // of the process
 
 	state atomic.Int32
 	// refused is why the configuration that was to be in force is not; nil: it is.
@@ -226,10 +227,10 @@ func (a *App) runTenants() {
 // govern starts the idle layer.
 func (a *App) govern(ctx context.Context, c *config.Config) error {
 	process := observe.NewProcess()
-	a.descriptors = divide(int(observe.FileLimit()))
+	a.descriptors = overload.Divide(int(observe.FileLimit()))
 	a.warnOfRoom(c)
 	cfg := idle.Config{
-		Limit: c.Limits.Connections, Descriptors: a.descriptors.connections, Pressure: process.Pressure,
+		Limit: c.Limits.Connections, Descriptors: a.descriptors.Connections, Pressure: process.Pressure,
 		Observer: observe.Observers{a.metrics, a.lines, a.decisions, outcomeObserver{}}, ParkAfter: parkAfter(c),
 	}
 	if a.store != nil { // clients keep their pseudonyms, and their side of a canary
@@ -245,8 +246,8 @@ func (a *App) govern(ctx context.Context, c *config.Config) error {
 	a.metrics.Watch(a.governor, process, a.logs)
 	a.metrics.WatchConnLimits(a.governor)
 	a.metrics.WatchTenants(a.tenants.roster.Len, a.tenants.guests)
-	a.sweeper = newSweeper(func() int { return a.governor.Parked() + a.governor.Stripped() + a.engine.Loads() })
-	a.evictor = newEvictor(a.governor, a.descriptors, a.logger, process)
+	a.sweeper = overload.NewSweeper(func() int { return a.governor.Parked() + a.governor.Stripped() + a.engine.Loads() })
+	a.evictor = overload.NewEvictor(a.governor, a.descriptors, a.logger, process)
 	return nil
 }
 
@@ -287,10 +288,10 @@ func (a *App) Close() error {
 		errs = append(errs, a.listeners.close())
 	}
 	if a.sweeper != nil {
-		a.sweeper.close()
+		a.sweeper.Close()
 	}
 	if a.evictor != nil {
-		a.evictor.close()
+		a.evictor.Close()
 	}
 	if a.governor != nil {
 		errs = append(errs, a.governor.Close())

@@ -34,16 +34,16 @@ func (m *fakeCompiler) Compile(ctx context.Context, _ string, _ []byte, _ uint64
 		return nil, 0, ctx.Err()
 	}
 	if m.overloaded.Load() {
-		return nil, 0, overload{}
+		return nil, 0, busy{}
 	}
 	return func() {}, 0, nil
 }
 
-// overload is what happens without.
-type overload struct{}
+// busy is what happens without.
+type busy struct{}
 
-func (overload) Error() string       { return "took more than 1s of processor time; try again" }
-func (overload) Cause() policy.Fault { return policy.FaultBusy }
+func (busy) Error() string       { return "took more than 1s of processor time; try again" }
+func (busy) Cause() policy.Fault { return policy.FaultBusy }
 
 // named sets the policy of the default tenant.
 func named(path, onFailure string) func(*config.Config) {

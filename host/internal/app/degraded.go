@@ -11,7 +11,7 @@ import (
 
 // degraded says why the host serves less than it was told to, one reason each.
 func (a *App) degraded() []string {
-	return slices.Concat(a.notReloaded(), a.tenants.notInForce(), a.storage.reasons(), a.evictor.short())
+	return slices.Concat(a.notReloaded(), a.tenants.notInForce(), a.storage.reasons(), a.evictor.Reasons())
 }
 
 // notReloaded says that an older configuration is in force than was asked for,

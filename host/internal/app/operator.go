@@ -20,7 +20,7 @@ func (a *App) adminConfig(c *config.Config) (admin.Config, error) {
 		Address: c.Admin.Address, Tokens: list, Closed: !c.Admin.Open, Pprof: c.Admin.Pprof,
 		Metrics: a.metrics.Handler(a.logger), Ready: a.ready, Degraded: a.degraded, About: a.about, Logger: a.logger,
 		Bearers: a.control, API: a.api,
-		Connections: a.descriptors.admin, Relieve: func() { a.governor.Relieve() },
+		Connections: a.descriptors.Admin, Relieve: func() { a.governor.Relieve() },
 	}
 	for _, who := range c.Admin.Clients {
 		cfg.Clients = append(cfg.Clients, admin.Client{Name: who.Name, Tenant: who.Tenant})

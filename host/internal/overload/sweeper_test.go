@@ -1,4 +1,4 @@
-package app
+package overload
 
 import (
 	"sync/atomic"
@@ -12,9 +12,9 @@ import (
 func TestSweeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var parked, sweeps atomic.Int32
-		s := &sweeper{parked: func() int { return int(parked.Load()) }, sweep: func() { sweeps.Add(1) }, stop: make(chan struct{}), done: make(chan struct{})}
+		s := &Sweeper{parked: func() int { return int(parked.Load()) }, sweep: func() { sweeps.Add(1) }, stop: make(chan struct{}), done: make(chan struct{})}
 		go s.run()
-		defer s.close()
+		defer s.Close()
 		pass := func(looks int) {
 			time.Sleep(time.Duration(looks) * sweepEvery)
 			synctest.Wait()

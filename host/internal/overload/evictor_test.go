@@ -1,4 +1,4 @@
-package app
+package overload
 
 import (
 	"io"
@@ -25,7 +25,7 @@ func (silent) SetWriteDeadline(time.Time) error { return nil }
 
 // testEvictor is an evictor whose host has connections, and memory that the test says.
 type testEvictor struct {
-	*evictor
+	*Evictor
 	logs     strings.Builder
 	live     int // thousandths of the limit that are in use
 	garbage  int // that are free once they are collected
@@ -36,7 +36,7 @@ type testEvictor struct {
 func newTestEvictor(conns int) (*testEvictor, *idle.Governor) {
 	g := idle.New(idle.Config{Shards: 1, Linger: -1, ParkAfter: -1})
 	r := &testEvictor{}
-	r.evictor = &evictor{
+	r.Evictor = &Evictor{
 		governor: g, logger: slog.New(slog.NewTextHandler(&r.logs, nil)),
 		memory: func() (uint64, uint64) { return uint64(r.live+r.garbage) << 20, 1000 << 20 },
 		files:  func() observe.Usage { return observe.Usage{Files: uint64(r.files)} },
@@ -79,20 +79,20 @@ func TestMemoryIsRelieved(t *testing.T) {
 			t.Errorf("below nine tenths: %d collections, %d connections", r.collects, g.Open())
 		}
 		r.garbage = 150
-		if r.pass(time.Minute); r.collects != 1 || g.Open() != 200 || r.short() != nil {
-			t.Errorf("what was garbage: %d collections, %d connections, %v", r.collects, g.Open(), r.short())
+		if r.pass(time.Minute); r.collects != 1 || g.Open() != 200 || r.Reasons() != nil {
+			t.Errorf("what was garbage: %d collections, %d connections, %v", r.collects, g.Open(), r.Reasons())
 		}
 		r.live = 900
 		r.pass(time.Second)
 		if n := g.Open(); n != 175 {
 			t.Errorf("%d connections are left after the first eighth", n)
 		}
-		if s := r.short(); len(s) != 1 || !strings.Contains(s[0], "memory is short") {
+		if s := r.Reasons(); len(s) != 1 || !strings.Contains(s[0], "memory is short") {
 			t.Errorf("%q", s)
 		}
 		r.pass(time.Minute)
-		if n := g.Open(); n > 150 || n < 100 || r.short() != nil {
-			t.Errorf("%d connections are left, %v; enough is 850", n, r.short())
+		if n := g.Open(); n > 150 || n < 100 || r.Reasons() != nil {
+			t.Errorf("%d connections are left, %v; enough is 850", n, r.Reasons())
 		}
 		if n := g.Evictions(idle.CauseMemory); n != uint64(200-g.Open()) {
 			t.Errorf("%d evictions", n)
@@ -136,11 +136,11 @@ func TestShortDescriptorsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, g := newTestEvictor(30)
 		defer g.Close()
-		r.descriptors = divide(200)
+		r.descriptors = Divide(200)
 		r.files = 60
 		r.pass(2 * time.Second)
-		if _, most := g.Descriptors(); most < 120 || most > r.descriptors.connections || r.short() != nil {
-			t.Errorf("room for %d of %d, %v", most, r.descriptors.connections, r.short())
+		if _, most := g.Descriptors(); most < 120 || most > r.descriptors.Connections || r.Reasons() != nil {
+			t.Errorf("room for %d of %d, %v", most, r.descriptors.Connections, r.Reasons())
 		}
 		r.files = 30 + 150 // recordings, or what else
 		r.pass(time.Second)
@@ -150,31 +150,31 @@ func TestShortDescriptorsAreTold(t *testing.T) {
 		for range 3 {
 			g.Relieve()
 			r.pass(5 * time.Second)
-			if s := r.short(); len(s) != 1 || !strings.Contains(s[0], "descriptors are short") {
+			if s := r.Reasons(); len(s) != 1 || !strings.Contains(s[0], "descriptors are short") {
 				t.Fatalf("%q", s)
 			}
 		}
 		r.pass(calmAfter)
-		if log := r.logs.String(); r.short() != nil || strings.Count(log, "\n") != 2 ||
+		if log := r.logs.String(); r.Reasons() != nil || strings.Count(log, "\n") != 2 ||
 			!strings.Contains(log, "evicted=1") || !strings.Contains(log, "evicted=3") {
-			t.Error(r.short(), log)
+			t.Error(r.Reasons(), log)
 		}
 	})
 }
 
 func TestDescriptorsAreDivided(t *testing.T) {
-	for limit, want := range map[int]descriptors{
+	for limit, want := range map[int]Descriptors{
 		0: {}, 30: {30, 12, 40, 16}, 200: {200, 12, 40, 148}, 1024: {1024, 64, 128, 832},
 		20_000: {20_000, 156, 156, 19_688}, 1 << 20: {1 << 20, 8192, 8192, 1<<20 - 2*8192},
 	} {
-		if got := divide(limit); got != want {
+		if got := Divide(limit); got != want {
 			t.Errorf("%d: %+v, want %+v", limit, got, want)
 		}
 	}
-	if n := idle.Fits(divide(20_000).connections); n < 19_000 {
+	if n := idle.Fits(Divide(20_000).Connections); n < 19_000 {
 		t.Errorf("20,000 descriptors are enough for %d connections only", n)
 	}
-	d := divide(200)
+	d := Divide(200)
 	for others, want := range map[int]int{0: 148, 30: 148, 52: 140, 100: 92, 190: fewest, 500: fewest} {
 		if got := d.beside(others); got != want {
 			t.Errorf("beside %d others: %d, want %d", others, got, want)
@@ -185,6 +185,6 @@ func TestDescriptorsAreDivided(t *testing.T) {
 func TestReliefEnds(t *testing.T) {
 	g := idle.New(idle.Config{Shards: 1})
 	defer g.Close()
-	r := newEvictor(g, descriptors{}, slog.New(slog.NewTextHandler(io.Discard, nil)), observe.NewProcess())
-	r.close()
+	r := NewEvictor(g, Descriptors{}, slog.New(slog.NewTextHandler(io.Discard, nil)), observe.NewProcess())
+	r.Close()
 }

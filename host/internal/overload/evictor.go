@@ -1,4 +1,7 @@
-package app
+// Package overload keeps the process within its memory and its descriptors: it
+// divides descriptors, evicts idle connections while either is short, and gives
+// memory back to the system.
+package overload
 
 import (
 	"context"
@@ -31,11 +34,11 @@ const (
 	memoryFull   = 970
 )
 
-// evictor evicts idle connections while memory is short. It reports when memory,
+// Evictor evicts idle connections while memory is short. It reports when memory,
 // or descriptors, become short and suffice again.
-type evictor struct {
+type Evictor struct {
 	governor    *idle.Governor
-	descriptors descriptors
+	descriptors Descriptors
 	logger      *slog.Logger
 	memory      func() (used, limit uint64)
 	files       func() observe.Usage
@@ -60,26 +63,36 @@ type evictor struct {
 // sums are what was evicted and refused for want of descriptors.
 type sums struct{ evicted, refused uint64 }
 
-// newEvictor returns a running evictor; close ends it.
-func newEvictor(g *idle.Governor, d descriptors, logger *slog.Logger, p *observe.Process) *evictor {
+// NewEvictor returns a running evictor; Close ends it.
+func NewEvictor(g *idle.Governor, d Descriptors, logger *slog.Logger, p *observe.Process) *Evictor {
 	ctx, stop := context.WithCancel(context.Background())
-	r := &evictor{
+	r := &Evictor{
 		governor: g, descriptors: d, logger: logger, memory: p.Memory, files: p.Usage, collect: debug.FreeOSMemory,
 		stop: stop, done: make(chan struct{}),
 	}
-	go func() { // close waits for it
+	go func() { // Close waits for it
 		defer close(r.done)
-		every(ctx, evictorEvery, func() { r.look(time.Now()) })
+		tick := time.NewTicker(evictorEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				r.look(time.Now())
+			}
+		}
 	}()
 	return r
 }
 
-func (r *evictor) close() {
+// Close ends the evictor and waits for it.
+func (r *Evictor) Close() {
 	r.stop()
 	<-r.done
 }
 
-func (r *evictor) look(now time.Time) {
+func (r *Evictor) look(now time.Time) {
 	r.lookAtMemory(now)
 	if !now.Before(r.censusAt) {
 		r.censusAt = now.Add(censusEvery)
@@ -89,7 +102,7 @@ func (r *evictor) look(now time.Time) {
 
 // lookAtMemory evicts an eighth of the connections at most, and looks again when
 // they have been collected. Collecting takes a twentieth of the time at most.
-func (r *evictor) lookAtMemory(now time.Time) {
+func (r *Evictor) lookAtMemory(now time.Time) {
 	full := r.full()
 	bound := memoryShort
 	if r.memoryIs.Load() != nil {
@@ -118,7 +131,7 @@ func (r *evictor) lookAtMemory(now time.Time) {
 	}
 }
 
-func (r *evictor) memoryEnough() {
+func (r *Evictor) memoryEnough() {
 	r.governor.SetTight(false)
 	if r.memoryIs.Swap(nil) != nil {
 		r.logger.Info("memory suffices again", "evicted", r.evicted)
@@ -127,7 +140,7 @@ func (r *evictor) memoryEnough() {
 }
 
 // full is how full memory is, in thousandths; 0 without a limit.
-func (r *evictor) full() int {
+func (r *Evictor) full() int {
 	used, limit := r.memory()
 	if limit == 0 {
 		return 0
@@ -136,9 +149,9 @@ func (r *evictor) full() int {
 }
 
 // lookAtDescriptors leaves to connections the descriptors that nothing else has.
-func (r *evictor) lookAtDescriptors(now time.Time) {
+func (r *Evictor) lookAtDescriptors(now time.Time) {
 	g, d := r.governor, r.descriptors
-	if u := r.files(); d.limit > 0 && u.Files > 0 {
+	if u := r.files(); d.Limit > 0 && u.Files > 0 {
 		connections, _ := g.Descriptors()
 		g.SetDescriptors(d.beside(max(int(u.Files)-connections, 0)))
 	}
@@ -154,7 +167,7 @@ func (r *evictor) lookAtDescriptors(now time.Time) {
 		if told == nil {
 			r.begun = r.last
 			r.logger.Warn("descriptors are short, idle connections are evicted", "connections", used, "room", most,
-				"descriptors", d.limit, "evicted", sum.evicted-r.begun.evicted, "refused", sum.refused-r.begun.refused,
+				"descriptors", d.Limit, "evicted", sum.evicted-r.begun.evicted, "refused", sum.refused-r.begun.refused,
 				"hint", "raise the limit of open files (ulimit -n, LimitNOFILE)")
 		}
 	case told != nil && now.Sub(r.shortAt) >= calmAfter:
@@ -166,8 +179,8 @@ func (r *evictor) lookAtDescriptors(now time.Time) {
 	r.last = sum
 }
 
-// short says what is short, one reason each.
-func (r *evictor) short() (reasons []string) {
+// Reasons says what is short, one reason each.
+func (r *Evictor) Reasons() (reasons []string) {
 	for _, p := range []*atomic.Pointer[string]{&r.memoryIs, &r.descriptorsAre} {
 		if s := p.Load(); s != nil {
 			reasons = append(reasons, *s)

@@ -1,4 +1,4 @@
-package app
+package overload
 
 import (
 	"runtime/debug"
@@ -16,12 +16,12 @@ const (
 	sweepLate = 10
 )
 
-// sweeper gives memory back to the system. A connection that is parked leaves a
+// Sweeper gives memory back to the system. A connection that is parked leaves a
 // goroutine's stack, buffers and a request behind, a policy that is loaded its
 // module and what reads it, and a host that is quiet
 // from then on would keep them: Go collects when the heap has grown, or after
 // two minutes, and returns what is free little by little.
-type sweeper struct {
+type Sweeper struct {
 	parked func() int // parked connections, once more those stripped, and loads so far
 	sweep  func()
 	stop   chan struct{}
@@ -33,19 +33,20 @@ type sweeper struct {
 	waiting int // looks at which a sweep was worth it
 }
 
-// newSweeper returns a running sweeper; close ends it.
-func newSweeper(parked func() int) *sweeper {
-	s := &sweeper{parked: parked, sweep: debug.FreeOSMemory, stop: make(chan struct{}), done: make(chan struct{})}
+// NewSweeper returns a running sweeper; Close ends it.
+func NewSweeper(parked func() int) *Sweeper {
+	s := &Sweeper{parked: parked, sweep: debug.FreeOSMemory, stop: make(chan struct{}), done: make(chan struct{})}
 	go s.run()
 	return s
 }
 
-func (s *sweeper) close() {
+// Close ends the sweeper and waits for it.
+func (s *Sweeper) Close() {
 	close(s.stop)
 	<-s.done
 }
 
-func (s *sweeper) run() {
+func (s *Sweeper) run() {
 	defer close(s.done)
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -60,7 +61,7 @@ func (s *sweeper) run() {
 }
 
 // look sweeps when enough has been parked and the wave of it has ended.
-func (s *sweeper) look() {
+func (s *Sweeper) look() {
 	n := s.parked()
 	grew := n - s.before
 	s.before = n
