@@ -175,7 +175,7 @@ func (h *hosting) enrolLocked(t *store.Tenant) error {
 	return nil
 }
 
-// Remove ends a tenant. Its connections are told good-bye.
+// Remove ends a tenant, and its connections politely.
 func (h *hosting) Remove(_ context.Context, name string) error {
 	ms := h.tenants
 	ms.change.Lock()
@@ -195,8 +195,8 @@ func (h *hosting) Remove(_ context.Context, name string) error {
 	return nil
 }
 
-// dismissLocked lets nobody in any more, and ends what is left in the
-// background.
+// dismissLocked stops assigning connections to a tenant, and ends those that are
+// left in the background.
 func (h *hosting) dismissLocked(m *tenantRuntime) {
 	h.tenants.roster.Remove(m.name)
 	close(m.gone)
@@ -210,8 +210,8 @@ func (h *hosting) dismissLocked(m *tenantRuntime) {
 	})
 }
 
-// forgetName gives up what is kept by a tenant's name, unless another has got
-// it meanwhile.
+// forgetName drops what is kept under a tenant's name, unless another tenant has
+// taken the name meanwhile.
 func (h *hosting) forgetName(name string) {
 	h.tenants.change.Lock()
 	defer h.tenants.change.Unlock()
@@ -242,7 +242,8 @@ func (h *hosting) drain(m *tenantRuntime) {
 	}
 }
 
-// CheckSpec reports what of a spec contradicts another tenant's.
+// CheckSpec returns an error if a spec claims hosts or destinations of another
+// tenant.
 func (h *hosting) CheckSpec(s spec.Spec, name string) error {
 	if err := h.tenants.roster.Check(name, tenant.Keys{Hosts: s.Hosts, Destinations: s.Destinations}); err != nil {
 		p := api.NewProblem(api.KindConflict, "%v", err)

@@ -8,8 +8,8 @@ import (
 	"idlehost/host/internal/policy"
 )
 
-// janitor looks after the tenants: it takes canaries back that do worse than
-// what they were to replace, and lets policies go that nobody asks.
+// janitor takes back canaries that do worse than the version they were to replace,
+// and unloads policies that nobody asks.
 type janitor struct {
 	tenants *tenants
 	storage *storage
@@ -59,9 +59,9 @@ func (p *janitor) close() {
 	p.rounds.Wait()
 }
 
-// judge takes back what has earned it, and has what could not be loaded tried
-// again. A tenant may be busy with a step of its
-// own for as long as policies take to load: nobody else's canary waits for that.
+// judge takes back canaries that do worse, and retries loads that have failed. A
+// tenant may be busy with a step for as long as a policy takes to load; canaries of
+// other tenants do not wait for it.
 func (p *janitor) judge(ctx context.Context) {
 	for _, m := range p.tenants.all() {
 		m.tenant.Retry()
@@ -92,7 +92,7 @@ func (a *App) revert(ctx context.Context, m *tenantRuntime, canary, reason strin
 	}
 }
 
-// cool lets go what nobody has asked for a while.
+// cool unloads policies that were not asked for a while.
 func (p *janitor) cool() {
 	for _, m := range p.tenants.all() {
 		m.tenant.Cool(p.rest)

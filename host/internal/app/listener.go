@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -151,14 +150,6 @@ func (f *listener) others() string {
 		return "; others to " + m.whither(f.snapshot.Load().listener)
 	}
 	return "; others are refused"
-}
-
-// whither tells a person where a tenant's requests to a listener go.
-func (m *tenantRuntime) whither(l config.Listener) string {
-	if to := targets(m.snapshot.Load(), l); len(to) > 0 {
-		return strings.Join(to, ", ")
-	}
-	return theDemo
 }
 
 const theDemo = "the built-in demo"

@@ -27,7 +27,7 @@ type listeners struct {
 	retired []*listener // replaced; they still serve connections
 }
 
-// edgeConfig is what listeners are made with.
+// listenersConfig is what listeners are made with.
 type listenersConfig struct {
 	tenants    *tenants
 	governor   *idle.Governor
@@ -79,7 +79,7 @@ func (e *listeners) prepare(ctx context.Context, c *config.Config) (*plan, error
 	return p, nil
 }
 
-// listenerLocked returns the listener of listener i: the one there is, another on
+// listenerLocked returns the listener of entry i of the configuration: the one there is, another on
 // its socket, or one on a fresh socket.
 func (e *listeners) listenerLocked(ctx context.Context, c *config.Config, i int, unused *[]*listener, p *plan) (*listener, error) {
 	l := c.Listeners[i]

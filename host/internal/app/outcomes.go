@@ -9,16 +9,16 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// outcomeObserver tells every tenant what became of its policy's decisions.
+// outcomeObserver reports the outcomes of a policy's decisions to its tenant.
 type outcomeObserver struct{}
 
-// Asked is told by the tenant itself.
+// Asked does nothing: the tenant counts its questions itself.
 func (outcomeObserver) Asked(*idle.Account, *policy.Ask, policy.Verdict, time.Duration) {}
 
-// Reused is no sign of anything.
+// Reused does nothing: reuse says nothing about a decision.
 func (outcomeObserver) Reused(*idle.Account, time.Duration) {}
 
-// Late is told of by Returned too, once the client is back.
+// Late does nothing: Returned counts the same client.
 func (outcomeObserver) Late(*idle.Account, uint64, time.Duration, bool) {}
 
 // Returned counts a client that is back after its connection was closed.
@@ -28,8 +28,8 @@ func (outcomeObserver) Returned(a *idle.Account, client uint64, after time.Durat
 	}
 }
 
-// Ended counts the gaps that were cut short, whoever has decided it: those are
-// what Returned tells the rest of.
+// Ended counts the gaps that were cut short, whoever decided that: Returned counts
+// those of them whose client came back.
 func (outcomeObserver) Ended(e *idle.End) {
 	if t, ok := e.Account.Decider.(*tenant.Tenant); ok && e.Side == abi.SideAccepted && e.Cut {
 		t.Closed(e.Verdict.Role)

@@ -18,8 +18,8 @@ type preloaded struct {
 // preloadedFor is how long it is kept for the step that it was loaded for.
 const preloadedFor = 10 * time.Second
 
-// keepPreloaded keeps a guest until takePreloaded, another, or preloadedFor has passed. A
-// tenant that is closed keeps none.
+// keepPreloaded keeps a guest until takePreloaded takes it, another replaces it, or
+// preloadedFor has passed. A tenant that is closed keeps none.
 func (m *tenantRuntime) keepPreloaded(r spec.Release, g tenant.Guest) {
 	t := &preloaded{release: r, guest: g}
 	m.mu.Lock()

@@ -64,7 +64,8 @@ func (f *listener) at(m *tenantRuntime) *routeTarget {
 	return h.(*routeTarget)
 }
 
-// unknown returns who gets connections that name nobody; nil: they are refused.
+// unknown returns the tenant that gets connections which match no tenant; nil: they
+// are refused.
 func (f *listener) unknown() *tenantRuntime {
 	c := f.tenants.configured()
 	if c.Tenants.Unknown == "refuse" {
@@ -73,8 +74,8 @@ func (f *listener) unknown() *tenantRuntime {
 	return f.tenants.get(c.Tenants.Default)
 }
 
-// unassigned is the target of connections until their first request says whose they
-// are.
+// unassigned is the target of connections until their first request names a host,
+// and so a tenant.
 type unassigned struct{ listener *listener }
 
 // Account returns that of connections without a tenant.
