@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"idlehost/host/internal/config"
 )
@@ -51,7 +53,14 @@ func TestIdleConnectionIsClosedAtItsDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := r.quiesce()
-	wants(t, log, `"msg":"connection closed"`, `"protocol":"http1","phase":"idle"`, `"explain":"idle 1`, `"requests":1`)
+	wants(t, log, `"msg":"connection closed"`, `"protocol":"http1","phase":"idle"`, `"requests":1`)
+	told := regexp.MustCompile(`"explain":"idle (\w+) `).FindStringSubmatch(log)
+	if told == nil {
+		t.Fatalf("the log does not explain the end:\n%s", log)
+	}
+	if idle, err := time.ParseDuration(told[1]); err != nil || idle < 150*time.Millisecond {
+		t.Errorf("closed when idle for %s, want 150ms at least: %v", told[1], err)
+	}
 	wants(t, r.metricsText(), `host_policy_asks_total{event="accept",outcome="`,
 		`host_idle_closed_connections_total{phase="idle",reason="`)
 }
