@@ -23,7 +23,7 @@ func (outcomeObserver) Late(*idle.Account, uint64, time.Duration, bool) {}
 
 // Returned counts a client that is back after its connection was closed.
 func (outcomeObserver) Returned(a *idle.Account, client uint64, after time.Duration) {
-	if t, ok := a.Decider.(*tenant.Tenant); ok {
+	if t, ok := a.Policy.(*tenant.Tenant); ok {
 		t.Returned(client, after, a.Books != nil && a.Books.Late(policy.Millis(after)))
 	}
 }
@@ -31,7 +31,7 @@ func (outcomeObserver) Returned(a *idle.Account, client uint64, after time.Durat
 // Ended counts the gaps that were cut short, whoever decided that: Returned counts
 // those of them whose client came back.
 func (outcomeObserver) Ended(e *idle.End) {
-	if t, ok := e.Account.Decider.(*tenant.Tenant); ok && e.Side == abi.SideAccepted && e.Cut {
+	if t, ok := e.Account.Policy.(*tenant.Tenant); ok && e.Side == abi.SideAccepted && e.Cut {
 		t.Closed(e.Verdict.Role)
 	}
 }

@@ -12,9 +12,12 @@ import (
 // or with Terms.Account. There are two for every tenant, mostly of tenants
 // without a connection: TestAccountBudget.
 type Account struct {
-	Name    string
-	Decider Decider
-	Books   *books.Books // nil: none are kept
+	Name string
+	// Policy answers on the goroutine that serves a whole shard of
+	// connections. One with a method WantsClose() bool that returns true is
+	// also told of every end.
+	Policy policy.Policy
+	Books  *books.Books // nil: none are kept
 
 	law  atomic.Pointer[law]
 	tape atomic.Pointer[Tape] // nil: nothing is taken down
@@ -44,13 +47,13 @@ type Account struct {
 }
 
 // NewAccount returns an account under the given law.
-func NewAccount(name string, d Decider, b *books.Books, t policy.Timeouts, l policy.Limits) *Account {
+func NewAccount(name string, d policy.Policy, b *books.Books, t policy.Timeouts, l policy.Limits) *Account {
 	return NewTerms(t).Account(name, d, b, l)
 }
 
 // SetLaw replaces timeouts and limits. Open connections follow at their next
-// look, those that a policy gave leases keep them. It must not be called by a
-// Decider or an Observer.
+// look, those that a policy gave leases keep them. A Policy or
+// an Observer must not call it.
 func (a *Account) SetLaw(t policy.Timeouts, l policy.Limits) { a.SetTerms(NewTerms(t), l) }
 
 // SetTerms is SetLaw with terms that other accounts share.
@@ -92,7 +95,7 @@ func (a *Account) share(l *leases) *leases {
 
 // wantsClose reports whether the policy is to be told of every end.
 func (a *Account) wantsClose() bool {
-	w, ok := a.Decider.(interface{ WantsClose() bool })
+	w, ok := a.Policy.(interface{ WantsClose() bool })
 	return ok && w.WantsClose()
 }
 

@@ -83,7 +83,7 @@ func (c *Conn) askCloseLocked(now int64) {
 
 func (c *Conn) putCloseLocked(a *Account, q *question) {
 	q.ask.Reply = nobodyWaits{}
-	a.Decider.Decide(&q.ask)
+	a.Policy.Decide(&q.ask)
 	c.gov.asks.Put(q)
 }
 

@@ -32,7 +32,7 @@ func stacks() string {
 	return others
 }
 
-// decide is a Decider made of a function.
+// decide is a policy.Policy made of a function.
 type decide func(*policy.Ask) policy.Verdict
 
 func (f decide) Decide(a *policy.Ask) policy.Verdict { return f(a) }

@@ -1,6 +1,6 @@
 // Package idle is the idle-deadline connection layer. A Conn wraps an accepted
 // or dialled connection below TLS, stamps its activity, knows its phase, and
-// asks its tenant's Decider when a deadline has passed. A Governor keeps all
+// asks its tenant's policy when a deadline has passed. A Governor keeps all
 // of them in timing wheels and ends those whose time has come.
 //
 // It knows connections and time, not Wasm, not tenants' stores, not HTTP.
@@ -22,14 +22,6 @@ var ErrRefused = errors.New("connection refused by policy")
 // ErrEnded is returned by Write on a dialled connection that the host has
 // decided to end: no byte was written, so the request is safe to repeat.
 var ErrEnded = errors.New("idle connection ended before use")
-
-// Decider answers an Ask. It never fails and must not block for long: it is
-// called on the goroutine that serves a whole shard of connections. An answer
-// that takes long comes later: see policy.Replier. A Decider that has a method
-// WantsClose() bool returning true is also told of every end.
-type Decider interface {
-	Decide(*policy.Ask) policy.Verdict
-}
 
 // Observer is told what happens. Its methods are called from any goroutine,
 // must not block and must not keep what they are given.

@@ -15,7 +15,7 @@ import (
 	"idlehost/sdk/abi"
 )
 
-// later is a Decider whose answers come when a test says so, in order. It
+// later is a policy.Policy whose answers come when a test says so, in order. It
 // complains of a second question about a connection that has one open.
 type later struct {
 	t      testing.TB
@@ -87,12 +87,12 @@ func lease(ms uint32) func(*policy.Event) {
 	return func(e *policy.Event) { e.Leases[abi.PhaseIdle] = ms }
 }
 
-// laterBubble is bubble with a Decider that answers later, and an idle timeout.
+// laterBubble is bubble with a policy that answers later, and an idle timeout.
 func laterBubble(t *testing.T, idle time.Duration, f func(b *bench, l *later)) {
 	t.Helper()
 	l := &later{t: t}
 	bubble(t, l.Decide, policy.Limits{}, func(b *bench) {
-		b.acct.Decider = l
+		b.acct.Policy = l
 		law := testTimeouts
 		law[abi.PhaseIdle].Idle, law[abi.PhaseStreamIdle].Idle = idle, idle
 		b.acct.SetLaw(law, policy.Limits{})
@@ -580,7 +580,7 @@ func TestStatusOfAQuestion(t *testing.T) {
 	})
 }
 
-// elsewhere is a Decider that answers on other goroutines, after a random time
+// elsewhere is a policy.Policy that answers on other goroutines, after a random time
 // or never.
 type elsewhere struct {
 	wg      sync.WaitGroup

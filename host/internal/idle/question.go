@@ -39,7 +39,7 @@ func (c *Conn) askLocked(q *question, kind policy.Kind, now int64) (p *pending, 
 	c.fillLocked(q, kind, base, now)
 	p = c.putLocked(q, kind, base, now)
 	place := c.markLocked(p, q)
-	v = c.account.Decider.Decide(&q.ask)
+	v = c.account.Policy.Decide(&q.ask)
 	p.unmarkLocked()
 	took := time.Duration(c.gov.clock.now() - p.start)
 	q.turn.spend(c.account, took)

@@ -387,7 +387,7 @@ func BenchmarkAskLater(b *testing.B) {
 	defer g.Close()
 	var put *policy.Ask
 	c, _ := sockets(b, g, account(), abi.SideAccepted)
-	c.account.Decider = decide(func(a *policy.Ask) policy.Verdict {
+	c.account.Policy = decide(func(a *policy.Ask) policy.Verdict {
 		put = a
 		return policy.Verdict{Source: policy.SourcePending}
 	})

@@ -87,7 +87,7 @@ func (n *notes) want(t *testing.T, words ...string) {
 }
 
 // taped returns a world, an account of 30 s and its tape.
-func taped(d Decider) (*Virtual, *Account, *notes) {
+func taped(d policy.Policy) (*Virtual, *Account, *notes) {
 	v := NewVirtual(Config{}, World{Start: time.UnixMilli(1_000_000)})
 	law := policy.Timeouts{abi.PhaseIdle: {Idle: 30 * time.Second}, abi.PhaseHeader: {Idle: 5 * time.Second}}
 	a, n := NewAccount("a", d, books.New(books.Config{}), law, policy.Limits{}), new(notes)

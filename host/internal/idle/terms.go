@@ -33,8 +33,8 @@ func NewTerms(t policy.Timeouts) *Terms {
 }
 
 // Account returns an account under these terms.
-func (t *Terms) Account(name string, d Decider, b *books.Books, l policy.Limits) *Account {
-	a := &Account{Name: name, Decider: d, Books: b}
+func (t *Terms) Account(name string, d policy.Policy, b *books.Books, l policy.Limits) *Account {
+	a := &Account{Name: name, Policy: d, Books: b}
 	a.SetTerms(t, l)
 	return a
 }

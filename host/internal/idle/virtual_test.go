@@ -11,7 +11,7 @@ import (
 
 const ms = int64(time.Millisecond)
 
-// questions is a Decider that remembers what it was asked when, and extends
+// questions is a policy.Policy that remembers what it was asked when, and extends
 // each timeout once.
 type questions struct {
 	asked  []policy.Event

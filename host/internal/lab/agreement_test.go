@@ -191,13 +191,13 @@ func sameAnswers(t *testing.T, got, want []trace.Record, late bool) {
 
 // later is a policy whose answers come so much later, by chance.
 type later struct {
-	idle.Decider
+	policy.Policy
 	host *host
 	late int64
 }
 
 func (l later) Decide(a *policy.Ask) policy.Verdict {
-	v, ask := l.Decider.Decide(a), *a
+	v, ask := l.Policy.Decide(a), *a
 	if l.late == 0 || a.Reply == nil {
 		return v
 	}

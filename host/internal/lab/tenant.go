@@ -30,7 +30,7 @@ func newTenant(ctx context.Context, cfg *Config, p *Policy, x *exact) (*tenant, 
 }
 
 // seat returns a tenant whose questions d answers.
-func seat(cfg *Config, d idle.Decider, loaded *engine.Policy) *tenant {
+func seat(cfg *Config, d policy.Policy, loaded *engine.Policy) *tenant {
 	t := &tenant{policy: loaded}
 	for side := range t.accounts {
 		law, limits := t.law(cfg, policy.Side(side), StandardTimeouts(policy.Side(side)), StandardLimits())

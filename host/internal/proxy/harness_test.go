@@ -67,7 +67,7 @@ type setup struct {
 	law      policy.Timeouts
 	dialled  policy.Timeouts // the law of upstream connections
 	limits   policy.Limits
-	decider  idle.Decider
+	decider  policy.Policy
 	observer idle.Observer
 	tcp      bool
 	router   func(*rig) route.Router // nil: one of the account and the site

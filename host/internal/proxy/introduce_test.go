@@ -15,7 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"idlehost/host/internal/idle"
 	"idlehost/host/internal/policy"
 	"idlehost/host/internal/proxy/route"
 	"idlehost/sdk/abi"
@@ -224,4 +223,4 @@ func (l teller) Decide(ask *policy.Ask) policy.Verdict {
 	return policy.Verdict{}
 }
 
-var _ idle.Decider = teller{}
+var _ policy.Policy = teller{}
