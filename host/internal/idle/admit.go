@@ -90,7 +90,7 @@ func (c *Conn) Reassign(a *Account) error {
 	}
 	old.open.Add(-1)
 	if counted {
-		c.gov.crowd.leave(old, c.client)
+		c.gov.clients.leave(old, c.client)
 	}
 	if old.Books != nil {
 		old.Books.Closed(c.client)

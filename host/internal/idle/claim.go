@@ -253,7 +253,7 @@ func (c *Conn) uncountSpareLocked() {
 type marks uint8
 
 const (
-	markCounted   marks = 1 << iota // in the account's crowd
+	markCounted   marks = 1 << iota // counted with its client
 	markSpare                       // in the claim's count of those that may be evicted
 	markEvicted                     // the host ends it to make room, and its descriptor is still open
 	markArriving                    // Admit is looking for room

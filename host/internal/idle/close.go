@@ -82,15 +82,15 @@ func (c *Conn) askCloseLocked(now int64) {
 }
 
 func (c *Conn) putCloseLocked(a *Account, q *question) {
-	q.ask.Reply = nobodyWaits{}
+	q.ask.Reply = noReply{}
 	a.Policy.Decide(&q.ask)
 	c.gov.asks.Put(q)
 }
 
-// nobodyWaits is the Replier of on_close.
-type nobodyWaits struct{}
+// noReply is the Replier of on_close.
+type noReply struct{}
 
-func (nobodyWaits) Answered(*policy.Ask, policy.Verdict) {}
+func (noReply) Answered(*policy.Ask, policy.Verdict) {}
 
 // lingersLocked half closes a connection that the host ended while idle and
 // reports whether that worked. Where descriptors are short, none lingers.

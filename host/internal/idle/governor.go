@@ -59,7 +59,7 @@ type Governor struct {
 	clock    *clock
 	shards   []*shard
 	key      clientKey
-	crowd    crowd
+	clients  clientCounter
 	polling  sync.Once              // the poller is made, or nobody will
 	poller   atomic.Pointer[poller] // nil: nothing parks
 	closing  sync.Once
@@ -74,13 +74,13 @@ type Governor struct {
 	draining atomic.Bool
 
 	ranking   ranking
-	room      atomic.Pointer[room] // nil: there is any
-	tight     atomic.Bool          // there is no memory for more
-	sockets   atomic.Int64         // of both sides, those that linger too
-	evicting  atomic.Int64         // of the sockets: evicted, and not closed yet
-	refusing  atomic.Int64         // of the sockets: refused, and their clients are being answered
-	pipes     atomic.Int64         // that are spliced through
-	freed     signal               // a socket was closed
+	capacity  atomic.Pointer[capacity] // nil: there is no limit
+	tight     atomic.Bool              // there is no memory for more
+	sockets   atomic.Int64             // of both sides, those that linger too
+	evicting  atomic.Int64             // of the sockets: evicted, and not closed yet
+	refusing  atomic.Int64             // of the sockets: refused, and their clients are being answered
+	pipes     atomic.Int64             // that are spliced through
+	freed     signal                   // a socket was closed
 	evictions [causes]atomic.Uint64
 	refusals  [causes]atomic.Uint64
 
@@ -115,7 +115,7 @@ func newGovernor(cfg Config) *Governor {
 	cfg.ParkAfter = cmp.Or(cfg.ParkAfter, 100*time.Millisecond)
 	cfg.StripAfter = cmp.Or(cfg.StripAfter, 10*time.Second)
 	if cfg.Observer == nil {
-		cfg.Observer = nobody{}
+		cfg.Observer = noObserver{}
 	}
 	g := &Governor{cfg: cfg, key: newClientKey(cfg.ClientKey)}
 	g.pendings.New = func() any { return new(pending) }
@@ -225,11 +225,11 @@ func share(n int64, limit int) uint16 {
 	return uint16(min(max(n, 0)*1000/int64(limit), 1000))
 }
 
-// nobody observes nothing.
-type nobody struct{}
+// noObserver observes nothing.
+type noObserver struct{}
 
-func (nobody) Asked(*Account, *policy.Ask, policy.Verdict, time.Duration) {}
-func (nobody) Reused(*Account, time.Duration)                             {}
-func (nobody) Late(*Account, uint64, time.Duration, bool)                 {}
-func (nobody) Returned(*Account, uint64, time.Duration)                   {}
-func (nobody) Ended(*End)                                                 {}
+func (noObserver) Asked(*Account, *policy.Ask, policy.Verdict, time.Duration) {}
+func (noObserver) Reused(*Account, time.Duration)                             {}
+func (noObserver) Late(*Account, uint64, time.Duration, bool)                 {}
+func (noObserver) Returned(*Account, uint64, time.Duration)                   {}
+func (noObserver) Ended(*End)                                                 {}

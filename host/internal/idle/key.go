@@ -38,7 +38,7 @@ func (k clientKey) of(a netip.Addr) uint64 {
 // sum is SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash made for
 // short inputs. Package hash/maphash has none whose key could be kept.
 func (k clientKey) sum(p []byte) uint64 {
-	s := sip{k.k0 ^ 0x736f6d6570736575, k.k1 ^ 0x646f72616e646f6d, k.k0 ^ 0x6c7967656e657261, k.k1 ^ 0x7465646279746573}
+	s := sipState{k.k0 ^ 0x736f6d6570736575, k.k1 ^ 0x646f72616e646f6d, k.k0 ^ 0x6c7967656e657261, k.k1 ^ 0x7465646279746573}
 	last := uint64(len(p)) << 56
 	for ; len(p) >= 8; p = p[8:] {
 		s.block(binary.LittleEndian.Uint64(p))
@@ -54,16 +54,16 @@ func (k clientKey) sum(p []byte) uint64 {
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3
 }
 
-type sip struct{ v0, v1, v2, v3 uint64 }
+type sipState struct{ v0, v1, v2, v3 uint64 }
 
-func (s *sip) block(m uint64) {
+func (s *sipState) block(m uint64) {
 	s.v3 ^= m
 	s.round()
 	s.round()
 	s.v0 ^= m
 }
 
-func (s *sip) round() {
+func (s *sipState) round() {
 	s.v0 += s.v1
 	s.v1 = bits.RotateLeft64(s.v1, 13) ^ s.v0
 	s.v0 = bits.RotateLeft64(s.v0, 32)

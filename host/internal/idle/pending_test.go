@@ -618,7 +618,7 @@ func (e *elsewhere) Decide(a *policy.Ask) policy.Verdict {
 
 // counter counts the answers that the Observer hears of.
 type counter struct {
-	nobody
+	noObserver
 	e *elsewhere
 }
 

@@ -47,7 +47,7 @@ func (c *Conn) hostFullLocked() bool {
 // become a's: descriptors are short, and a holds its share and has none to give
 // up.
 func (c *Conn) tenantCrowdedLocked(a *Account) bool {
-	r := c.gov.room.Load()
+	r := c.gov.capacity.Load()
 	if r == nil || c.gov.sockets.Load() < r.common[sideAccepted] || c.gov.ranking.modest(a.claimed(), r.most[sideAccepted]) {
 		return false
 	}

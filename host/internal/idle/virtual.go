@@ -143,7 +143,7 @@ func (v *Virtual) Settle() {
 
 // Open is Govern for a connection of a client known by its pseudonym.
 func (v *Virtual) Open(a *Account, client uint64, side policy.Side) *Conn {
-	c := v.Govern(nowhere{}, a, side)
+	c := v.Govern(noSocket{}, a, side)
 	c.inner, c.client = &socketless{world: v, conn: c}, client
 	return c
 }

@@ -19,10 +19,10 @@ func guest(g *Governor, a *Account, client byte) *Conn {
 
 func addrOf(client byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, client}) }
 
-// counted is how many connections the crowd holds.
+// counted is how many connections the counter holds.
 func counted(g *Governor) (n int) {
-	for i := range g.crowd.shards {
-		s := &g.crowd.shards[i]
+	for i := range g.clients.shards {
+		s := &g.clients.shards[i]
 		s.mu.Lock()
 		for _, k := range s.n {
 			n += int(k)

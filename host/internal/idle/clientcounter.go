@@ -2,12 +2,12 @@ package idle
 
 import "sync"
 
-// crowd counts the connections that each client has in each account, where the
+// clientCounter counts the connections that each client has in each account, where the
 // account's law limits them. A connection costs one short lock at its begin and
 // one at its end, of a shard that its client chooses.
-type crowd struct{ shards [64]crowdShard }
+type clientCounter struct{ shards [64]counterShard }
 
-type crowdShard struct {
+type counterShard struct {
 	mu sync.Mutex // guards the following; a Conn's mu may be held, never taken
 	n  map[visitor]uint32
 }
@@ -19,10 +19,12 @@ type visitor struct {
 }
 
 // of is the shard of a client: the key is a hash already.
-func (w *crowd) of(client uint64) *crowdShard { return &w.shards[client%uint64(len(w.shards))] }
+func (w *clientCounter) of(client uint64) *counterShard {
+	return &w.shards[client%uint64(len(w.shards))]
+}
 
 // enter counts one more, unless there are limit of them; 0: any number.
-func (w *crowd) enter(a *Account, client uint64, limit int) bool {
+func (w *clientCounter) enter(a *Account, client uint64, limit int) bool {
 	s, v := w.of(client), visitor{a, client}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,7 +40,7 @@ func (w *crowd) enter(a *Account, client uint64, limit int) bool {
 }
 
 // leave counts one less.
-func (w *crowd) leave(a *Account, client uint64) {
+func (w *clientCounter) leave(a *Account, client uint64) {
 	s, v := w.of(client), visitor{a, client}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +58,7 @@ func (c *Conn) countLocked(limit int) bool {
 	if c.marks.has(markCounted) || c.side != sideAccepted || c.client == 0 || !c.account.counting.Load() {
 		return true
 	}
-	counted := c.gov.crowd.enter(c.account, c.client, limit)
+	counted := c.gov.clients.enter(c.account, c.client, limit)
 	c.marks.set(markCounted, counted)
 	return counted
 }
@@ -65,7 +67,7 @@ func (c *Conn) countLocked(limit int) bool {
 func (c *Conn) uncountLocked(a *Account) {
 	if c.marks.has(markCounted) {
 		c.marks.set(markCounted, false)
-		c.gov.crowd.leave(a, c.client)
+		c.gov.clients.leave(a, c.client)
 	}
 }
 

@@ -39,24 +39,24 @@ func (c Cause) String() string {
 	return [causes]string{"connections", "tenant", "descriptors", "memory"}[c]
 }
 
-// room is how many connections of both sides may be open, for one that is to be
+// capacity is how many connections of both sides may be open, for one that is to be
 // opened on a side.
 //
 // A tenant that holds less than its share may go on up to most, all others up to
 // common. So a tenant that fills the host with connections that cannot be evicted
 // leaves some to the others, and among those some for their upstreams: a request
 // needs one when its client is connected already.
-type room struct {
+type capacity struct {
 	common, most [2]int64
 	pipes        int64 // for bytes that are spliced: two descriptors each
 }
 
-// newRoom divides n descriptors.
-func newRoom(n int64) *room {
+// newCapacity divides n descriptors.
+func newCapacity(n int64) *capacity {
 	pipes := min(n/32, max(64, n/256))
 	n -= 2 * pipes
 	step := min(max(n/8, 1), max(128, n/128))
-	return &room{
+	return &capacity{
 		common: [2]int64{sideAccepted: max(n-3*step, 1), sideDialled: max(n-2*step, 1)},
 		most:   [2]int64{sideAccepted: max(n-step, 1), sideDialled: max(n, 1)},
 		pipes:  pipes,
@@ -69,11 +69,11 @@ func Fits(n int) int {
 	if n <= 0 {
 		return 0
 	}
-	return int(newRoom(int64(n)).common[sideAccepted])
+	return int(newCapacity(int64(n)).common[sideAccepted])
 }
 
-// boundless is the room of a process without a limit.
-var boundless = room{common: [2]int64{math.MaxInt64, math.MaxInt64}, most: [2]int64{math.MaxInt64, math.MaxInt64}}
+// boundless is the capacity of a process without a limit.
+var boundless = capacity{common: [2]int64{math.MaxInt64, math.MaxInt64}, most: [2]int64{math.MaxInt64, math.MaxInt64}}
 
 // maxRefusing is how many clients at a time are answered that there is no room
 // for them.
@@ -83,10 +83,10 @@ const maxRefusing = 4
 // together, with the pipes that bytes are spliced through; 0: any number.
 func (g *Governor) SetDescriptors(n int) {
 	if n <= 0 {
-		g.room.Store(nil)
+		g.capacity.Store(nil)
 		return
 	}
-	g.room.Store(newRoom(int64(n)))
+	g.capacity.Store(newCapacity(int64(n)))
 }
 
 // SetTight says that there is no memory for more connections: one more is
@@ -97,7 +97,7 @@ func (g *Governor) SetTight(tight bool) { g.tight.Store(tight) }
 // of what Config and descriptors allow; 0: any number.
 func (g *Governor) Limit() int {
 	limit := g.cfg.Limit
-	if r := g.room.Load(); r != nil && (limit == 0 || int64(limit) > r.common[sideAccepted]) {
+	if r := g.capacity.Load(); r != nil && (limit == 0 || int64(limit) > r.common[sideAccepted]) {
 		limit = int(r.common[sideAccepted])
 	}
 	return limit
@@ -106,7 +106,7 @@ func (g *Governor) Limit() int {
 // Descriptors returns how many descriptors the connections of both sides have,
 // and how many they may; 0: any number.
 func (g *Governor) Descriptors() (used, most int) {
-	if r := g.room.Load(); r != nil {
+	if r := g.capacity.Load(); r != nil {
 		most = int(r.most[sideDialled])
 	}
 	return int(g.sockets.Load()), most
@@ -230,7 +230,7 @@ func (g *Governor) Freed() <-chan struct{} { return g.freed.next() }
 // evicts one where that is what it takes, and waits for its descriptor, but for
 // no longer than the Governor gives its owner to close it.
 func (g *Governor) takePlace(cl *claim, side policy.Side) bool {
-	r, tight := g.room.Load(), side == sideAccepted && g.tight.Load()
+	r, tight := g.capacity.Load(), side == sideAccepted && g.tight.Load()
 	if r == nil {
 		r = &boundless
 	}
@@ -276,7 +276,7 @@ func (g *Governor) makeRoom(w want, side policy.Side, n int64) (evicted int64) {
 }
 
 // awaitPlace is takePlace when room has been made, as far as that goes.
-func (g *Governor) awaitPlace(r *room, cl *claim, side policy.Side) bool {
+func (g *Governor) awaitPlace(r *capacity, cl *claim, side policy.Side) bool {
 	var patience <-chan time.Time
 	for {
 		freed := g.freed.nextIf(g.sockets.Load() >= r.most[side])
@@ -322,14 +322,14 @@ func (g *Governor) shortOf() Cause {
 // Crowded reports whether descriptors are so short that idle connections are
 // evicted. None lingers then for bytes that cross its end.
 func (g *Governor) Crowded() bool {
-	r := g.room.Load()
+	r := g.capacity.Load()
 	return r != nil && g.sockets.Load() >= r.common[sideAccepted]
 }
 
 // takePipe reports whether bytes may be spliced: package net then takes a pipe
 // for as long as it waits for them, or finds one that was used before.
 func (g *Governor) takePipe() bool {
-	if r := g.room.Load(); g.pipes.Add(1) > r.maxPipes() {
+	if r := g.capacity.Load(); g.pipes.Add(1) > r.maxPipes() {
 		g.pipes.Add(-1)
 		return false
 	}
@@ -338,7 +338,7 @@ func (g *Governor) takePipe() bool {
 
 func (g *Governor) givePipe() { g.pipes.Add(-1) }
 
-func (r *room) maxPipes() int64 {
+func (r *capacity) maxPipes() int64 {
 	if r == nil {
 		return math.MaxInt64
 	}
