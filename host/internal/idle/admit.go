@@ -103,8 +103,7 @@ func (c *Conn) changeHandsLocked(a *Account) bool {
 	c.tellLeavingLocked()
 	c.settleLocked(a)
 	c.asks, c.log, c.state, c.deadline = 0, false, [abi.StateSize]uint8{}, 0
-	c.gapStart, c.gapEnd, c.route = -1, -1, 0
-	c.gapCount, c.gapLast, c.gapMean, c.gapMax = 0, 0, 0, 0
+	c.gaps, c.route = noGaps(), 0
 	if c.side == sideAccepted && (a.Retired() || !c.countLocked(a.law.Load().limits.ClientConnections)) {
 		return false
 	}

@@ -148,7 +148,7 @@ func (c *Conn) bookEndLocked(end *End, now int64) {
 	if b == nil || !c.admitted {
 		return
 	}
-	if c.gapStart >= 0 && restful(end.Phase) {
+	if c.gaps.open() && restful(end.Phase) {
 		switch end.Reason {
 		case policy.ReasonPolicy, policy.ReasonClamp, policy.ReasonDefault, policy.ReasonPressure:
 			end.Cut = true

@@ -73,12 +73,7 @@ type Conn struct {
 	verdict  policy.Verdict
 	state    [abi.StateSize]uint8
 
-	gapStart int64 // when the last request ended; -1: none has
-	gapEnd   int64 // when the first byte after it came; -1: not yet. Of a tunnel: when a burst was told last
-	gapCount uint32
-	gapLast  uint32 // milliseconds, like the next two
-	gapMean  uint32
-	gapMax   uint32
+	gaps gaps
 
 	infoAt   int64 // when the kernel was asked last
 	recvAt   int64 // when it had received data last, as of then

@@ -231,7 +231,7 @@ func (c *Conn) reclaim(p []byte) int {
 	now := c.gov.clock.now()
 	c.bytesIn.Add(uint64(n))
 	c.lastRead.Store(now)
-	c.gapEnd = now
+	c.gaps.end = now
 	c.setPhaseLocked(abi.PhaseHeader, now)
 	return n
 }

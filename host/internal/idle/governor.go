@@ -174,7 +174,7 @@ func (g *Governor) govern(nc net.Conn, a *Account, side policy.Side) *Conn {
 	now := g.clock.now()
 	c := &Conn{
 		inner: nc, gov: g,
-		id: id, side: side, opened: now, account: a, phaseStart: now, gapStart: -1, gapEnd: -1, stirred: -1, armed: never,
+		id: id, side: side, opened: now, account: a, phaseStart: now, gaps: noGaps(), stirred: -1, armed: never,
 	}
 	c.entry.Owner = c
 	c.setPeerLocked(addrPort(nc.RemoteAddr()))

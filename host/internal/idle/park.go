@@ -210,7 +210,7 @@ func (c *Conn) lullLocked() {
 	since := c.stirred
 	c.setPhaseLocked(abi.PhaseIdle, since)
 	c.tellPhaseLocked(c.account.taping()) // a question may have told of phase Header
-	c.gapEnd = -1
+	c.gaps.end = -1
 }
 
 // watchableLocked reports whether there is a poller for the connection. One

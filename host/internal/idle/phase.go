@@ -1,8 +1,6 @@
 package idle
 
 import (
-	"time"
-
 	"idlehost/host/internal/policy"
 	"idlehost/sdk/abi"
 )
@@ -72,7 +70,7 @@ func (c *Conn) stir() {
 		c.reviveLocked()
 	}
 	now := c.gov.clock.now()
-	c.gapEnd = now
+	c.gaps.end = now
 	since := c.phaseStart
 	c.setPhaseLocked(abi.PhaseHeader, now)
 	c.stirred = since
@@ -122,31 +120,17 @@ func (c *Conn) Begin(route uint16, body bool) bool {
 // the route of the request before it: that is what was known while it lasted.
 // It returns when the request came; -1: there was no gap.
 func (c *Conn) endGapLocked() (came int64) {
-	end := c.gapEnd
-	if c.gapStart < 0 {
-		c.gapEnd = -1
-		return end
-	}
-	if end < c.gapStart {
-		end = c.gov.clock.now()
-	}
-	gap := time.Duration(max(end-c.gapStart, 0))
-	c.gapStart, c.gapEnd = -1, -1
-	ms := policy.Millis(gap)
-	c.gapCount++
-	c.gapLast, c.gapMax = ms, max(c.gapMax, ms)
-	if c.gapCount == 1 {
-		c.gapMean = ms
-	} else {
-		c.gapMean = uint32((7*uint64(c.gapMean) + uint64(ms)) / 8)
+	gap, came, ok := c.gaps.close(c.gov.clock.now)
+	if !ok {
+		return came
 	}
 	if c.account.Books != nil {
-		c.account.Books.Returned(c.client, c.route, ms)
+		c.account.Books.Returned(c.client, c.route, policy.Millis(gap))
 	}
 	if c.side == sideAccepted {
 		c.gov.cfg.Observer.Reused(c.account, gap)
 	}
-	return end
+	return came
 }
 
 // End says that a request ended. When it was the last in flight, the phase is
@@ -172,7 +156,7 @@ func (c *Conn) endRequestLocked() (after func()) {
 		return nil
 	}
 	now := c.gov.clock.now()
-	c.gapStart, c.gapEnd = now, -1
+	c.gaps.begin(now)
 	p := abi.PhaseIdle
 	if c.protocol == abi.ProtocolHTTP2 {
 		p = abi.PhaseStreamIdle

@@ -118,7 +118,7 @@ func (c *Conn) fillLocked(q *question, kind policy.Kind, base, now int64) {
 		DeadlineMs: policy.Millis(c.deadline), Asks: c.asks,
 		Requests: c.requests, Streams: c.inflight, Route: c.route, Handshake: uint16(c.handshake),
 		Rate:     rate(in+out-c.phaseBytes, inPhase),
-		GapCount: c.gapCount, GapLastMs: c.gapLast, GapMeanMs: c.gapMean, GapMaxMs: c.gapMax,
+		GapCount: c.gaps.count, GapLastMs: c.gaps.last, GapMeanMs: c.gaps.mean, GapMaxMs: c.gaps.max,
 		RecvMs:  abi.Never,
 		WorthMs: policy.Millis(l.Worth), FloorMs: policy.Millis(l.Floor), CeilingMs: policy.Millis(l.Ceiling),
 		TenantOpen: uint32(c.account.open.Load()), TenantLimit: uint32(l.Connections),

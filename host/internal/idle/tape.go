@@ -249,10 +249,10 @@ func (c *Conn) passed(before int64, this, other *atomic.Int64) {
 		return
 	}
 	silence := max(now-max(before, other.Load(), c.phaseStart), 0)
-	if silence < burst && now-c.gapEnd < burst {
+	if silence < burst && now-c.gaps.end < burst {
 		return
 	}
-	c.gapEnd = now
+	c.gaps.end = now
 	c.tellLocked(t, trace.Record{
 		Kind: trace.KindBurst, Time: now, Since: silence, BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
 	})

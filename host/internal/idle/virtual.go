@@ -181,8 +181,8 @@ func (v *Virtual) Stir(c *Conn) {
 	if c.ending.Load() != 0 && c.side == sideAccepted && restful(c.endPhase) {
 		c.reviveLocked() // as the end of a parked connection with HTTP/2 is
 	}
-	if c.gapStart >= 0 && c.gapEnd < c.gapStart {
-		c.gapEnd = v.Now() // of a connection whose phase no byte changes, too
+	if c.gaps.open() && c.gaps.end < c.gaps.start {
+		c.gaps.end = v.Now() // of a connection whose phase no byte changes, too
 	}
 }
 
